@@ -39,15 +39,16 @@ def main(
 
     from rich.console import Console
 
+    from ami_ros.app.demo import DemoOptions
     from ami_ros.app.demo_settings import DemoSettings
     from ami_ros.app.latency_run import LatencyRun, in_simulated_time
     from ami_ros.evaluation.report import hardware, write_json
 
-    settings = DemoSettings.make(
-        world=world, robot=robot, model=model, memory=memory, goals=10_000, seed=seed, compare=False,
-        composed=composed, headless=True, json=None, record=None, min_success=0.0, real_time_factor=1.0, port=None,
+    asked = DemoOptions(
+        headless=True, world=world, robot=robot, model=model, memory=memory, goals=10_000, seed=seed, composed=composed,
         domain_id=domain_id,
     )  # fmt: skip
+    settings = DemoSettings.make(**vars(asked))
     if one_core:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     console = Console(emoji=False, highlight=False)

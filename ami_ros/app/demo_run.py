@@ -16,6 +16,7 @@ import numpy as np
 from rclpy.context import Context
 from rich.console import Console
 
+from ami_ros.app.demo import DemoOptions
 from ami_ros.app.demo_client import DemoClient
 from ami_ros.app.demo_course import Course
 from ami_ros.app.demo_domain import join_domain, rivalry
@@ -79,6 +80,11 @@ class Pacer:
 READY_WITHIN = 180.0  # [s]; a loaded machine may take long to import torch in five processes
 SAMPLE_EVERY = 1.0  # of CPU and memory [s]
 RECORDED = (*recorded_topics(default_robot()), "places", "cmd_vel_raw", "planner/state", "planner/decision")
+
+
+def run_demo(asked: DemoOptions) -> int:
+    """`ami demo`; returns the exit code. Raises AmiError as `DemoSettings.make` and `DemoRun.run`."""
+    return DemoRun(DemoSettings.make(**vars(asked)), Console(emoji=False)).run()
 
 
 class DemoRun:
@@ -203,9 +209,9 @@ class DemoRun:
             result.trials.append(self._course.drive(index))
             self._table.finished(index, result.trials[-1])
             result.pace = pace.factor(self._client.telemetry.time)
-        if settings.foreign:
+        if settings.foreign_goals:
             self._look_for_what_is_not_here()
-        if settings.compare:
+        if settings.no_memory:
             self._drive_flat()
         self._show(finished=True)
 
@@ -214,7 +220,7 @@ class DemoRun:
         from ami_ros.evaluation.building_trials import FOREIGN_ALLOWANCE, foreign_pictures  # torch is large
 
         settings = self.settings
-        for picture in foreign_pictures(settings.world.name, settings.robot, settings.seed, settings.foreign):
+        for picture in foreign_pictures(settings.world.name, settings.robot, settings.seed, settings.foreign_goals):
             self.result.foreign.append(self._course.look_for(picture, FOREIGN_ALLOWANCE))
             self._table.say(f"a picture of another building: {self.result.foreign[-1]}")
 

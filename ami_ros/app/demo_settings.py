@@ -35,7 +35,7 @@ class DemoSettings:
     seed: int
     model: Path
     memory: Path | None  # None: the robot remembers nothing at the start
-    compare: bool  # drive the goals again without memory
+    no_memory: bool  # drive the goals again without memory
     composed: bool
     headless: bool
     json: Path | None
@@ -48,7 +48,7 @@ class DemoSettings:
     laser: Literal["gpu", "plan"] = "gpu"  # of Gazebo
     explore: float = 0.0  # [min] before the goals, as a mission
     paced: bool = False  # simulated time runs as fast as the nodes keep up
-    foreign: int = 0  # pictures of another building, after the goals
+    foreign_goals: int = 0  # pictures of another building, after the goals
 
     @classmethod
     def make(
@@ -93,8 +93,8 @@ class DemoSettings:
     def _check_numbers(self) -> None:
         if not 1 <= self.goals <= MAX_GOALS:
             raise AmiError(f"--goals {self.goals}: out of range; use 1 to {MAX_GOALS}")
-        if not 0 <= self.foreign <= MAX_GOALS:
-            raise AmiError(f"--foreign-goals {self.foreign}: out of range; use 0 to {MAX_GOALS}")
+        if not 0 <= self.foreign_goals <= MAX_GOALS:
+            raise AmiError(f"--foreign-goals {self.foreign_goals}: out of range; use 0 to {MAX_GOALS}")
         if not 0.0 <= self.min_success <= 1.0:
             raise AmiError(f"--min-success {self.min_success}: out of range; use 0 to 1")
         low, high = REAL_TIME_FACTORS

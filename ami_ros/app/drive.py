@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ami_ros.app.options import command
 
-def main(
-    robot: Annotated[
-        str | None, typer.Option(help="Robot in config/robots, or its file. Not needed with --sim.")
-    ] = None,
-    model: Annotated[
-        str, typer.Option(help="Folder or name of the model. Default: the shipped one that fits the robot.")
-    ] = "",
-    memory: Annotated[
-        Path | None,
-        typer.Option(help="File to remember places in. It is made if missing. Default: ROBOT.memory, here."),
-    ] = None,
-    forget: Annotated[bool, typer.Option("--forget", help="Write no file: forget everything at the end.")] = False,
-    sim: Annotated[bool, typer.Option("--sim", help="Start a simulated robot as well.")] = False,
-    world: Annotated[str, typer.Option(help="With --sim: a world, a world file, or building:SEED.")] = "home",
-    seed: Annotated[int, typer.Option(help="With --sim: random seed of start and noise.", min=0)] = 0,
-    sim_time: Annotated[bool, typer.Option("--sim-time", help="Take the time from /clock, as with Gazebo.")] = False,
-    namespace: Annotated[str, typer.Option(help="Namespace of the robot's topics and of all nodes.")] = "",
-    composed: Annotated[
-        bool, typer.Option("--composed", help="Run all nodes in one process, which takes less memory.")
-    ] = False,
-    keep_out: Annotated[
-        Path | None,
-        typer.Option(help="YAML file of a map. The robot keeps out of its black cells."),
-    ] = None,
-    params: Annotated[Path | None, typer.Option(help="File with further ROS parameters.")] = None,
-    no_console: Annotated[bool, typer.Option("--no-console", help="Serve no page. See ami console.")] = False,
-    host: Annotated[
-        str, typer.Option(help="Address of the page. 0.0.0.0 lets others on the network open it.")
-    ] = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(help="Port of the page. Default: the first free one from 8765.")] = None,
-) -> int:
+
+@dataclass(frozen=True)
+class DriveSettings:
     """Start the stack on a robot and keep it running until Ctrl-C. It keeps what it learns of places in a file.
 
     The robot stands until you send it somewhere. Use the page whose address is printed, or another shell: ami goto, ami
@@ -49,8 +23,36 @@ def main(
 
     Exit code: 0 after Ctrl-C, 2 if something is missing or could not be restarted.
     """
-    from ami_ros.app.drive_run import DriveSettings, drive
 
-    page = None if no_console else (host, port)
-    settings = (robot, model, memory, forget, sim, world, seed, sim_time, namespace, composed, keep_out, params, page)
-    return drive(DriveSettings(*settings))
+    robot: Annotated[str | None, typer.Option(help="Robot in config/robots, or its file. Not needed with --sim.")] = (
+        None
+    )
+    model: Annotated[
+        str, typer.Option(help="Folder or name of the model. Default: the shipped one that fits the robot.")
+    ] = ""
+    memory: Annotated[
+        Path | None,
+        typer.Option(help="File to remember places in. It is made if missing. Default: ROBOT.memory, here."),
+    ] = None
+    forget: Annotated[bool, typer.Option("--forget", help="Write no file: forget everything at the end.")] = False
+    sim: Annotated[bool, typer.Option("--sim", help="Start a simulated robot as well.")] = False
+    world: Annotated[str, typer.Option(help="With --sim: a world, a world file, or building:SEED.")] = "home"
+    seed: Annotated[int, typer.Option(help="With --sim: random seed of start and noise.", min=0)] = 0
+    sim_time: Annotated[bool, typer.Option("--sim-time", help="Take the time from /clock, as with Gazebo.")] = False
+    namespace: Annotated[str, typer.Option(help="Namespace of the robot's topics and of all nodes.")] = ""
+    composed: Annotated[
+        bool, typer.Option("--composed", help="Run all nodes in one process, which takes less memory.")
+    ] = False
+    keep_out: Annotated[
+        Path | None,
+        typer.Option(help="YAML file of a map. The robot keeps out of its black cells."),
+    ] = None
+    params: Annotated[Path | None, typer.Option(help="File with further ROS parameters.")] = None
+    no_console: Annotated[bool, typer.Option("--no-console", help="Serve no page. See ami console.")] = False
+    host: Annotated[str, typer.Option(help="Address of the page. 0.0.0.0 lets others on the network open it.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int | None, typer.Option(help="Port of the page. Default: the first free one from 8765.")] = None
+
+
+main = command(DriveSettings, "ami_ros.app.drive_run:drive")

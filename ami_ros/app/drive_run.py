@@ -8,7 +8,6 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from ami_ros.app.cli import VERBOSE
 from ami_ros.app.demo_domain import join_domain
 from ami_ros.app.demo_stack import USUAL
 from ami_ros.app.domain import domain_in_environment
+from ami_ros.app.drive import DriveSettings
 from ami_ros.app.shared_memory import remove_orphaned_segments
 from ami_ros.app.signals import ignore_signals, only_first_signal
 from ami_ros.errors import AmiError
@@ -30,7 +30,7 @@ from ami_ros.places.files import check_file
 from ami_ros.robots.derived import shipped_model
 from ami_ros.robots.description import DEFAULT, load_robot
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
-from ami_ros.ros.start.graph import STACK, Arguments, Part, processes, rules_of
+from ami_ros.ros.start.graph import STACK, Arguments, processes, rules_of
 from ami_ros.ros.start.processes import ProcessKeeper
 from ami_ros.slam.map_file import read_map
 from ami_ros.world_model.identity import identify_model, model_folder
@@ -43,80 +43,16 @@ STANDING = 1.0  # [s] that the gate says the same, before it is worth a line
 READY_WITHIN = 180.0  # [s]; a loaded machine may take long
 
 
-@dataclass(frozen=True)
-class DriveSettings:
-    """What the user asked for; see `ami drive --help`."""
-
-    robot: str | None
-    model: str
-    memory: Path | None
-    forget: bool
-    sim: bool
-    world: str
-    seed: int
-    sim_time: bool
-    namespace: str
-    composed: bool
-    keep_out: Path | None
-    params: Path | None
-    page: tuple[str, int | None] | None = None  # host and port of the console
-
-    def arguments(self) -> Arguments:
-        """What is started with.
-
-        Raises:
-            AmiError: there is no such robot, model or memory, or they do not fit together.
-        """
-        if self.robot is None and not self.sim:
-            raise AmiError("drive: name the robot with --robot (./ami doctor --write writes its file), or give --sim")
-        named = self.robot or DEFAULT
-        robot = load_robot(named)
-        model = model_folder(self.model or shipped_model(robot))
-        memory = self._memory(robot.name)
-        if memory is not None and memory.exists():
-            identity = identify_model(model)
-            check_file(memory, identity.encoder_id, identity.spec.latent_dim)
-        if self.keep_out is not None:
-            read_map(self.keep_out)  # what is wrong with it shows now
-        return Arguments(
-            robot=named,
-            model=str(model),
-            memory_file=str(memory or ""),
-            namespace=self.namespace,
-            composed=self.composed,
-            keep_out=str(self.keep_out or ""),
-            params_file=str(self.params or ""),
-            use_sim_time=self.sim or self.sim_time,
-            world=self.world,
-            seed=self.seed,
-            log_level="debug" if os.environ.get(VERBOSE) else "info",
-            **(USUAL if self.sim else {}),
-        )
-
-    def _memory(self, robot: str) -> Path | None:
-        if self.forget:
-            if self.memory is not None:
-                raise AmiError("drive: --forget and --memory are opposites; give one of them")
-            return None
-        default = f"{Path(self.world).stem.replace(':', '_')}_{robot}.memory" if self.sim else f"{robot}.memory"
-        return (self.memory or Path(default)).expanduser().resolve()
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """Of the graph."""
-        return ("simulation", "stack") if self.sim else ("stack",)
-
-
 def drive(settings: DriveSettings) -> int:
     """Runs until Ctrl-C, which is a good end.
 
     Raises:
         AmiError: it could not start, or something ended for good.
     """
-    arguments = settings.arguments()
-    specs = processes(arguments, settings.parts)
+    arguments = arguments_of(settings)
+    specs = processes(arguments, ("simulation", "stack") if settings.sim else ("stack",))
     for spec in specs:
-        if "safety" in spec.parameters and settings.page is not None:
+        if "safety" in spec.parameters and not settings.no_console:
             spec.parameters["safety"]["keep_out.memory"] = True  # what is painted on the page, the gate keeps out of
     names = (*STACK, "supervisor", *(("simulator",) if settings.sim else ()))
     with only_first_signal(), ExitStack() as stack:
@@ -152,13 +88,12 @@ def drive(settings: DriveSettings) -> int:
 
 def _console(settings: DriveSettings, arguments: Arguments, context: Context, stack: ExitStack) -> list[str]:
     """Starts the page, if it is wanted; lines that say where it is."""
-    if settings.page is None:
+    if settings.no_console:
         return []
     from ami_ros.app.console_run import ConsoleSettings, RobotConsole
 
-    host, port = settings.page
     painted = Path(f"{arguments.memory_file}.keep_out.json") if arguments.memory_file else None
-    wanted = ConsoleSettings(host, port, settings.namespace, painted, Path.cwd())
+    wanted = ConsoleSettings(settings.host, settings.port, settings.namespace, painted, Path.cwd())
     robot = load_robot(arguments.robot)
     console = stack.enter_context(RobotConsole(context, wanted, _say, rules_of(arguments, robot)))
     if settings.sim:
@@ -243,3 +178,45 @@ class Watcher:
 def _say(words: str) -> None:
     sys.stdout.write(f"{words}\n")
     sys.stdout.flush()
+
+
+def arguments_of(settings: DriveSettings) -> Arguments:
+    """What is started with.
+
+    Raises:
+        AmiError: there is no such robot, model or memory, or they do not fit together.
+    """
+    if settings.robot is None and not settings.sim:
+        raise AmiError("drive: name the robot with --robot (./ami doctor --write writes its file), or give --sim")
+    named = settings.robot or DEFAULT
+    robot = load_robot(named)
+    model = model_folder(settings.model or shipped_model(robot))
+    memory = _memory_of(settings, robot.name)
+    if memory is not None and memory.exists():
+        identity = identify_model(model)
+        check_file(memory, identity.encoder_id, identity.spec.latent_dim)
+    if settings.keep_out is not None:
+        read_map(settings.keep_out)  # what is wrong with it shows now
+    return Arguments(
+        robot=named,
+        model=str(model),
+        memory_file=str(memory or ""),
+        namespace=settings.namespace,
+        composed=settings.composed,
+        keep_out=str(settings.keep_out or ""),
+        params_file=str(settings.params or ""),
+        use_sim_time=settings.sim or settings.sim_time,
+        world=settings.world,
+        seed=settings.seed,
+        log_level="debug" if os.environ.get(VERBOSE) else "info",
+        **(USUAL if settings.sim else {}),
+    )
+
+
+def _memory_of(settings: DriveSettings, robot: str) -> Path | None:
+    if settings.forget:
+        if settings.memory is not None:
+            raise AmiError("drive: --forget and --memory are opposites; give one of them")
+        return None
+    default = f"{Path(settings.world).stem.replace(':', '_')}_{robot}.memory" if settings.sim else f"{robot}.memory"
+    return (settings.memory or Path(default)).expanduser().resolve()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from ami_ros.app.extract_run import progress_bar
-from ami_ros.app.train_run import goes_on_later, has_bfloat16
+from ami_ros.app.options import BuildingsJob
+from ami_ros.app.pairs import PairJob
+from ami_ros.app.train_run import goes_on_later, has_bfloat16, tell_quality
 from ami_ros.app.workers import worker_pool
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.report import hardware, write_json
-from ami_ros.learning.pair_calibration import PairQuality, calibrate, judge_pairs, quality
+from ami_ros.learning.pair_calibration import calibrate, judge_pairs, quality
 from ami_ros.learning.pair_phase import PairConfig, fit_pairs
 from ami_ros.learning.views import NARROWEST, ViewConfig, Views, joined, load_views, save_views, take_views
 from ami_ros.simulation.buildings.names import BARE, PREFIX, building_name, refuse_test_buildings
@@ -30,25 +30,6 @@ SIZE = 96  # [px] of pictures that are compared
 BATCHES = 48  # of pairs that thresholds are found by
 
 
-@dataclass(frozen=True)
-class PairJob:
-    """What the user asked for."""
-
-    model: Path
-    out: Path
-    views: Path
-    learned: tuple[int, ...]  # seeds of buildings
-    held_out: tuple[int, ...]
-    steps: int
-    seed: int
-    workers: int
-    threads: int
-    name: str
-    json: Path | None = None
-    size: int = SIZE  # [px]
-    bare: int = 0  # plain buildings to learn from besides
-
-
 def run(job: PairJob) -> LoadedModel:
     """Writes the model folder.
 
@@ -56,15 +37,13 @@ def run(job: PairJob) -> LoadedModel:
         AmiError: a building is for tests, or learned from and held out; the model has no calibrated camera.
     """
     console = Console(emoji=False, stderr=True)
-    if set(job.learned) & set(job.held_out):
-        raise AmiError("pairs: buildings to learn from must not be held out as well; choose other seeds")
     if (job.out / CONFIG).exists():
         raise AmiError(f"pairs: {job.out} holds a model already; choose another --out")
     torch.set_num_threads(job.threads or len(os.sched_getaffinity(0)))
-    model = comparing(load_model(job.model).model, job.size)
-    drawn = [f"{PREFIX}{seed}" for seed in job.learned] + [f"{PREFIX}{BARE}:{seed}" for seed in range(job.bare)]
+    model = comparing(load_model(job.model).model, SIZE)
+    drawn, kept = buildings_of(job, "pairs")
     learned = _views(job, drawn, model, console)
-    held_out = _views(job, [f"{PREFIX}{seed}" for seed in job.held_out], model, console)
+    held_out = _views(job, kept, model, console)
     began = time.monotonic()
     assert model.pairs is not None
     torch.manual_seed(job.seed)
@@ -80,18 +59,16 @@ def run(job: PairJob) -> LoadedModel:
         *(judge_pairs(model.pairs, halves[0].of_cameras(narrow), BATCHES, job.seed) for narrow in (False, True)),
     )
     found = {
-        what: quality(model.pairs, judge_pairs(model.pairs, halves[1].of_cameras(narrow), BATCHES, job.seed), sees)
+        f"{what} pictures": asdict(
+            quality(model.pairs, judge_pairs(model.pairs, halves[1].of_cameras(narrow), BATCHES, job.seed), sees)
+        )
         for what, narrow, sees in (("whole", False, 1.0), ("narrow", True, PAIR_NARROW))
     }
-    loaded = save_model(job.out, job.name, model)
+    loaded = save_model(job.out, job.name or job.out.resolve().name, model)
     keep.unlink(missing_ok=True)
-    _show(found, console)
+    known = {"encoder_id": loaded.encoder_id, "buildings": len(drawn), "steps": job.steps, "seed": job.seed}
+    tell_quality("in buildings held out", found, known, job.json, began, console)
     console.print(f"model {loaded.encoder_id} is in {job.out}")
-    if job.json is not None:
-        known = {"encoder_id": loaded.encoder_id, "buildings": len(drawn), "steps": job.steps, "seed": job.seed}
-        minutes = round((time.monotonic() - began) / 60, 2)
-        figures = {f"{what}_{name}": value for what in found for name, value in asdict(found[what]).items()}
-        write_json(job.json, known | figures | {"minutes": minutes} | hardware())
     return loaded
 
 
@@ -115,9 +92,23 @@ def comparing(model: WorldModel, size: int) -> WorldModel:
 
 def _views(job: PairJob, buildings: list[str], model: WorldModel, console: Console) -> Views:
     """Of all buildings."""
-    config = ViewConfig(size=job.size, field_of_view=model.spec.inputs.field_of_view)
+    config = ViewConfig(size=SIZE, field_of_view=model.spec.inputs.field_of_view)
     files = draw_missing(buildings, job.views, config, job.workers, console, "pairs")
     return joined([load_views(file) for file in files])
+
+
+def buildings_of(job: BuildingsJob, command: str) -> tuple[list[str], list[str]]:
+    """Names of the buildings to learn from, and of those that are held out.
+
+    Raises:
+        AmiError: one would be both.
+    """
+    learned = range(job.first, job.first + job.buildings)
+    kept = range(job.held_out_first, job.held_out_first + job.held_out)
+    if set(learned) & set(kept):
+        raise AmiError(f"{command}: buildings to learn from must not be held out as well; choose other seeds")
+    drawn = [f"{PREFIX}{seed}" for seed in learned] + [f"{PREFIX}{BARE}:{seed}" for seed in range(job.bare)]
+    return drawn, [f"{PREFIX}{seed}" for seed in kept]
 
 
 def draw_missing(
@@ -148,11 +139,3 @@ def draw_building(name: str, file: Path, config: ViewConfig) -> None:
     if seed % NO_CEILING == NO_CEILING - 1:
         world = replace(world, interior=None)
     save_views(file, take_views(world, config, seed))
-
-
-def _show(found: dict[str, PairQuality], console: Console) -> None:
-    table = Table("in buildings held out", *(f"{what} pictures" for what in found), box=None, padding=(0, 3, 0, 0))
-    columns = [asdict(quality) for quality in found.values()]
-    for name in columns[0]:
-        table.add_row(name, *(f"{column[name]:.3g}" for column in columns))
-    console.print(table)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from ami_ros.app.extract_run import progress_bar
-from ami_ros.app.train_run import goes_on_later
+from ami_ros.app.scans import ScanJob
+from ami_ros.app.train_run import goes_on_later, tell_quality
 from ami_ros.app.workers import worker_pool
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.learning.scan_drives import FittedPairs, building_pairs, corridor_pairs, joined_pairs
 from ami_ros.learning.scan_phase import ScanConfig, fit_scans, judge_scans
 from ami_ros.simulation.buildings.names import PREFIX, refuse_test_buildings
@@ -27,21 +26,6 @@ from ami_ros.world_model.scan_pair_network import ScanPairNetwork, save_scan_pai
 
 CORRIDORS = "corridors"
 DRIVES = "drives"  # folder in which fits are kept until the network is written
-
-
-@dataclass(frozen=True)
-class ScanJob:
-    """What the user asked for."""
-
-    out: Path
-    corridors: int
-    buildings: int
-    held_out: int  # of either
-    first: int  # seed
-    steps: int
-    seed: int
-    workers: int
-    json: Path | None = None
 
 
 def run(job: ScanJob) -> None:
@@ -77,15 +61,9 @@ def run(job: ScanJob) -> None:
         kind: asdict(judge_scans(network, joined_pairs([drawn[k] for k in rows])))
         for kind, rows in zip(kinds, split, strict=True)
     }
-    table = Table("held out", *found, box=None, padding=(0, 3, 0, 0))
-    for name in found[CORRIDORS]:
-        table.add_row(name, *(f"{column[name]:.3g}" for column in found.values()))
-    console.print(table)
+    known = {**kinds, "fits": len(pairs), "steps": job.steps, "seed": job.seed}
+    tell_quality("held out", found, known, job.json, began, console)
     console.print(f"the network is in {job.out}")
-    if job.json is not None:
-        known = {**kinds, "fits": len(pairs), "steps": job.steps, "seed": job.seed}
-        figures = {f"{kind}_{name}": value for kind in found for name, value in found[kind].items()}
-        write_json(job.json, known | figures | {"minutes": round((time.monotonic() - began) / 60, 2)} | hardware())
 
 
 def _drawn(job: ScanJob, asked: list[tuple[str, int]], console: Console) -> list[FittedPairs]:

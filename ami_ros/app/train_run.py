@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -202,6 +203,29 @@ def _show(comparisons: list[BeforeAfter], trainer: Trainer, console: Console) ->
         table.add_row(*row)
     if comparisons:
         console.print(table)
+
+
+def tell_quality(
+    title: str, found: Mapping[str, Mapping[str, float]], known: Mapping[str, Any], json: Path | None, began: float,
+    console: Console,
+) -> None:  # fmt: skip
+    """Prints figures of what was held out, a column for each kind of it, and writes them with what is `known`.
+
+    Args:
+        title: of the table.
+        found: figures by name, of each kind; in JSON their names begin with the first word of the kind.
+        known: of the run.
+        json: where to write; None: nowhere.
+        began: when learning did, on the steady clock [s].
+        console: where to print.
+    """
+    table = Table(title, *found, box=None, padding=(0, 3, 0, 0))
+    for name in next(iter(found.values())):
+        table.add_row(name, *(f"{column[name]:.3g}" for column in found.values()))
+    console.print(table)
+    if json is not None:
+        figures = {f"{kind.split()[0]}_{name}": v for kind, column in found.items() for name, v in column.items()}
+        write_json(json, {**known, **figures, "minutes": round((time.monotonic() - began) / 60, 2)} | hardware())
 
 
 def _figures(comparisons: list[BeforeAfter], trainer: Trainer, minutes: float) -> dict[str, float]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from ami_ros.app.domain import domain_in_environment
 from ami_ros.app.telling import Telling
+from ami_ros.app.trial import TrialSettings
 from ami_ros.app.trial_watch import TrialWatch
 from ami_ros.config import dump_yaml
 from ami_ros.errors import AmiError
@@ -40,19 +41,6 @@ HEARD_WITHIN = 30.0  # [s] until the first picture and the first place of the ru
 CELL, RING = 0.05, 1.0  # [m] of the leash's map: side of a cell, and width of what keeps the robot in
 
 
-@dataclass(frozen=True)
-class TrialSettings:
-    """What the user asked for; see `ami trial --help`."""
-
-    out: Path
-    robot: str
-    model: str
-    config: dict[str, Any]
-    attach: bool
-    sim_time: bool
-    namespace: str
-
-
 def run_trial(settings: TrialSettings) -> int:
     """Leads through the trial, and writes the report whatever happens; see `ami trial`.
 
@@ -61,7 +49,7 @@ def run_trial(settings: TrialSettings) -> int:
     """
     folder = settings.out.expanduser().resolve()
     state = read_state(folder) if folder.exists() else None
-    config = config_of(settings.config)
+    config = config_of({name: getattr(settings, name) for name in ("goals", "minutes", "leash", "speed", "timeout")})
     if state is None:
         if not settings.robot:
             raise AmiError("trial: name the robot with --robot (./ami doctor --write writes its file)")

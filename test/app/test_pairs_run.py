@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from ami_ros.app import pairs_run
-from ami_ros.app.pairs_run import NO_CEILING, PairJob, comparing, draw_building, run
+from ami_ros.app.pairs import PairJob
+from ami_ros.app.pairs_run import NO_CEILING, comparing, draw_building, run
 from ami_ros.errors import AmiError
 from ami_ros.learning.views import ViewConfig, Views, save_views
 from ami_ros.simulation.world import World
@@ -29,15 +31,21 @@ def start(tmp_path: Path) -> LoadedModel:
     return save_model(tmp_path / "start", "start", WorldModel(SPEC).eval())
 
 
-def job(folder: Path, learned: tuple[int, ...] = (1, 2), held_out: tuple[int, ...] = (3, 4)) -> PairJob:
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs_run, "SIZE", SIZE)
+
+
+def job(folder: Path, **changes: Any) -> PairJob:
     """Buildings 1 to 4 are drawn already."""
     (folder / "views").mkdir(exist_ok=True)
     for seed in range(1, 5):
         save_views(folder / "views" / f"{seed}.npz", world(seed))
-    figures = folder / "figures.json"
-    return PairJob(
-        folder / "start", folder / "out", folder / "views", learned, held_out, 4, 0, 1, 1, "g", figures, SIZE
-    )
+    asked: dict[str, Any] = {
+        "model": folder / "start", "out": folder / "out", "views": folder / "views", "buildings": 2, "held_out": 2,
+        "held_out_first": 3, "steps": 4, "workers": 1, "threads": 1, "name": "g", "json": folder / "figures.json",
+    }  # fmt: skip
+    return PairJob(**(asked | changes))
 
 
 def test_latents_stay_and_pictures_are_compared(start: LoadedModel, tmp_path: Path) -> None:
@@ -87,18 +95,18 @@ def test_a_new_head_for_pictures_leaves_memories_valid(start: LoadedModel, tmp_p
     again = tmp_path / "again"
     again.mkdir()
     (again / "start").symlink_to(tmp_path / "out")
-    assert run(job(again, (1,))).encoder_id == first.encoder_id
+    assert run(job(again, buildings=1)).encoder_id == first.encoder_id
 
 
 @pytest.mark.parametrize(
-    ("learned", "held_out", "why"),
-    [((1, 2), (2, 3), "held out as well"), ((1, 100_000), (3,), "is a building for tests")],
+    ("change", "why"),
+    [({"held_out_first": 2}, "held out as well"), ({"first": 99_999}, "is a building for tests")],
 )
 def test_what_is_measured_on_is_never_learned_from(
-    start: LoadedModel, tmp_path: Path, learned: tuple[int, ...], held_out: tuple[int, ...], why: str
+    start: LoadedModel, tmp_path: Path, change: dict[str, int], why: str
 ) -> None:
     with pytest.raises(AmiError, match=why):
-        run(job(tmp_path, learned, held_out))
+        run(job(tmp_path, **change))
 
 
 def test_a_model_whose_camera_is_not_known_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.app.ranges_run import RangeJob, run
+from ami_ros.app.ranges import RangeJob
+from ami_ros.app.ranges_run import run
 from ami_ros.errors import AmiError
 from ami_ros.learning.views import ViewConfig, save_views, take_views
 from ami_ros.share import share
@@ -30,7 +31,10 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def job(folder: Path, views: Path) -> RangeJob:
-    return RangeJob(share("models", "general"), folder / "out", views, (1,), (3,), 0, 3, 0, 1, 1, folder / "f.json")
+    return RangeJob(
+        model=share("models", "general"), out=folder / "out", views=views, buildings=1, held_out=1, held_out_first=3,
+        steps=3, workers=1, threads=1, json=folder / "f.json",
+    )  # fmt: skip
 
 
 def test_what_it_writes_makes_scans(views: Path, tmp_path: Path) -> None:
@@ -46,8 +50,8 @@ def test_what_it_writes_makes_scans(views: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"held_out": (1,)}, "must not be held out as well"),
-        ({"learned": (100_000,)}, "is a building for tests"),
+        ({"held_out_first": 1}, "must not be held out as well"),
+        ({"first": 100_000}, "is a building for tests"),
         ({"model": share("models", "onboard")}, "does not compare pictures of a camera that it knows"),
     ],
 )

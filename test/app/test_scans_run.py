@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.app.scans_run import DRIVES, ScanJob, run
+from ami_ros.app.scans import ScanJob
+from ami_ros.app.scans_run import DRIVES, run
 from ami_ros.errors import AmiError
 from ami_ros.world_model.scan_pairs import load_scan_pairs
 

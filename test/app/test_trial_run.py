@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from ami_ros.app.trial_run import TrialSettings, run_trial, write_leash, write_slow_robot
+from ami_ros.app.trial import TrialSettings
+from ami_ros.app.trial_run import run_trial, write_leash, write_slow_robot
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import load_robot
 from ami_ros.safety.keep_out import Mask
@@ -36,5 +37,5 @@ def test_no_limit_and_no_plan_is_faster_than_the_trial_allows(tmp_path: Path, na
 
 def test_a_trial_without_a_robot_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(AmiError, match="name the robot with --robot"):
-        run_trial(TrialSettings(tmp_path / "trial", "", "", {}, False, False, ""))
+        run_trial(TrialSettings(tmp_path / "trial"))
     assert not (tmp_path / "trial").exists()
