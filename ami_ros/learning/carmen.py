@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ from numpy.typing import NDArray
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.learning.dataset import IMAGES, Dataset, Progress
-from ami_ros.learning.dataset_writer import write_dataset
+from ami_ros.learning.dataset import Dataset, Progress
+from ami_ros.learning.dataset_writer import make_dataset
 from ami_ros.learning.extract import ExtractConfig
-from ami_ros.learning.resumable import open_partial
+from ami_ros.learning.resumable import PartialOutput
 from ami_ros.scan import Mount, Scan
 from ami_ros.world_model.perception import fit_scan
 
@@ -40,23 +39,16 @@ def extract_carmen(logs: Sequence[Path], out: Path, config: ExtractConfig, progr
     Raises:
         AmiError: a log cannot be read or has no scan, `out` exists or cannot be written.
     """
-    out, partial = Path(out), Path(f"{out}.partial")
-    if out.exists():
-        raise AmiError(f"{out} exists already: name another folder, or remove it")
-    try:
-        plan = {"logs": [[str(log.resolve()), log.stat().st_size] for log in logs], "extraction": to_mapping(config)}
-        with open_partial(partial, IMAGES, plan) as output:
-            beams = output.parts[0].facts["beams"] if output.parts else 0
-            for number in range(len(output.parts), len(logs)):
-                log = read_carmen(logs[number])
-                beams = beams or _beams(log, config.alignment.max_beams)
-                output.add(_columns(log, beams, config), _facts(log, beams))
-                progress(number + 1, len(logs))
-            write_dataset(partial, output.parts, config.alignment.period, to_mapping(config))
-        os.replace(partial, out)
-    except OSError as error:
-        raise AmiError(f"cannot write the data set {out}: {error.strerror or error}; mend it and repeat") from error
-    return Dataset(out)
+
+    def read(output: PartialOutput) -> None:
+        beams = output.parts[0].facts["beams"] if output.parts else 0
+        for number in range(len(output.parts), len(logs)):
+            log = read_carmen(logs[number])
+            beams = beams or _beams(log, config.alignment.max_beams)
+            output.add(_columns(log, beams, config), _facts(log, beams))
+            progress(number + 1, len(logs))
+
+    return make_dataset(Path(out), logs, config.alignment.period, to_mapping(config), read)
 
 
 def _beams(log: CarmenLog, most: int) -> int:

@@ -1,22 +1,91 @@
-"""Writes what was read from recordings as a data set."""
+"""Makes a data set of what is read from recordings of whatever kind."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.config import dump_yaml, from_mapping, to_mapping
+from ami_ros.errors import AmiError
+from ami_ros.images import image_size
 from ami_ros.learning.alignment import COLUMNS
-from ami_ros.learning.dataset import CARD, IMAGES, VERSION, DatasetCard, checksum
-from ami_ros.learning.resumable import Part
+from ami_ros.learning.dataset import CARD, IMAGES, VERSION, Dataset, DatasetCard, checksum
+from ami_ros.learning.resumable import Part, PartialOutput, open_partial
 from ami_ros.learning.scanner_mount import common_mount
 from ami_ros.scan import Mount
 
 
-def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[str, Any]) -> None:
+def make_dataset(
+    out: Path, sources: Sequence[Path], period: float, made_by: dict[str, Any], read: Callable[[PartialOutput], None]
+) -> Dataset:
+    """Makes the new data set `out` of what `read` adds. One that was interrupted, or found the disk full, goes on where
+    it was when it is repeated with the same sources and the same configuration.
+
+    Args:
+        out: folder.
+        sources: files and folders that are read.
+        period: between rows [s].
+        made_by: the configuration, plain values.
+        read: adds what is not there yet.
+
+    Raises:
+        AmiError: as `read`, nothing usable is in the sources, `out` exists or cannot be written.
+    """
+    partial = Path(f"{out}.partial")
+    if out.exists():
+        raise AmiError(f"{out} exists already: name another folder, or remove it")
+    try:
+        plan = {"sources": [_fingerprint(source) for source in sources], "extraction": made_by}
+        with open_partial(partial, IMAGES, plan) as output:
+            read(output)
+            if not any(part.columns for part in output.parts):
+                reasons = ", ".join(f"{count} {reason}" for reason, count in _dropped(output.parts).items())
+                raise AmiError(f"nothing usable in {', '.join(map(str, sources))}: {reasons or 'no moments'}")
+            _write(partial, output.parts, period, made_by)
+        os.replace(partial, out)
+    except OSError as error:
+        reason = error.strerror or error
+        raise AmiError(f"cannot write the data set {out}: {reason}; mend it and repeat: it goes on there") from error
+    return Dataset(out)
+
+
+def append_pictures(
+    output: PartialOutput, pictures: Iterable[tuple[int, bytes]], count: int, problems: list[str]
+) -> tuple[NDArray[np.int64], tuple[int, int]]:
+    """Appends JPEGs to the blob: offsets (count, 2) by row, zeros for those that did not come, and the largest size
+    [px]. What looks wrong of them all goes into `problems`."""
+    offsets, sizes, different = np.zeros((count, 2), np.int64), set[tuple[int, int]](), set[int]()
+    for row, jpeg in pictures:
+        start = output.blob.tell()
+        output.blob.write(jpeg)
+        offsets[row] = start, start + len(jpeg)
+        sizes.add(image_size(jpeg))
+        different.add(hash(jpeg))
+    if len(sizes) > 1:
+        names = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
+        problems.append(f"its pictures have several sizes ({names}): the central square of each is used")
+    if len(different) == 1 < count:
+        problems.append("all its pictures are the same: is the camera covered, or its driver stuck?")
+    return offsets, max(sizes, default=(0, 0))
+
+
+def _fingerprint(source: Path) -> list[Any]:
+    """Path, files and size of a recording: when they are the same, so is what it gives."""
+    files = [source] if source.is_file() else [file for file in source.rglob("*") if file.is_file()]
+    return [str(source.resolve()), len(files), sum(file.stat().st_size for file in files)]
+
+
+def _dropped(parts: Sequence[Part]) -> Counter[str]:
+    return sum((Counter(part.facts["dropped"]) for part in parts), Counter[str]())
+
+
+def _write(folder: Path, parts: list[Part], period: float, made_by: dict[str, Any]) -> None:
     """Writes the columns and the card beside the images.
 
     Args:
@@ -35,7 +104,6 @@ def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[
     for name, values in columns.items():
         np.save(folder / f"{name}.npy", values, allow_pickle=False)
     files = [folder / IMAGES, *(folder / f"{name}.npy" for name in columns)]
-    dropped = sum((Counter(part.facts["dropped"]) for part in parts), Counter[str]())
     card = DatasetCard(
         version=VERSION,
         frames=len(starts),
@@ -51,7 +119,7 @@ def write_dataset(folder: Path, parts: list[Part], period: float, made_by: dict[
         checksum=checksum(folder),
         sizes={file.name: file.stat().st_size for file in sorted(files)},
         sources=tuple(part.facts["source"] for part in parts),
-        dropped=dict(dropped),
+        dropped=dict(_dropped(parts)),
         extraction=made_by,
         scanner=common_mount(from_mapping(Mount, found) for part in parts if (found := part.facts.get("scanner"))),
         joints=next((tuple(part.facts["joints"]) for part in full if part.facts["joints"]), ()),

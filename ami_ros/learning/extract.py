@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,14 +14,13 @@ from numpy.typing import NDArray
 from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
-from ami_ros.images import image_size
 from ami_ros.learning.alignment import COLUMNS, AlignmentConfig, Frames, align, drop_short, joined_frames
 from ami_ros.learning.bag_reader import BagReader, BrokenBagError
-from ami_ros.learning.dataset import IMAGES, Dataset, Progress
-from ami_ros.learning.dataset_writer import write_dataset
+from ami_ros.learning.dataset import Dataset, Progress
+from ami_ros.learning.dataset_writer import append_pictures, make_dataset
 from ami_ros.learning.frames import frame_of, recorded_rectifier
 from ami_ros.learning.laser_odometry import laser_odometry
-from ami_ros.learning.resumable import PartialOutput, open_partial
+from ami_ros.learning.resumable import PartialOutput
 from ami_ros.learning.scanner_mount import recorded_mount
 from ami_ros.learning.streams import Segment, clock_of, find_topics, lacks, read_segments
 from ami_ros.scan import Mount, Scan
@@ -61,22 +59,13 @@ def extract(
     Raises:
         AmiError: a bag cannot be read or lacks a topic, nothing usable is in them, `out` exists or cannot be written.
     """
-    out, partial = Path(out), Path(f"{out}.partial")
-    if out.exists():
-        raise AmiError(f"{out} exists already: name another folder, or remove it")
     if not bags:
         raise AmiError("no bags given: name at least one")
-    config, bags = config or ExtractConfig(), [Path(bag) for bag in bags]
-    try:
-        plan = {"bags": [_fingerprint(bag) for bag in bags], "extraction": to_mapping(config)}
-        with open_partial(partial, IMAGES, plan) as output:
-            _Extraction(config, output, progress or (lambda done, total: None)).read(bags)
-            write_dataset(partial, output.parts, config.alignment.period, to_mapping(config))
-        os.replace(partial, out)
-    except OSError as error:
-        reason = error.strerror or error
-        raise AmiError(f"cannot write the data set {out}: {reason}; mend it and repeat: it goes on there") from error
-    return Dataset(out)
+    config, bags, tell = config or ExtractConfig(), [Path(bag) for bag in bags], progress or (lambda done, total: None)
+    return make_dataset(
+        Path(out), bags, config.alignment.period, to_mapping(config),
+        lambda output: _Extraction(config, output, tell).read(bags),
+    )  # fmt: skip
 
 
 def moments_of(path: Path, config: ExtractConfig, dropped: Counter[str]) -> tuple[int, int]:
@@ -131,11 +120,6 @@ class _Extraction:
             self.done = sum(counts[:number])
             with BagReader(bags[number]) as bag:
                 self._read_bag(bag, found[number])
-        parts = self.output.parts
-        if not any(part.columns for part in parts):
-            dropped = sum((Counter(part.facts["dropped"]) for part in parts), Counter[str]())
-            reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
-            raise AmiError(f"nothing usable in {', '.join(map(str, bags))}: {reasons or 'no moments'}")
 
     def _tick(self) -> None:
         self.done += 1
@@ -236,21 +220,9 @@ class _Extraction:
 
     def _write_images(self, bag: BagReader, topic: str, pictures: NDArray[np.int64]) -> NDArray[np.int64]:
         """Appends the images of these indices to the blob; their offsets (n, 2), zeros for broken ones."""
-        offsets = np.zeros((len(pictures), 2), dtype=np.int64)
         wanted = {picture: row for row, picture in enumerate(pictures.tolist())}
-        blob, sizes, different = self.output.blob, set(), set()
-        for row, jpeg in self._frames(bag, topic, wanted):
-            start = blob.tell()
-            blob.write(jpeg)
-            offsets[row] = start, start + len(jpeg)
-            sizes.add(image_size(jpeg))
-            different.add(hash(jpeg))
-        if len(sizes) > 1:
-            names = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
-            self.problems.append(f"its pictures have several sizes ({names}): the central square of each is used")
-        if len(different) == 1 < len(pictures):
-            self.problems.append("all its pictures are the same: is the camera covered, or its driver stuck?")
-        self.image_size = next(iter(sizes), (0, 0))
+        frames = self._frames(bag, topic, wanted)
+        offsets, self.image_size = append_pictures(self.output, frames, len(pictures), self.problems)
         return offsets
 
     def _frames(self, bag: BagReader, topic: str, wanted: dict[int, int]) -> Iterator[tuple[int, bytes]]:
@@ -268,9 +240,3 @@ class _Extraction:
                     yield row, frame_of(bag.decode(topic, data), self.config.max_side, rectifier)
                 except AmiError:
                     continue
-
-
-def _fingerprint(bag: Path) -> list[Any]:
-    """A bag's path and size: when they are the same, so is what it gives."""
-    files = [bag] if bag.is_file() else [file for file in bag.rglob("*") if file.is_file()]
-    return [str(bag.resolve()), sum(file.stat().st_size for file in files)]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,11 +18,11 @@ from ami_ros.geometry import relative
 from ami_ros.images import decode_image
 from ami_ros.learning import lerobot_layout as layout
 from ami_ros.learning.alignment import COLUMNS, Frames, drop_short
-from ami_ros.learning.dataset import IMAGES, Dataset, Progress
-from ami_ros.learning.dataset_writer import write_dataset
+from ami_ros.learning.dataset import Dataset, Progress
+from ami_ros.learning.dataset_writer import append_pictures, make_dataset
 from ami_ros.learning.extract import ExtractConfig
-from ami_ros.learning.frames import encode_frame
-from ami_ros.learning.resumable import PartialOutput, open_partial
+from ami_ros.learning.frames import shrunk_frame
+from ami_ros.learning.resumable import PartialOutput
 
 Part = tuple[str, tuple[int, ...] | None]  # a feature, and which of its numbers; None: all
 
@@ -134,20 +132,8 @@ def import_lerobot(
     """
     config = config or ExtractConfig()
     layout.needs("pyarrow", "av")
-    partial = Path(f"{out}.partial")
-    if out.exists():
-        raise AmiError(f"{out} exists already: name another folder, or remove it")
     reading = _Import(folder, config, progress or (lambda done, total: None))
-    plan = {"lerobot": str(folder.resolve()), "frames": reading.total, "extraction": to_mapping(config)}
-    try:
-        with open_partial(partial, IMAGES, plan) as output:
-            reading.read(output)
-            write_dataset(partial, output.parts, config.alignment.period, to_mapping(config))
-        os.replace(partial, out)
-    except OSError as error:
-        reason = error.strerror or error
-        raise AmiError(f"cannot write the data set {out}: {reason}; mend it and repeat: it goes on there") from error
-    return Dataset(out)
+    return make_dataset(Path(out), [folder], config.alignment.period, to_mapping(config), reading.read)
 
 
 def stride_of(period: float, fps: float) -> int:
@@ -194,22 +180,16 @@ class _Import:
                 self._read_file(output, key, episodes)
             else:
                 self.done += sum(int(episode["length"]) for episode in episodes)
-        if not any(part.columns for part in output.parts):
-            raise AmiError(f"nothing usable in {self.folder}: all episodes are too short, or without finite numbers")
 
     def _read_file(self, output: PartialOutput, place: tuple[int, int], episodes: list[Episode]) -> None:
         """Reads the episodes whose pictures are in one file."""
         dropped: Counter[str] = Counter()
         frames = [self._frames(episode, dropped) for episode in episodes]
         columns = {name: np.concatenate([getattr(f, name) for f in frames]) for name in (*COLUMNS, "starts", "picture")}
-        offsets = np.zeros((len(columns["stamp"]), 2), np.int64)
-        ends = np.cumsum([len(f.stamp) for f in frames])
-        size = (0, 0)
-        for row, image in self._pictures(place, episodes, ends - [len(f.stamp) for f in frames]):
-            jpeg, size = self._shrunk(image)
-            begin = output.blob.tell()
-            output.blob.write(jpeg)
-            offsets[row] = begin, begin + len(jpeg)
+        lengths, problems = [len(f.stamp) for f in frames], list[str]()
+        images = self._pictures(place, episodes, np.cumsum(lengths, dtype=np.int64) - np.array(lengths))
+        pictures = ((row, shrunk_frame(image, self.config.max_side)) for row, image in images)
+        offsets, size = append_pictures(output, pictures, sum(lengths), problems)
         readable = offsets[:, 1] > 0
         dropped["frames with a broken image"] += int((~readable).sum())
         finite = np.isfinite(columns["odometry"]).all(1) & np.isfinite(columns["command"]).all(1)
@@ -217,7 +197,7 @@ class _Import:
         columns["picture"] = np.arange(len(offsets))
         kept = drop_short(Frames(**columns).select(readable & finite), self.config.alignment, dropped)
         found = {name: getattr(kept, name) for name in (*COLUMNS, "starts")} | {"offsets": offsets[kept.picture]}
-        source = {"path": str(self.folder), "frames": len(kept.stamp), "problems": [],
+        source = {"path": str(self.folder), "frames": len(kept.stamp), "problems": problems,
                   "topics": {role: name for role, (name, _) in self.roles.items()}}  # fmt: skip
         beams = kept.scan.shape[1]
         facts = {
@@ -315,10 +295,3 @@ class _Import:
         self.done += frames
         if self.done % 100 < frames:
             self.progress(min(self.done, self.total), self.total)
-
-    def _shrunk(self, image: Image) -> tuple[bytes, tuple[int, int]]:
-        """As JPEG, the shorter side at most `max_side`, and its size (width, height)."""
-        scale = self.config.max_side / min(image.shape[:2])
-        if scale < 1:
-            image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        return encode_frame(image), (image.shape[1], image.shape[0])
