@@ -30,8 +30,8 @@ class TrackerConfig:
     turn_drift: float = 0.05  # of all turns between them [rad/rad]
     late: float = 0.05  # [s] that a stamp may be off while the robot turns; larger: blinder in turns
     # Tracks
-    acceleration: float = 0.8  # [m/s²] power of the white acceleration of people, as root; see `things.process_noise`
-    deviation: float = 0.05  # [m] of the middle of two legs
+    acceleration: float = 0.64  # [m/s²] power of the white acceleration of people, as root; see `things.process_noise`
+    deviation: float = 0.04  # [m] of the middle of two legs
     one_leg: float = 3.0  # times as much where one is seen
     start_speed: float = 0.8  # [m/s] deviation of an unknown velocity
     gate: float = 0.45  # [m] from a predicted position to a segment of it, beside its doubt: half a stride

