@@ -76,11 +76,15 @@ class InferencePairs(ArrayPairs):
 
     @property
     def threshold(self) -> float:
-        share = self.window.area / Window.square(self._full).area
-        return float(sigmoid(relied_on(self._calibration, share)))
+        return float(sigmoid(relied_on(self._calibration, self._sees)))
+
+    @property
+    def _sees(self) -> float:
+        """What part of the picture that the model's camera would take this one does."""
+        return self.window.area / Window.square(self._full).area
 
     def code(self, image: NDArray[np.uint8]) -> Floats:
-        points = [describe(each, *self.window.pixels(self.tangent, image.shape[-1])) for each in image]
+        points = [describe(each, *self.window.pixels(self.tangent, image.shape[-1]), self._sees) for each in image]
         image = shrunk(image, self.size)
         rows, columns = self.window.pixels(self.tangent, self.size)
         small = pooled(image[..., rows, columns].astype(np.float32), PAIR_THUMB)

@@ -17,7 +17,9 @@ from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.spec import PAIR_DESCRIPTOR as NUMBERS
 from ami_ros.world_model.spec import PAIR_POINTS as POINTS
 
-CONTRAST = 0.02  # of SIFT's points, half of OpenCV's: small pictures have few of them
+# Of SIFT's points, half of OpenCV's: small pictures have few of them. A camera that sees a part of the picture finds as
+# many fewer in it, and takes weaker ones in their place, down to the least.
+CONTRAST, LEAST_CONTRAST = 0.02, 0.005
 RATIO = 0.8  # of the distances to the best and to the second best, above which a point is ambiguous (Lowe, IJCV 2004)
 BORDER = 6.0  # [px] from the black frame of a narrow camera, within which it makes points by itself
 
@@ -29,14 +31,14 @@ class Points(NamedTuple):
     descriptors: Floats  # (n, NUMBERS) of length 1
 
 
-@lru_cache(maxsize=1)
-def _sift() -> Any:
+@lru_cache(maxsize=4)
+def _sift(contrast: float) -> Any:
     import cv2  # 15 MB that processes without pictures do without
 
-    return cv2.SIFT_create(nfeatures=POINTS, contrastThreshold=CONTRAST)  # type: ignore[attr-defined]
+    return cv2.SIFT_create(nfeatures=POINTS, contrastThreshold=contrast)  # type: ignore[attr-defined]
 
 
-def describe(image: NDArray[np.uint8], rows: slice, columns: slice) -> Floats:
+def describe(image: NDArray[np.uint8], rows: slice, columns: slice, sees: float = 1.0) -> Floats:
     """The points of a picture (3, size, size) as numbers (POINTS * (2 + NUMBERS),), those with most contrast; 0 where
     there are no more.
 
@@ -44,12 +46,13 @@ def describe(image: NDArray[np.uint8], rows: slice, columns: slice) -> Floats:
         image: see there.
         rows: of pixels that the camera sees.
         columns: likewise.
+        sees: share of the picture of the model's camera that this is.
     """
     size = image.shape[-1]
     red, green, blue = image[:, rows, columns].astype(np.uint16)
     grey = ((red + green + blue) // 3).astype(np.uint8)
     code = np.zeros((POINTS, 2 + NUMBERS), np.float32)
-    found, descriptors = _sift().detectAndCompute(grey, None)
+    found, descriptors = _sift(max(CONTRAST * sees, LEAST_CONTRAST)).detectAndCompute(grey, None)
     if found:
         count = min(len(found), POINTS)
         best = np.argsort([-point.response for point in found], kind="stable")[:count]

@@ -171,14 +171,18 @@ class PairHead(nn.Module):
     @property
     def threshold(self) -> float:
         """Least `same` at which a pair is relied on: few pairs that do not see the same reach it."""
-        share = self.window.area / Window.square(self.full).area
-        return 1 / (1 + math.exp(-relied_on(self.calibration.tolist(), share)))
+        return 1 / (1 + math.exp(-relied_on(self.calibration.tolist(), self._sees)))
+
+    @property
+    def _sees(self) -> float:
+        """What part of the picture that the model's camera would take this one does."""
+        return self.window.area / Window.square(self.full).area
 
     def code(self, image: Tensor) -> Tensor:
         """(batch, 3, n, n) uint8, the `share` of pictures, n a multiple of `size` -> (batch, code), to be kept and
         compared: the map, a small picture of what the camera sees, and its points."""
         pixels = np.asarray(image)
-        points = [describe(each, *self.window.pixels(self.tangent, pixels.shape[-1])) for each in pixels]
+        points = [describe(each, *self.window.pixels(self.tangent, pixels.shape[-1]), self._sees) for each in pixels]
         image = torch.from_numpy(shrunk(pixels, self.size))
         rows, columns = self.window.pixels(self.tangent, self.size)
         small = thumb(image[..., rows, columns])

@@ -119,3 +119,10 @@ def test_points_lie_inside_of_what_a_narrow_camera_sees() -> None:
     at = (points_of(describe(picture, rows, columns)).at + 1) / 2 * 192
     assert len(at) > 10 and at[:, 1].min() > 48 and at[:, 1].max() < 144
     assert np.array_equal(shrunk(picture[None], 96)[0, :, :24], np.zeros((3, 24, 96)))
+
+
+def test_a_camera_that_sees_a_part_of_the_picture_takes_weaker_points() -> None:
+    """A narrow camera's picture of a room has a third of the points that a wide one has, too few to measure it by."""
+    every, pale = slice(0, 192), 120 + scene(0) // 20
+    whole, narrow = (points_of(describe(pale, every, every, sees)).at for sees in (1.0, 0.2))
+    assert len(whole) < LEAST < 20 < len(narrow)
