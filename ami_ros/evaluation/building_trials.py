@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,10 @@ METHODS = (COURSE, SPECIALIST, CLASSICAL, "without_memory", "exact_dynamics")
 FOREIGN_ALLOWANCE = SEARCH_ALLOWANCE["far"]  # [s] for a picture of another building: nobody told the robot that it is
 STREAM = 0xB117D1  # keeps random numbers apart from those of other benches
 
+OUTSIDE = 2.5  # [m] from all places that the robot knows, at least, where it has not been
+TRIES = 2000  # of finding such a pose
 Report = Callable[[str], None]  # what is going on
+Starts = Literal["driven", "anywhere", "outside"]  # where the last goal ended; anywhere that is known, or is not
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class BuildingSetting:
     robot: str = ""  # what `load_robot` takes; empty: the one that the model drives
     methods: tuple[str, ...] = METHODS
     loop: LoopConfig = field(default_factory=LoopConfig)
-    anywhere: bool = False  # before each goal the robot is switched on anywhere that it knows, and not told where
+    starts: Starts = "driven"  # from where the last goal ended, or switched on anew and not told where; see `Starts`
     learn: Learn = learn_more  # how the specialist comes to its model
 
 
@@ -137,8 +140,8 @@ def drive_course(
     ambiguity = Ambiguity(space, simulator.description, setting.seed) if sees else None
     for index in range(setting.goals):
         report(f"goal {index + 1} of {setting.goals}")
-        if setting.anywhere:
-            simulator.place(somewhere_known(space, truths, rng))
+        if setting.starts != "driven":
+            simulator.place(somewhere(space, truths, rng, setting.starts == "anywhere"))
             loop.restart()
         start = simulator.ground_truth().pose
         goal = sampler.sample(index, start)
@@ -149,13 +152,19 @@ def drive_course(
         ambiguity.close()
 
 
-def somewhere_known(space: FreeSpace, truths: dict[int, Array], rng: np.random.Generator) -> Array:
-    """A free pose (3,) near a place that the robot knows."""
-    known = np.array(list(truths.values()))[:, :2]
-    while True:
+def somewhere(space: FreeSpace, truths: dict[int, Array], rng: np.random.Generator, known: bool) -> Array:
+    """A free pose (3,) near a place that the robot knows, or far from all of them.
+
+    Raises AmiError: it has been everywhere.
+    """
+    places = np.array(list(truths.values())).reshape(-1, 3)[:, :2]
+    for _ in range(TRIES):
         pose = space.sample_pose(rng)
-        if np.hypot(*(known - pose[:2]).T).min(initial=np.inf) <= COVERED:
+        away = np.hypot(*(places - pose[:2]).T).min(initial=np.inf)
+        if away <= COVERED if known else away > OUTSIDE:
             return pose
+    where = "knows nothing of the building" if known else f"has been within {OUTSIDE} m of all of the building"
+    raise AmiError(f"bench buildings: the robot {where}: let it explore {'longer' if known else 'less (explore)'}")
 
 
 def location_error(loop: ClosedLoop, truths: dict[int, Array]) -> float | None:

@@ -102,7 +102,7 @@ class Buildings:
     goals: int = 8  # near and far alternately
     foreign: int = 2  # pictures of another building
     explore: float = 10.0  # [min] before, from an empty memory
-    starts: Literal["driven", "anywhere"] = "driven"  # anywhere: before each goal it is switched on anywhere it knows
+    starts: Literal["driven", "anywhere", "outside"] = "driven"  # before each goal switched on where it was, or was not
     visit: str = ""  # what follows the name of a building: people, changed furniture, light (`simulation.visit`)
     robot: str = ""  # name, file or drawn:SEED; empty: the one that the model drives
     baselines: tuple[str, ...] = ("general",)  # or specialist, classical, without_memory, exact_dynamics; empty: all
@@ -129,7 +129,7 @@ class Buildings:
         methods = tuple(chosen(("general", *self.baselines) if self.baselines else (), METHODS))
         setting = BuildingSetting(
             model, self.goals, self.foreign, self.explore, name.seed, self.robot, methods, loop_config(self.set),
-            self.starts == "anywhere",
+            self.starts,
         )  # fmt: skip
         for row in drive_building(f"{name}{self.visit}", setting, report):
             yield {"building": name.kind} | row

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.building_trials import BuildingSetting, drive_building, drive_course, explore
+from ami_ros.evaluation.building_trials import (
+    OUTSIDE,
+    BuildingSetting,
+    drive_building,
+    drive_course,
+    explore,
+    somewhere,
+)
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.goals import GoalKind
 from ami_ros.evaluation.map_quality import COVERED
@@ -18,6 +25,7 @@ from ami_ros.evaluation.trials import Trial
 from ami_ros.share import share
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.checkpoint import load_model
 
 QUICKLY = partial(learn_more, steps=2)
@@ -52,7 +60,7 @@ def test_a_specialist_that_cannot_learn_says_why(tmp_path: Path) -> None:
 def test_switched_on_anywhere_a_robot_stands_near_what_it_knows_and_is_not_told_where(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    setting = BuildingSetting(share("models", "general"), 2, 0, seed=5391, anywhere=True)
+    setting = BuildingSetting(share("models", "general"), 2, 0, seed=5391, starts="anywhere")
     loaded, simulator = load_model(setting.model), Simulator("building:home:5313", seed=setting.seed)
     space = FreeSpace(simulator.world, radius=simulator.description.shape.radius)
     simulator.reset(space.sample_pose(np.random.default_rng(setting.seed)), setting.seed)
@@ -74,3 +82,15 @@ def test_switched_on_anywhere_a_robot_stands_near_what_it_knows_and_is_not_told_
     assert all(np.hypot(*(known - start[:2]).T).min() <= COVERED for start in starts)
     assert not np.allclose(starts[0], ended) and not np.allclose(starts[0], starts[1]), "each time elsewhere"
     simulator.close()
+
+
+def test_outside_of_what_it_knows_is_far_from_all_places_and_one_that_has_been_everywhere_is_told_so() -> None:
+    world, rng = load_world("building:home:5313"), np.random.default_rng(2)
+    space, place = FreeSpace(world, radius=0.2), np.zeros(3)
+    place[:2] = space.sample_pose(rng)[:2]
+    for _ in range(5):
+        away = [np.hypot(*(somewhere(space, {1: place}, rng, known) - place)[:2]) for known in (True, False)]
+        assert away[0] <= COVERED and away[1] > OUTSIDE
+    everywhere = {k: space.sample_pose(rng) for k in range(200)}
+    with pytest.raises(AmiError, match=r"has been within 2.5 m of all of the building: let it explore less"):
+        somewhere(space, everywhere, rng, known=False)
