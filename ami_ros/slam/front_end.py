@@ -27,6 +27,7 @@ from ami_ros.scan_matching import Match, Matcher
 from ami_ros.slam.free_ways import FreeWays
 from ami_ros.slam.loop_closure import LoopCloser, LoopClosureConfig
 from ami_ros.slam.loop_hypotheses import LoopConstraint
+from ami_ros.slam.pose_belief import BeliefConfig, is_apart
 from ami_ros.slam.pose_graph import PoseGraphConfig, relax
 from ami_ros.slam.relocalisation import Compare, Relocaliser
 from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
@@ -34,8 +35,7 @@ from ami_ros.slam.whole_map import WholeMap
 from ami_ros.submaps import Submap
 
 FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
-FOLLOWED, LOOKED_FOR = 0.98, 0.9  # confidence of who is followed by scans, and of who was just found; measured (0073)
-CONFIRMS = 0.5  # [m] driven since, at which a place that is as it is remembered confirms it: nearer the same is seen
+FOLLOWED = 0.98  # confidence of who is followed by scans; measured (0073)
 DOUBTED = 5  # places running that are not what the map says: the robot is elsewhere
 LOST = 2  # scans running that contradict what was seen just before: the robot was carried
 BACK = 6.0  # [m] driven since then, up to which it may be where odometry says all the same: somebody was in the way
@@ -60,6 +60,7 @@ class FrontEndConfig:
     outvoted: float = 0.5  # [m] between a loop constraint and the optimised map at which it is dropped
     odometry: ScanOdometryConfig = field(default_factory=ScanOdometryConfig)
     loop_closure: LoopClosureConfig = field(default_factory=LoopClosureConfig)
+    belief: BeliefConfig = field(default_factory=BeliefConfig)
 
 
 @dataclass
@@ -88,7 +89,7 @@ class ScanFrontEnd:
         self.places, self.config, self.spacing, self.pose_graph = places, config, spacing, pose_graph
         self.odometry = ScanOdometry(config.odometry)
         self.loop_closure = LoopCloser(places, config.loop_closure, pose_graph.way_sigma)
-        self.relocaliser = Relocaliser(places, self.loop_closure)
+        self.relocaliser = Relocaliser(places, self.loop_closure, config.belief)
         self._ways = FreeWays(places, self.loop_closure.submaps)
         places.graph.free = self._ways
         self._backlog, self._new_constraints = Backlog(), 0
@@ -104,7 +105,6 @@ class ScanFrontEnd:
         self.loop_closure.restart()
         self.relocaliser.restart()
         self.here = 0  # place id; 0: the robot is lost
-        self._found: float | None = None  # [m] of way at which it was found, if nothing has confirmed that since
         self._since = 0.0  # stamp at which the robot came to it
         self._step: tuple[Array, Array] = (np.zeros(3), np.zeros((3, 3)))  # from there: pose and covariance
         self._open: deque[OpenSubmap] = deque()
@@ -118,7 +118,17 @@ class ScanFrontEnd:
     @property
     def confidence(self) -> float:
         """Share of such moments in which the robot is where it is believed to be."""
-        return FOLLOWED if self._found is None else LOOKED_FOR
+        return FOLLOWED if self.settled else min(FOLLOWED, self.relocaliser.belief.mass)
+
+    @property
+    def settled(self) -> bool:
+        """Whether all other poses of the map are refuted. Until then nothing is learned."""
+        return not self.relocaliser.belief.modes
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether one pose has nearly all of the mass."""
+        return self.settled or self.relocaliser.belief.is_sure
 
     @property
     def pose(self) -> Array:
@@ -174,25 +184,36 @@ class ScanFrontEnd:
             if self._doubts >= DOUBTED:
                 self.restart()
             return 0
-        if self._found is not None and self.odometry.way - self._found > CONFIRMS:
-            self._found = None
         # The pose of the robot as seen from the place, and its covariance there.
         back, covariance = inverted((match.pose, match.covariance))
         whole, spread = combined(self._step, (match.pose, match.covariance))
         is_loop = not self.loop_closure.is_recent(place_id)
-        self._link(Edge(self.here, place_id, whole, 1, stamp - self._since, 0, stamp, spread, is_loop))
+        if self.settled:
+            self._link(Edge(self.here, place_id, whole, 1, stamp - self._since, 0, stamp, spread, is_loop))
         self._at(place_id, stamp, back, covariance)
         return place_id
 
-    def relocate(self, latent: Latents, odometry: Array, stamp: float, compare: Compare) -> bool:
-        """Looks in the whole map for a lost robot at `odometry` (3,), and goes on there; see `Relocaliser.find`."""
-        by_odometry = self._by_odometry(odometry)
-        expected = None if by_odometry is None else (by_odometry, AWAY + BACK_DRIFT * self._astray)
-        return self._arrives(self.relocaliser.find(self.surroundings(), latent, odometry, compare, expected), stamp)
+    def look_around(self, latent: Latents | None, odometry: Array, stamp: float, compare: Compare) -> None:
+        """Looks for a lost robot at `odometry` (3,), and goes on where it is; see `Relocaliser.look`.
+
+        One that was just found looks, without a latent, where else it may be: another pose may explain better what it
+        has seen since.
+        """
+        relocaliser, belief, expected = self.relocaliser, self.relocaliser.belief, self._by_odometry(odometry)
+        around = None if expected is None else (expected, AWAY + BACK_DRIFT * self._astray)
+        relocaliser.look(self.surroundings(), odometry, compare, latent, around)
+        if self.here and (belief.mass < 0.5 or is_apart(belief.modes[0].where, self.pose)):
+            self.here = 0
+        if not self.here:
+            self._arrives(relocaliser.found, stamp)
+        elif belief.is_settled:
+            relocaliser.restart()
 
     def look_near(self, where: Array, reach: float, turn: float, stamp: float) -> bool:
         """Looks for a robot where it is said to be, and goes on from there; see `Relocaliser.find_near`."""
-        return self._arrives(self.relocaliser.find_near(self.surroundings(), where, reach, turn), stamp)
+        found = self.relocaliser.find_near(self.surroundings(), where, reach, turn)
+        self.relocaliser.restart()
+        return self._arrives(found, stamp)
 
     def _arrives(self, found: tuple[int, Match] | None, stamp: float) -> bool:
         """Goes on from where a lost robot was found, if it was."""
@@ -200,7 +221,6 @@ class ScanFrontEnd:
             return False
         back, covariance = inverted((found[1].pose, found[1].covariance))
         self._at(found[0], stamp, back, covariance + FOUND)
-        self._found = self.odometry.way
         return True
 
     def _by_odometry(self, odometry: Array) -> Array | None:
@@ -232,6 +252,7 @@ class ScanFrontEnd:
             return False
         back, covariance = inverted((match.pose, match.covariance))
         self._at(int(index.ids[row]), stamp, back, covariance + FOUND)
+        self.relocaliser.restart()
         return True
 
     def leave(self, ids: set[int]) -> None:
@@ -255,7 +276,6 @@ class ScanFrontEnd:
     def _at(self, place_id: int, stamp: float, pose: Array, covariance: Array) -> None:
         self.here, self._since, self._step = place_id, stamp, (pose, covariance)
         self._left = None
-        self.relocaliser.restart()
 
     def _keep(self, place_id: int, submap: Submap) -> None:
         self.loop_closure.submaps.put(place_id, submap)

@@ -23,6 +23,7 @@ from ami_ros.slam.front_end import ScanFrontEnd
 from ami_ros.slam.growth import Growth, MemoryConfig, Moment, Picture
 from ami_ros.slam.particle_filter import Estimate, PlaceFilter
 from ami_ros.slam.pose_graph import carry, optimise_map
+from ami_ros.slam.relocalisation import Compare
 
 STOOD = 0.05  # [m], [rad] within which a robot stands that waits for its first scan
 LOOK_AGAIN = 0.3  # [m] or [rad] that a lost robot moves before its laser is compared with the whole map again
@@ -166,9 +167,11 @@ class Localiser:
     def _follow_scans(self, moment: Moment, before: Array | None) -> Location:
         """Where the robot is by scans; grows the graph there. Who is lost is looked for by the filter first."""
         front_end, learning = self.front_end, self.config.learning
-        if not front_end.here and len(self.map) and not self._relocate(moment, before):
-            return self._location_at(moment, self.filter.estimate(), False, 0)
-        if learning:
+        if len(self.map) and not (front_end.here and front_end.settled):
+            self._look_around(moment, before)
+            if not front_end.here:
+                return self._location_at(moment, self.filter.estimate(), False, 0)
+        if learning and front_end.settled:
             self._growth.follow(moment, front_end)
             front_end.keep_up()
             front_end.complete()
@@ -178,19 +181,24 @@ class Localiser:
             self._lose()
             return self._location_at(moment, self.filter.estimate(), False, 0)
         estimate = Estimate(front_end.pose, front_end.confidence, 0.0)
-        return self._location_at(moment, estimate, True, front_end.here)
+        return self._location_at(moment, estimate, front_end.is_sure, front_end.here)
 
-    def _relocate(self, moment: Moment, before: Array | None) -> bool:
-        """Looks for a lost robot where it is said to be, or once it has moved enough to have seen something new."""
-        initial, self._initial_pose = self._initial_pose, None
-        if initial is not None and self.front_end.look_near(*initial, moment.stamp):
-            return True
+    def _look_around(self, moment: Moment, before: Array | None) -> None:
+        """Looks for a robot that is lost, or was just found, where it is said to be, or once it has moved enough to see
+        something new."""
+        front_end, initial, self._initial_pose = self.front_end, self._initial_pose, None
+        if initial is not None and front_end.look_near(*initial, moment.stamp):
+            return
         self._unsought += LOOK_AGAIN if before is None else float(np.abs(relative(before, moment.odometry)).sum())
         if self._unsought < LOOK_AGAIN:
-            return False
+            return
         self._unsought = 0.0
-        if self.front_end.go_on(moment.odometry, moment.stamp):
-            return True
+        if front_end.here or not front_end.go_on(moment.odometry, moment.stamp):
+            latent = None if front_end.here else moment.latent
+            front_end.look_around(latent, moment.odometry, moment.stamp, self._comparison(moment))
+
+    def _comparison(self, moment: Moment) -> Compare:
+        """Compares the picture of a moment with those of places."""
         recogniser = self.map.recogniser
 
         @cache  # several spots may have to be compared with one picture
@@ -202,7 +210,7 @@ class Localiser:
             own = code()
             return recogniser.alike(ids, own) if recogniser is not None and own is not None else None
 
-        return self.front_end.relocate(moment.latent, moment.odometry, moment.stamp, alike)
+        return alike
 
     def _location_at(self, moment: Moment, estimate: Estimate, localised: bool, place_id: int) -> Location:
         confidence, entropy = estimate.confidence, estimate.entropy

@@ -23,6 +23,7 @@ from ami_ros.places.place_map import PlaceMap
 from ami_ros.scan_matching import Match, Matcher, Window
 from ami_ros.share import share
 from ami_ros.slam.loop_hypotheses import HypothesisConfig, LoopConstraint, LoopHypotheses, shares
+from ami_ros.slam.pose_belief import Spot, distinct
 from ami_ros.slam.submap_cache import SubmapCache
 from ami_ros.submaps import Submap
 from ami_ros.world_model.scan_pairs import SCANS, load_scan_pairs
@@ -34,7 +35,6 @@ NEARBY = 10.0  # [m] around a place in which ways are followed to tell where one
 SCATTER = 0.03  # [m] deviation of where a fit ends
 SLACK = 0.03  # of support that a fit's odds fall by two thirds with, where nothing that has learned compares
 FITS = 16  # that are looked at where the map leaves open where the robot is
-ELSEWHERE = (0.7, 0.2)  # [m], [rad] from which poses are not the same
 
 
 @dataclass(frozen=True)
@@ -49,27 +49,11 @@ class LoopClosureConfig:
     count: int = 50  # points on walls, at least
     looseness: float = 0.10  # [m] standard deviation in the worst direction, at most; larger: links in barer corridors
     firmness: float = 0.6  # support of the walls that hold the worst direction, at least
-    margin: float = 0.08  # lead in support over the second best spot, for a lost robot; larger: safer, later
     sure: float = 0.35  # [m] standard deviation of the position up to which one constraint needs no others
     farthest: float = 30.0  # [m] error of odometry, at most; places farther away are not compared
     learned: bool = True  # models/scans compares submaps; false: the share of points that agree
     candidates: int = 40  # places compared at once; larger finds more loops in large maps, slower
     hypotheses: HypothesisConfig = field(default_factory=HypothesisConfig)
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Where a submap fits in the map."""
-
-    place_id: int
-    other: Submap  # of that place
-    match: Match  # of it, as seen from the submap
-    where: Array  # (3,) of the submap in the map
-
-
-def is_apart(a: Array, b: Array) -> bool:
-    """Whether poses (3,) are of two spots."""
-    return bool(np.greater(pose_gap(a, b), ELSEWHERE).any())
 
 
 class LoopCloser:
@@ -280,47 +264,46 @@ class LoopCloser:
             Window(at * [0.0, 0.0, 1.0], self.config.reach, min(np.pi, 0.15 + 2.5 * off))
             for at, off in zip(expected, turn, strict=True)
         ]
-        fits = yield from self.fits(matcher, rows, windows, FITS)
-        yield
-        scores = self._scores(matcher, [(fit.other, fit.match) for fit in fits])
-        best: list[int] = []
-        for k in np.argsort(-scores).tolist():
-            if all(is_apart(fits[k].where, fits[other].where) for other in best):
-                best.append(k)
-        good = [k for k in best if self._is_join(fits[k].match)]
-        votes = shares(scores[best])[[best.index(k) for k in good]]
-        return [self._constrain(place_id, fits[k].place_id, fits[k].match) for k in good], votes
+        spots = distinct((yield from self.spots(matcher, rows, windows, FITS)))
+        votes = shares(np.array([spot.scan for spot in spots]))
+        good = [self._is_join(spot.match) for spot in spots]
+        ids = self.places.index.ids[[spot.row for spot in spots]].tolist() if spots else []
+        found = zip(ids, spots, good, strict=True)
+        return [self._constrain(place_id, i, spot.match) for i, spot, is_good in found if is_good], votes[good]
 
-    def fits(
+    def spots(
         self, matcher: Matcher, rows: NDArray[np.int64], windows: Sequence[Window], most: int
-    ) -> Slices[list[Fit]]:
-        """Where a submap fits in the map, in slices.
+    ) -> Slices[list[Spot]]:
+        """Where a submap fits in the map, best first; several may be of one pose.
 
         Args:
             matcher: of that submap.
             rows: (k,) of the places that it is compared with.
             windows: of each, where it may lie as seen from there.
-            most: poses that are looked at closely.
+            most: fits that are looked at closely.
         """
         index = self.places.index
         asked = [(i, self.submaps.of(i), window) for i, window in zip(index.ids[rows].tolist(), windows, strict=True)]
         known = [(i, other, window) for i, other, window in asked if other is not None]
-        found: list[tuple[int, Submap, Match]] = []
-        poses = yield from matcher.searching([other for _, other, _ in known], [w for *_, w in known], most)
-        for number, (k, pose, _) in enumerate(poses):
+        fits: list[tuple[int, Submap, Match]] = []
+        searched = yield from matcher.searching([other for _, other, _ in known], [w for *_, w in known], most)
+        for number, (k, pose, _) in enumerate(searched):
             if number % TOGETHER == 0:
                 yield
-            match = matcher.fit(known[k][1], pose)
+            place_id, other, _ = known[k]
+            match = matcher.fit(other, pose)
             if match is not None:
-                found.append((*known[k][:2], match))
-        return [Fit(i, other, m, compose(index.poses[index.row(i)], inverse(m.pose))) for i, other, m in found]
+                fits.append((place_id, other, match))
+        yield
+        odds = self._scores(matcher, [(other, match) for _, other, match in fits])
+        spots: list[Spot] = []
+        for (place_id, _, match), log_odds in zip(fits, odds.tolist(), strict=True):
+            row = index.row(place_id)
+            spots.append(Spot(row, match, compose(index.poses[row], inverse(match.pose)), log_odds))
+        return sorted(spots, key=lambda spot: -spot.scan)
 
     def _is_join(self, match: Match) -> bool:
         return self.holds(match, self.config.conflict) and bool(np.hypot(*match.pose[:2]) <= self.config.reach)
-
-    def worth(self, match: Match) -> float:
-        """Of two matches of the same submap the one of greater worth fits better."""
-        return match.support - match.conflict
 
     def _verified(self, matcher: Matcher, other: Submap, expected: Array, off: tuple[float, float]) -> Match | None:
         """Where another lies that is expected at (3,) and at most `off` [m], [rad] from there."""
@@ -352,7 +335,7 @@ class LoopCloser:
     def _scores(self, matcher: Matcher, fits: list[tuple[Submap, Match]]) -> Array:
         """Log odds (k,) that fits of submaps are right."""
         if self._pairs is None:
-            return np.array([self.worth(match) for _, match in fits]) / SLACK
+            return (np.array([match.support - match.conflict for _, match in fits]) - self.config.support) / SLACK
         return np.asarray(self._pairs.log_odds(matcher.reference, fits), np.float64)
 
     def holds(self, match: Match, conflict: float) -> bool:
