@@ -12,29 +12,22 @@ from ami_ros.depth import Depth
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.robots.description import DEFAULT, RobotDescription
-from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.depth_pictures import measured, plan_depth
-from ami_ros.simulation.doors import Doors
-from ami_ros.simulation.drive import Motors, control_steps
-from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, noise_of, scan_of, tinted
-from ami_ros.simulation.people.company import Company, InCompany
-from ami_ros.simulation.people.crowd import Crowd
-from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, laser_height, simulated
+from ami_ros.simulation.drive import control_steps
+from ami_ros.simulation.noise import SensorNoise, scan_of, tinted
+from ami_ros.simulation.people.company import Company
+from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation
+from ami_ros.simulation.robot_in_world import RobotInWorld
 from ami_ros.simulation.world import World
-from ami_ros.simulation.world_file import load_world
 
 
-class Loopback(InCompany):
-    """A `Robot` (see robot.py), kinematic.
+class Loopback(RobotInWorld):
+    """Kinematic; see `RobotInWorld`.
 
     Args:
-        world: a world, or what `load_world` takes.
         image_size: height and width of the pictures [pixels]; None: no pictures. They show a pattern that depends on
             the pose and nothing else, at the price of no rendering.
-        seed: of all that is random: start poses and noise.
-        noise: of the sensors; None: as described.
-        robot: its description, or what `load_robot` takes; its camera does not count.
+        world, seed, noise, robot: see `RobotInWorld`; the robot's camera does not count.
     """
 
     def __init__(
@@ -45,46 +38,12 @@ class Loopback(InCompany):
         noise: SensorNoise | None = None,
         robot: RobotDescription | str | Path = DEFAULT,
     ) -> None:
-        self.description = robot = simulated(robot)
-        assert robot.laser is not None, "checked by simulated()"
-        self._still, self._motors, self._laser = at_rest(robot), Motors(robot), robot.laser
-        self._disc = robot.shape.disc
+        super().__init__(world, robot, seed, noise)
+        self._disc = self.description.shape.disc
         # Of the gap to the wanted velocity closed in one period.
-        self._follow = 1.0 - float(np.exp(-CONTROL_PERIOD / robot.simulated.lag))
-        self.world = world if isinstance(world, World) else load_world(world)
-        self.noise = noise or noise_of(robot)
-        self._doors = Doors(self.world, robot.shape.radius, laser_height(robot))
-        crowd = Crowd(self.world, seed, laser_height(robot)) if self.world.people else None
-        self._company = Company(crowd, self._disc, self._doors) if crowd else None
+        self._follow = 1.0 - float(np.exp(-CONTROL_PERIOD / self.description.simulated.lag))
         self._image_size = image_size
-        self._rng = np.random.default_rng(seed)
-        self._odometry = Odometry(self.noise, self._rng)
-        self._ticks = 0
-        self._contacts = ContactCounter()
-        self.wheel_gains = (1.0, 1.0)  # left, right: see `Simulator`
-        self.tint = UNTINTED  # likewise
         self.reset()
-
-    @property
-    def time(self) -> float:
-        """Simulated time since construction [s]; resets do not turn it back."""
-        return self._ticks * CONTROL_PERIOD
-
-    @property
-    def doors(self) -> dict[str, bool]:
-        """Which doors are open, by name."""
-        return dict(self._doors.open)
-
-    def reset(self, pose: Array | None = None, seed: int | None = None) -> None:
-        """See `Robot.reset`."""
-        if seed is not None:
-            self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
-            if self._company is not None:
-                self._company.crowd.restart(seed)
-        if pose is None:
-            pose = FreeSpace(self.world, self._doors.open, self.description.shape.radius).sample_start(self._rng)
-        self.place(pose)
-        self._odometry.restart()
 
     def place(self, pose: Array) -> None:
         """See `Robot.place`."""

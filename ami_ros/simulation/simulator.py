@@ -14,37 +14,30 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, relative
 from ami_ros.robots.description import DEFAULT, RobotDescription
 from ami_ros.simulation.camera_noise import CameraNoise
-from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.depth_pictures import drawn_size, measured, plan_depth
-from ami_ros.simulation.doors import Doors
-from ami_ros.simulation.drive import Motors, control_steps
+from ami_ros.simulation.drive import control_steps
 from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.layout import Obstacle
 from ami_ros.simulation.mjcf import build_model, show_door
-from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, noise_of, scan_of, tinted
-from ami_ros.simulation.people.company import Company, InCompany
-from ami_ros.simulation.people.crowd import Crowd
+from ami_ros.simulation.noise import SensorNoise, scan_of, tinted
+from ami_ros.simulation.people.company import Company
 from ami_ros.simulation.people.mocap import Puppets
 from ami_ros.simulation.rendering import Camera, mujoco
-from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, at_rest, laser_height, simulated
+from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation
+from ami_ros.simulation.robot_in_world import RobotInWorld
 from ami_ros.simulation.robot_model import BODY, BUMPER, DEPTH, WHEEL_RADIUS
 from ami_ros.simulation.wheels import TICKS, wheels_of
 from ami_ros.simulation.world import World
-from ami_ros.simulation.world_file import load_world
 
 FAR = -1e3  # [m] of where other robots are that nobody has told of
 ANTIALIASING = 4  # samples a pixel
 
 
-class Simulator(InCompany):
-    """A `Robot` (see robot.py). Rendering stays on the thread that made the simulator.
+class Simulator(RobotInWorld):
+    """With physics and pictures; see `RobotInWorld`. Rendering stays on the thread that made the simulator.
 
     Args:
-        world: a world, or what `load_world` takes.
-        robot: its description, or what `load_robot` takes.
-        seed: of all that is random: start poses and noise.
-        noise: of the sensors; None: as described.
+        world, robot, seed, noise: see `RobotInWorld`.
         pictures: False: its camera takes none, depth is of the plan, and no OpenGL is needed.
         others: further robots of its kind in the world, far away until `show_other` says where they are.
 
@@ -61,17 +54,10 @@ class Simulator(InCompany):
         pictures: bool = True,
         others: int = 0,
     ) -> None:
-        self.description = robot = simulated(robot)
-        assert robot.laser is not None, "checked by simulated()"
-        self._still, self._motors, self._laser = at_rest(robot), Motors(robot), robot.laser
-        self.world = world if isinstance(world, World) else load_world(world)
-        self.noise = noise or noise_of(robot)
-        self._rng = np.random.default_rng(seed)
-        self._doors = Doors(self.world, robot.shape.radius, laser_height(robot))
+        super().__init__(world, robot, seed, noise)
+        robot = self.description
         camera = robot.camera if pictures else None
-        crowd = Crowd(self.world, seed, laser_height(robot)) if self.world.people else None
-        self._company = Company(crowd, robot.shape.disc, self._doors) if crowd else None
-        bodies = crowd.bodies if crowd else ()
+        bodies = self._company.crowd.bodies if self._company else ()
         self._model = build_model(self.world, ANTIALIASING if camera else 0, robot, others, bodies)
         self._puppets = Puppets(self._model, bodies)
         self._data = mujoco.MjData(self._model)
@@ -85,38 +71,16 @@ class Simulator(InCompany):
             self._depth_camera.measures_depth()
         self._wheels = wheels_of(robot, self._model, self._data)
         self._others = np.full((others, 3), FAR)
-        self._contacts = ContactCounter()
         self._bumper = self._model.geom(BUMPER).id
-        self._odometry = Odometry(self.noise, self._rng)
         self._lens = CameraNoise(self.noise, camera, seed) if camera is not None else None
         self._late = round(robot.simulated.camera_latency / CONTROL_PERIOD)
-        self._ticks = 0
-        self.wheel_gains = (1.0, 1.0)  # left, right: how fast wheels turn for what is asked of them; worn ones differ
-        self.tint = UNTINTED  # what the camera makes of red, green and blue
         self.reset()
-
-    @property
-    def time(self) -> float:
-        """Simulated time since construction [s]; resets do not turn it back."""
-        return self._ticks * CONTROL_PERIOD
-
-    @property
-    def doors(self) -> dict[str, bool]:
-        """Which doors are open, by name."""
-        return dict(self._doors.open)
 
     def reset(self, pose: Array | None = None, seed: int | None = None) -> None:
         """See `Robot.reset`."""
-        if seed is not None:
-            self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
-            if self._lens is not None:
-                self._lens.restart(seed)
-            if self._company is not None:
-                self._company.crowd.restart(seed)
-        if pose is None:
-            pose = FreeSpace(self.world, self._doors.open, self.description.shape.radius).sample_start(self._rng)
-        self.place(pose)
-        self._odometry.restart()
+        if seed is not None and self._lens is not None:
+            self._lens.restart(seed)
+        super().reset(pose, seed)
 
     def place(self, pose: Array) -> None:
         """See `Robot.place`."""

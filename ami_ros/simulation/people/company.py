@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +11,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.simulation.contacts import Touch, TouchJudge, could_leave
 from ami_ros.simulation.doors import Doors
-from ami_ros.simulation.people.crowd import Crowd, MovingThing
+from ami_ros.simulation.people.crowd import Crowd
 from ami_ros.simulation.people.walkers import RobotDisc
 
 MEETS, PARTS = 1.5, 2.5  # [m] of a gap from which somebody meets the robot, and has left it
@@ -77,42 +76,3 @@ class Company:
 
     def _robot(self, pose: Array, velocity: Array) -> RobotDisc:
         return RobotDisc(self._disc.centre(pose[None])[0], self._disc.radius, velocity)
-
-
-class InCompany(ABC):
-    """What a robot of the simulator offers for evaluation where things move by themselves; `_company`: None: none."""
-
-    _company: Company | None
-
-    @abstractmethod
-    def _where(self) -> Array:
-        """The true pose (3,) of the robot."""
-
-    def moving_truth(self) -> tuple[MovingThing, ...]:
-        """All that moves by itself in the world, as it is now."""
-        return () if self._company is None else self._company.crowd.things()
-
-    def moving_future(self, times: Array) -> Array:
-        """Where all that moves by itself will be (n, t, 2) at `times` (t,) from now [s], rising, if the robot stays
-        where it is. In the order of `moving_truth`, where nobody is away."""
-        if self._company is None:
-            return np.zeros((0, len(times), 2))
-        return self._company.future(self._where(), times)
-
-    def moving_gap(self) -> float:
-        """From the robot to the nearest thing that moves by itself [m]; inf: there is none."""
-        return float("inf") if self._company is None else float(self._company.gaps(self._where()).min(initial=np.inf))
-
-    def nearest_approach(self) -> float:
-        """How near anybody has come to the robot since this was asked last [m]; below 0: a touch; inf: nobody."""
-        return float("inf") if self._company is None else self._company.nearest()
-
-    @property
-    def encounters(self) -> int:
-        """How often somebody has come near the robot, since construction."""
-        return 0 if self._company is None else self._company.encounters
-
-    @property
-    def touches(self) -> tuple[Touch, ...]:
-        """Contacts with what moves by itself, since construction."""
-        return () if self._company is None else self._company.touches
