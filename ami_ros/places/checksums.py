@@ -53,6 +53,14 @@ def blob_crc(seed: int, row_id: int, *blobs: bytes | None) -> int:
     return crc
 
 
+def blob_crcs(seed: int, ids: NDArray[np.int64], blobs: NDArray[np.void]) -> NDArray[np.int64]:
+    """`blob_crc` of ids (n,) and the one blob of each (n,)."""
+    length = b"%d" % blobs.itemsize
+    rows = np.zeros(len(ids), [("id", "<i8"), ("length", f"V{len(length)}"), ("blob", blobs.dtype)])
+    rows["id"], rows["length"], rows["blob"] = ids, np.void(length), blobs
+    return np.array(_row_crcs(seed, rows), np.int64)
+
+
 def blob_fits(seed: int, found: object, *values: object) -> bool:
     """Whether a checksum is that of an id, and what is kept under it."""
     return fits(found, blob_crc, seed, *values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,20 +144,20 @@ class Details(Mapping[int, PlaceRow]):
         return isinstance(place_id, int) and place_id in self._index
 
     def __getitem__(self, place_id: int) -> PlaceRow:
-        index, row = self._index, self._index.row(place_id)
-        return PlaceRow(
-            place_id,
-            index.latents[row].copy(),
-            index.poses[row].copy(),
-            float(index.column("created")[row]),
-            float(index.column("last_seen")[row]),
-            int(index.column("visits")[row]),
-            self.labels.get(place_id, ""),
-            self.notes.get(place_id, ""),
-            int(index.column("episode")[row]),
-            float(index.column("surprise")[row]),
-            float(index.column("keep_away")[row]),
-        )
+        return self.of([place_id])[0]
+
+    def of(self, ids: Sequence[int]) -> list[PlaceRow]:
+        """Of many places at once; KeyError if one is unknown."""
+        index, rows = self._index, [self._index.row(place_id) for place_id in ids]
+        names = "created", "last_seen", "visits", "episode", "surprise", "keep_away"
+        numbers = zip(*(index.column(name)[rows].tolist() for name in names), strict=True)
+        label, note = self.labels.get, self.notes.get
+        return [
+            PlaceRow(i, latent, pose, created, last_seen, visits, label(i, ""), note(i, ""), episode, surprise, away)
+            for i, latent, pose, (created, last_seen, visits, episode, surprise, away) in zip(
+                ids, index.latents[rows], index.poses[rows], numbers, strict=True
+            )
+        ]
 
     def columns(self, rows: NDArray[np.int64]) -> PlaceColumns:
         """Of many places, rows (k,), at once."""

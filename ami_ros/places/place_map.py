@@ -114,17 +114,20 @@ class PlaceMap:
         """Odometry begins anew: places founded from now on belong to another episode."""
         self.episode = int(self.index.column("episode").max(initial=0)) + 1
 
-    def place(self, place_id: int, experience: Experience | None = None) -> Place:
-        """One place, without its thumbnail."""
-        row, known = self.details[place_id], experience or Experience()
-        times = row.created, row.last_seen, row.visits, row.episode
-        moment = row.surprise, row.keep_away, known.covariance, known.commands
-        return Place(row.id, row.pose, row.latent, row.label, row.note, *times, *moment)
+    def place(self, place_id: int) -> Place:
+        """One place, without its thumbnail and what is known of it besides."""
+        return self.places_of([place_id], with_experience=False)[0]
 
-    def places_of(self, ids: Sequence[int], with_experience: bool = True) -> list[Place]:
+    def places_of(self, ids: Sequence[int], with_experience: bool) -> list[Place]:
         """Places without their thumbnails."""
-        known = self.store.experience(ids) if with_experience else {}
-        return [self.place(i, known.get(i)) for i in ids]
+        known, nothing = self.store.experience(ids) if with_experience else {}, Experience()
+        found = []
+        for row in self.details.of(ids):
+            more = known.get(row.id, nothing)
+            times = row.created, row.last_seen, row.visits, row.episode
+            moment = row.surprise, row.keep_away, more.covariance, more.commands
+            found.append(Place(row.id, row.pose, row.latent, row.label, row.note, *times, *moment))
+        return found
 
     def places(self) -> Places:
         """Everything, for markers and pictures."""

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from ami_ros.commands import unpack
 from ami_ros.places import database
-from ami_ros.places.checksums import blob_crc, fits, wrong_edges, wrong_places
+from ami_ros.places.checksums import blob_crc, blob_crcs, fits, wrong_edges, wrong_places
 from ami_ros.places.rows import COVARIANCE, EDGES, NUMBERS, WAYS, Experience, PlaceTable
 
 MEASURED = struct.Struct("<qq6dq")  # start and stop of a way, its covariance by `rows.COVARIANCE`, and joined
+_MEASURED = np.dtype([("start", "<i8"), ("stop", "<i8"), ("content", f"V{MEASURED.size}"), ("crc", "<i8")])
 _CRCS = "SELECT crc FROM places ORDER BY id", "SELECT crc FROM edges ORDER BY start, stop"
 
 
@@ -27,7 +28,7 @@ class Tables:
     places: NDArray[np.void]  # (n,) by id: the fields of `NUMBERS`, x, y, yaw and the bytes of the latent
     texts: dict[int, tuple[str, str]]  # label and note of the places that have one
     edges: NDArray[np.void]  # (m,) with the fields of `EDGES`
-    measured: dict[tuple[int, int], tuple[bytes, int]]  # start, stop: see `MEASURED`, and its checksum
+    measured: NDArray[np.void]  # (k,) with the fields of `_MEASURED`, by start and stop
 
     def wrong(self, connection: sqlite3.Connection, version: int, seed: int) -> int:
         """How many rows are not as they were written, or hold numbers that are none.
@@ -47,8 +48,16 @@ class Tables:
         if version < database.CHECKSUMS_SINCE:
             return wrong
         places, edges = (np.fromiter((row[0] for row in connection.execute(query)), np.int64) for query in _CRCS)
-        wrong += sum(not measured_fits(seed, *key, *row) for key, row in self.measured.items())
+        wrong += self._wrong_measured(seed)
         return wrong + wrong_places(seed, self.places, self.texts, places) + wrong_edges(seed, self.edges, edges)
+
+    def _wrong_measured(self, seed: int) -> int:
+        """How many rows of `measured` are not what `measured_fits` wants."""
+        rows, content = self.measured, _contents(self.measured)
+        fit = (content["start"] == rows["start"]) & (content["stop"] == rows["stop"])
+        for name in COVARIANCE:
+            fit &= np.isfinite(content[name])
+        return int((~(fit & (blob_crcs(seed, rows["start"], rows["content"]) == rows["crc"]))).sum())
 
     @property
     def latents(self) -> NDArray[np.float32]:
@@ -68,12 +77,10 @@ class Tables:
         ways = np.zeros(len(edges), WAYS)
         for name in EDGES.names or ():
             ways[name] = edges[name]
-        if self.measured:
-            for k, key in enumerate(zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)):
-                if key in self.measured:
-                    *upper, loop = MEASURED.unpack(self.measured[key][0])[2:]
-                    for name, value in zip((*COVARIANCE, "loop"), (*upper, loop), strict=True):
-                        ways[name][k] = value
+        of_way, of_measured = _common(edges, self.measured)
+        content = _contents(self.measured)[of_measured]
+        for name in (*COVARIANCE, "loop"):
+            ways[name][of_way] = content[name]
         return places, ways
 
 
@@ -93,13 +100,32 @@ def read_tables(connection: sqlite3.Connection, version: int, latent_dim: int) -
     places = np.fromiter(connection.execute(f"SELECT {columns} FROM places ORDER BY id"), kind)
     texts = connection.execute("SELECT id, label, note FROM places WHERE label <> '' OR note <> ''")
     edges = connection.execute(f"SELECT {', '.join(EDGES.names or ())} FROM edges ORDER BY start, stop")
-    measured: dict[tuple[int, int], tuple[bytes, int]] = {}
+    measured = np.zeros(0, _MEASURED)
     if version >= database.SUBMAPS_SINCE:
-        found = connection.execute("SELECT start, stop, content, crc FROM measured")
-        measured = {(start, stop): (content, crc) for start, stop, content, crc in found}
-        if any(len(content) != MEASURED.size for content, _ in measured.values()):
+        other = "typeof(content) <> 'blob' OR length(content) <> ?"
+        if connection.execute(f"SELECT count(*) FROM measured WHERE {other}", (MEASURED.size,)).fetchone()[0]:
             raise ValueError("it holds measurements of another length")
+        rows = connection.execute("SELECT start, stop, content, crc FROM measured ORDER BY start, stop")
+        measured = np.fromiter(rows, _MEASURED)
     return Tables(places, {i: (label, note) for i, label, note in texts}, np.fromiter(edges, EDGES), measured)
+
+
+def _contents(measured: NDArray[np.void]) -> NDArray[np.void]:
+    """What `MEASURED` packed, of many rows."""
+    kind = np.dtype([("start", "<i8"), ("stop", "<i8"), *((name, "<f8") for name in COVARIANCE), ("loop", "<i8")])
+    return np.frombuffer(measured["content"].tobytes(), kind)
+
+
+def _common(edges: NDArray[np.void], measured: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows (k,) of both that have one start and one stop; each has a pair of them once."""
+    ends = np.concatenate([np.column_stack([rows["start"], rows["stop"]]) for rows in (edges, measured)])
+    _, starts = np.unique(ends[:, 0], return_inverse=True)
+    _, stops = np.unique(ends[:, 1], return_inverse=True)
+    keys = starts.astype(np.int64) * (len(ends) + 1) + stops
+    _, of_edges, of_measured = np.intersect1d(
+        keys[: len(edges)], keys[len(edges) :], assume_unique=True, return_indices=True
+    )
+    return of_edges, of_measured
 
 
 def measured_fits(seed: int, start: object, stop: object, content: bytes, crc: object) -> bool:

@@ -172,7 +172,7 @@ class PlaceMemory:
         if found is None:
             raise AmiError("memory: no way to the goal's place is known", Code.NO_ROUTE)
         ids, length = found
-        return Route(self.map.places_of(ids), length, pose, share)
+        return Route(self.map.places_of(ids, with_experience=False), length, pose, share)
 
     def _certain(self) -> Location:
         """The newest belief, if it is firm."""
