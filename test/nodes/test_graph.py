@@ -260,7 +260,7 @@ def test_shipped_model_is_found_by_its_name_and_a_misfit_names_those_that_fit() 
 def test_topics_of_the_robot_are_remapped_and_arguments_go_above_them(plain_model: Path) -> None:
     arguments = Arguments(robot="turtlebot4", model=str(plain_model), scan_topic="lidar/scan")
     for spec in processes(arguments, ("simulation", "stack")):
-        assert spec.remappings["image"] == "oakd/rgb/preview/image_raw" and spec.remappings["scan"] == "lidar/scan"
+        assert spec.remappings["image"] == "oakd/rgb/image_raw" and spec.remappings["scan"] == "lidar/scan"
         assert "odom" not in spec.remappings
 
 

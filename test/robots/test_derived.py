@@ -99,9 +99,16 @@ def test_exploring_takes_the_gaps_into_which_this_robot_fits(name: str) -> None:
 
 
 def test_topics_of_the_robot_take_the_place_of_the_usual_names() -> None:
-    assert topics(load_robot("turtlebot4"))["image"] == "oakd/rgb/preview/image_raw"
+    assert topics(load_robot("turtlebot4"))["image"] == "oakd/rgb/image_raw"
     plain = topics(load_robot("ami_bot"))
     assert plain == {name: name for name in ("cmd_vel", "odom", "image", "camera_info", "scan")}
+
+
+def test_turtlebot4_sees_by_all_of_its_lens() -> None:
+    """Its preview is the square in the middle, 42 degrees, in which few goals are where memory has them."""
+    camera = load_robot("turtlebot4").camera
+    assert camera is not None and camera.half_view[0] > 0.68 and camera.square_view > 0.73
+    assert camera.info_topic == "oakd/rgb/camera_info"
 
 
 def test_all_sensors_and_commands_are_recorded() -> None:
@@ -112,7 +119,7 @@ def test_all_sensors_and_commands_are_recorded() -> None:
 
 def test_data_sets_get_topics_drive_and_mount_of_the_robot() -> None:
     config = from_mapping(ExtractConfig, extraction_settings(load_robot("turtlebot4")))
-    assert config.topics["image"] == "oakd/rgb/preview/image_raw/compressed|oakd/rgb/preview/image_raw"
+    assert config.topics["image"] == "oakd/rgb/image_raw/compressed|oakd/rgb/image_raw"
     assert config.scanner is not None and config.scanner.x == -0.04 and not config.lateral
     sideways = from_mapping(ExtractConfig, extraction_settings(load_robot("ami_bot_omnidirectional")))
     assert sideways.lateral and "heading" not in sideways.topics

@@ -13,7 +13,7 @@ from ami_ros.geometry import relative
 from ami_ros.robots.description import default_robot, load_robot
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
-from ami_ros.simulation.robot import Robot
+from ami_ros.simulation.robot import WIDEST, Robot, simulated
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import World
 
@@ -236,3 +236,15 @@ def test_a_robot_that_is_longer_behind_comes_nearer_to_a_wall_with_its_front(kin
         stops.append(3.95 - robot.ground_truth().pose[0])
     disc = waffle.shape.disc
     assert stops == pytest.approx([disc.reach(0.0), disc.reach(np.pi)], abs=0.02)
+
+
+def test_large_pictures_are_drawn_smaller_and_show_the_same() -> None:
+    described = load_robot("turtlebot4")
+    assert described.camera is not None and described.camera.width == 1280
+    lens = {"fov": None, "intrinsics": (931.0, 928.0, 630.0, 370.0)}
+    for robot in (described, described.with_sensor("oakd", **lens)):
+        drawn = simulated(robot).camera
+        assert robot.camera is not None and drawn is not None and (drawn.width, drawn.height) == (WIDEST, 360)
+        assert drawn.half_view == pytest.approx(robot.camera.half_view)
+        assert [(c + 0.5) / 2 for c in robot.camera.matrix[2:]] == pytest.approx([c + 0.5 for c in drawn.matrix[2:]])
+    assert simulated("ami_bot") == load_robot("ami_bot")
