@@ -19,18 +19,23 @@ def main(
         Path | None,
         typer.Option(help="Folder to write to. Default for a data set: SOURCE/lerobot."),
     ] = None,
+    bags: Annotated[
+        bool, typer.Option("--bags", help="Write bags, one for each episode. Default folder: SOURCE/bags.")
+    ] = False,
     task: Annotated[str, typer.Option(help="What the robot did, in words, as LeRobot requires.")] = "drive about",
     without_camera: Annotated[
         bool, typer.Option("--without-camera", help="Write a model for robots without a camera. Needs --out.")
     ] = False,
 ) -> None:
-    """Write a data set as LeRobotDataset v3, or a model for robots without a camera."""
+    """Write a data set as LeRobotDataset v3 or as bags, or a model for robots without a camera."""
     from rich.console import Console
 
     from ami_ros.learning.dataset import CARD
 
     if without_camera:
         _export_without_camera(source, out, Console(emoji=False))
+    elif (source / CARD).is_file() and bags:
+        _export_bags(source, out or source / "bags", Console(emoji=False))
     elif (source / CARD).is_file():
         _export_dataset(source, out or source / "lerobot", task, Console(emoji=False))
     else:
@@ -47,6 +52,18 @@ def _export_dataset(source: Path, out: Path, task: str, console: Console) -> Non
         row = bar.add_task("writing frames", total=len(dataset))
         export_lerobot(dataset, out, task, lambda done, total: bar.update(row, completed=done))
     console.print(f"{len(dataset):,} frames in {len(dataset.episodes)} episodes are in {out}", soft_wrap=True)
+
+
+def _export_bags(source: Path, out: Path, console: Console) -> None:
+    from ami_ros.app.extract_run import progress_bar
+    from ami_ros.learning.bag_export import export_bags
+    from ami_ros.learning.dataset import Dataset
+
+    dataset = Dataset(source)
+    with progress_bar(console) as bar:
+        row = bar.add_task("writing rows", total=len(dataset))
+        written = export_bags(dataset, out, lambda done, total: bar.update(row, completed=done))
+    console.print(f"{len(dataset):,} rows in {len(written)} bags are in {out}", soft_wrap=True)
 
 
 def _export_without_camera(source: Path, out: Path | None, console: Console) -> None:

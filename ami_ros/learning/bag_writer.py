@@ -6,7 +6,8 @@ finished stay readable: see `bag_reader`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike
 from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
 from ami_ros.extras import importing
+from ami_ros.scan import Mount
 
 with importing("train"):
     from rosbags.interfaces import Connection
@@ -164,6 +166,27 @@ class BagWriter:
         """A pose (3,) in `frame` as geometry_msgs/PoseStamped."""
         header = self.header(stamp, frame)
         self.message(topic, "geometry_msgs/msg/PoseStamped", stamp, header=header, pose=self._pose(pose))
+
+    def joints(self, topic: str, stamp: float, names: Sequence[str], positions: ArrayLike) -> None:
+        """Positions (n,) [rad or m] of joints as sensor_msgs/JointState."""
+        none = np.zeros(0)
+        self.message(
+            topic, "sensor_msgs/msg/JointState", stamp, header=self.header(stamp, ""), name=list(names),
+            position=np.asarray(positions, np.float64), velocity=none, effort=none,
+        )  # fmt: skip
+
+    def mount(self, topic: str, stamp: float, mount: Mount, frame: str) -> None:
+        """Where a scanner of `frame` sits, as tf2_msgs/TFMessage."""
+        c, s = math.cos(mount.yaw / 2), math.sin(mount.yaw / 2)
+        x, y, z, w = (c, s, 0.0, 0.0) if mount.upside_down else (0.0, 0.0, s, c)  # first turned about its x axis
+        make, moved = self.make, "geometry_msgs/msg/Transform"
+        turn = make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
+        transform = make(moved, translation=self._vector(mount.x, 0.0, mount.y), rotation=turn)
+        stamped = make(
+            "geometry_msgs/msg/TransformStamped", header=self.header(stamp, "base_link"), child_frame_id=frame,
+            transform=transform,
+        )  # fmt: skip
+        self.message(topic, "tf2_msgs/msg/TFMessage", stamp, transforms=[stamped])
 
     def flush(self) -> None:
         """Ends the running chunk, so that all that was written so far survives a kill."""
