@@ -57,7 +57,7 @@ def test_rooms_that_are_alike_are_not_told_apart_by_noise_however_far_it_drives(
         belief, rng = PoseBelief(CONFIG), np.random.default_rng(seed)
         for k in range(60):
             odometry = np.array([k, 0.0, 0.0])
-            here, twin = 3.0 + rng.normal(0.0, 0.7, 2)
+            here, twin = 3.0 + rng.normal(0.0, 1.0, 2)
             belief.look([spot(compose(HERE, odometry), here), spot(compose(TWIN, odometry), twin)], odometry)
             if belief.is_sure:
                 claims += 1
