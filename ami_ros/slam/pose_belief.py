@@ -33,7 +33,7 @@ class BeliefConfig:
     most_scan: float = 6.0  # log odds of fits, at most: a room that is built alike and not in the map fits, too
     most_picture: float = 3.0  # log odds of one comparison of pictures, at most
     missed: float = -3.0  # log odds of a look that does not fit where the robot should be
-    carried: float = -3.0  # log odds that a robot is elsewhere than odometry has it
+    carried: float = -2.0  # log odds that a robot that got lost is elsewhere than odometry has it
     noise: float = 1.0  # variance of the difference of log odds of twin rooms in one look; larger: later among them
 
 
@@ -42,6 +42,7 @@ KEPT = 16  # hypotheses
 OLDER = (
     0.5  # of what the newest look counts each one before it does: it shows more, as the scans before are a part of it
 )
+GOES_ON = 0.5  # share of rooms elsewhere that are alike and go on to be, in the next look that is independent
 BEHIND = 12.0  # log odds behind the best from which one is dropped
 
 
@@ -198,7 +199,7 @@ class PoseBelief:
 
         Poses that are alike differ by noise. Over n independent looks of variance v it makes the factor exp(d - n v/2)
         of their difference d in log odds, whose mean is 1 and which is rarely ever large. That they are alike is taken
-        to be as likely as that they are not. Elsewhere may be alike, too: what scans say against it has an end.
+        to be as likely as that they are not. Elsewhere may be alike, too: there scans say little by going on to fit.
         """
         if self.best is None:
             return np.ones(1)
@@ -206,7 +207,8 @@ class PoseBelief:
         ahead = best.scans.weight - np.array([mode.scans.weight for mode in self.modes])
         ahead = np.logaddexp(0.0, ahead - noise) - np.logaddexp(0.0, -ahead - noise)
         others = np.array([mode.weight - mode.scans.weight for mode in self.modes])
-        log = np.append(-min(best.scans.weight, self.config.most_scan), others - ahead)
+        most = self.config.most_scan - np.log(GOES_ON) * (self._views - 1.0)
+        log = np.append(-min(best.scans.weight, most), others - ahead)
         mass: Array = np.exp(log - log.max())
         return mass / mass.sum()
 

@@ -65,14 +65,14 @@ def test_rooms_that_are_alike_are_not_told_apart_by_noise_however_far_it_drives(
     assert claims <= 2
 
 
-def test_elsewhere_may_be_alike_however_far_scans_fit_and_pictures_go_beyond(belief: PoseBelief) -> None:
-    for k in range(20):
+def test_elsewhere_may_be_alike_and_scans_that_go_on_to_fit_say_less_than_pictures(belief: PoseBelief) -> None:
+    for k in range(13):
         odometry = np.array([k, 0.0, 0.0])
         belief.look([spot(compose(HERE, odometry), 9.0)], odometry)
-    assert 0.002 < belief.masses()[0] < 0.003 and belief.masses().sum() == pytest.approx(1.0)
-    for k in range(20, 24):
+    assert belief.is_sure and belief.masses()[0] > 1e-4 and belief.masses().sum() == pytest.approx(1.0)
+    for k in range(13, 20):
         odometry = np.array([k, 0.0, 0.0])
-        belief.look([spot(compose(HERE, odometry), 9.0, 0.2)], odometry)
+        belief.look([spot(compose(HERE, odometry), 9.0, 0.1)], odometry)
     assert not belief.is_sure, "its pictures show something else"
 
 
@@ -131,8 +131,14 @@ def test_a_room_that_is_not_in_the_map_fits_where_one_like_it_is_and_pictures_te
 
 
 def test_a_pose_elsewhere_than_odometry_has_the_robot_begins_with_little(belief: PoseBelief) -> None:
+    """One without a camera that was carried is found some metres later all the same."""
     belief.look([spot(TWIN, 5.0, 0.6)], np.zeros(3), lambda where: CONFIG.carried)
     assert belief.mass < CONFIG.sure
     belief.restart()
     belief.look([spot(TWIN, 5.0, 0.6)], np.zeros(3))
     assert belief.mass > 0.99
+    belief.restart()
+    for k in range(8):
+        odometry = np.array([k, 0.0, 0.0])
+        belief.look([spot(compose(TWIN, odometry), 7.0)], odometry, lambda where: CONFIG.carried)
+        assert belief.is_sure == (k >= 3), k
