@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
+from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import Pose2D, PoseStamped, TwistStamped
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
@@ -22,10 +24,9 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import String, UInt32
 from visualization_msgs.msg import Marker, MarkerArray
 
-from ami_interfaces.action import NavigateToGoal
+from ami_interfaces.action import NavigateToGoal, RunMission
 from ami_interfaces.msg import Location, NavigationGoal, PlannerState, Surprise
 from ami_interfaces.srv import Photograph, PlaceRobot
-from ami_ros.app.demo_goal import STATUS, Explorer, GoalRun
 from ami_ros.app.telemetry import STARTING, Observed, Telemetry, TruthLog
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.control import ControlRecord
@@ -48,6 +49,26 @@ STATES = {
 }
 
 
+STATUS = {
+    GoalStatus.STATUS_SUCCEEDED: "succeeded",
+    GoalStatus.STATUS_ABORTED: "aborted",
+    GoalStatus.STATUS_CANCELED: "canceled",
+    GoalStatus.STATUS_UNKNOWN: "lost with its planner",
+}
+
+
+@dataclass
+class GoalRun:
+    """A goal or mission on its way; `done` is set when `status` and `result` are final."""
+
+    done: threading.Event
+    accepted: float | None = None  # on the robot's clock [s]
+    ended: float | None = None
+    status: str = "no answer"
+    result: Any = None
+    handle: Any = None
+
+
 class DemoClient:
     """Serves its node on a thread of its own; everything else may be called from the main thread.
 
@@ -66,7 +87,7 @@ class DemoClient:
         self._executor = LeanExecutor(context=context)
         self._executor.add_node(self.node)
         self._action = ActionClient(self.node, NavigateToGoal, "navigate_to_goal")
-        self._explorer = Explorer(self.node, self._executor)
+        self._missions = ActionClient(self.node, RunMission, "run_mission")
         self._photograph = self.node.create_client(Photograph, "simulator/photograph")
         self._pace = self.node.create_client(SetParameters, "simulator/set_parameters")
         self._place_robot = self.node.create_client(PlaceRobot, "simulator/place_robot")
@@ -152,18 +173,24 @@ class DemoClient:
     def send(self, wanted: NavigationGoal, allowance: float) -> GoalRun:
         """Sends a goal that may take `allowance` [s] of the robot's time."""
         goal = NavigateToGoal.Goal(goal=wanted, time_allowance=seconds_to_duration(allowance))
-        run = self._run = GoalRun(threading.Event())
-        # On the thread that serves the node: rclpy's action client notes a request only after it was sent, without a
-        # lock, and an answer that another thread takes in between is lost.
-        self._executor.create_task(self._set_out, run, goal)
-        return run
-
-    def _set_out(self, run: GoalRun, goal: NavigateToGoal.Goal) -> None:
-        self._action.send_goal_async(goal, self._on_feedback).add_done_callback(lambda f: self._on_answer(run, f))
+        self._run = self._begin(self._action, goal, self._on_feedback)
+        return self._run
 
     def explore(self, allowance: float) -> GoalRun:
         """Lets the robot explore for `allowance` [s] of its time, and come back."""
-        return self._explorer.send(allowance)
+        goal = RunMission.Goal(kind=RunMission.Goal.EXPLORE, time_allowance=seconds_to_duration(allowance))
+        return self._begin(self._missions, goal)
+
+    def _begin(self, client: ActionClient, goal: Any, hear: Callable[[Any], None] | None = None) -> GoalRun:
+        run = GoalRun(threading.Event())
+
+        def set_out() -> None:
+            client.send_goal_async(goal, hear).add_done_callback(lambda f: self._on_answer(run, client, f))
+
+        # On the thread that serves the node: rclpy's action client notes a request only after it was sent, without a
+        # lock, and an answer that another thread takes in between is lost.
+        self._executor.create_task(set_out)
+        return run
 
     def end(self, run: GoalRun, patience: float = 3.0) -> None:
         """Cancels a goal that has not ended, and waits for that for at most `patience` [s]; then it counts as ended."""
@@ -179,7 +206,7 @@ class DemoClient:
         self._executor.shutdown(timeout_sec=2.0)
         self._thread.join(2.0)
         self._action.destroy()
-        self._explorer.destroy()
+        self._missions.destroy()
         self.node.destroy_node()
 
     def _call(self, client: Any, request: Any, patience: float = 20.0) -> Any:
@@ -192,7 +219,7 @@ class DemoClient:
             raise AmiError(f"{client.srv_name}: {response.error_msg}")
         return response
 
-    def _on_answer(self, run: GoalRun, future: Any) -> None:
+    def _on_answer(self, run: GoalRun, client: ActionClient, future: Any) -> None:
         run.handle = future.result()
         if run.done.is_set() and run.handle.accepted:  # too late
             run.handle.cancel_goal_async()
@@ -201,9 +228,9 @@ class DemoClient:
             run.done.set()
         else:
             run.accepted = self.telemetry.time
-            ResultWatch(self.node, self._action, run.handle, partial(self._on_result, run))
+            ResultWatch(self.node, client, run.handle, partial(self._on_result, run))
 
-    def _on_result(self, run: GoalRun, status: int, result: NavigateToGoal.Result) -> None:
+    def _on_result(self, run: GoalRun, status: int, result: Any) -> None:
         if run.done.is_set():  # too late
             return
         self.control.end()

@@ -6,20 +6,18 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CompressedImage
-from std_msgs.msg import Header
 
 from ami_interfaces.msg import NavigationGoal
-from ami_ros.app.demo_client import DemoClient
-from ami_ros.app.demo_goal import GoalRun
+from ami_ros.app.demo_client import DemoClient, GoalRun
 from ami_ros.app.telemetry import Leg
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
 from ami_ros.evaluation.trials import Trial, allowance_of, goal_errors, stands_still
 from ami_ros.geometry import Array
 from ami_ros.images import Image, encode_png
-from ami_ros.ros.messages.conversions import compressed_message, pose_to_message
+from ami_ros.ros.goals.robot_client import pose_goal
+from ami_ros.ros.messages.conversions import compressed_message
 from ami_ros.simulation.free_space import FreeSpace
 
 TICK = 0.2  # [s], steady
@@ -192,12 +190,6 @@ class Course:
 def picture_goal(picture: CompressedImage) -> NavigationGoal:
     """Where a picture was taken."""
     return NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=picture)
-
-
-def pose_goal(pose: Array, frame: str) -> NavigationGoal:
-    """A pose (3,) in the memory's `frame`."""
-    stamped = PoseStamped(header=Header(frame_id=frame), pose=pose_to_message(pose))
-    return NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=stamped)
 
 
 def _plain(pose: Array) -> tuple[float, float, float]:

@@ -28,8 +28,7 @@ from ami_ros.ros.messages import memory as memory_messages
 from ami_ros.ros.messages.markers import place_markers
 from ami_ros.ros.messages.ports import Read, commands_of, latents_of
 from ami_ros.ros.models import shared_arrays
-from ami_ros.ros.node.bus import RosBus
-from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.bus import PartNode, RosBus
 from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import LATCHED
@@ -81,8 +80,10 @@ class MemoryParameters:
     memory: MemoryConfig = field(default_factory=MemoryConfig)
 
 
-class MemoryNode(AmiNode[MemoryParameters]):
+class MemoryNode(PartNode[MemoryParameters]):
     """The part `memory` on ROS; a lock keeps services and worker apart."""
+
+    part: MemoryPart
 
     def __init__(self, **options: Any) -> None:
         super().__init__("memory", MemoryParameters, **options)
@@ -145,19 +146,10 @@ class MemoryNode(AmiNode[MemoryParameters]):
         self._map_topics.show_keep_out()
 
     def cleanup(self) -> None:
-        if hasattr(self, "_bus"):
-            self._bus.close()
-            del self._bus
+        super().cleanup()
         if hasattr(self, "memory"):
             self.memory.close()
             del self.memory
-
-    def reconfigure(self, before: MemoryParameters) -> None:
-        self.part.tune(self.config)
-
-    def time_jumped(self) -> None:
-        if hasattr(self, "_bus"):
-            self.part.restart()
 
     def _send_location(self, stamp: float, location: Belief) -> None:
         header = self._bus.header(stamp, self.config.map_frame)

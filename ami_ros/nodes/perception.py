@@ -21,8 +21,7 @@ from ami_ros.parts.perception import PerceptionPart, PictureScanConfig
 from ami_ros.ros.adaptation import weights_of
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.models import shared_arrays
-from ami_ros.ros.node.bus import RosBus, Send
-from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.bus import PartNode, RosBus, Send
 from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
@@ -64,8 +63,10 @@ class PerceptionParameters:
     depth_camera: DepthConfig = field(default_factory=DepthConfig)
 
 
-class PerceptionNode(AmiNode[PerceptionParameters]):
+class PerceptionNode(PartNode[PerceptionParameters]):
     """The part `perception` on ROS."""
+
+    part: PerceptionPart
 
     def __init__(self, **options: Any) -> None:
         super().__init__("perception", PerceptionParameters, **options)
@@ -110,18 +111,6 @@ class PerceptionNode(AmiNode[PerceptionParameters]):
 
     def activate(self) -> None:
         self._model_info.publish(self._info)
-
-    def cleanup(self) -> None:
-        if hasattr(self, "_bus"):
-            self._bus.close()
-            del self._bus
-
-    def reconfigure(self, before: PerceptionParameters) -> None:
-        self.part.tune(self.config)
-
-    def time_jumped(self) -> None:
-        if hasattr(self, "part"):
-            self.part.restart()
 
     def _send_latent(self, stamp: float, seen: LatentFrame) -> None:
         header = self._bus.header(stamp)

@@ -31,8 +31,7 @@ from ami_ros.ros.goals.route_client import RouteClient
 from ami_ros.ros.messages.goals import Frames, goal_from_message
 from ami_ros.ros.messages.ports import latents_of, surprise_of
 from ami_ros.ros.models import shared_arrays
-from ami_ros.ros.node.bus import RosBus
-from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.bus import PartNode, RosBus
 from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
@@ -81,8 +80,10 @@ class PlannerParameters:
     navigator: NavigatorConfig = group(NavigatorConfig, TUNED, lower=SPEEDS)
 
 
-class PlannerNode(AmiNode[PlannerParameters]):
+class PlannerNode(PartNode[PlannerParameters]):
     """The part `planner` on ROS: every goal gets a result, whatever the model does."""
+
+    part: PlannerPart
 
     def __init__(self, **options: Any) -> None:
         super().__init__("planner", PlannerParameters, **options)
@@ -141,8 +142,8 @@ class PlannerNode(AmiNode[PlannerParameters]):
         self.topics.last_zero()
 
     def cleanup(self) -> None:
+        super().cleanup()
         if hasattr(self, "_poses"):
-            self._bus.close()
             self._poses.destroy()
             self._goals.destroy()
             self._routes.destroy()
@@ -153,13 +154,9 @@ class PlannerNode(AmiNode[PlannerParameters]):
             tuned_navigator(self.navigator, config.navigator)  # a cost may refuse its options
 
     def reconfigure(self, before: PlannerParameters) -> None:
-        self.part.tune(self.config)
+        super().reconfigure(before)
         if self.config.navigator != before.navigator:
             self.part.driver.tune(self.config.navigator)
-
-    def time_jumped(self) -> None:
-        if hasattr(self, "_poses"):
-            self.part.restart()
 
     def _prepare(self, request: NavigateToGoal.Goal) -> GoalExecution:
         self._frames.resolve_goal(request.goal)

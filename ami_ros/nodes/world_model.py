@@ -26,8 +26,7 @@ from ami_ros.ros.adaptation import AdaptationDesk, AdaptationParameters
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.ports import commands_of, latents_of
 from ami_ros.ros.models import shared_arrays
-from ami_ros.ros.node.bus import RosBus
-from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.bus import PartNode, RosBus
 from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.sensors.camera import CalibratedCamera
@@ -63,8 +62,10 @@ class WorldModelParameters:
     adaptation: AdaptationParameters = field(default_factory=AdaptationParameters)
 
 
-class WorldModelNode(AmiNode[WorldModelParameters]):
+class WorldModelNode(PartNode[WorldModelParameters]):
     """The part `world_model` on ROS, and predictions on request."""
+
+    part: WorldModelPart
 
     def __init__(self, **options: Any) -> None:
         super().__init__("world_model", WorldModelParameters, **options)
@@ -100,18 +101,6 @@ class WorldModelNode(AmiNode[WorldModelParameters]):
 
     def activate(self) -> None:
         self._desk.begin()
-
-    def cleanup(self) -> None:
-        if hasattr(self, "_bus"):
-            self._bus.close()
-            del self._bus
-
-    def reconfigure(self, before: WorldModelParameters) -> None:
-        self.part.tune(self.config)
-
-    def time_jumped(self) -> None:
-        if hasattr(self, "_bus"):
-            self.part.restart()
 
     def _tell(self, stamp: float, reading: Reading) -> None:
         self._surprised = f"{reading.z_score:.1f}"

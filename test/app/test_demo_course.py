@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ami_interfaces.msg import NavigationGoal
+from ami_ros.app.demo_client import GoalRun
 from ami_ros.app.demo_course import Course
-from ami_ros.app.demo_goal import GoalRun
 from ami_ros.app.telemetry import Observed
 from ami_ros.errors import AmiError
 from ami_ros.geometry import compose

@@ -31,9 +31,7 @@ class ResultWatch:
         ended: called once, with the goal's status and result; STATUS_UNKNOWN and UNKNOWN of one whose planner is gone.
     """
 
-    def __init__(
-        self, node: Node, client: ActionClient, handle: Any, ended: Callable[[int, NavigateToGoal.Result], None]
-    ) -> None:
+    def __init__(self, node: Node, client: ActionClient, handle: Any, ended: Callable[[int, Any], None]) -> None:
         self._node, self._client, self._handle, self._tell = node, client, handle, ended
         self._over = False
         self._ask()
@@ -61,7 +59,7 @@ class ResultWatch:
         if answer is not None:  # None of one that was given up when the client was destroyed
             self._end(answer.status, answer.result)
 
-    def _end(self, status: int, result: NavigateToGoal.Result) -> None:
+    def _end(self, status: int, result: Any) -> None:
         if self._over:
             return
         self.close()

@@ -18,7 +18,7 @@ from ami_ros.parts.ports import Port, Quality, Question
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.ports import READS, Read
 from ami_ros.ros.node.health import STEADY
-from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.lifecycle import AmiNode, ConfigT
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.node.worker import Worker
 
@@ -94,7 +94,7 @@ class RosBus:
             reads: likewise, where `READS` is not enough.
             asks: carry questions, by their names.
             without: ports that this node needs not hear.
-            types: of messages, where they are not those of `streams.TYPES`.
+            types: of messages, where they are not those of `TYPES`.
             frames: that the messages of a port should have.
             headers: ports whose headers are kept, for `header`.
             profiles: qualities of service of ports that hear publishers of any of them.
@@ -194,6 +194,25 @@ class RosBus:
             call = self._soon.popleft()
             if self._node.is_active:
                 self._node.survive(getattr(call, "__name__", "call").strip("_"), call)
+
+
+class PartNode(AmiNode[ConfigT]):
+    """A node that is one part on ROS; `configure` makes its `_bus` and its `part`."""
+
+    part: Any
+    _bus: RosBus
+
+    def cleanup(self) -> None:
+        if hasattr(self, "_bus"):
+            self._bus.close()
+            del self._bus
+
+    def reconfigure(self, before: ConfigT) -> None:
+        self.part.tune(self.config)
+
+    def time_jumped(self) -> None:
+        if hasattr(self, "_bus"):
+            self.part.restart()
 
 
 class RosTimer:
