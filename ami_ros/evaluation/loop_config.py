@@ -24,12 +24,6 @@ class LoopConfig:
     agent: AgentConfig = field(default_factory=AgentConfig)
     safety: SafetyConfig = field(default_factory=SafetyConfig)
 
-    @property
-    def charged(self) -> str:
-        """What a decision costs, for whoever reads figures."""
-        p50, p95 = 1000 * self.timing.planner.p50, 1000 * self.timing.planner.p95
-        return f"work is charged as real nodes took, a decision {p50:.0f} ms (p95 {p95:.0f})"
-
     def driving(self, robot: RobotDescription) -> LoopConfig:
         """The same, for the size, speeds and delays of `robot`."""
         safety = from_mapping(SafetyConfig, to_mapping(self.safety) | safety_settings(robot))

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.grid_graph import cells_back, grid_graph
 from ami_ros.mission.area import Closed
 from ami_ros.moving.recent_scans import Slack, looked
 from ami_ros.places.types import REST
 from ami_ros.scan import Scan, scan_points
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    pass
 
 CELL = 0.05  # [m]
 SIDE = 1600  # cells: 80 m
@@ -130,7 +131,9 @@ class Ways:
 
         price = 1.0 + NEAR * np.clip(1.0 - room / ROOM, 0.0, 1.0) + TIGHT * np.clip(1.0 - room / ROOMY, 0.0, 1.0)
         self._reach, self._before = dijkstra(
-            _graph(self._free, price), indices=here[0] * self._free.shape[1] + here[1], return_predecessors=True
+            grid_graph(self._free, CELL, price),
+            indices=here[0] * self._free.shape[1] + here[1],
+            return_predecessors=True,
         )
 
     def _cell(self, point: Array) -> NDArray[np.int64]:
@@ -218,26 +221,6 @@ class Ways:
         return self._back(at[far.argmin()]) if len(at) else np.zeros((0, 2))
 
     def _back(self, cell: NDArray[np.int64]) -> Array:
-        n, node = self._free.shape[1], int(cell[0] * self._free.shape[1] + cell[1])
-        nodes = [node]
-        while self._before[node] >= 0:
-            node = int(self._before[node])
-            nodes.append(node)
-        cells = np.stack(np.divmod(np.array(nodes[::-1]), n), -1)
+        n = self._free.shape[1]
+        cells = np.stack(np.divmod(cells_back(self._before, int(cell[0] * n + cell[1])), n), -1)
         return self._grid.points(cells + self._low)
-
-
-def _graph(free: NDArray[np.bool_], price: NDArray[np.float64]) -> csr_array:
-    from scipy.sparse import coo_array
-
-    nx, ny = free.shape
-    number, rows, columns, costs = np.arange(nx * ny).reshape(nx, ny), [], [], []
-    for di, dj in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        here = (slice(None, -di or None), slice(None, -dj) if dj > 0 else slice(-dj, None))
-        there = (slice(di, None), slice(dj, None) if dj >= 0 else slice(None, dj))
-        both = free[here] & free[there]
-        rows.append(number[here][both])
-        columns.append(number[there][both])
-        costs.append(np.hypot(di, dj) * CELL * (price[here] + price[there])[both] / 2)
-    r, c, w = (np.concatenate(v) for v in (rows, columns, costs))
-    return coo_array((np.r_[w, w], (np.r_[r, c], np.r_[c, r])), shape=(nx * ny, nx * ny)).tocsr()

@@ -193,11 +193,6 @@ class LaserSensor(Sensor):
         return (self.beams,)
 
     @property
-    def fov_rad(self) -> float:
-        """Its field of view [rad]."""
-        return math.radians(self.fov)
-
-    @property
     def increment(self) -> float:
         """Between two beams [rad]."""
         return math.radians(self.fov) / (self.beams if self.fov == 360 else self.beams - 1)

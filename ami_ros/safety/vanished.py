@@ -78,11 +78,6 @@ class Vanished:
         """What may still stand there: (n, 2) [m] in the gate's frame."""
         return self._kept.points
 
-    @property
-    def in_doubt(self) -> bool:
-        """Whether anything has vanished from a laser that looks there."""
-        return bool((self._kept.beam >= 0).any())
-
     def look(self, seen: Sequence[Snapshot], now: Snapshot, measured: bool) -> Snapshot:
         """A scan came after others, the newest of them last; `measured`: odometry says how the robot moved since.
 

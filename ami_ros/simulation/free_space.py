@@ -7,11 +7,12 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.grid_graph import KNIGHT, grid_graph, largest_part, shortest_way
 from ami_ros.robots.description import default_robot
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import in_the_way, obstacles_of
@@ -22,8 +23,6 @@ LARGE = 100.0  # a world of more than so many square metres has cells of twice t
 MARGIN = 0.02  # kept between the robot and anything solid [m]
 MOST = 1.0  # clearances beyond this are all the same [m]
 SNAP = 0.1  # a pose this near to free space counts as in it [m]
-# Steps of a knight beside those of a king: paths are at most 3 % longer than the shortest.
-_MOVES = ((0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (1, -2), (2, -1))
 
 
 class FreeSpace:
@@ -89,10 +88,7 @@ class FreeSpace:
         first, last = self._cell(a), self._cell(b)
         if first is None or last is None:
             return np.zeros((0, 2))
-        reach, before = dijkstra(self._graph, indices=first, return_predecessors=True)
-        if not np.isfinite(reach[last]):
-            return np.zeros((0, 2))
-        i, j = np.divmod(cells_between(before, first, last), len(self._ys))
+        i, j = np.divmod(shortest_way(self._graph, first, last), len(self._ys))
         return np.column_stack([self._xs[i], self._ys[j]])
 
     def distances(self, a: ArrayLike, points: ArrayLike) -> Array:
@@ -116,10 +112,7 @@ class FreeSpace:
     @cached_property
     def main_part(self) -> NDArray[np.bool_]:
         """Cells (nx, ny) of the largest connected part of the free space."""
-        _, label = connected_components(self._graph, directed=False)
-        label = np.where(self._free.ravel(), label, -1)
-        counts = np.bincount(label[label >= 0])
-        return np.asarray((label == counts.argmax()).reshape(self._free.shape))
+        return largest_part(self._graph, self._free)
 
     @property
     def area(self) -> float:
@@ -159,29 +152,4 @@ class FreeSpace:
 
     @cached_property
     def _graph(self) -> csr_array:
-        nx, ny = self._free.shape
-        number = np.arange(nx * ny).reshape(nx, ny)
-        rows, columns, lengths = [], [], []
-        for di, dj in _MOVES:
-            here, there = _shifted(di, dj)
-            both = self._free[here] & self._free[there]
-            rows.append(number[here][both])
-            columns.append(number[there][both])
-            lengths.append(np.full(both.sum(), np.hypot(di, dj) * self.cell))
-        r, c, w = np.concatenate(rows), np.concatenate(columns), np.concatenate(lengths)
-        edges = (np.concatenate([w, w]), (np.concatenate([r, c]), np.concatenate([c, r])))
-        return coo_array(edges, shape=(nx * ny, nx * ny)).tocsr()
-
-
-def _shifted(di: int, dj: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Index of all cells that have a neighbour at (di, dj) with di >= 0, and index of those neighbours."""
-    here_j, there_j = (slice(None, -dj or None), slice(dj, None)) if dj >= 0 else (slice(-dj, None), slice(None, dj))
-    return (slice(None, -di or None), here_j), (slice(di, None), there_j)
-
-
-def cells_between(before: NDArray[np.int32], first: int, last: int) -> NDArray[np.int64]:
-    """Cells (n,) from `first` to `last`, by the predecessors of all cells that Dijkstra's search from `first` gave."""
-    cells = [last]
-    while cells[-1] != first:
-        cells.append(int(before[cells[-1]]))
-    return np.array(cells[::-1])
+        return grid_graph(self._free, self.cell, moves=KNIGHT)

@@ -11,16 +11,16 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse import csr_array
 
 from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, wrap
+from ami_ros.grid_graph import grid_graph, largest_part, shortest_way
 from ami_ros.robots.description import RobotDescription
 from ami_ros.scan import Scan
 from ami_ros.simulation.exploration import PERIOD, Explorer
-from ami_ros.simulation.free_space import FreeSpace, cells_between
+from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.strokes import Strokes, keeps_clear, scan_ends
 
 CELL = 0.1  # of the map that routes are found on [m]
@@ -47,25 +47,13 @@ class Routes:
 
     @cached_property
     def _graph(self) -> csr_array:
-        nx, ny = self._free.shape
-        number, rows, columns, costs = np.arange(nx * ny).reshape(nx, ny), [], [], []
         price = 1.0 + 6.0 * np.clip(1.0 - self._clearance / COMFORT, 0.0, 1.0)
-        for di, dj in ((0, 1), (1, 0), (1, 1), (1, -1)):
-            here = (slice(None, -di or None), slice(None, -dj) if dj > 0 else slice(-dj, None))
-            there = (slice(di, None), slice(dj, None) if dj >= 0 else slice(None, dj))
-            both = self._free[here] & self._free[there]
-            rows.append(number[here][both])
-            columns.append(number[there][both])
-            costs.append(math.hypot(di, dj) * CELL * (price[here] + price[there])[both] / 2)
-        r, c, w = (np.concatenate(v) for v in (rows, columns, costs))
-        return coo_array((np.r_[w, w], (np.r_[r, c], np.r_[c, r])), shape=(nx * ny, nx * ny)).tocsr()
+        return grid_graph(self._free, CELL, price)
 
     @cached_property
     def _main_part(self) -> NDArray[np.int64]:
         """Numbers of the cells of the largest connected part."""
-        _, label = connected_components(self._graph, directed=False)
-        label = np.where(self._free.ravel(), label, -1)
-        return np.flatnonzero(label == np.bincount(label[label >= 0]).argmax())
+        return np.flatnonzero(largest_part(self._graph, self._free))
 
     def draw(self, rng: np.random.Generator) -> Array:
         """A random place (2,) from which all others are in reach. Raises AmiError if there is none."""
@@ -82,10 +70,7 @@ class Routes:
     def way(self, start: Array, goal: Array) -> Array:
         """Points (n, 2) [m] from `start` to `goal` (2 or 3,); none if there is no way."""
         first, last = (self._nearest(p) for p in (start, goal))
-        reach, before = dijkstra(self._graph, indices=first, return_predecessors=True)
-        if not np.isfinite(reach[last]):
-            return np.zeros((0, 2))
-        i, j = np.divmod(cells_between(before, first, last), len(self._ys))
+        i, j = np.divmod(shortest_way(self._graph, first, last), len(self._ys))
         return np.column_stack([self._xs[i], self._ys[j]])
 
     def _nearest(self, point: Array) -> int:

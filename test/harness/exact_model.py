@@ -133,17 +133,3 @@ class ExactModel(WorldModel):
             latents.append(latent)
             motions.append(motion)
         return xp.stack(latents, 1), xp.stack(motions, 1)
-
-
-class KnowingModel(ExactModel):
-    """With learned heads that are right."""
-
-    def __init__(self, doubt: float = 0.0) -> None:
-        super().__init__()
-        self.spec = replace(SPEC, ensemble=2)
-        self.doubt = doubt
-
-    def path_disagreement(
-        self, latent: ArrayOrTensor, latents: ArrayOrTensor, commands: ArrayOrTensor, previous: ArrayOrTensor
-    ) -> ArrayOrTensor:
-        return self.doubt + get_array_module(latents).square(latents[..., 1])
