@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.app.scenery import Backdrop, TruthLayer
+from ami_ros.app.scenery import Backdrop
 from ami_ros.app.telemetry import Leg, Observed
+from ami_ros.app.truth_layer import TruthLayer
 from ami_ros.console.scene import Scene, rounded
 from ami_ros.evaluation.report import success_rates
 from ami_ros.evaluation.trials import Trial

@@ -103,7 +103,8 @@ def _console(settings: DriveSettings, arguments: Arguments, context: Context, st
 
 def _show_truth(console: RobotConsole, world: str, radius: float) -> None:
     """The true floor plan of a simulated robot, where it can be drawn."""
-    from ami_ros.app.scenery import Backdrop, hear_truth
+    from ami_ros.app.scenery import Backdrop
+    from ami_ros.app.truth_layer import hear_truth
     from ami_ros.simulation.world_file import load_world
 
     try:
