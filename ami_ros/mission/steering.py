@@ -106,13 +106,7 @@ class Steering:
         robot, or stands at it, a plan instead that makes way for them and else stays here."""
         if decision.done or len(decision.poses):
             return decision
-        config = self.config.planner
-        forecast = self._forecast(percept, times(config.horizon, self.model.spec.step_duration), everybody=True)
-        if forecast is None:
-            return decision
-        coming = forecast.positions[:, forecast.seconds < SOON]
-        gaps = np.hypot(*coming.transpose(2, 0, 1)) - forecast.radii[:, None] - config.robot_radius
-        if gaps.min(initial=math.inf) > CLOSE:
+        if not self._pressed(percept):
             return decision
         here = Target(None, np.zeros(3), False)
         plan = self.drive(percept, here, decision.message, Sight(None, None, 0.0), everybody=True)
@@ -148,7 +142,7 @@ class Steering:
         plan = self.planner.plan(
             percept.stamp, percept.latent, self.command, self._standing(percept, forecast), target, most,
             circles_here(percept.keep_away, percept.location, percept.odometry),
-            driven, forecast,
+            driven, forecast, self._pressed(percept),
         )  # fmt: skip
         turns = not sides and self.robot.turns_on_the_spot
         commands = turned_first(plan.commands) if turns else plan.commands
@@ -168,6 +162,16 @@ class Steering:
         config = replace(config, slowest=0.0) if everybody else config
         forecast = self.predict(percept.things, percept.stamp, seconds, config)
         return None if forecast is None else forecast.seen_from(percept.odometry)
+
+    def _pressed(self, percept: Percept) -> bool:
+        """Whether somebody would soon touch the robot if it stood, or stands at it."""
+        config = self.config.planner
+        forecast = self._forecast(percept, times(config.horizon, self.model.spec.step_duration), everybody=True)
+        if forecast is None:
+            return False
+        coming = forecast.positions[:, forecast.seconds < SOON]
+        gaps = np.hypot(*coming.transpose(2, 0, 1)) - forecast.radii[:, None] - config.robot_radius
+        return bool(gaps.min(initial=math.inf) <= CLOSE)
 
     def _standing(self, percept: Percept, forecast: Forecast | None) -> Scan | None:
         """What stands around the robot: of what moves the forecast tells."""

@@ -21,12 +21,14 @@ class Kinematics:
     drive: Drive = "differential"  # ackermann cannot turn without moving, like a car; omnidirectional: also sideways
     max_linear: float = 0.4  # [m/s] forwards; keep it below the gate's
     max_reverse: float = 0.15  # [m/s] backwards; larger backs up rather than turns
+    max_retreat: float = 0.4  # [m/s] likewise, where somebody comes; keep it below the gate's
     max_angular: float = 1.4  # [rad/s] either way; keep it below the gate's
     turning_radius: float = 0.5  # [m] of the tightest curve of an ackermann drive
     max_lateral: float = 0.3  # [m/s] to either side, of an omnidirectional drive
 
     def __post_init__(self) -> None:
-        if min(self.max_linear, self.max_reverse, self.max_angular) < 0 or not self.turning_radius > 0:
+        least = min(self.max_linear, self.max_reverse, self.max_retreat, self.max_angular)
+        if least < 0 or not self.turning_radius > 0:
             raise ValueError("speeds must not be negative, and the turning radius must be positive")
         if not self.max_lateral >= 0:
             raise ValueError(f"max_lateral must not be negative, not {self.max_lateral}")
@@ -40,6 +42,11 @@ class Kinematics:
     def turns_on_the_spot(self) -> bool:
         """Whether it can turn without moving."""
         return self.drive != "ackermann"
+
+    @property
+    def retreating(self) -> Kinematics:
+        """The same robot where somebody comes: there it may leave backwards as fast as it can."""
+        return replace(self, max_reverse=max(self.max_reverse, self.max_retreat))
 
     @property
     def low(self) -> Floats:

@@ -43,6 +43,7 @@ def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
         "drive": robot.drive.kind,
         "max_linear": planned.linear,
         "max_reverse": planned.backward,
+        "max_retreat": min(planned.linear, robot.limits.backward),
         "max_angular": planned.angular,
         "max_lateral": planned.lateral,
         "turning_radius": robot.drive.turning_radius,

@@ -38,7 +38,8 @@ def test_the_simulated_robot_is_what_the_defaults_of_gate_and_planner_are_for() 
     assert navigator.follower == default.follower and navigator.planner.robot_radius == default.planner.robot_radius
     kinematics = navigator.planner.kinematics
     plain = default.planner.kinematics
-    assert replace(kinematics, max_lateral=plain.max_lateral, max_linear=plain.max_linear) == plain
+    faster = replace(plain, max_linear=kinematics.max_linear, max_retreat=kinematics.max_retreat)
+    assert replace(kinematics, max_lateral=plain.max_lateral) == faster
     assert plain.max_linear <= kinematics.max_linear
 
 
