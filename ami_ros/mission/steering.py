@@ -127,11 +127,12 @@ class Steering:
             message: what the robot is about.
             sight: of the goal, for the record.
             follower: of the route; commands that were driven along it are candidates.
-            warning: why to drive slowly; "": there is no reason.
+            warning: why to drive slowly, unless somebody comes at the robot; "": there is no reason.
             turn_only: whether it must not leave the spot.
             everybody: whether to keep away from those who stand, too, and not from what of them the scan shows alone.
         """
-        slow = self.config.recovery.slow if warning else 1.0
+        pressed = self._pressed(percept)
+        slow = self.config.recovery.slow if warning and not pressed else 1.0
         rear, sides = sees(percept.scan, np.pi), sees(percept.scan, np.pi / 2, -np.pi / 2)
         angular = slow * self._angular
         linear = 0.0 if turn_only else slow * self._linear
@@ -142,7 +143,7 @@ class Steering:
         plan = self.planner.plan(
             percept.stamp, percept.latent, self.command, self._standing(percept, forecast), target, most,
             circles_here(percept.keep_away, percept.location, percept.odometry),
-            driven, forecast, self._pressed(percept),
+            driven, forecast, pressed,
         )  # fmt: skip
         turns = not sides and self.robot.turns_on_the_spot
         commands = turned_first(plan.commands) if turns else plan.commands

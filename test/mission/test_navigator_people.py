@@ -9,11 +9,13 @@ import pytest
 
 from ami_ros.config import from_mapping, to_mapping
 from ami_ros.geometry import Array, compose, relative
+from ami_ros.goal.belief import Sight
 from ami_ros.goal.goal_checker import Arrival
 from ami_ros.mission.navigator import Navigator
 from ami_ros.moving.things import Kind, MovingThing, MovingThings
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.planning.protocols import Target
 from ami_ros.planning.types import Decision, Goal, Reading
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.world_model.arrays import Floats
@@ -98,13 +100,14 @@ def test_a_robot_that_stands_and_looks_or_turns_makes_way_for_who_walks_at_it_or
     assert left(met=False) < 0.03 < 0.06 < left(met=True)
 
 
+@pytest.mark.parametrize("wary", ["", "surprised: slower"])
 @pytest.mark.parametrize(("aside", "presses"), [(0.0, True), (1.2, False)])
 def test_who_walks_at_it_may_be_left_backwards_fast_and_who_walks_past_not(
-    model: ExactModel, monkeypatch: pytest.MonkeyPatch, aside: float, presses: bool
+    model: ExactModel, monkeypatch: pytest.MonkeyPatch, aside: float, presses: bool, wary: str
 ) -> None:
-    """At 0.15 m/s it was run into."""
+    """At 0.15 m/s it was run into, and slower still where people surprised it."""
     course = Course(Navigator(model, FLAT), robot_at(*START))
-    course.navigator.start(Goal(pose=compose(course.robot.odometry()[0], relative(START, GOAL))))
+    course.navigator.start(Goal())
     lows, project = [], Kinematics.project
 
     def noted(robot: Kinematics, commands: Floats) -> Floats:
@@ -115,9 +118,12 @@ def test_who_walks_at_it_may_be_left_backwards_fast_and_who_walks_past_not(
     place = compose(course.robot.odometry()[0], np.array([1.5, aside, 0.0]))
     walks = -np.array([np.cos(place[2]), np.sin(place[2])])
     comes = MovingThing(1, place[:2], walks, np.diag([0.01, 0.01, 0.02, 0.02]), RADIUS, Kind.PERSON, 0.99)
-    course.step(things=MovingThings(course.robot.time, (comes,)))
+    percept = replace(course.percept(), things=MovingThings(course.robot.time, (comes,)))
+    ahead = Target(None, np.array([2.4, 0.0, 0.0]), True)
+    course.navigator.steering.drive(percept, ahead, "", Sight(None, None, 0.0), warning=wary)
     robot = FLAT.planner.kinematics
-    assert min(lows) == pytest.approx(-robot.max_retreat if presses else -robot.max_reverse)
+    slowly = min(robot.max_reverse, (FLAT.recovery.slow if wary else 1.0) * robot.max_linear)
+    assert min(lows) == pytest.approx(-robot.max_retreat if presses else -slowly)
 
 
 def test_who_made_way_at_its_goal_is_not_there_until_it_has_come_back(model: ExactModel) -> None:
