@@ -167,12 +167,14 @@ class PoseBelief:
             mode.pictures.leave(other_things)
 
     def _weigh(self, mode: Mode) -> None:
-        """The network may be wrong about a look, either way: however well it fits, there is some doubt left."""
+        """A look may miss what is there, whatever it shows: then its picture says nothing, either."""
         config, spot = self.config, mode.spot
-        by_network = -np.inf if spot is None else -float(np.logaddexp(-spot.scan, -config.most_scan))
-        mode.scans.add(float(np.logaddexp(by_network, config.missed)))
+        scan = -np.inf if spot is None else -np.logaddexp(-spot.scan, -config.most_scan)
+        by_scan = float(np.logaddexp(scan, config.missed))
+        mode.scans.add(by_scan)
         if spot is not None and spot.picture is not None:
-            mode.pictures.add(float(np.clip(spot.picture, -config.most_picture, config.most_picture)))
+            picture = np.clip(spot.picture, -config.most_picture, config.most_picture)
+            mode.pictures.add(float(np.logaddexp(scan + picture, config.missed)) - by_scan)
 
     @property
     def best(self) -> Mode | None:
