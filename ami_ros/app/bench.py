@@ -19,7 +19,9 @@ def spelled_out(arguments: Sequence[str]) -> list[str]:
     words, found = iter(arguments[1:]), ["scenario", first]
     for word in words:
         name, equals, value = word.partition("=")
-        if name.startswith("--") and name not in OWN:
+        if word in ("--help", "-h"):
+            word = "--options"
+        if name.startswith("--") and name not in OWN and word != "--options":
             found += ["--set", f"{name[2:].replace('-', '_')}={value if equals else next(words, '')}"]
         else:
             found.append(word)

@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ami_ros.evaluation.scenario import Figure
+    from ami_ros.evaluation.scenario import Figure, Scenario
     from ami_ros.evaluation.trial_store import TrialStore
 
 Key = tuple[str, int]  # part and seed
@@ -23,11 +23,14 @@ Key = tuple[str, int]  # part and seed
 
 def main(
     scenario: Annotated[str, typer.Argument(help="A file, or the name of one in scenarios/.")],
+    recordings: Annotated[
+        list[str] | None, typer.Argument(help="Of kinds that measure recordings: the file, or folders.")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="key=value: seed, seeds, an option of its kind, or agent... of the stack."),
     ] = None,
-    options: Annotated[bool, typer.Option("--options", help="List the options of its kind.")] = False,
+    options: Annotated[bool, typer.Option("--options", help="Say what it is, and list its options.")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the trials; a run that was interrupted goes on there.")
     ] = None,
@@ -39,16 +42,15 @@ def main(
     Any --KEY VALUE stands for --set KEY=VALUE, as in ./ami bench people --speed 1.0 --goals 4."""
     from rich.console import Console
 
-    from ami_ros.config import field_comments, to_mapping
+    from ami_ros.evaluation.goal_figures import figures_by_arm
     from ami_ros.evaluation.report import write_json
     from ami_ros.evaluation.scenario import load_scenario
     from ami_ros.evaluation.trial_store import TrialStore
 
-    loaded, console = load_scenario(scenario, set_ or []), Console(emoji=False, highlight=False)
+    console = Console(emoji=False, highlight=False)
+    loaded = load_scenario(scenario, [*(set_ or []), *of_recordings(scenario, recordings or [])])
     if options:
-        comments = field_comments(type(loaded.made()))
-        for name, value in to_mapping(loaded.made()).items():
-            console.print(f"--{name} {value!r}  {comments[name]}", soft_wrap=True, markup=False)
+        explain(loaded, console)
         return
     with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
         store = TrialStore(out or Path(scratch), loaded)
@@ -58,7 +60,42 @@ def main(
         if json is not None:
             found = [{"what": f.name, "n": f.n, "value": f.value, "figure": str(f)} for f in figures]
             seeds = {"seed": loaded.seed, "seeds": loaded.seeds}
-            write_json(json, {"figures": found} | loaded.settings | seeds | store.head())
+            write_json(json, figures_by_arm(store.rows()) | {"figures": found} | loaded.settings | seeds | store.head())
+
+
+def of_recordings(scenario: str, recordings: list[str]) -> list[str]:
+    """The setting that says so. Raises AmiError: this kind measures no recordings, or takes one only."""
+    from json import dumps
+
+    from ami_ros.errors import AmiError
+    from ami_ros.evaluation.scenario import load_scenario
+
+    if not recordings:
+        return []
+    kind = load_scenario(scenario).made()
+    if hasattr(kind, "folders"):
+        return [f"folders={dumps(recordings)}"]
+    if not hasattr(kind, "folder"):
+        raise AmiError(f"bench {scenario}: it measures no recordings, so '{recordings[0]}' means nothing to it")
+    if len(recordings) > 1:
+        raise AmiError(f"bench {scenario}: it takes one file or folder, not {len(recordings)}")
+    return [f"folder={dumps(recordings[0])}"]
+
+
+def explain(scenario: Scenario, console: Console) -> None:
+    """Prints what a scenario is about, and its options."""
+    from ami_ros.config import field_comments, to_mapping
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, markup=False)
+
+    say(f"{scenario.name}: {scenario.about}\n")
+    comments = field_comments(type(scenario.made()))
+    for name, value in to_mapping(scenario.made()).items():
+        say(f"  --{name.replace('_', '-')} {value!r}  {comments[name]}")
+    say(f"\n  --seed {scenario.seed}  of the first drive")
+    say(f"  --seeds {scenario.seeds}  how many seeds, one after another")
+    say("  --json FILE, --out FOLDER, --jobs N, --set KEY=VALUE: see ./ami bench scenario --help")
 
 
 def drive(store: TrialStore, processes: int, console: Console) -> None:

@@ -61,7 +61,7 @@ class Logs:
         from ami_ros.learning.carmen import find_logs
 
         if not self.folder:
-            raise AmiError("bench logs: say where the logs are: --folder FOLDER")
+            raise AmiError("bench logs: say where the logs are: ./ami bench logs FOLDER")
         return [Part(log.name) for log in find_logs(Path(self.folder))]
 
     def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
@@ -108,7 +108,7 @@ def _files(where: str, pattern: str, what: str) -> list[Path]:
     path = Path(where)
     found = [path] if where and path.is_file() else sorted(path.glob(pattern)) if where else []
     if not found:
-        raise AmiError(f"bench: there are no {what} in '{where}'; say where they are: --folder FOLDER")
+        raise AmiError(f"bench: there are no {what} in '{where}'; say where they are: ./ami bench NAME FOLDER")
     return found
 
 
@@ -164,7 +164,7 @@ class Pictures:
 
     def parts(self) -> Sequence[Part]:
         if not self.folders:
-            raise AmiError("bench pictures: say where the sequences are: --folders [FOLDER, FOLDER]")
+            raise AmiError("bench pictures: say where the sequences are: ./ami bench pictures FOLDER...")
         return [Part("pictures")]
 
     def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:

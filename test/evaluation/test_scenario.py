@@ -11,6 +11,7 @@ import pytest
 
 from ami_ros.app.bench import PARTS, spelled_out
 from ami_ros.app.bench_release import MOST, newest, page, released
+from ami_ros.app.bench_scenario import of_recordings
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.building_trials import judged
 from ami_ros.evaluation.measured_kinds import Control, Memory, Places
@@ -53,7 +54,7 @@ def test_what_ships_is_read_and_its_options_can_be_driven() -> None:
         try:
             assert scenario.made().parts()
         except AmiError as error:  # it says which recordings it needs
-            assert "--folder" in str(error)
+            assert "say where" in str(error)
 
 
 def test_the_page_is_what_the_list_says_and_no_longer_than_it_may_be(tmp_path: Path) -> None:
@@ -156,6 +157,8 @@ def test_a_scenario_needs_no_word_of_its_own() -> None:
     assert spelled_out(["planning", "--jobs", "2"]) == ["scenario", "planning", "--jobs", "2"]
     assert spelled_out(["my.yaml"]) == ["scenario", "my.yaml"] and spelled_out(["gate"]) == ["gate"]
     assert not set(PARTS) & set(packaged("scenarios"))
+    assert spelled_out(["people", "--help"]) == ["scenario", "people", "--options"]
+    assert spelled_out(["legs", "bags"]) == ["scenario", "legs", "bags"]
     given = spelled_out(["people", "--speed", "1.0", "--json", "f", "--manner=blind"])
     assert given == ["scenario", "people", "--set", "speed=1.0", "--json", "f", "--set", "manner=blind"]
 
@@ -207,3 +210,12 @@ def test_recovery_and_places_give_rows(tmp_path: Path) -> None:
     (places,) = Places("two_rooms", 0.2, 1, 2, 1, 0.001).run("places", 4, (), lambda what: None)
     assert {"cold_right_when_localised_share", "later_places", "kidnap_found_within_10_s_share"} <= set(places)
     assert sum(moments for _, _, moments in places["cold_reliability"]) == places["cold_moments"]
+
+
+def test_recordings_may_stand_behind_the_name_of_what_measures_them() -> None:
+    assert of_recordings("legs", ["a b"]) == ['folder="a b"'] and of_recordings("people", []) == []
+    assert load_scenario("pictures", of_recordings("pictures", ["a", "b c"])).options["folders"] == ["a", "b c"]
+    with pytest.raises(AmiError, match="takes one file or folder, not 2"):
+        of_recordings("legs", ["a", "b"])
+    with pytest.raises(AmiError, match="measures no recordings, so 'x'"):
+        of_recordings("people", ["x"])
