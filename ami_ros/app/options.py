@@ -21,9 +21,9 @@ def command(job: type[Any], runs: str) -> Callable[..., int | None]:
         runs: "module:function" that gets the job; imported only then, for it may need torch or ROS.
     """
 
-    def main(**values: Any) -> Any:
+    def main(*arguments: Any, **values: Any) -> Any:
         module, _, function = runs.partition(":")
-        return getattr(importlib.import_module(module), function)(job(**values))
+        return getattr(importlib.import_module(module), function)(job(*arguments, **values))
 
     hints = get_type_hints(job, include_extras=True)
     main.__doc__, main.__annotations__ = job.__doc__, hints

@@ -17,7 +17,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ami_ros.app.extract_run import complaints, progress_bar
-from ami_ros.app.train_data import as_one, find_replay, open_datasets, with_camera
+from ami_ros.app.train import TrainOptions
+from ami_ros.app.train_data import as_one, camera_timing, find_replay, lack_odometry, open_datasets, with_camera
+from ami_ros.config import with_settings
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.learning import parallel
@@ -26,10 +28,13 @@ from ami_ros.learning.curve import draw_curve
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.diagnosis import Diagnosis
 from ami_ros.learning.held_out import BeforeAfter, stand
+from ami_ros.learning.presets import PRESETS, only_heads
 from ami_ros.learning.provenance import read_provenance, write_provenance
 from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
-from ami_ros.robots.description import RobotDescription
+from ami_ros.robots.derived import check_model, learned_limits, preset_of
+from ami_ros.robots.description import RobotDescription, load_robot
 from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, count_parameters, load_model, save_model
+from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 WATCHED = 0.2  # of the training, from where on a model that shows no sign of life is a warning
 SHOWN = ("prediction", "relative_pose", "goal", "sight", "total")
@@ -89,19 +94,81 @@ def goes_on_later(console: Console) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Job:
-    """What the user asked for."""
+    """What the user asked for, and what follows from it."""
 
-    recordings: list[Path]
-    out: Path
-    name: str
+    asked: TrainOptions
     preset: str
-    settings: tuple[str, ...]
+    settings: tuple[str, ...]  # in place of the preset's
     config: TrainingConfig
-    threads: int = 0  # 0: all cores
-    start: Path | None = None
-    replay: tuple[Path, ...] = ()
-    json: Path | None = None
-    robot: RobotDescription | None = None  # that recorded it
+    robot: RobotDescription | None  # that recorded it
+    name: str
+
+
+def train(asked: TrainOptions) -> None:
+    """`ami train`. Raises AmiError: options that do not fit each other or the recordings, and as `run`."""
+    run(job_of(asked))
+
+
+def job_of(asked: TrainOptions) -> Job:
+    """Preset, settings and configuration of a training.
+
+    Raises:
+        AmiError: options that do not fit each other, the model to start from, or the robot.
+    """
+    if asked.replay and asked.start is None:
+        raise AmiError("train: --replay goes with --from; give all data as recordings to begin anew")
+    robot = load_robot(asked.robot) if asked.robot else None
+    begun = load_model(asked.start) if asked.start is not None else None
+    preset, settings = _preset(asked, robot, begun)
+    if preset not in PRESETS:
+        raise AmiError(f"train: no preset '{preset}'; known are {', '.join(PRESETS)}")
+    config, name = replace(PRESETS[preset], seed=asked.seed), asked.name
+    if begun is not None:
+        config = _like(config, begun.model.spec, preset, asked.start)
+    config = with_settings(config, settings, "train")
+    if asked.steps:
+        config = replace(config, steps=asked.steps)
+    if asked.heads:
+        if begun is None:
+            raise AmiError("train: --heads needs the model that gets them: --from MODEL")
+        config, name = only_heads(config, begun.model.spec), name or begun.name
+    if robot is not None:
+        check_model(robot, config.spec, str(asked.out))
+    return Job(asked, preset, settings, config, robot, name or asked.out.resolve().name)
+
+
+def _preset(
+    asked: TrainOptions, robot: RobotDescription | None, begun: LoadedModel | None
+) -> tuple[str, tuple[str, ...]]:
+    """The preset that is asked for, else that of robot, recordings or model; and all settings in place of its own."""
+    preset, own = asked.preset, dict[str, Any]()
+    if robot is not None and asked.start is None:
+        preset, own = preset or preset_of(robot), learned_limits(robot)
+    if asked.start is None and not preset and lack_odometry(asked.recordings):
+        preset, own = "camera", camera_timing(asked.recordings)
+    if not preset:
+        origin = read_provenance(asked.start) if asked.start is not None else None
+        preset = origin.preset if origin is not None else _preset_like(begun.model.spec if begun is not None else None)
+    return preset, (*(f"spec.{key}={value}" for key, value in own.items()), *(asked.settings or ()))
+
+
+def _like(config: TrainingConfig, spec: ModelSpec, preset: str, start: Path | None) -> TrainingConfig:
+    """A training of a model of `spec` that goes on; of the preset count the heads, and that goals are sighted."""
+    if _inputs(spec) != config.spec.inputs:
+        raise AmiError(f"train: {start} has other inputs than preset {preset}; choose the one that it was made by")
+    code = spec.sight_code or config.spec.sight_code * (not spec.pair_size)
+    return replace(config, spec=replace(only_heads(config, spec).spec, sight_code=code))
+
+
+def _inputs(spec: ModelSpec) -> InputSpec:
+    """As presets have them, which know no camera."""
+    return replace(spec.inputs, field_of_view=0.0, narrowest=0.0)
+
+
+def _preset_like(spec: ModelSpec | None) -> str:
+    """The preset of models with the inputs of `spec`; the first where there is none."""
+    fitting = [name for name, config in PRESETS.items() if spec is not None and config.spec.inputs == _inputs(spec)]
+    return next(iter(fitting), next(iter(PRESETS)))
 
 
 def has_bfloat16() -> bool:
@@ -119,36 +186,38 @@ def run(job: Job) -> LoadedModel | None:
         AmiError: nothing to train on, or a folder that cannot be used.
     """
     cores = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    torch.set_num_threads(job.threads or max(1, cores))
+    torch.set_num_threads(job.asked.threads or max(1, cores))
     with parallel.processes():
         console = Console(emoji=False, stderr=True, quiet=parallel.rank() != 0)
         try:
-            job.out.mkdir(parents=True, exist_ok=True)
+            job.asked.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise AmiError(f"train: cannot write {job.out}: {error.strerror}; choose another --out") from error
-        if (job.out / CONFIG).exists() and not (job.out / CHECKPOINT).exists():
-            raise AmiError(f"train: {job.out} holds a finished model; choose another --out")
+            raise AmiError(f"train: cannot write {job.asked.out}: {error.strerror}; choose another --out") from error
+        if (job.asked.out / CONFIG).exists() and not (job.asked.out / CHECKPOINT).exists():
+            raise AmiError(f"train: {job.asked.out} holds a finished model; choose another --out")
         try:
             return _run(job, console)
         except OSError as error:
             reason = error.strerror or error
-            raise AmiError(f"train: cannot write {job.out} ({reason}); make room and repeat the command") from error
+            raise AmiError(
+                f"train: cannot write {job.asked.out} ({reason}); make room and repeat the command"
+            ) from error
 
 
 def _run(job: Job, console: Console) -> LoadedModel | None:
     config = replace(job.config, bfloat16=job.config.bfloat16 and has_bfloat16())
-    new = open_datasets(job.recordings, job.out, config.spec, console, job.robot)
+    new = open_datasets(job.asked.recordings, job.asked.out, config.spec, console, job.robot)
     for complaint in (complaint for dataset in new for complaint in complaints(dataset)):
         console.print(complaint, style="yellow", soft_wrap=True)
     start, old = None, []
-    if job.start is not None:
-        start = load_model(job.start)
-    if job.start is not None and (config.steps or job.replay):
-        old = find_replay(job.start, read_provenance(job.start), list(job.replay), new, console)
+    if job.asked.start is not None:
+        start = load_model(job.asked.start)
+    if job.asked.start is not None and (config.steps or job.asked.replay):
+        old = find_replay(job.asked.start, read_provenance(job.asked.start), list(job.asked.replay or ()), new, console)
     config = replace(config, spec=with_camera(config.spec, [*new, *old]))
     with console.status("reading the pictures"):
         model = start.model if start is not None else None
-        trainer = Trainer(config, as_one(new), job.out, model, as_one(old) if old else None)
+        trainer = Trainer(config, as_one(new), job.asked.out, model, as_one(old) if old else None)
     resumed = trainer.resume()
     began, first = time.monotonic(), trainer.step
     console.print(_beginning(trainer, new, old, resumed), highlight=False, soft_wrap=True)
@@ -161,24 +230,24 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
             raise
     if parallel.rank() != 0:
         return None
-    draw_curve(job.out)
+    draw_curve(job.asked.out)
     comparisons = [
         BeforeAfter(name, stand(start.model, sampler) if start is not None else None, stand(model, sampler))
         for name, sampler in trainer.held_out.items()
         if config.steps
     ]
     minutes = (time.monotonic() - began) / 60
-    loaded = save_model(job.out, job.name, model)
-    write_provenance(job.out, job.preset, job.settings, config.steps, config.seed, [*new, *old])
+    loaded = save_model(job.asked.out, job.name, model)
+    write_provenance(job.asked.out, job.preset, job.settings, config.steps, config.seed, [*new, *old])
     write_card(
-        job.out, loaded, config, as_one(new), minutes, config.steps - first, torch.get_num_threads(), comparisons
+        job.asked.out, loaded, config, as_one(new), minutes, config.steps - first, torch.get_num_threads(), comparisons
     )
     trainer.forget()
     _show(comparisons, trainer, console)
-    console.print(f"model {loaded.encoder_id} is in {job.out}")
-    if job.json is not None:
+    console.print(f"model {loaded.encoder_id} is in {job.asked.out}")
+    if job.asked.json is not None:
         known = {"encoder_id": loaded.encoder_id, "seed": config.seed, "frames": sum(map(len, new))}
-        write_json(job.json, known | _figures(comparisons, trainer, minutes) | hardware())
+        write_json(job.asked.json, known | _figures(comparisons, trainer, minutes) | hardware())
     return loaded
 
 
