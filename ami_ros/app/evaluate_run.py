@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +11,17 @@ from rich.console import Console
 from rich.progress import TaskID
 from rich.table import Table
 
+from ami_ros.app.evaluate import EvaluateOptions
 from ami_ros.app.extract_run import progress_bar
 from ami_ros.app.train_data import open_dataset
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.model_quality import measure_model
 from ami_ros.evaluation.prediction import measure_prediction
+from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.learning.card import write_measurements
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.provenance import find_data, read_provenance
-from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.checkpoint import LoadedModel, load_model
 
 
 @dataclass(frozen=True)
@@ -50,20 +53,23 @@ FLOORS = {
 }
 
 
-def measure(
-    loaded: LoadedModel,
-    recordings: list[Path],
-    scratch: Path,
-    model: Path,
-    card: bool,
-    frames: int,
-    seed: int,
-    console: Console,
-) -> dict[str, object]:
-    """Prints and returns the figures of `measure_model`, with `card` also into the card of the model's folder.
+def evaluate(asked: EvaluateOptions) -> None:
+    """Prints figures, and writes them where they are asked for. Raises AmiError: see `measure`."""
+    loaded = load_model(asked.model)
+    with tempfile.TemporaryDirectory(prefix="ami-evaluate-") as scratch:
+        figures = measure(loaded, asked, Path(scratch), Console(emoji=False))
+    if asked.json is not None:
+        write_json(asked.json, {"encoder_id": loaded.encoder_id, "seed": asked.seed} | figures | hardware())
 
-    Of a recording without odometry they are those of `measure_prediction`."""
+
+def measure(loaded: LoadedModel, asked: EvaluateOptions, scratch: Path, console: Console) -> dict[str, object]:
+    """Prints and returns the figures of `measure_model`, or of `measure_prediction` for a recording without odometry.
+
+    Raises:
+        AmiError: recordings that cannot be read or lack commands, or a card that cannot be written.
+    """
     torch.set_num_threads(1)  # small networks: on a busy machine two threads wait for each other
+    recordings, model, seed = asked.recordings, asked.model, asked.seed
     dataset = open_dataset(recordings, scratch, loaded.model.spec, console)
     if not dataset.card.has_command:
         raise AmiError(f"evaluate: {recordings[0]} has no commands, and predictions need them: record them, too")
@@ -77,11 +83,11 @@ def measure(
 
         figures: dict[str, object]
         if dataset.card.has_odometry:
-            figures = dict(measure_model(loaded.model, dataset, seed, frames, report).figures())
+            figures = dict(measure_model(loaded.model, dataset, seed, asked.frames, report).figures())
         else:
             figures = dict(measure_prediction(loaded.model, dataset, _learned_from(model, console), seed, report))
     _print(f"{loaded.encoder_id} on {recordings[0]}, seed {seed}", figures, console)
-    if card:
+    if asked.card:
         try:
             sample = f"{figures['tested_frames']:,} of {figures['frames']:,} frames, seed {seed}"
             write_measurements(model, f"`{recordings[0].resolve().name}`, {sample}", figures)
