@@ -57,7 +57,7 @@ class Exploration:
         self._drawing = Drawing()
         self._unexplored = Unexplored(config, closely=allowance > 0.0)
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
-        self._gap: Array | None = None  # (2,) likewise, where it leads through a gap
+        self._gap: Array | None = None  # (2,) likewise, where it leads through a gap, or ends before its spot
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
         self._turns: list[Array] = []  # (3,) each, in odom: what is left of looking round, that under way first
         self._said = False  # that the model has no ensemble
@@ -285,6 +285,8 @@ class Exploration:
         heading = float(np.arctan2(*(at - pose[:2])[::-1]))
         goal = compose(state.odometry, relative(pose, np.array([*at, heading])))
         self.phase, self._target, self._gap = Phase.DRIVING, at, ways.gap(way)
+        if self._gap is None and spot is not None and np.hypot(*(at - spot)) > self.config.apart:
+            self._gap = at  # if it does not get there, the spot may be got to another way
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
         return self._set_out(destination, self.config.leg_seconds, reason)
 

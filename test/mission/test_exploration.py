@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,17 @@ def test_a_spot_that_cannot_be_reached_is_not_tried_again() -> None:
     second = leg_of(exploration, state_at(1.2))
     gap = np.hypot(*(np.array(second.destination.pose[:2]) - first.destination.pose[:2]))
     assert gap > CONFIG.apart - 1e-6
+
+
+def test_a_leg_that_ends_before_its_spot_is_not_tried_for_ever() -> None:
+    """What no laser sees may be in the way: then the spot is farther off than what was not reached."""
+    exploration, ends = Exploration(replace(CONFIG, sight=0.8)), np.zeros((0, 2))
+    for k in range(12):
+        leg = leg_of(exploration, state_at(2.0 * k))
+        ends = np.vstack([ends, leg.destination.pose[:2]])
+        exploration.ended(leg.number, False, 10309, "stuck", 2.0 * k + 1.0)
+    same = np.hypot(*(ends[:, None] - ends[None]).transpose(2, 0, 1)) < 0.05
+    assert same.sum(axis=1).max() <= 2
 
 
 def test_what_was_seen_and_passed_by_is_driven_to_later_around_the_corner() -> None:
