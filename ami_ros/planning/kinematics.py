@@ -21,7 +21,7 @@ class Kinematics:
     drive: Drive = "differential"  # ackermann cannot turn without moving, like a car; omnidirectional: also sideways
     max_linear: float = 0.4  # [m/s] forwards; keep it below the gate's
     max_reverse: float = 0.15  # [m/s] backwards; larger backs up rather than turns
-    max_retreat: float = 0.4  # [m/s] likewise, where somebody comes; keep it below the gate's
+    max_retreat: float = 0.4  # [m/s] backwards where somebody comes; keep it below the gate's
     max_angular: float = 1.4  # [rad/s] either way; keep it below the gate's
     turning_radius: float = 0.5  # [m] of the tightest curve of an ackermann drive
     max_lateral: float = 0.3  # [m/s] to either side, of an omnidirectional drive
