@@ -126,11 +126,6 @@ class ScanFrontEnd:
         return not self.relocaliser.belief.modes
 
     @property
-    def is_sure(self) -> bool:
-        """Whether one pose has nearly all of the mass."""
-        return self.settled or self.relocaliser.belief.is_sure
-
-    @property
     def pose(self) -> Array:
         """(3,) of the robot in the map."""
         return compose(self.places.index.poses[self.places.index.row(self.here)], self._step[0])
@@ -202,7 +197,7 @@ class ScanFrontEnd:
         relocaliser, belief, expected = self.relocaliser, self.relocaliser.belief, self._by_odometry(odometry)
         around = None if expected is None else (expected, AWAY + BACK_DRIFT * self._astray)
         relocaliser.look(self.surroundings(), odometry, compare, latent, around)
-        if self.here and (belief.mass < 0.5 or is_apart(belief.modes[0].where, self.pose)):
+        if self.here and (belief.mass < self.config.belief.lost or is_apart(belief.modes[0].where, self.pose)):
             self.here = 0
         if not self.here:
             self._arrives(relocaliser.found, stamp)

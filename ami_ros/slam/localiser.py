@@ -181,7 +181,7 @@ class Localiser:
             self._lose()
             return self._location_at(moment, self.filter.estimate(), False, 0)
         estimate = Estimate(front_end.pose, front_end.confidence, 0.0)
-        return self._location_at(moment, estimate, front_end.is_sure, front_end.here)
+        return self._location_at(moment, estimate, True, front_end.here)
 
     def _look_around(self, moment: Moment, before: Array | None) -> None:
         """Looks for a robot that is lost, or was just found, where it is said to be, or once it has moved enough to see

@@ -27,6 +27,7 @@ class BeliefConfig:
     calibrated networks (`LoopCloser.spots`, `Relocaliser.shown`)."""
 
     sure: float = 0.99  # mass of the best pose from which a lost robot is found; larger: later, safer
+    lost: float = 0.9  # mass below which one that was found is lost again: looks differ, and it should not stop at each
     settled: float = 0.001  # mass of all other poses below which they are thought of no more, and the map grows again
     renewed: float = 3.0  # [m] of way after which a look shows other walls: half of what scan odometry keeps
     turned: float = 1.5  # [rad] of turning after which a picture shows other things: what a camera sees across

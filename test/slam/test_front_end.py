@@ -121,7 +121,7 @@ def test_who_was_just_found_learns_nothing_until_all_other_poses_are_refuted(tou
         if not front_end.settled:
             mass = front_end.relocaliser.belief.mass
             assert len(memory) == places and location.confidence <= min(FOLLOWED, mass)
-            assert location.localised == (mass >= front_end.config.belief.sure)
+            assert not location.localised or mass >= front_end.config.belief.lost
     assert not settled[0] and settled[-1] and location.localised and location.confidence == FOLLOWED
     memory.close()
 
