@@ -121,5 +121,5 @@ def test_the_scenario_has_a_row_for_each_distance_memory_and_pair_of_places(fold
     assert figures["every second: recall@1"].n > 0
     with pytest.raises(AmiError, match="no baseline 'orb'"):
         list(Pictures((str(folder),), rivals=("orb",)).run("pictures", 0, (), lambda what: None))
-    with pytest.raises(AmiError, match="--folders"):
+    with pytest.raises(AmiError, match="say where the sequences are"):
         Pictures().parts()
