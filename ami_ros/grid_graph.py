@@ -39,7 +39,7 @@ def grid_graph(
         both = free[here] & free[there]
         rows.append(number[here][both])
         columns.append(number[there][both])
-        length = float(np.hypot(di, dj)) * cell
+        length = np.hypot(di, dj) * cell  # a number of NumPy, so that costs are float64 whatever prices are
         costs.append(np.full(both.sum(), length) if price is None else length * (price[here] + price[there])[both] / 2)
     r, c, w = (np.concatenate(v) for v in (rows, columns, costs))
     return coo_array((np.r_[w, w], (np.r_[r, c], np.r_[c, r])), shape=(nx * ny, nx * ny)).tocsr()

@@ -6,7 +6,6 @@ SciPy and OpenCV are imported where they are used: a mission of given goals does
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,6 @@ from ami_ros.mission.area import Closed
 from ami_ros.moving.recent_scans import Slack, looked
 from ami_ros.places.types import REST
 from ami_ros.scan import Scan, scan_points
-
-if TYPE_CHECKING:
-    pass
 
 CELL = 0.05  # [m]
 SIDE = 1600  # cells: 80 m
