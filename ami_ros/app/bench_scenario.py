@@ -114,9 +114,9 @@ def drive(store: TrialStore, processes: int, console: Console) -> None:
         return
     context = multiprocessing.get_context("spawn")  # a process that inherits a rendering context cannot render
     manager = context.Manager()
-    telling, stop = manager.dict(), context.Event()
+    telling, (wanted, end) = manager.dict(), context.Pipe(duplex=False)
     executor = ProcessPoolExecutor(
-        min(processes, len(missing)), context, workers.start, ({"telling": telling, "stop": stop},)
+        min(processes, len(missing)), context, workers.start, ({"telling": telling, "wanted": wanted},)
     )
     try:
         with console.status("") as status:
@@ -124,10 +124,12 @@ def drive(store: TrialStore, processes: int, console: Console) -> None:
     except BrokenProcessPool:
         raise AmiError("bench: a worker was killed (out of memory?); try fewer --jobs") from None
     except BaseException:
-        stop.set()
+        end.close()
         raise
     finally:
         executor.shutdown(cancel_futures=True)
+        end.close()
+        wanted.close()
         manager.shutdown()
 
 

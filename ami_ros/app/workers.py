@@ -9,21 +9,21 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from multiprocessing.synchronize import Event
+from multiprocessing.connection import Connection
 from typing import Any
 
 links: dict[str, Any] = {}  # of a worker process to the command: what `start` was given, by name
 
 
 def start(given: dict[str, Any]) -> None:
-    """Initialises a worker process; `given` needs an event `stop`, at which the process ends, as it does without its
-    parent."""
+    """Initialises a worker process; `given` needs `wanted`, one end of a pipe: when the other is closed, or its owner
+    dies, the process ends."""
     import torch
 
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, which ends its workers
     links.update(given)
-    threading.Thread(target=_end_with, args=(given["stop"], os.getppid()), name="end", daemon=True).start()
+    threading.Thread(target=_end_with, args=(given["wanted"],), name="end", daemon=True).start()
 
 
 @contextmanager
@@ -33,22 +33,23 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     Not forked: a process that inherits a rendering context cannot render.
     """
     context = get_context("spawn")
-    stop = context.Event()
-    pool = ProcessPoolExecutor(workers, context, start, ({"stop": stop},))
+    wanted, end = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, context, start, ({"wanted": wanted},))
     try:
         yield pool
     except BaseException:
-        stop.set()
+        end.close()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+        end.close()
+        wanted.close()
 
 
-def _end_with(stop: Event, parent: int) -> None:
+def _end_with(wanted: Connection) -> None:
     """Ends the process when its work is no longer wanted, for a drive takes long; nothing is half written.
 
-    On a thread: a handler of signals may interrupt itself while it holds the event's lock, and then waits forever.
+    By a pipe, as the end of a file needs no lock: who closes an event waits forever for a worker that was killed.
     """
-    while not stop.wait(1.0) and os.getppid() == parent:
-        pass
+    wanted.poll(None)
     os._exit(1)
