@@ -1,6 +1,6 @@
-"""A data set as bags, one for each episode, for what reads bags alone: `record`'s players, viewers, other programs.
+"""Writes a data set as bags, one for each episode, for programs that read only bags.
 
-What bags cannot say is left out: whatever is NaN, and the acceleration of tubs. `extract` makes the same rows of them.
+Values that are NaN and the IMU of tubs are left out. `extract` makes the same rows of these bags again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ import numpy as np
 
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_writer import BagWriter
-from ami_ros.learning.dataset import Dataset
-
-Progress = Callable[[int, int], None]  # rows done, and of how many
+from ami_ros.learning.dataset import Dataset, Progress
 
 SCANNER = "laser"  # frame of the scans
 UNSURE = 0.05  # [rad] standard deviation of headings, as of a compass
