@@ -58,7 +58,7 @@ def blob_crcs(seed: int, ids: NDArray[np.int64], blobs: NDArray[np.void]) -> NDA
     length = b"%d" % blobs.itemsize
     rows = np.zeros(len(ids), [("id", "<i8"), ("length", f"V{len(length)}"), ("blob", blobs.dtype)])
     rows["id"], rows["length"], rows["blob"] = ids, np.void(length), blobs
-    return np.array(_row_crcs(seed, rows), np.int64)
+    return np.array(_row_crcs(seed, rows, rows.itemsize), np.int64)
 
 
 def blob_fits(seed: int, found: object, *values: object) -> bool:
@@ -74,38 +74,35 @@ def fits(found: object, function: object, seed: int, *values: object) -> bool:
         return False
 
 
-def wrong_places(
-    seed: int, rows: NDArray[np.void], texts: Mapping[int, tuple[str, str]], crcs: NDArray[np.int64]
-) -> int:
+def wrong_places(seed: int, rows: NDArray[np.void], texts: Mapping[int, tuple[str, str]]) -> int:
     """How many of many places do not fit their checksums.
 
     Args:
         seed: see `seed_of`.
-        rows: (n,) with the fields of `rows.NUMBERS`, x, y, yaw and the bytes of the latent.
+        rows: (n,) with the fields of `rows.NUMBERS`, x, y, yaw, the bytes of the latent, and at the end the checksum.
         texts: label and note of the places that have one.
-        crcs: (n,) as they were read.
     """
-    found = _row_crcs(seed, rows)
+    found = _row_crcs(seed, rows, rows.itemsize - rows["crc"].itemsize)
     row_of = {place_id: k for k, place_id in enumerate(rows["id"].tolist())} if texts else {}
     for place_id, (label, note) in texts.items():
         if place_id in row_of:
             found[row_of[place_id]] = _with_texts(found[row_of[place_id]], label, note)
-    return int((np.array(found, np.int64) != crcs).sum())
+    return int((np.array(found, np.int64) != rows["crc"]).sum())
 
 
-def wrong_edges(seed: int, edges: NDArray[np.void], crcs: NDArray[np.int64]) -> int:
-    """How many of many ways (n,) with the fields of `rows.EDGES` do not fit their checksums (n,)."""
-    assert edges.dtype == EDGES
-    return int((np.array(_row_crcs(seed, edges), np.int64) != crcs).sum())
+def wrong_edges(seed: int, edges: NDArray[np.void]) -> int:
+    """How many of many ways (n,) with the fields of `rows.EDGES` and their checksum do not fit it."""
+    return int((np.array(_row_crcs(seed, edges, EDGES.itemsize), np.int64) != edges["crc"]).sum())
 
 
-def _row_crcs(seed: int, rows: NDArray[np.void]) -> list[int]:
+def _row_crcs(seed: int, rows: NDArray[np.void], size: int) -> list[int]:
+    """Of the first `size` bytes of each row."""
     rows = rows.copy()
     for name in rows.dtype.names or ():
         if rows.dtype[name].kind == "f":
             rows[name] += 0.0
-    size, content, crc32 = rows.dtype.itemsize, memoryview(rows.tobytes()), zlib.crc32
-    return [crc32(content[start : start + size], seed) for start in range(0, len(content), size)]
+    content, crc32 = memoryview(rows.tobytes()), zlib.crc32
+    return [crc32(content[start : start + size], seed) for start in range(0, len(content), rows.itemsize)]
 
 
 def _with_texts(crc: int, label: str, note: str) -> int:

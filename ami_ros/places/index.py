@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -191,28 +192,40 @@ class Cells:
     def clear(self) -> None:
         """Places were dropped."""
         self._rows: dict[tuple[int, int], list[int]] = {}
-        self._squares: list[tuple[int, int]] = []  # by row
+        self._squares = Columns(square=(np.int64, 2))  # by row
 
     def near(self, positions: Array, position: Array, reach: float = CELL) -> NDArray[np.int64]:
         """Rows of all `positions` (n, 2) within `reach` [m] of `position` (2,), and of some farther ones.
 
         Its time does not depend on how many there are, but for those that are new.
         """
-        for row, square in enumerate(self._of(positions[len(self._squares) :]), len(self._squares)):
-            self._rows.setdefault(square, []).append(row)
-            self._squares.append(square)
-        (x, y), far = self._of(np.asarray(position)[None])[0], int(np.ceil(reach / CELL))
+        self._add(self._of(positions[len(self._squares) :]))
+        (x, y), far = self._of(np.asarray(position)).tolist(), int(np.ceil(reach / CELL))
         squares = [(i, j) for i in range(x - far, x + far + 1) for j in range(y - far, y + far + 1)]
         return np.array([row for square in squares for row in self._rows.get(square, ())], np.int64)
 
     def move(self, rows: NDArray[np.int64], positions: Array) -> None:
         """Places, rows (k,), are at `positions` (k, 2) now."""
-        for row, square in zip(rows.tolist(), self._of(positions), strict=True):
-            if row < len(self._squares) and square != (old := self._squares[row]):
-                self._rows[old].remove(row)
-                self._rows.setdefault(square, []).append(row)
-                self._squares[row] = square
+        known = rows < len(self._squares)
+        rows, squares, old = rows[known], self._of(positions[known]), self._squares["square"]
+        for k in np.flatnonzero((squares != old[rows]).any(1)).tolist():
+            row = int(rows[k])
+            self._rows[tuple(old[row].tolist())].remove(row)
+            self._rows.setdefault(tuple(squares[k].tolist()), []).append(row)
+            old[row] = squares[k]
+
+    def _add(self, squares: NDArray[np.int64]) -> None:
+        """Rows (k, 2) behind the others."""
+        if not len(squares):
+            return
+        order = np.lexsort(squares.T)
+        ends = np.flatnonzero((np.diff(squares[order], axis=0) != 0).any(1)) + 1
+        places = (order + len(self._squares)).tolist()
+        bounds = itertools.pairwise([0, *ends.tolist(), len(places)])
+        for (first, stop), square in zip(bounds, squares[order[[0, *ends]]].tolist(), strict=True):
+            self._rows.setdefault(tuple(square), []).extend(places[first:stop])
+        self._squares.extend(len(squares), square=squares)
 
     @staticmethod
-    def _of(positions: Array) -> list[tuple[int, int]]:
-        return [(i, j) for i, j in np.floor(positions / CELL).astype(np.int64).tolist()]
+    def _of(positions: Array) -> NDArray[np.int64]:
+        return np.asarray(np.floor(positions / CELL), np.int64)

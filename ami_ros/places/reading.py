@@ -7,6 +7,7 @@ import sqlite3
 import struct
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +19,23 @@ from ami_ros.places.rows import COVARIANCE, EDGES, NUMBERS, WAYS, Experience, Pl
 
 MEASURED = struct.Struct("<qq6dq")  # start and stop of a way, its covariance by `rows.COVARIANCE`, and joined
 _MEASURED = np.dtype([("start", "<i8"), ("stop", "<i8"), ("content", f"V{MEASURED.size}"), ("crc", "<i8")])
-_CRCS = "SELECT crc FROM places ORDER BY id", "SELECT crc FROM edges ORDER BY start, stop"
+_CRC = ("crc", "<i8")
 
 
 @dataclass(frozen=True)
 class Tables:
     """All places and ways, as they lie on the disk."""
 
-    places: NDArray[np.void]  # (n,) by id: the fields of `NUMBERS`, x, y, yaw and the bytes of the latent
+    places: NDArray[np.void]  # (n,) by id: the fields of `NUMBERS`, x, y, yaw, the bytes of the latent, the checksum
     texts: dict[int, tuple[str, str]]  # label and note of the places that have one
-    edges: NDArray[np.void]  # (m,) with the fields of `EDGES`
+    edges: NDArray[np.void]  # (m,) with the fields of `EDGES` and the checksum
     measured: NDArray[np.void]  # (k,) with the fields of `_MEASURED`, by start and stop
 
-    def wrong(self, connection: sqlite3.Connection, version: int, seed: int) -> int:
+    def wrong(self, version: int, seed: int) -> int:
         """How many rows are not as they were written, or hold numbers that are none.
 
         Args:
-            connection: where they were read.
-            version: of that file.
+            version: of the file.
             seed: see `checksums.seed_of`.
         """
         wrong = sum(
@@ -47,9 +47,8 @@ class Tables:
         wrong += int((~np.isfinite(self.latents)).sum())
         if version < database.CHECKSUMS_SINCE:
             return wrong
-        places, edges = (np.fromiter((row[0] for row in connection.execute(query)), np.int64) for query in _CRCS)
         wrong += self._wrong_measured(seed)
-        return wrong + wrong_places(seed, self.places, self.texts, places) + wrong_edges(seed, self.edges, edges)
+        return wrong + wrong_places(seed, self.places, self.texts) + wrong_edges(seed, self.edges)
 
     def _wrong_measured(self, seed: int) -> int:
         """How many rows of `measured` are not what `measured_fits` wants."""
@@ -59,10 +58,10 @@ class Tables:
             fit &= np.isfinite(content[name])
         return int((~(fit & (blob_crcs(seed, rows["start"], rows["content"]) == rows["crc"]))).sum())
 
-    @property
+    @cached_property
     def latents(self) -> NDArray[np.float32]:
         """All behind one another."""
-        return np.frombuffer(self.places["latent"].tobytes(), "<f4").astype(np.float32)
+        return np.frombuffer(self.places["latent"].tobytes(), "<f4").astype(np.float32, copy=False)
 
     def unpacked(self, latent_dim: int) -> tuple[PlaceTable, NDArray[np.void]]:
         """Places, and the ways between them."""
@@ -95,11 +94,14 @@ def read_tables(connection: sqlite3.Connection, version: int, latent_dim: int) -
     if connection.execute("SELECT count(*) FROM places WHERE length(latent) <> ?", (size,)).fetchone()[0]:
         raise ValueError("it holds latents of another length")
     names = ", ".join(name for name, _ in NUMBERS)
-    columns = database.columns_of(version, f"{names}, x, y, yaw, latent")
-    kind = np.dtype([*NUMBERS, ("x", "<f8"), ("y", "<f8"), ("yaw", "<f8"), ("latent", f"V{size}")])
+    columns = f"{database.columns_of(version, f'{names}, x, y, yaw, latent')}, {_crc(version)}"
+    kind = np.dtype([*NUMBERS, ("x", "<f8"), ("y", "<f8"), ("yaw", "<f8"), ("latent", f"V{size}"), _CRC])
     places = np.fromiter(connection.execute(f"SELECT {columns} FROM places ORDER BY id"), kind)
     texts = connection.execute("SELECT id, label, note FROM places WHERE label <> '' OR note <> ''")
-    edges = connection.execute(f"SELECT {', '.join(EDGES.names or ())} FROM edges ORDER BY start, stop")
+    columns = f"{', '.join(EDGES.names or ())}, {_crc(version)}"
+    edges = np.fromiter(
+        connection.execute(f"SELECT {columns} FROM edges ORDER BY start, stop"), np.dtype([*EDGES.descr, _CRC])
+    )
     measured = np.zeros(0, _MEASURED)
     if version >= database.SUBMAPS_SINCE:
         other = "typeof(content) <> 'blob' OR length(content) <> ?"
@@ -107,7 +109,7 @@ def read_tables(connection: sqlite3.Connection, version: int, latent_dim: int) -
             raise ValueError("it holds measurements of another length")
         rows = connection.execute("SELECT start, stop, content, crc FROM measured ORDER BY start, stop")
         measured = np.fromiter(rows, _MEASURED)
-    return Tables(places, {i: (label, note) for i, label, note in texts}, np.fromiter(edges, EDGES), measured)
+    return Tables(places, {i: (label, note) for i, label, note in texts}, edges, measured)
 
 
 def _contents(measured: NDArray[np.void]) -> NDArray[np.void]:

@@ -10,7 +10,8 @@ import os
 import sqlite3
 import threading
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -266,19 +267,19 @@ class Store:
                 if was_there:
                     self.notice = f"the memory {path} was there, and nothing in it: it is begun anew"
             version = database.check(connection, path, encoder_id, self.latent_dim)
-            if path is not None and not self._is_sound(version):
+            if path is not None and not self._is_sound(path, version):
                 raise sqlite3.DatabaseError("some of it is not what was written")
         except BaseException:
             connection.close()
             raise
         return version
 
-    def _is_sound(self, version: int) -> bool:
+    def _is_sound(self, path: Path, version: int) -> bool:
         try:
-            if not database.is_sound(self._connection, version):
-                return False
-            self._seen, self._first = self._changes(), read_tables(self._connection, version, self.latent_dim)
-            return not self._first.wrong(self._connection, version, self._seed)
+            with ThreadPoolExecutor(1) as beside, closing(database.connect_to_read(path)) as whole:
+                sound = beside.submit(database.is_sound, whole, version)
+                self._seen, self._first = self._changes(), read_tables(self._connection, version, self.latent_dim)
+                return not self._first.wrong(version, self._seed) and sound.result()
         except (ValueError, TypeError, OverflowError):
             return False
 

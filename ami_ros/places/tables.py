@@ -65,9 +65,9 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
 
     def __init__(self) -> None:
         self._columns = Columns(edges=WAYS)
-        self._row_of: dict[tuple[int, int], int] = {}
         self.failed: set[tuple[int, int]] = set()  # keys of those with failures
-        self._at: dict[int, list[int]] | None = None  # place -> the other end and the row of each of its edges
+        self._at: dict[int, list[int]] = {}  # what `at` answers, of each place that it was asked of
+        self._sorted: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None  # of the others: place; other end, row
 
     @property
     def columns(self) -> NDArray[np.void]:
@@ -78,41 +78,46 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
         return len(self._columns)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return iter(self._row_of)
+        edges = self.columns
+        return zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._row_of
+        return isinstance(key, tuple) and self._row(*key) is not None
 
     def __getitem__(self, key: tuple[int, int]) -> Edge:
-        return edge_of(self.columns[self._row_of[key]].item())
+        row = self._row(*key)
+        if row is None:
+            raise KeyError(key)
+        return edge_of(self.columns[row].item())
 
     def put(self, edge: Edge) -> None:
         """Adds an edge, or replaces the one with its ends."""
         key = edge.start, edge.stop
-        row = self._row_of.setdefault(key, len(self))
-        if row == len(self):
-            self._columns.extend(1)
+        row = self._row(*key)
+        if row is None:
+            row = len(self)
             self._note(*key, row)
+            self._columns.extend(1)
         self.columns[row] = edge_values(edge)
         (self.failed.add if edge.failures else self.failed.discard)(key)
 
     def take(self, edges: NDArray[np.void]) -> None:
         """Adds many (n,) with the fields of `WAYS`, none of whose ends are known."""
-        first, self._at = len(self), None
         self._columns.extend(len(edges), edges=edges)
-        keys = zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)
-        self._row_of |= {key: first + k for k, key in enumerate(keys)}
+        self._unsort()
         again = edges[edges["failures"] > 0]
         self.failed |= set(zip(again["start"].tolist(), again["stop"].tolist(), strict=True))
 
     def drop(self, ids: Iterable[int]) -> None:
         """Removes every edge at one of the places."""
         gone, edges = np.fromiter(ids, np.int64), self.columns
-        self._keep(~(np.isin(edges["start"], gone) | np.isin(edges["stop"], gone)))
+        self._columns.keep(~(np.isin(edges["start"], gone) | np.isin(edges["stop"], gone)))
+        self._unsort()
+        self.failed = {key for key in self.failed if key in self}
 
     def cut(self, start: int, stop: int) -> None:
         """Removes one edge, if it is there; the last one takes its row."""
-        row = self._row_of.pop((start, stop), None)
+        row = self._row(start, stop)
         if row is None:
             return
         self.failed.discard((start, stop))
@@ -121,18 +126,19 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
         if row != last:
             ends = int(self.columns["start"][last]), int(self.columns["stop"][last])
             self._forget(*ends, last)
-            self.columns[row], self._row_of[ends] = self.columns[last], row
+            self.columns[row] = self.columns[last]
             self._note(*ends, row)
         self._columns.drop_last()
 
     def at(self, place_id: int) -> list[int]:
         """Of the edges that begin or end at a place: the place at the other end, and the row, in turn."""
-        if self._at is None:
-            self._at = {}
-            edges = self.columns
-            for row, ends in enumerate(zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)):
-                self._note(*ends, row)
-        return self._at.get(place_id, [])
+        found = self._at.get(place_id)
+        if found is None:
+            # What changes of a place is noted in its list, so the rows of places without one are as they were sorted.
+            places, others = self._sorted = self._sorted or self._sort()
+            first, stop = np.searchsorted(places, (place_id, place_id + 1))
+            found = self._at[place_id] = others[first:stop].ravel().tolist()
+        return found
 
     def within(self, place_ids: Iterable[int]) -> NDArray[np.int64]:
         """Rows (m,) of the edges that begin or end at one of the places."""
@@ -150,24 +156,32 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
                     waiting.append(other)
         return list(found)
 
+    def _row(self, start: int, stop: int) -> int | None:
+        ends, starts = self.at(start), self.columns["start"]
+        found = (
+            row for other, row in zip(ends[::2], ends[1::2], strict=True) if other == stop and starts[row] == start
+        )
+        return next(found, None)
+
+    def _sort(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Places (2 n,), rising, each as often as it is the end of an edge; the other end and the row (2 n, 2)."""
+        ends = np.column_stack([self.columns["start"], self.columns["stop"]])
+        order = np.argsort(ends.ravel(), kind="stable")
+        return ends.ravel()[order], np.column_stack([ends[:, ::-1].ravel()[order], order // 2])
+
+    def _unsort(self) -> None:
+        """Rows are others than they were."""
+        self._at, self._sorted = {}, None
+
     def _note(self, start: int, stop: int, row: int) -> None:
-        if self._at is not None:
-            self._at.setdefault(start, []).extend((stop, row))
-            self._at.setdefault(stop, []).extend((start, row))
+        self.at(start).extend((stop, row))
+        self.at(stop).extend((start, row))
 
     def _forget(self, start: int, stop: int, row: int) -> None:
-        for place in (start, stop) if self._at is not None else ():
-            ends = self._at[place]  # type: ignore[index]
+        for place in (start, stop):
+            ends = self.at(place)
             k = 2 * ends[1::2].index(row)
             del ends[k : k + 2]
-
-    def _keep(self, kept: NDArray[np.bool_]) -> None:
-        self._at = None
-        self._columns.keep(kept)
-        edges = self.columns
-        keys = zip(edges["start"].tolist(), edges["stop"].tolist(), strict=True)
-        self._row_of = {key: k for k, key in enumerate(keys)}
-        self.failed &= self._row_of.keys()
 
     def driven(self) -> NDArray[np.int64]:
         """Place ids (m, 2) of the ways that were driven."""

@@ -69,6 +69,13 @@ def test_nothing_near_is_missed_however_positions_come() -> None:
             found = set(cells.near(positions[:count], position).tolist())
             near = np.flatnonzero(np.hypot(*(positions[:count] - position).T) <= CELL)
             assert set(near.tolist()) <= found and len(found) <= count
+    moved = rng.permutation(800)[:300]
+    positions[moved] += rng.normal(0.0, 3.0, (300, 2))
+    cells.move(moved, positions[moved])
+    for position in rng.uniform(-7.0, 7.0, (40, 2)):
+        found = cells.near(positions, position).tolist()
+        near = np.flatnonzero(np.hypot(*(positions - position).T) <= CELL)
+        assert set(near.tolist()) <= set(found) and len(set(found)) == len(found) < 800
     cells.clear()
     assert cells.near(positions[:3] + 100.0, positions[0] + 100.0).tolist().count(0) == 1
 

@@ -54,8 +54,15 @@ def test_dropped_places_take_their_ways_with_them() -> None:
 
 def test_what_leads_from_a_place_is_known_whatever_was_put_and_cut() -> None:
     rng, table, truth = np.random.default_rng(0), EdgeTable(), dict[tuple[int, int], float]()
+    for first in (1, 5):  # what was stored; asked for or not, rows of places change when others are cut
+        stored = [Edge(a, a + k, np.zeros(3), 1, 0.1 * a + k) for a in range(first, first + 4) for k in (1, 2)]
+        table.take(np.array([edge_values(e) for e in stored], WAYS))
+        truth |= {(e.start, e.stop): e.duration for e in stored}
+        assert sorted(table.at(first)[::2]) == sorted(
+            [y for x, y in truth if x == first] + [x for x, y in truth if y == first]
+        )
     for k in range(400):
-        a, b = (int(i) for i in rng.choice(9, 2, replace=False) + 1)
+        a, b = (int(i) for i in rng.choice(10, 2, replace=False) + 1)
         if rng.random() < 0.6:
             table.put(Edge(a, b, np.zeros(3), 1, float(k)))
             truth[a, b] = float(k)
