@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ami_ros.commands import Command
 from ami_ros.geometry import Array, compose, relative, wrap
-from ami_ros.safety.scan_change import APART, MOST_BEAMS, STALE, Change, OldSectors, Reference, way
+from ami_ros.safety.scan_change import APART, MOST_BEAMS, STALE, Changes, OldSectors, Reference, way
 from ami_ros.scan import Scan
 
 MOVED = 0.02  # [m] and [rad] from which a laser that sees something cannot measure the same to the last bit
@@ -59,7 +59,7 @@ class Liveness:
         """
         self._follow(pose, stamp)
         seen = self._reference(scan, velocity, unsure)
-        changes = [change for kept in self._kept if (change := Change.since(kept, seen)) is not None]
+        changes = Changes.since(self._kept, seen)
         self.old = self._sectors.look(seen, changes)[np.arange(len(scan.ranges)) // _every(scan)]
         if not np.isfinite(seen.ranges).any():
             return ""
@@ -80,14 +80,14 @@ class Liveness:
             self._kept.append(seen)
         return ""
 
-    def _is_old(self, scan: Scan, pose: Array, seen: Reference, changes: Sequence[Change]) -> str:
+    def _is_old(self, scan: Scan, pose: Array, seen: Reference, changes: Changes) -> str:
         """Why a scan is one from before the robot moved; "" if it may not be."""
         first, unsure = self._exact.setdefault(scan.ranges.tobytes(), (pose, seen.unsure))
         if len(self._exact) > KEPT_EXACT:
             self._exact.popitem(last=False)
         if (np.abs(relative(first, pose)) > MOVED + unsure + seen.unsure).any():
             return "the scan repeats one from before the robot moved, to the last bit; does its driver hang?"
-        if any(change.is_none() for change in changes):
+        if changes.are_none():
             return "the scan looks like one from before the robot moved; does its driver hang, or do the wheels slip?"
         return ""
 
@@ -97,10 +97,10 @@ class Liveness:
             self._proof = seen, 0
             return False
         start, agreeing = self._proof
-        change = Change.since(start, seen)
-        if change is None or (share := change.share()) is None:
+        shares = Changes.since([start], seen).shares()
+        if not np.isfinite(shares).any():
             return False
-        if abs(share - 1.0) > STALE:
+        if abs(shares[0] - 1.0) > STALE:
             self._proof = seen, 0
             return False
         self._proof = start, agreeing + 1
@@ -124,7 +124,10 @@ class Liveness:
         ranges[~((ranges > 0) & (ranges < scan.max_range))] = np.nan
         linear, angular, lateral = velocity
         scanner = compose(self._pose, np.array([*scan.origin, 0.0]))
-        return Reference(scanner, np.array([linear, lateral, angular]), scan.angles[::every], ranges, unsure)
+        now = Reference(scanner, np.array([linear, lateral, angular]), scan.angles[::every], ranges, unsure)
+        if self._kept and self._kept[-1].looks_as(now):
+            return replace(now, angles=self._kept[-1].angles)
+        return now
 
 
 def _every(scan: Scan) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,49 +36,60 @@ class Reference:
     ranges: Array  # (n,) [m]; NaN where nothing returned
     unsure: float = 0.0  # [m] of the pose
 
+    @cached_property
+    def ends(self) -> Array:
+        """Where the beams end (n, 2) [m], in the frame of the scanner."""
+        return np.asarray(self.ranges[:, None] * np.column_stack([np.cos(self.angles), np.sin(self.angles)]))
+
+    def looks_as(self, other: Reference) -> bool:
+        """Whether its beams point where those of the other do."""
+        return self.angles is other.angles or np.array_equal(self.angles, other.angles)
+
 
 @dataclass(frozen=True)
-class Change:
-    """What each beam (n,) should have changed by since an earlier scan [m], what it did, and how much it counts."""
+class Changes:
+    """What each beam should have changed by since each of m earlier scans [m], what it did, and how much it counts."""
 
-    wanted: Array
-    seen: Array
-    weight: Array  # [m]; 0: it tells nothing
-    is_exact: bool  # the way is known well enough to tell how much of the change was seen
+    wanted: Array  # (m, n)
+    seen: Array  # (m, n)
+    weight: Array  # (m, n) [m]; 0: it tells nothing
+    is_exact: NDArray[np.bool_]  # (m,) the way is known well enough to tell how much of the change was seen
 
     @classmethod
-    def since(cls, before: Reference, now: Reference) -> Change | None:
-        """None: nothing can be told."""
-        if not np.array_equal(now.angles, before.angles):
-            return None
-        move, unsure = relative(before.pose, now.pose), now.unsure + before.unsure
-        swept = SWEEP * way(now.velocity - before.velocity)
-        if way(move) < max(APART, 2 * unsure):
-            return None
-        wanted, seen = expected(before, move) - before.ranges, now.ranges - before.ranges
-        tells = np.isfinite(wanted) & np.isfinite(seen)
-        tells[tells] = np.abs(wanted[tells]) > CLEAR
-        return cls(
-            wanted,
-            seen,
-            np.where(tells, np.minimum(np.abs(wanted), STRONGEST), 0.0),
-            way(move) >= 2 * (swept + unsure),
-        )
+    def since(cls, earlier: Iterable[Reference], now: Reference) -> Changes:
+        """Since those of the earlier scans of which anything can be told."""
+        found = [
+            (before, move, way(move) >= 2 * (SWEEP * way(now.velocity - before.velocity) + unsure))
+            for before in earlier
+            if before.looks_as(now)
+            and way(move := relative(before.pose, now.pose)) >= max(APART, 2 * (unsure := now.unsure + before.unsure))
+        ]
+        if not found:
+            nothing = np.zeros((0, len(now.ranges)))
+            return cls(nothing, nothing, nothing, np.zeros(0, dtype=bool))
+        befores, moves, exact = zip(*found, strict=True)
+        ranges = np.stack([before.ranges for before in befores])
+        wanted, seen = expected(befores, np.stack(moves)) - ranges, now.ranges - ranges
+        size = np.abs(wanted)
+        tells = (size > CLEAR) & np.isfinite(seen)
+        return cls(wanted, seen, np.where(tells, np.minimum(size, STRONGEST), 0.0), np.array(exact))
 
-    def share(self) -> float | None:
-        """How much of the change was seen: 1 for a laser that lives, 0 for an old scan. None: too few beams tell."""
+    def shares(self) -> Array:
+        """How much of each change (m,) was seen: 1 for a laser that lives, 0 for an old scan. NaN: too few beams
+        tell."""
         tells = self.weight > 0
-        if not self.is_exact or tells.sum() < TOLD or (self.weight**2).sum() < SURE**2:
-            return None
-        return _weighted_median(self.seen[tells] / self.wanted[tells], self.weight[tells])
+        enough = self.is_exact & (tells.sum(1) >= TOLD) & ((self.weight**2).sum(1) >= SURE**2)
+        share = np.divide(self.seen, self.wanted, out=np.full(tells.shape, np.inf), where=tells)
+        return np.where(enough, _weighted_medians(share, self.weight), np.nan)
 
-    def is_none(self) -> bool:
-        """Whether the scan shows what the earlier one did, although the robot has moved far enough to see something
+    def are_none(self) -> bool:
+        """Whether the scan shows what one of the earlier did, although the robot has moved far enough to see something
         else."""
-        if (share := self.share()) is None or abs(share) >= STALE:
-            return False
-        wanted, seen = (np.abs(each[self.weight > 0]) for each in (self.wanted, self.seen))
-        return float(np.median(seen)) < STALE * float(np.median(wanted))
+        for k in np.flatnonzero(np.abs(self.shares()) < STALE):
+            wanted, seen = (np.abs(each[k, self.weight[k] > 0]) for each in (self.wanted, self.seen))
+            if np.median(seen) < STALE * np.median(wanted):
+                return True
+        return False
 
 
 class OldSectors:
@@ -91,17 +103,17 @@ class OldSectors:
         self._old = np.zeros(SECTORS, dtype=bool)
         self._ranges = np.zeros(0)  # (n,) [m] of the newest scan
 
-    def look(self, now: Reference, changes: Iterable[Change]) -> NDArray[np.bool_]:
-        """A scan came, which changed so since earlier ones. Which of its beams (n,) are not of now."""
+    def look(self, now: Reference, changes: Changes) -> NDArray[np.bool_]:
+        """A scan came, with its changes since earlier ones. Which of its beams (n,) are not of now."""
         half = np.floor(now.angles % (2 * math.pi) * (SECTORS / (2 * math.pi))).astype(int) % SECTORS
         if len(self._ranges) != len(now.ranges):
             self._old[:], self._ranges = False, now.ranges
         same = (now.ranges == self._ranges) | (np.isnan(now.ranges) & np.isnan(self._ranges))
-        self._old &= _most(half, same, np.ones(len(half)))
-        for change in changes:
-            clear = change.weight > REPEATED
-            enough = _over(half, clear) >= TOLD
-            self._old |= enough & _most(half, change.seen == 0.0, clear.astype(np.float64))
+        self._old &= _over(half, same[None])[0] > _over(half, np.ones((1, len(half))))[0] / 2
+        clear = changes.weight > REPEATED
+        of_all = _over(half, clear)
+        repeats = _over(half, clear & (changes.seen == 0.0)) > of_all / 2
+        self._old |= ((of_all >= TOLD) & repeats).any(0)
         self._ranges = now.ranges
         return np.asarray(self._old[half] | self._old[half - 1])
 
@@ -111,41 +123,42 @@ def way(move: Array) -> float:
     return math.hypot(move[0], move[1]) + LEVER * abs(float(move[2]))
 
 
-def expected(before: Reference, move: Array) -> Array:
-    """Ranges (n,) [m] that the beams of a scan should have after a motion (3,) of the scanner; NaN where that is not
-    known: between things, and where nothing was seen."""
-    seen = np.flatnonzero(np.isfinite(before.ranges))
-    ends = before.ranges[seen, None] * np.column_stack([np.cos(before.angles[seen]), np.sin(before.angles[seen])])
-    away = ends - move[:2]
-    bearing, far = np.arctan2(away[:, 1], away[:, 0]) - move[2], np.hypot(away[:, 0], away[:, 1])
-    first = before.angles.min() - 0.5 * np.pi / MOST_BEAMS
-    order = np.argsort(bearing := (bearing - first) % (2 * np.pi))
-    bearing, far, ends = bearing[order], far[order], ends[order]
-    wanted = (before.angles - first) % (2 * np.pi)
-    after = np.searchsorted(bearing, wanted)
-    inside = (after > 0) & (after < len(bearing))
-    after = np.clip(after, 1, max(1, len(bearing) - 1))
-    if len(bearing) < 2:
-        return np.full(len(wanted), np.nan)
-    gap = np.maximum(bearing[after] - bearing[after - 1], 1e-9)
-    share = (wanted - bearing[after - 1]) / gap
-    surface = np.hypot(*(ends[after] - ends[after - 1]).T) < TOUCHING + 0.1 * far[after]
-    ranges = far[after - 1] + share * (far[after] - far[after - 1])
-    return np.where(inside & surface, ranges, np.nan)
+def expected(earlier: Sequence[Reference], moves: Array) -> Array:
+    """Ranges (m, n) [m] that the beams of each of m scans that look alike should have after a motion (m, 3) of the
+    scanner; NaN where that is not known: between things, and where nothing was seen."""
+    angles, ends = earlier[0].angles, np.stack([before.ends for before in earlier])
+    x, y = ends[..., 0], ends[..., 1]
+    away_x, away_y = x - moves[:, 0, None], y - moves[:, 1, None]
+    bearing, far = np.arctan2(away_y, away_x) - moves[:, 2, None], np.hypot(away_x, away_y)
+    first = angles.min() - 0.5 * np.pi / MOST_BEAMS
+    order = np.argsort(bearing := (bearing - first) % (2 * np.pi), axis=1)  # beams without a return come last
+    bearing, far, x, y = (np.take_along_axis(each, order, 1) for each in (bearing, far, x, y))
+    wanted, known = (angles - first) % (2 * np.pi), np.isfinite(bearing).sum(1)
+    after = np.stack([row[:count].searchsorted(wanted) for row, count in zip(bearing, known, strict=True)])
+    inside = (after > 0) & (after < known[:, None])
+    last = np.arange(len(after))[:, None] * bearing.shape[1] + np.where(inside, after, 1)
 
+    def step(values: Array) -> tuple[Array, Array]:
+        """Values (m, n) of the end before each beam, and how much more the one behind it has."""
+        before = values.take(last - 1, mode="clip")
+        return before, values.take(last, mode="clip") - before
 
-def _most(half: NDArray[np.int64], told: NDArray[np.bool_], weight: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """In which sectors (SECTORS,) beams (n,) that count for so much have been told to be so."""
-    return np.asarray(_over(half, weight * told) > _over(half, weight) / 2)
+    (start, gap), (near, more) = step(bearing), step(far)
+    share = (wanted - start) / np.maximum(gap, 1e-9)
+    surface = np.hypot(step(x)[1], step(y)[1]) < TOUCHING + 0.1 * far.take(last, mode="clip")
+    return np.where(inside & surface, near + share * more, np.nan)
 
 
 def _over(half: NDArray[np.int64], values: NDArray[np.floating] | NDArray[np.bool_]) -> Array:
-    """Sums (SECTORS,) of `values` (n,) of beams over each sector, which is two neighbouring halves."""
-    sums = np.bincount(half, values, SECTORS)
-    return np.asarray(sums + np.roll(sums, -1))
+    """Sums (m, SECTORS) of `values` (m, n) of beams over each sector, which is two neighbouring halves."""
+    cells = half + SECTORS * np.arange(len(values))[:, None]
+    sums = np.bincount(cells.ravel(), values.ravel(), SECTORS * len(values)).reshape(-1, SECTORS)
+    return np.asarray(sums + np.roll(sums, -1, axis=1))
 
 
-def _weighted_median(values: Array, weights: Array) -> float:
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+def _weighted_medians(values: Array, weights: Array) -> Array:
+    """Of each row of `values` (m, n); what counts nothing has to be the greatest."""
+    order = np.argsort(values, axis=1)
+    total = np.cumsum(np.take_along_axis(weights, order, 1), axis=1)
+    middle = (total < total[:, -1:] / 2).sum(1, keepdims=True)
+    return np.take_along_axis(values, np.take_along_axis(order, middle, 1), 1)[:, 0]
