@@ -22,12 +22,12 @@ from ami_ros.submaps import RAYS, REACH, Submap
 CELL = 0.1  # [m] of the finest grid
 BLUR = 0.11  # [m] standard deviation of a wall in it
 LEVELS = (8, 4, 2, 1)  # cells that a step of the search spans, from coarse to fine
-ANGLE_STEP = 0.06  # [rad] between turns that are tried
+ANGLE_STEP = 0.06  # [rad] between turns that are tried of a submap that reaches as far as REACH; less of a farther one
 SLICE = 12_288  # poses that are scored in one slice of work: some 10 ms
 BEAM = 96  # poses that are looked at more closely on each level
 SEARCHED = 110  # points that the search compares
 FITTED = 260  # points that a fit, or the judgement of one, compares
-MARGIN = 6.0  # [m] beyond REACH that the grid covers
+MARGIN = 6.0  # [m] beyond the reference's reach that the grid covers
 NEAR = 0.20  # [m] to a wall within which a point lies on it
 NOISE = 0.08  # [m] of a point to its wall; more than the laser's own, since neighbours err alike
 ASIDE = 0.30  # [m] in front of which a point contradicts what was seen to be free
@@ -101,7 +101,7 @@ class Matcher:
             return []
         grids = self._pyramid()
         points = np.stack([_sample(others[k].points) for k in usable])  # (c, SEARCHED, 2)
-        which, poses = self._first(usable, windows)
+        which, poses = self._first(usable, others, windows)
         for level, step in enumerate(LEVELS):
             parts = []
             for first in range(0, len(poses), SLICE):
@@ -122,7 +122,7 @@ class Matcher:
                 break
         return found
 
-    def _first(self, usable: list[int], windows: list[Window]) -> tuple[NDArray[np.int64], Array]:
+    def _first(self, usable: list[int], others: list[Submap], windows: list[Window]) -> tuple[NDArray[np.int64], Array]:
         """All poses of the coarsest level: corners of squares, from which they reach towards +x and +y."""
         which, poses = [], []
         span = LEVELS[0] * CELL
@@ -130,8 +130,9 @@ class Matcher:
             window = windows[k]
             sides = max(1, int(np.ceil(2 * window.reach / span)))
             offsets = (np.arange(sides) - sides / 2) * span
-            turns = max(0, int(np.ceil(min(window.turn, np.pi) / ANGLE_STEP)))
-            angles = np.arange(-turns, turns + 1) * ANGLE_STEP
+            step = ANGLE_STEP * REACH / others[k].reach
+            turns = max(0, int(np.ceil(min(window.turn, np.pi) / step)))
+            angles = np.arange(-turns, turns + 1) * step
             grid = np.stack(np.meshgrid(offsets, offsets, angles, indexing="ij"), axis=-1).reshape(-1, 3)
             poses.append(window.centre + grid)
             which.append(np.full(len(grid), number))
@@ -140,7 +141,7 @@ class Matcher:
     def _pyramid(self) -> list[NDArray[np.float32]]:
         """Likelihood of a wall in each cell, then its maximum over the squares of each level; coarsest first."""
         if not self._grids:
-            half = int((REACH + MARGIN) / CELL)
+            half = int((self.reference.reach + MARGIN) / CELL)
             grid = np.zeros((2 * half, 2 * half), np.float32)
             reach = int(np.ceil(1.7 * BLUR / CELL))
             cells = np.floor(self.reference.points / CELL).astype(np.int64)
@@ -238,18 +239,19 @@ class Matcher:
         worst = np.linalg.eigh(covariance[:2, :2])[1][:, 1]
         c, s = np.cos(pose[2]), np.sin(pose[2])
         own = np.array([c * worst[0] + s * worst[1], -s * worst[0] + c * worst[1]])  # as seen from the other
-        for points, tree, free, hold in (
-            (transform_points(pose, other.points), self._tree, self.reference.free, other.normals @ own),
-            (transform_points(back, self.reference.points), None, other.free, self.reference.normals @ worst),
+        for points, tree, seer, hold in (
+            (transform_points(pose, other.points), self._tree, self.reference, other.normals @ own),
+            (transform_points(back, self.reference.points), None, other, self.reference.normals @ worst),
         ):
             if tree is None:
                 tree = cKDTree(other.points)
             lies = np.isfinite(tree.query(points, distance_upper_bound=NEAR)[0])
             distance = np.hypot(*points.T)
-            seen = free[np.round(np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi / RAYS)).astype(np.int64) % RAYS]
+            rays = np.round(np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi / RAYS)).astype(np.int64) % RAYS
+            seen = seer.free[rays]
             clear = ~lies & (distance < seen - ASIDE)
             # What lies far out, or behind what is seen, cannot be compared.
-            hidden = ~lies & ~clear & (np.isnan(seen) | (distance > seen + ASIDE) | (distance > REACH - 2.0))
+            hidden = ~lies & ~clear & (np.isnan(seen) | (distance > seen + ASIDE) | (distance > seer.reach - 2.0))
             on += int(lies.sum())
             against += int(clear.sum())
             compared += int((~hidden).sum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,16 @@ from scipy.spatial import cKDTree
 from ami_ros.geometry import Array, transform_points
 from ami_ros.scan import Scan, scan_points
 
-REACH = 12.0  # [m] from the spot to what is kept
+REACH, FARTHEST = 12.0, 40.0  # [m] from the spot to what is kept; up to the latter where most lies farther off
+MIDDLE = 2.0  # times the median distance of what is seen, as far as it reaches in between
 GRAIN = 0.10  # [m] side of the squares of which each keeps one point
 MOST_POINTS = 700  # of a submap; beyond it they are thinned out
 NEIGHBOURS = 6  # points by which the direction of a wall is found
 WALL = 0.35  # [m] to the farthest of them; farther, and it is no wall ...
 SPARSE = 0.12  # ... unless it is as far off as beams that are five degrees apart let neighbours be [m per m]
 RAYS = 180  # directions in which free space is known
-_UNIT, _FREE_UNIT = 0.002, 0.06  # [m] of what is packed: REACH fits into int16, and into a byte
+_UNIT = 0.002  # [m] of what is packed: FARTHEST fits into int16
+_FREE = np.append(0.06 * np.arange(201), REACH + 0.52 * np.arange(1, 56))  # [m] of each byte that is packed
 _HEADER = struct.Struct("<BH")
 _VERSION = 1
 
@@ -29,7 +32,7 @@ class Submap:
     """Surroundings in the frame of a spot.
 
     Attributes:
-        points: (n, 2) float64 [m] where the laser met something, at most REACH away.
+        points: (n, 2) float64 [m] where the laser met something, at most FARTHEST away.
         normals: (n, 2) float64 of unit length, across the wall at each point; 0 where there is no wall.
         free: (RAYS,) float64 [m] that were seen to be free in each direction, from straight ahead to the left; NaN
             where nothing was seen.
@@ -42,9 +45,15 @@ class Submap:
     def __len__(self) -> int:
         return len(self.points)
 
+    @cached_property
+    def reach(self) -> float:
+        """How far it goes [m]: what lies farther off was seen and left out, or not seen."""
+        return max(REACH, float(np.hypot(*self.points.T).max(initial=0.0)))
+
     def pack(self) -> bytes:
         """As bytes: 4 for each point and 1 for each direction."""
-        free = np.where(np.isnan(self.free), 0, np.clip(np.round(self.free / _FREE_UNIT), 1, 255)).astype(np.uint8)
+        nearest = np.searchsorted((_FREE[1:] + _FREE[:-1]) / 2, np.nan_to_num(self.free))
+        free = np.where(np.isnan(self.free), 0, np.maximum(nearest, 1)).astype(np.uint8)
         points = np.round(self.points / _UNIT).astype("<i2")
         return _HEADER.pack(_VERSION, len(points)) + free.tobytes() + points.tobytes()
 
@@ -57,14 +66,16 @@ class Submap:
         version, count = _HEADER.unpack_from(content)
         if version != _VERSION or len(content) != head + 4 * count:
             return None
-        free = np.frombuffer(content, np.uint8, RAYS, _HEADER.size).astype(np.float64) * _FREE_UNIT
+        free = _FREE[np.frombuffer(content, np.uint8, RAYS, _HEADER.size)]
         points = np.frombuffer(content, "<i2", 2 * count, head).astype(np.float64).reshape(-1, 2) * _UNIT
         return cls(points, wall_normals(points), np.where(free > 0, free, np.nan))
 
 
 def submap_of(points: Array, free: Array) -> Submap:
     """A submap of all `points` (n, 2) around a spot, of which many may lie on one another."""
-    near = thin(points[np.hypot(*points.T) < REACH])
+    distance = np.hypot(*points.T)
+    reach = min(max(REACH, MIDDLE * float(np.median(distance))), FARTHEST) if len(points) else REACH
+    near = thin(points[distance < reach])
     if len(near) > MOST_POINTS:
         near = near[np.linspace(0, len(near) - 1, MOST_POINTS).astype(int)]
     return Submap(near, wall_normals(near), free)
@@ -99,12 +110,14 @@ def wall_normals(points: Array) -> Array:
     return np.column_stack([-np.sin(along), np.cos(along)]) * is_wall[:, None]
 
 
-def free_distance(scan: Scan, most: float = REACH) -> Array:
+def free_distance(scan: Scan, most: float = FARTHEST) -> Array:
     """How far (RAYS,) [m] a scan saw free space in each direction from base_link; NaN where it has no beam.
 
-    Of several beams in one direction the shortest counts. The scanner is taken to sit at base_link.
+    Of several beams in one direction the shortest counts. The scanner is taken to sit at base_link. Where nothing
+    returned little is known of what is beyond REACH: it may be dark, or aslant.
     """
-    ranges = np.minimum(scan.ranges.astype(np.float64), min(most, scan.max_range))  # nothing is known of what is beyond
+    ranges = scan.ranges.astype(np.float64)
+    ranges = np.minimum(np.where(np.isinf(ranges), REACH, ranges), min(most, scan.max_range))
     known = ~np.isnan(ranges)
     rows = np.round(scan.angles[known] / (2 * np.pi / RAYS)).astype(np.int64) % RAYS
     free = np.full(RAYS, np.inf)
@@ -114,7 +127,7 @@ def free_distance(scan: Scan, most: float = REACH) -> Array:
 
 def points_of(scan: Scan) -> Array:
     """Points (n, 2) [m] in base_link, thinned out."""
-    return thin(scan_points(scan, min(scan.max_range, 2 * REACH)))
+    return thin(scan_points(scan, min(scan.max_range, FARTHEST)))
 
 
 def joined(parts: list[tuple[Array, Array]]) -> Array:

@@ -26,6 +26,21 @@ def test_an_outline_stays_the_same_when_it_is_packed() -> None:
     assert np.nanmax(np.abs(again.free - submap.free)) < 0.04
 
 
+def test_an_outline_reaches_as_far_as_what_is_around() -> None:
+    """Twice as far as the median; where most is near the rest is another place's."""
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(-np.pi, np.pi, 500)
+    around = np.column_stack([np.cos(angle), np.sin(angle)])
+    for distance, reach in ((4.0, 12.0), (11.0, 22.0), (30.0, 40.0)):
+        points = distance * rng.uniform(0.8, 1.2, 500)[:, None] * around
+        submap = submap_of(np.concatenate([points, 90.0 * around]), np.linspace(0.1, reach, RAYS))
+        if distance < 30.0:
+            submap = submap_of(np.concatenate([points, [[reach + 1.0, 0.0]]]), submap.free)
+        again = Submap.unpack(submap.pack())
+        assert again is not None and submap.reach <= reach
+        assert abs(again.reach - submap.reach) < 0.01 and np.abs(again.free - submap.free).max() < 0.3
+
+
 def test_bytes_that_make_no_sense_are_no_outline() -> None:
     content = seen().pack()
     for broken in (b"", b"x", content[:-1], content + b"1", b"\xff" + content[1:]):

@@ -1,7 +1,7 @@
 """How well the memory finds its way back in logs of real lasers: its map is made anew with worse odometry.
 
 The log's corrected poses are the truth. Their steps, made worse by a stated and seeded drift, are the odometry; beside
-it the memory has the scans and nothing else.
+it the memory has the scans and nothing else. Of open ground there are few public logs, so it is drawn, too.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from ami_ros.evaluation.rates import SuccessRate
 from ami_ros.geometry import Array, compose, pose_gap, relative
-from ami_ros.learning.carmen import CarmenLog, read_carmen
+from ami_ros.learning.carmen import CarmenLog, LaserRow
+from ami_ros.learning.scan_drives import Laser
 from ami_ros.places.laser_model import ENCODER, LaserModel
 from ami_ros.places.types import Location
+from ami_ros.simulation.yards import draw_yard
 from ami_ros.slam.front_end import FrontEndConfig
 from ami_ros.slam.loop_closure import LoopClosureConfig
 from ami_ros.slam.loop_hypotheses import HypothesisConfig
@@ -27,6 +29,8 @@ from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 SPACING = 1.0  # [m] between the poses at which memory is asked, and within which an earlier one makes a revisit
 LOOP = 10.0  # [m] driven since the earlier one, at least
 WRONG = (0.5, 0.2)  # [m], [rad] off the truth from which a constraint is false
+YARD_WAY, YARD_STEP = 640.0, 0.87  # [m] of a drive over drawn open ground, and between its scans
+YARD_LASER = Laser(360, np.pi, 80.0, 0.015)  # a SICK LMS 291
 OPPOSITE = 2.0  # [rad] between headings from which a revisit is in the opposite direction
 
 
@@ -94,15 +98,21 @@ def with_drift(poses: Array, drift: float, rng: np.random.Generator) -> Array:
     return np.array(found)
 
 
-def measure(
-    path: Path, drift: float, seed: int, file: Path, report: Callable[[int, int], None], learned: bool = True
-) -> LogFigures:
-    """Lives through one log with an empty memory in `file`; `learned`: see `laser_config`.
+def drawn_log(number: int) -> CarmenLog:
+    """Of a drive over drawn open ground."""
+    rng = np.random.default_rng([number, 77])
+    yard = draw_yard(rng, YARD_WAY, YARD_STEP, YARD_LASER.farthest)
+    rows = [
+        LaserRow(float(k), pose, YARD_LASER.scan(yard.plan(k), pose, rng, yard.ground(k)))
+        for k, pose in enumerate(yard.route)
+    ]
+    return CarmenLog(Path(f"yard:{number}"), rows, [], 0)
 
-    Raises:
-        AmiError: it cannot be read.
-    """
-    log = read_carmen(path)
+
+def measure(
+    log: CarmenLog, drift: float, seed: int, file: Path, report: Callable[[int, int], None], learned: bool = True
+) -> LogFigures:
+    """Lives through one log with an empty memory in `file`; `learned`: see `laser_config`."""
     truth = log.poses
     odometry = with_drift(truth, drift, np.random.default_rng([seed, len(truth)]))
     memory = PlaceMemory(LaserModel(), ENCODER, file, laser_config(learned))

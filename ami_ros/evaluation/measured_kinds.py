@@ -54,21 +54,27 @@ class Logs:
     """Logs of real lasers with corrected poses, through a laser-only memory with drifting odometry; `log_bench`."""
 
     folder: str = ""  # with CARMEN logs (*.log, *.log.gz); or one log
+    yards: int = 0  # drives over drawn open ground, in place of logs
     drift: float = 0.05  # standard deviation of errors per metre and radian; half of it in radians per metre
     learned: bool = True  # compare scans with models/scans, else by the share of points that agree
 
     def parts(self) -> Sequence[Part]:
         from ami_ros.learning.carmen import find_logs
 
+        if self.yards:
+            return [Part(f"yard:{number}") for number in range(1, self.yards + 1)]
         if not self.folder:
-            raise AmiError("bench logs: say where the logs are: ./ami bench logs FOLDER")
+            raise AmiError("bench logs: say where the logs are: ./ami bench logs --folder FOLDER")
         return [Part(log.name) for log in find_logs(Path(self.folder))]
 
     def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
-        from ami_ros.evaluation.log_bench import measure
-        from ami_ros.learning.carmen import find_logs
+        from ami_ros.evaluation.log_bench import drawn_log, measure
+        from ami_ros.learning.carmen import find_logs, read_carmen
 
-        log = next(log for log in find_logs(Path(self.folder)) if log.name == part)
+        if self.yards:
+            log = drawn_log(int(part.removeprefix("yard:")))
+        else:
+            log = read_carmen(next(log for log in find_logs(Path(self.folder)) if log.name == part))
         with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
             found = measure(
                 log, self.drift, seed, Path(scratch) / "log.memory", lambda done, total: report(f"{done} of {total}"),

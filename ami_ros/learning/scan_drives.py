@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,10 +76,14 @@ class Laser:
         """Another one each time."""
         return cls(int(rng.choice(BEAMS)), float(rng.choice(FIELDS)), float(rng.choice(FARTHEST)), rng.uniform(*NOISE))
 
-    def scan(self, plan: FloorPlan, pose: Array, rng: np.random.Generator) -> Scan:
-        """What it sees from `pose` (3,)."""
-        angles = -self.field / 2 + self.field / self.beams * np.arange(self.beams)
-        ranges = plan.returned(pose[:2], angles + pose[2]) + rng.normal(0.0, self.noise, self.beams)
+    def scan(
+        self, plan: FloorPlan, pose: Array, rng: np.random.Generator, ground: Callable[[Array], Array] | None = None
+    ) -> Scan:
+        """What it sees from `pose` (3,); `ground`: how far off it meets the ground in directions of the robot."""
+        angles = -self.field / 2 + self.field / self.beams * np.arange(self.beams, dtype=np.float64)
+        met = plan.returned(pose[:2], angles + pose[2])
+        met = met if ground is None else np.minimum(met, ground(angles))
+        ranges = met + rng.normal(0.0, self.noise, self.beams)
         seen = (ranges < self.farthest) & (rng.random(self.beams) > LOST)
         returned = np.where(seen, ranges, np.inf).astype(np.float32)
         return Scan(returned, float(angles[0]), self.field / self.beams, max_range=self.farthest)

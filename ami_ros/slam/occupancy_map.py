@@ -15,7 +15,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, transform_points
 from ami_ros.places.database import meta_of
 from ami_ros.places.store import Store
-from ami_ros.submaps import GRAIN, RAYS, Submap
+from ami_ros.submaps import GRAIN, RAYS, REACH, Submap
 
 CELL = 0.05  # [m], as maps of Nav2 usually have; what a submap keeps is twice as coarse
 MOST_CELLS = 2**24
@@ -114,5 +114,5 @@ def submaps_in(memory: Path) -> list[tuple[Array, Submap]]:
 
 def _free_edge(submap: Submap) -> Array:
     """Around what is seen to be free (RAYS, 2) in the place's frame."""
-    reach = np.maximum(np.nan_to_num(submap.free) - SHORT, 0.0)
+    reach = np.maximum(np.minimum(np.nan_to_num(submap.free), REACH) - SHORT, 0.0)
     return np.column_stack([np.cos(_BEARINGS) * reach, np.sin(_BEARINGS) * reach])

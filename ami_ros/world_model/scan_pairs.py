@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, inverse, transform_points
 from ami_ros.scan_matching import Match
-from ami_ros.submaps import RAYS, REACH, Submap
+from ami_ros.submaps import RAYS, Submap
 from ami_ros.world_model.layers import Floats, gelu, linear, mlp, sequence
 
 SCANS = "scans"  # the folder in models/
@@ -90,8 +90,8 @@ def _among(points: Array, normals: Array, seen: Submap, worst: Array) -> Floats:
         unknown,
         (off > OFF) & (before > BEYOND),
         (off > OFF) & (before < -BEYOND),
-        distance / REACH,
-        np.clip(along / REACH, -1.5, 1.5),
+        distance / seen.reach,
+        np.clip(along / seen.reach, -1.5, 1.5),
         np.clip(across / 3.0, -2.0, 2.0),
         slip / 0.3,
     )

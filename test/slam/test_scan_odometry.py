@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.evaluation.log_bench import with_drift
+from ami_ros.evaluation.log_bench import YARD_LASER, YARD_STEP, aligned_error, with_drift
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.measured_steps import combined
+from ami_ros.simulation.yards import draw_yard
 from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
 from harness.carmen import CORRIDOR, RING, around, driven, scan_at
 
@@ -56,3 +57,17 @@ def test_along_a_bare_corridor_it_is_no_surer_than_wheels() -> None:
     wheels = ScanOdometryConfig().distance_noise
     step = np.hypot(*(truth[1] - truth[0])[:2])
     assert np.sqrt(covariance[0, 0]) > 0.8 * wheels * np.sqrt(14.0 * step) > 2 * np.sqrt(covariance[1, 1]) / 14.0
+
+
+@pytest.mark.parametrize("seed", [1, 5])
+def test_a_robot_follows_far_walls_over_open_ground(seed: int) -> None:
+    """What lay farther off than 12 m did not count: two scans of three were not compared at all."""
+    rng, count = np.random.default_rng(seed), 70
+    yard = draw_yard(rng, 200.0, YARD_STEP, YARD_LASER.farthest)
+    truth, scans = yard.route[:count], ScanOdometry(ScanOdometryConfig())
+    wheels, found, matched = with_drift(truth, 0.05, rng), [], 0
+    for k, (pose, said) in enumerate(zip(truth, wheels, strict=True)):
+        matched += scans.move(said, YARD_LASER.scan(yard.plan(k), pose, rng, yard.ground(k))).matched
+        found.append(scans.pose)
+    assert matched > 0.7 * count
+    assert aligned_error(np.array(found), truth).max() < 0.2 * aligned_error(wheels, truth).max()
