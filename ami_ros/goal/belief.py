@@ -80,7 +80,7 @@ class GoalLocator:
             return None
         self.own.add(percept)
         here, there = percept.picture, self.picture
-        found = pairs.compare(here[None], there[None], pairs.columns(percept.scan))
+        found = pairs.compare(here[None], there[None], [percept.scan])
         same = float(found.same[0])
         if same < POSSIBLE:
             return None

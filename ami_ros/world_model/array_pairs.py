@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,11 +17,16 @@ from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.alignment import Alignment, Interpolated, align, moved_off
 from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.local_features import Points, matched, points_of
-from ami_ros.world_model.picture_rays import NEAREST, nearness_by_laser
+from ami_ros.world_model.picture_rays import FARTHEST, NEAREST, distance_by_laser, nearness_by_laser
+from ami_ros.world_model.pose_refinement import Correspondences
 from ami_ros.world_model.spec import PAIR_DESCRIPTOR, PAIR_DETAIL, PAIR_POINTS, PAIR_STRIDE, PAIR_THUMB
 from ami_ros.world_model.two_views import LEAST, Motion, expected_error, motion, weight_of_evidence
 
 POINTS_LENGTH = PAIR_POINTS * (2 + PAIR_DESCRIPTOR)  # numbers of points, at the end of a code
+# Of what points show: standard deviations of the logarithm of how far off it is, by laser and floor and as cells guess
+# it, and [px] of where it is seen.
+MEASURED, GUESSED, PIXEL = 0.04, 0.4, 0.7
+BEYOND = 1.3  # times the reach of a laser that sees nothing, as far off as things are there at least
 LASER = 0.3, 8.0  # [m] below and beyond which what a laser sees makes no difference
 
 
@@ -72,29 +78,39 @@ class ArrayPairs(ABC):
     def _compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
         """As `compare`, by what is learned alone."""
 
-    def compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
-        """Pairs of codes (n, code), and what `columns` gives of the moments of the first (n, side); None: there is no
-        laser. Where points of both agree, they measure the pose, and say that both see the same."""
-        found = self._compare(here, there, columns)
+    def compare(self, here: Floats, there: Floats, scans: Sequence[Scan | None] = ()) -> Compared:
+        """Pairs of codes (n, code), and what a laser sees at the moments of the first ones, where there is one. Where
+        points of both agree, they measure the pose, and say that both see the same."""
+        found = self._compare(here, there, self.columns(scans))
         if here.shape[1] < POINTS_LENGTH:  # as of another package's model
             return found
         for row, (first, second) in enumerate(zip(_points(here), _points(there), strict=True)):
-            moved = self._motion(here[row], first, second)
+            moved = self._motion(here[row], first, second, scans[row] if scans else None)
             if moved is not None:
                 self._take(found, row, moved)
         return found
 
-    def _motion(self, here: Floats, first: Points, second: Points) -> Motion | None:
+    def _motion(self, here: Floats, first: Points, second: Points, scan: Scan | None) -> Motion | None:
         """The motion of the camera between two pictures by their points, and by how far off that is what the first one
-        (code,) shows; None: too few agree."""
+        (code,) shows, as its cells guess it and as the `scan` has it; None: too few agree."""
         a, b = matched(first, second)
         if len(a) < LEAST:
             return None
         right, down = first.at[a].T * self.tangent
         ahead, left, _ = replace(self.mount, yaw=0.0).rays(right, down)
-        away = self._at(self.distances(here), first.at[a])
-        seen = second.at[b] * self.tangent
-        return motion(np.column_stack([right, down]), seen, away / np.hypot(ahead, left), self.mount)
+        away = self._at(self.distances(here), first.at[a])[:, None]
+        doubt = np.full(away.shape, GUESSED)
+        if scan is not None and self.mount.z > 0 and not np.isnan(scan.ranges).all():
+            measured = distance_by_laser(scan, replace(self.mount, yaw=0.0), right, down)[:, None]
+            away = np.where(np.isinf(measured), np.maximum(away, BEYOND * min(scan.max_range, FARTHEST)), away)
+            known = np.isfinite(measured)
+            away = np.column_stack([np.where(known, measured, away), away])
+            doubt = np.column_stack([np.where(known, MEASURED, doubt), doubt])
+        depth = np.maximum(away, NEAREST) / np.hypot(ahead, left)[:, None]
+        rays = np.column_stack([right, down, np.ones(len(a))])
+        pixel = PIXEL * 2 * self.tangent / self.picture_size
+        points = Correspondences(rays, second.at[b] * self.tangent, depth, doubt, pixel)
+        return motion(points, self.mount)
 
     def _take(self, found: Compared, row: int, moved: Motion) -> None:
         """Puts together what is learned of a pair and how its points moved, each by its expected error; where both
@@ -123,12 +139,15 @@ class ArrayPairs(ABC):
     def distances(self, code: Floats) -> Floats:
         """(cells,) [m] how far off that is what the cells of a picture (code,) show, as they guess it."""
 
-    def columns(self, scan: Scan | None) -> Floats | None:
-        """What a laser sees in the directions of the columns of cells (1, side) [m]; None without one."""
-        if scan is None:
+    def columns(self, scans: Sequence[Scan | None]) -> Floats | None:
+        """What a laser sees in the directions of the columns of cells (n, side) [m]; NaN without one, and None where
+        there is none at all."""
+        if all(scan is None for scan in scans):
             return None
         steps = (np.arange(self.side) + 0.5) / self.side * 2 - 1
-        return ranges_at(scan, self.mount.yaw - np.arctan(steps * self.tangent))[None]
+        bearings = self.mount.yaw - np.arctan(steps * self.tangent)
+        none = np.full(self.side, np.nan, np.float32)
+        return np.stack([none if scan is None else ranges_at(scan, bearings) for scan in scans])
 
     def align(self, here: Floats, there: Floats, pose: Floats, scan: Scan | None = None) -> Alignment:
         """Brings two pictures (code,) from some decimetres apart into one place, by how far off that is what they show;

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.camera import CameraMount, Window
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, wrap
 from ami_ros.scan import Scan
 from ami_ros.world_model.spec import PAIR_STRIDE
 
 FARTHEST = 8.0  # [m] that anything is taken to be, as where the laser sees nothing
 NEAREST = 0.2  # [m] likewise
+BESIDE = 0.06  # [rad] from the nearest beam of a laser, beyond which it does not look
 
 
 def nearness_by_laser(scan: Scan, mount: CameraMount, window: Window, size: int) -> NDArray[np.float32] | None:
@@ -36,22 +37,41 @@ def nearness_by_laser(scan: Scan, mount: CameraMount, window: Window, size: int)
     Returns:
         None: the height of the camera is not known, or the laser saw nothing.
     """
-    known = ~np.isnan(scan.ranges)
-    if mount.z <= 0 or known.sum() < 2:
+    if mount.z <= 0 or (~np.isnan(scan.ranges)).sum() < 2:
         return None
-    angles, ranges = scan.angles[known], np.minimum(scan.ranges[known].astype(np.float64), FARTHEST)
-    ends = ranges[:, None] * np.column_stack([np.cos(angles), np.sin(angles)]) + scan.origin - [mount.x, mount.y]
-    bearings, away = np.arctan2(ends[:, 1], ends[:, 0]), np.hypot(ends[:, 0], ends[:, 1])
-    ahead, left, up = mount.rays(*window.rays(size))
-    level = np.hypot(ahead, left)
-    wall = np.interp(np.arctan2(left, ahead), *_sorted(bearings, away), period=2 * np.pi)
-    floor = np.where(up < 0, mount.z * level / np.maximum(-up, 1e-6), np.inf)
-    return (1.0 / np.clip(np.minimum(wall, floor), NEAREST, FARTHEST)).astype(np.float32)
+    distance = np.nan_to_num(distance_by_laser(scan, mount, *window.rays(size)), nan=FARTHEST)
+    return (1.0 / np.clip(distance, NEAREST, FARTHEST)).astype(np.float32)
 
 
-def _sorted(keys: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    order = np.argsort(keys)
-    return keys[order], values[order]
+def distance_by_laser(scan: Scan, mount: CameraMount, right: Array, down: Array) -> Array:
+    """Distance [m] from the camera, in the plane of the floor, of what rays meet that look so far to the right and
+    down, at distance 1: walls stand upright where the laser sees them, and the floor is level.
+
+    Returns:
+        (...) of the shape of the rays; inf where the laser sees nothing, NaN where it does not look and no floor is.
+    """
+    known = ~np.isnan(scan.ranges)
+    angles, ranges = scan.angles[known], scan.ranges[known].astype(np.float64)
+    far = np.isinf(ranges)
+    ends = np.where(far, FARTHEST, ranges)[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
+    ends += scan.origin - np.array([mount.x, mount.y])
+    away = np.where(far, np.inf, np.hypot(*ends.T))
+    ahead, left, up = mount.rays(right, down)
+    bearings, wanted = np.arctan2(ends[:, 1], ends[:, 0]), np.arctan2(left, ahead)
+    beam = _nearest(bearings, wanted)
+    wall = np.where(np.abs(wrap(bearings[beam] - wanted)) < BESIDE, away[beam], np.nan)
+    if mount.z <= 0:
+        return wall
+    return np.fmin(wall, np.where(up < 0, mount.z * np.hypot(ahead, left) / np.maximum(-up, 1e-6), np.nan))
+
+
+def _nearest(bearings: Array, wanted: Array) -> NDArray[np.int64]:
+    """Which of the `bearings` (n,) [rad], n > 0, is nearest to each of those that are `wanted`."""
+    order = np.argsort(bearings)
+    known = np.concatenate([[bearings[order[-1]] - 2 * np.pi], bearings[order], [bearings[order[0]] + 2 * np.pi]])
+    after = np.searchsorted(known, wanted).clip(1, len(known) - 1)
+    nearest = np.where(wanted - known[after - 1] < known[after] - wanted, after - 1, after)
+    return order[(nearest - 1) % len(order)]
 
 
 CHANNELS = 4  # numbers that a pixel of the network's first layer is told

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ami_ros.scan import Scan
 from ami_ros.world_model.array_pairs import ArrayPairs
 from ami_ros.world_model.arrays import ArrayModel
 from ami_ros.world_model.spec import ModelSpec, Sensors
@@ -63,9 +64,10 @@ def answers(model: ArrayModel) -> dict[str, Any]:
 def of_pairs(pairs: ArrayPairs, codes: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
     """Of pictures' codes: with a laser and without one, and aligned."""
     others = np.concatenate([codes[:2], codes[3:], codes[2:3]])
-    columns = rng.uniform(0.1, 12, (COUNT, pairs.side)).astype(np.float32)
-    columns[:, 0], columns[:, 1] = np.inf, np.nan
-    with_laser = pairs.compare(codes, others, columns)._asdict()
+    ranges = rng.uniform(0.1, 12, (COUNT, 360)).astype(np.float32)
+    ranges[0, :90], ranges[1, 90:] = np.inf, np.nan
+    scans = [Scan(row, -np.pi, 2 * np.pi / 360) for row in ranges]
+    with_laser = pairs.compare(codes, others, scans)._asdict()
     found = pairs.compare(codes, others)._asdict() | {f"{name} by laser": value for name, value in with_laser.items()}
     aligned = pairs.align(codes[0], codes[0], np.array([0.03, -0.02, 1.0, 0.0], np.float32))
     found |= {"aligned": aligned.pose, "off": aligned.off, "moved": pairs.moved_off(codes[0])}

@@ -9,7 +9,7 @@ import pytest
 
 from ami_ros.camera import CameraMount, Window
 from ami_ros.scan import Scan
-from ami_ros.world_model.picture_rays import nearness_by_laser
+from ami_ros.world_model.picture_rays import distance_by_laser, nearness_by_laser
 
 SIZE, WALL, WINDOW = 32, 2.0, Window.square(1.2)  # [px], [m] ahead of base_link
 
@@ -49,3 +49,15 @@ def test_without_height_or_readings_nothing_is_known() -> None:
     assert nearness_by_laser(wall(), CameraMount(), WINDOW, SIZE) is None
     blind = Scan(np.full(360, np.nan, np.float32), -math.pi, math.radians(1.0))
     assert nearness_by_laser(blind, CameraMount(z=0.2), WINDOW, SIZE) is None
+
+
+def test_what_a_laser_does_not_look_at_is_not_taken_for_free() -> None:
+    """One that looks ahead only, before a wall that ends: beyond it nothing returns; to the side nobody looked."""
+    angles = np.radians(np.arange(-30.0, 31.0))
+    ranges = np.where(angles < 0.2, WALL / np.cos(angles), np.inf)
+    scan = Scan(ranges.astype(np.float32), math.radians(-30.0), math.radians(1.0))
+    left = np.array([0.0, 0.3, 1.2])
+    ahead, free, aside = distance_by_laser(scan, CameraMount(z=0.2), -left, np.full(3, -0.1))
+    assert ahead == pytest.approx(WALL, abs=0.01) and np.isinf(free) and np.isnan(aside)
+    below = distance_by_laser(scan, CameraMount(z=0.2), -left, np.full(3, 0.5))
+    np.testing.assert_allclose(below, 0.2 / 0.5 * np.hypot(1, left), rtol=1e-6)

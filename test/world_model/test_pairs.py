@@ -86,30 +86,30 @@ def in_both_ways(spec: ModelSpec) -> tuple[ArrayPairs, InferencePairs]:
 def test_columns_are_what_the_laser_sees_there() -> None:
     ranges = np.linspace(1.0, 2.0, 360, dtype=np.float32)
     pairs, _ = in_both_ways(SPEC)
-    columns = pairs.columns(Scan(ranges, -np.pi, 2 * np.pi / 360))
-    assert columns is not None and columns.shape == (1, 4)
+    columns = pairs.columns([Scan(ranges, -np.pi, 2 * np.pi / 360), None])
+    assert columns is not None and columns.shape == (2, 4) and np.isnan(columns[1]).all()
     left, right = float(columns[0, 0]), float(columns[0, -1])
     assert left > 1.5 > right, "bearings grow to the left"
     assert left - 1.5 == pytest.approx(math.atan(0.75) / (2 * np.pi), abs=0.01)
-    assert pairs.columns(None) is None
+    assert pairs.columns([None]) is None and pairs.columns([]) is None
     pairs.mount = CameraMount(yaw=0.5)
-    turned = pairs.columns(Scan(ranges, -np.pi, 2 * np.pi / 360))
+    turned = pairs.columns([Scan(ranges, -np.pi, 2 * np.pi / 360)])
     assert turned is not None and turned[0, 0] - left == pytest.approx(0.5 / (2 * np.pi), abs=0.01)
 
 
 def test_what_a_laser_sees_counts_the_same_by_torch_and_by_numpy() -> None:
     by_torch, by_numpy = in_both_ways(SPEC)
     here, there = by_numpy.code(pictures(4).numpy()), by_numpy.code(pictures(4).flip(0).numpy())
-    columns = np.random.default_rng(0).uniform(0.1, 12.0, (4, 4)).astype(np.float32)
-    columns[0, 1], columns[1, 2], columns[2] = np.inf, np.nan, np.nan
+    ranges = np.random.default_rng(0).uniform(0.1, 12.0, (4, 360)).astype(np.float32)
+    ranges[0, :90], ranges[1, 90:], ranges[2] = np.inf, np.nan, np.nan
+    scans = [*(Scan(r, -np.pi, 2 * np.pi / 360) for r in ranges[:3]), None]
     found, wanted, without = (
-        pairs.compare(here, there, given)
-        for pairs, given in ((by_numpy, columns), (by_torch, columns), (by_numpy, None))
+        pairs.compare(here, there, given) for pairs, given in ((by_numpy, scans), (by_torch, scans), (by_numpy, ()))
     )
     for ours, theirs, blind in zip(found, wanted, without, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
-        assert (np.abs(ours - blind)[[0, 1, 3]] > 1e-3).any(), "the laser tells something"
-        np.testing.assert_allclose(ours[2], blind[2], atol=1e-6)
+        assert (np.abs(ours - blind)[:2] > 1e-3).any(), "the laser tells something"
+        np.testing.assert_allclose(ours[3], blind[3], atol=1e-6)
 
 
 @pytest.mark.parametrize("window", [Window.square(1.0), Window(-0.6, -0.3, 0.5, 0.4)])

@@ -10,10 +10,17 @@ from scipy.spatial.transform import Rotation
 from ami_ros.camera import CameraMount
 from ami_ros.geometry import Array
 from ami_ros.world_model.local_features import describe, matched, points_of, shrunk
+from ami_ros.world_model.pose_refinement import Correspondences
 from ami_ros.world_model.spec import PAIR_DESCRIPTOR, PAIR_POINTS
 from ami_ros.world_model.two_views import LEAST, Motion, expected_error, motion, weight_of_evidence
 
 MOUNT = CameraMount(z=0.3, pitch=0.2)
+
+
+def known(a: Array, b: Array, *depths: Array, doubt: float = 0.04) -> Correspondences:
+    """Points whose depths are known to be these, or one of them."""
+    depth = np.stack(depths, -1)
+    return Correspondences(np.column_stack([a, np.ones(len(a))]), b, depth, np.full(depth.shape, doubt), 0.005)
 
 
 def moved(count: int, pose: Array, tilt: float, wrong: int, seed: int) -> tuple[Array, Array, Array]:
@@ -36,7 +43,7 @@ def moved(count: int, pose: Array, tilt: float, wrong: int, seed: int) -> tuple[
 @pytest.mark.parametrize("pose", [(0.3, -0.1, 0.15), (-0.2, 0.4, -0.3), (0.02, 0.0, 0.25)])
 def test_a_motion_is_measured_though_a_third_of_the_points_are_wrong(pose: tuple[float, float, float]) -> None:
     a, b, depth = moved(60, np.array(pose), 0.0, wrong=20, seed=1)
-    found = motion(a, b, depth, MOUNT)
+    found = motion(known(a, b, depth), MOUNT)
     assert found is not None and 38 <= found.inliers <= 48
     assert np.allclose(found.pose, pose, atol=0.03)
     assert expected_error(found) < 0.15
@@ -44,31 +51,64 @@ def test_a_motion_is_measured_though_a_third_of_the_points_are_wrong(pose: tuple
 
 def test_a_camera_that_tilts_by_itself_is_no_drive(pose: tuple[float, float, float] = (0.2, 0.1, 0.1)) -> None:
     a, b, depth = moved(60, np.array(pose), 0.06, wrong=0, seed=2)
-    found = motion(a, b, depth, MOUNT)
+    found = motion(known(a, b, depth), MOUNT)
     assert found is not None and np.hypot(*(found.pose - pose)[:2]) < 0.06
 
 
 def test_distances_that_are_wrong_by_a_quarter_make_the_way_wrong_by_a_quarter() -> None:
     a, b, depth = moved(80, np.array([0.4, 0.0, 0.1]), 0.0, wrong=0, seed=3)
-    found = motion(a, b, 1.25 * depth, CameraMount())
+    found = motion(known(a, b, 1.25 * depth), CameraMount())
     assert found is not None
     assert found.pose[0] == pytest.approx(0.5, abs=0.06) and found.pose[2] == pytest.approx(0.1, abs=0.02)
+
+
+def test_of_two_guesses_how_deep_a_point_is_the_right_one_counts() -> None:
+    pose = np.array([0.4, -0.1, 0.1])
+    a, b, depth = moved(60, pose, 0.0, wrong=0, seed=6)
+    wrong = np.where(np.arange(60) % 2, 1.7, 1.0) * depth
+    one, both = motion(known(a, b, wrong), MOUNT), motion(known(a, b, wrong, 1.7 * depth, depth), MOUNT)
+    assert one is not None and both is not None
+    assert np.allclose(both.pose, pose, atol=0.02) and both.inliers > one.inliers
+
+
+def test_a_way_is_as_doubtful_as_the_depths_are() -> None:
+    a, b, depth = moved(40, np.array([0.3, 0.2, 0.1]), 0.0, wrong=0, seed=7)
+    sure, doubtful = (motion(known(a, b, depth, doubt=doubt), MOUNT) for doubt in (0.04, 0.4))
+    assert sure is not None and doubtful is not None
+    assert doubtful.deviation > 2 * sure.deviation
+
+
+@pytest.mark.parametrize("aside", [-0.5, 0.5])
+def test_before_a_wall_a_narrow_camera_tells_a_step_aside_from_a_turn(aside: float) -> None:
+    """Both shift the picture; it took the one for the other, though the wall's depth was known."""
+    rng = np.random.default_rng(8)
+    wall = np.column_stack([np.full(30, 2.5), rng.uniform(-1.2, 1.2, 30), rng.uniform(-0.4, 0.9, 30)])
+    pose = np.array([0.1, aside, -aside])
+    turn = Rotation.from_euler("z", -pose[2]).as_matrix()
+    first, second = (
+        np.stack(CameraMount(pitch=MOUNT.pitch).seen(*room.T), -1)
+        for room in (wall, (wall - [*pose[:2], 0.0]) @ turn.T)
+    )
+    a, b = (seen[:, 1:] / seen[:, :1] for seen in (first, second))
+    b += rng.normal(0.0, 0.002, b.shape)
+    found = motion(known(a, b, first[:, 0]), MOUNT)
+    assert found is not None and np.allclose(found.pose, pose, atol=0.08)
 
 
 def test_points_that_are_nobodys_say_nothing() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.uniform(-0.5, 0.5, (2, 30, 2))
-    found = motion(a, b, np.full(30, 2.0), MOUNT)
+    found = motion(known(a, b, np.full(30, 2.0)), MOUNT)
     assert found is None or weight_of_evidence(found.inliers) < 1.0
-    assert motion(a[: LEAST - 1], a[: LEAST - 1], np.ones(LEAST - 1), MOUNT) is None
-    still = motion(a, a, np.full(30, 2.0), MOUNT)  # one place: no direction, and no crash
+    assert motion(known(a[: LEAST - 1], a[: LEAST - 1], np.ones(LEAST - 1)), MOUNT) is None
+    still = motion(known(a, a, np.full(30, 2.0)), MOUNT)  # one place: no direction, and no crash
     assert still is None or np.abs(still.pose).max() < 0.05
 
 
 def test_points_that_agree_with_no_motion_of_the_robot_are_none() -> None:
     a, _, depth = moved(40, np.array([0.2, 0.1, 0.1]), 0.0, wrong=0, seed=4)
     # On its head: it has an epipolar geometry, and no robot drives so. It divided by the 0 points that were left.
-    assert motion(a, -a, depth, MOUNT) is None
+    assert motion(known(a, -a, depth), MOUNT) is None
 
 
 def test_few_points_are_doubted_more() -> None:
@@ -109,7 +149,7 @@ def test_numbers_that_are_no_points_do_no_harm() -> None:
     found = points_of(code)
     assert np.isfinite(found.descriptors).all() and np.abs(found.at).max() <= 1
     a, b = matched(found, points_of(-code))
-    motion(found.at[a], found.at[b], np.full(len(a), 2.0), MOUNT)
+    motion(known(found.at[a], found.at[b], np.full(len(a), 2.0)), MOUNT)
 
 
 def test_points_lie_inside_of_what_a_narrow_camera_sees() -> None:
