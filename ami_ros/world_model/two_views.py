@@ -29,7 +29,7 @@ FIRST, KEPT, LAST = 4, 3, 7  # iterations of all guesses, how many are left then
 # Times the deviation that poses are off, and more for few points, and [m] besides; the logarithm of how much likelier a
 # point makes it that both see the same, from how many on, at most. Of 976 drawn pairs that show nothing of each other
 # 8 points agreed in none; of 250 of one real kitchen that turn by more than the camera sees 18 in none.
-AGREEING, FEW, EXACT = 0.8, 8.0, 0.01
+AGREEING, FEW, EXACT = 1.2, 8.0, 0.01
 EVIDENCE, CHANCE, MOST = 0.4, 10.0, 12.0
 # Standard deviations of what differs between two moments: tilt, turn and roll [rad], and right, down, ahead [m]. The
 # camera of a robot whose place is known keeps its height; one of which nothing is known may be carried by hand.
