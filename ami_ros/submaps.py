@@ -125,6 +125,13 @@ def free_distance(scan: Scan, most: float = FARTHEST) -> Array:
     return np.where(np.isfinite(free), free, np.nan)
 
 
+def scan_of(free: NDArray[np.floating]) -> Scan:
+    """What `free_distance` made of a scan, as one of RAYS beams: where it was as free as anywhere, nothing returned."""
+    reach = float(np.nanmax(free)) if not np.isnan(free).all() else 0.0
+    ranges = np.where(free < reach - _FREE_UNIT, free, np.where(np.isnan(free), np.nan, np.inf))
+    return Scan(ranges.astype(np.float32), 0.0, 2 * np.pi / RAYS, max_range=reach)
+
+
 def points_of(scan: Scan) -> Array:
     """Points (n, 2) [m] in base_link, thinned out."""
     return thin(scan_points(scan, min(scan.max_range, FARTHEST)))

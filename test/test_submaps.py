@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from ami_ros.scan import Scan
-from ami_ros.submaps import MOST_POINTS, RAYS, Submap, free_distance, points_of, submap_of
+from ami_ros.submaps import MOST_POINTS, RAYS, Submap, free_distance, points_of, scan_of, submap_of
 from harness.carmen import RING, scan_at
 
 POSE = np.array([3.0, 1.0, 0.1])
@@ -73,3 +74,13 @@ def test_however_much_was_seen_an_outline_is_small() -> None:
 def test_an_outline_of_nothing_is_empty() -> None:
     empty = submap_of(np.zeros((0, 2)), np.full(RAYS, np.nan))
     assert len(empty) == 0 and Submap.unpack(empty.pack()) is not None
+
+
+def test_what_was_free_is_a_scan_again() -> None:
+    """Where it was as free as the laser reaches, nothing returned; where no beam looked, nothing is known."""
+    ranges = np.full(91, 2.0, np.float32)  # of a laser that looks to the left half alone
+    ranges[60:] = np.inf
+    found = scan_of(free_distance(Scan(ranges, 0.0, np.radians(2.0), max_range=3.5)))
+    assert found.max_range == pytest.approx(3.5) and len(found.ranges) == RAYS
+    assert found.ranges[30] == 2.0 and np.isinf(found.ranges[70]) and np.isnan(found.ranges[135])
+    assert np.isnan(scan_of(np.full(RAYS, np.nan)).ranges).all()

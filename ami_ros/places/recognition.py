@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap
 from ami_ros.images import decode_image
 from ami_ros.places.index import Latents, PlaceIndex
 from ami_ros.places.matching import Hypothesis, Matches, cluster
+from ami_ros.scan import Scan
 from ami_ros.world_model.array_pairs import ArrayPairs
 from ami_ros.world_model.arrays import Floats
 from ami_ros.world_model.perception import fit_image
@@ -60,10 +61,14 @@ class Recogniser:
     Args:
         pairs: compares.
         thumbnail: the JPEG of a place by its id; empty: it has none.
+
+    Attributes:
+        surroundings: what the laser saw at a place, by its id; None where that is not known.
     """
 
     def __init__(self, pairs: ArrayPairs, thumbnail: Callable[[int], bytes]) -> None:
         self._pairs, self._thumbnail = pairs, thumbnail
+        self.surroundings: Callable[[int], Scan | None] = lambda place_id: None
         self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
         self._camera = pairs.mount, pairs.window  # by which they were made
         self._prepared = 0  # the places up to this id were encoded ahead
@@ -153,7 +158,7 @@ class Recogniser:
         new = [place_id for place_id in ids if place_id not in self._seen]
         codes = self._codes_of(new, most)
         if codes:
-            pose, error, odds = self._compare(list(codes.values()), picture)
+            pose, error, odds = self._compare(codes, picture)
             self._seen.update(zip(codes, np.column_stack([pose, error, odds]), strict=True))
         return {place_id: self._seen[place_id] for place_id in ids if place_id in self._seen}
 
@@ -171,17 +176,20 @@ class Recogniser:
         known = self._codes_of(ids)
         if not known:
             return None
-        odds = self._compare(list(known.values()), picture)[2]
+        odds = self._compare(known, picture)[2]
         return odds / (1 + odds)
 
-    def _compare(self, codes: Sequence[NDArray[np.float16]], picture: Latents) -> tuple[Array, Array, Array]:
-        """Of places, by their codes (code,): the picture's pose (k, 3) in their frames, its error (k,) [m] and odds
-        (k,) that both show the same, where they are good as compared either way: what errs one way seldom does the
-        other."""
+    def _compare(self, codes: Mapping[int, NDArray[np.float16]], picture: Latents) -> tuple[Array, Array, Array]:
+        """Of places, by the codes (code,) of their ids: the picture's pose (k, 3) in their frames, its error (k,) [m]
+        and odds (k,) that both show the same, where they are good as compared either way: what errs one way seldom does
+        the other."""
         poses, errors, odds = [], [], []
-        for first in range(0, len(codes), BATCH):
-            part = np.stack(codes[first : first + BATCH]).astype(np.float32)
-            there = self._pairs.compare(part, np.broadcast_to(picture, part.shape))
+        asked = list(codes)
+        for first in range(0, len(asked), BATCH):
+            ids = asked[first : first + BATCH]
+            part = np.stack([codes[place_id] for place_id in ids]).astype(np.float32)
+            scans = [self.surroundings(place_id) for place_id in ids]
+            there = self._pairs.compare(part, np.broadcast_to(picture, part.shape), scans)
             likely = there.same >= POSSIBLE**2
             chance = _odds(there.same)
             if likely.any():

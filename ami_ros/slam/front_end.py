@@ -32,7 +32,7 @@ from ami_ros.slam.pose_graph import PoseGraphConfig, relax
 from ami_ros.slam.relocalisation import Compare, Relocaliser
 from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
 from ami_ros.slam.whole_map import WholeMap
-from ami_ros.submaps import Submap
+from ami_ros.submaps import Submap, scan_of
 
 FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
 FOLLOWED = 0.98  # confidence of who is followed by scans; measured (0073)
@@ -92,6 +92,8 @@ class ScanFrontEnd:
         self.relocaliser = Relocaliser(places, self.loop_closure, config.belief)
         self._ways = FreeWays(places, self.loop_closure.submaps)
         places.graph.free = self._ways
+        if places.recogniser is not None:
+            places.recogniser.surroundings = self._seen_around
         self._backlog, self._new_constraints = Backlog(), 0
         self._unsolved = 0  # ends of constraints since the whole map was solved
         self._whole = WholeMap(places, pose_graph)
@@ -257,6 +259,11 @@ class ScanFrontEnd:
         self._changed -= ids
         if self.here in ids:
             self.here = 0
+
+    def _seen_around(self, place_id: int) -> Scan | None:
+        """What the laser saw where a place is; None: it has no submap."""
+        free = self.loop_closure.submaps.free(place_id)
+        return None if free is None else scan_of(free)
 
     def founded(self, place_id: int, stamp: float, submap: Submap) -> None:
         """A place was founded where the robot is."""

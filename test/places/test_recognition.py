@@ -22,6 +22,7 @@ from ami_ros.places.codes import Code
 from ami_ros.places.recognition import Recogniser
 from ami_ros.places.store import Store
 from ami_ros.places.types import GoalQuery, SearchState
+from ami_ros.scan import Scan
 from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.pairs import Verdict
@@ -95,6 +96,24 @@ def test_places_are_compared_anew_as_the_camera_that_is_told_of_sees_them(model:
     model.pairs.share, model.pairs.window = 0.4, Window.square(0.4)
     (after,) = recogniser.alike([1], red)  # type: ignore[misc]
     assert before < 0.5 < after and model.pairs.encoded == 2
+
+
+def test_each_place_is_compared_with_what_the_laser_saw_there(model: Any, monkeypatch: Any) -> None:
+    """How far off that is what its picture shows is known from its scan."""
+    pairs = on_arrays(model).pairs
+    assert pairs is not None
+    recogniser = Recogniser(pairs, lambda place_id: colour(RED if place_id < 40 else BLUE))
+    recogniser.surroundings = lambda place_id: Scan(np.full(4, place_id, np.float32), 0.0, 1.5)
+    told, compare = list[float](), pairs.compare
+
+    def listening(here: Any, there: Any, scans: Any = ()) -> Any:
+        told.extend(scan.ranges[0] for scan in scans)
+        return compare(here, there)
+
+    monkeypatch.setattr(recogniser._pairs, "compare", listening)
+    found = recogniser.alike(range(1, 60), np.array(RED, np.float32))
+    assert found is not None and told == list(range(1, 60))
+    assert (found[:39] > 0.5).all() and (found[39:] < 0.5).all()
 
 
 def test_a_picture_counts_before_it_is_on_the_disk(model: Any, path: Path) -> None:
