@@ -25,7 +25,7 @@ from ami_ros.world_model.two_views import LEAST, Motion, expected_error, motion,
 POINTS_LENGTH = PAIR_POINTS * (2 + PAIR_DESCRIPTOR)  # numbers of points, at the end of a code
 # Of what points show: standard deviations of the logarithm of how far off it is, by laser and floor and as cells guess
 # it, and [px] of where it is seen.
-MEASURED, GUESSED, PIXEL = 0.04, 0.4, 0.7
+MEASURED, GUESSED, PIXEL = 0.08, 0.4, 0.7
 BEYOND = 1.3  # times the reach of a laser that sees nothing, as far off as things are there at least
 LASER = 0.3, 8.0  # [m] below and beyond which what a laser sees makes no difference
 
