@@ -130,13 +130,14 @@ class Motion:
         """
         config = self._config
         speeds, sent = self._acting(now, command)
-        turning = np.abs(self._rates(speeds, sent, now)).max()
+        rates = self._rates(speeds, sent, now)
+        turning = np.abs(rates).max()
         fastest = math.hypot(*np.abs(speeds[:, [0, 2]]).max(0))
         lasts = max(config.reaction + fastest / config.deceleration, config.turn_lag)
         length = fastest * (config.reaction + fastest / config.deceleration / 2)
         count = max(8, math.ceil(length / STEP), math.ceil(lasts * turning / TURN))
         times = lasts * np.arange(1, count + 1) / count
-        return times, self._along(speeds, sent, self._rates(speeds, sent, now), now, times)
+        return times, self._along(speeds, sent, rates, now, times)
 
     def parts(self, command: Command, now: float, times: Array) -> tuple[Array, Array]:
         """What a stop and a command contribute to `paths`, (p, n, 3) each at its `times`: where the robot may come if
