@@ -84,7 +84,7 @@ class InferencePredictor:
         x = self._enter(latent)
         for modulation, (_, layers) in zip(modulations, self._blocks, strict=True):
             scale, shift, gate = np.split(modulation, 3, -1)
-            inside = standardised(x, (-1,))
+            inside = standardised(x)
             inside *= scale
             inside += shift
             added = layers(inside)

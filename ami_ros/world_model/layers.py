@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,8 +74,9 @@ def convolution(weights: Weights, name: str, stride: int | tuple[int, int] = 1) 
 
     def layer(x: Floats) -> Floats:
         height, width = -(-x.shape[1] // down), -(-x.shape[2] // across)
-        edge = (size // 2, size // 2)
-        x = np.pad(x, ((0, 0), edge, edge, (0, 0)))
+        edge = size // 2
+        inside, x = x, np.zeros((len(x), x.shape[1] + 2 * edge, x.shape[2] + 2 * edge, x.shape[3]), x.dtype)
+        x[:, edge : x.shape[1] - edge, edge : x.shape[2] - edge] = inside
         rows, columns = down * (height - 1) + 1, across * (width - 1) + 1
         parts = [x[:, i : i + rows : down, j : j + columns : across] for i in range(size) for j in range(size)]
         out: Floats = np.concatenate(parts, -1) @ matrix + bias
@@ -86,22 +87,26 @@ def convolution(weights: Weights, name: str, stride: int | tuple[int, int] = 1) 
 
 def row_convolution(weights: Weights, name: str) -> Layer:
     """(batch, length, inputs) -> (batch, length, outputs), padded with zeros."""
-    return _of_row(weights, name, 1, "constant")
+    return _of_row(weights, name, 1, circular=False)
 
 
 def circular_convolution(weights: Weights, name: str, stride: int) -> Layer:
     """(batch, length, inputs) -> (batch, length / stride, outputs), around a circle."""
-    return _of_row(weights, name, stride, "wrap")
+    return _of_row(weights, name, stride, circular=True)
 
 
-def _of_row(weights: Weights, name: str, stride: int, edge: Literal["constant", "wrap"]) -> Layer:
+def _of_row(weights: Weights, name: str, stride: int, circular: bool) -> Layer:
     kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
     size = kernel.shape[-1]
     matrix = np.ascontiguousarray(kernel.transpose(2, 1, 0).reshape(-1, len(kernel)))
 
     def layer(x: Floats) -> Floats:
-        span = stride * (-(-x.shape[1] // stride) - 1) + 1
-        x = np.pad(x, ((0, 0), (size // 2, size // 2), (0, 0)), mode=edge)
+        length, beyond = x.shape[1], size // 2
+        span = stride * (-(-length // stride) - 1) + 1
+        before, after = x[:, length - beyond :], x[:, :beyond]
+        if not circular:
+            before, after = np.zeros_like(before), np.zeros_like(after)
+        x = np.concatenate([before, x, after], 1)
         out: Floats = np.concatenate([x[:, i : i + span : stride] for i in range(size)], -1) @ matrix + bias
         return out
 
@@ -128,7 +133,7 @@ def gelu(x: Floats) -> Floats:
 def layer_norm(weights: Weights, name: str) -> Layer:
     """Over the last axis."""
     gain, shift = weights[f"{name}.weight"], weights[f"{name}.bias"]
-    return lambda x: standardised(x, (-1,)) * gain + shift
+    return lambda x: standardised(x) * gain + shift
 
 
 def group_norm(weights: Weights, name: str, groups: int = 8) -> Layer:
@@ -136,8 +141,18 @@ def group_norm(weights: Weights, name: str, groups: int = 8) -> Layer:
     gain, shift = weights[f"{name}.weight"], weights[f"{name}.bias"]
 
     def layer(x: Floats) -> Floats:
-        grouped = x.reshape(len(x), -1, groups, x.shape[-1] // groups)
-        return standardised(grouped, (1, 3)).reshape(x.shape) * gain + shift
+        pixels = x.reshape(len(x), -1, x.shape[-1])
+        share = np.full(pixels.shape[1], groups / pixels[0].size, x.dtype)
+
+        def means(values: Floats) -> Floats:
+            """(batch, pixels, channels) -> (batch, 1, channels), the same for all channels of a group."""
+            of_channels = (share @ values).reshape(len(values), groups, -1)
+            return of_channels.sum(-1).repeat(of_channels.shape[-1], -1)[:, None]
+
+        out = pixels - means(pixels)
+        out *= gain / np.sqrt(means(np.square(out)) + EPS)
+        out += shift
+        return out.reshape(x.shape)
 
     return layer
 
@@ -148,10 +163,11 @@ def batch_norm(weights: Weights, name: str, eps: float = EPS) -> Layer:
     return lambda x: (x - mean) * scale
 
 
-def standardised(x: Floats, axes: tuple[int, ...]) -> Floats:
-    """With mean 0 and deviation 1 over some axes."""
-    x = x - x.mean(axes, keepdims=True)
-    x /= np.sqrt(np.square(x).mean(axes, keepdims=True) + EPS)
+def standardised(x: Floats) -> Floats:
+    """With mean 0 and deviation 1 over the last axis."""
+    share = np.full(x.shape[-1], 1 / x.shape[-1], x.dtype)  # a product with it is three times as fast as `mean`
+    x = x - (x @ share)[..., None]
+    x /= np.sqrt((np.square(x) @ share)[..., None] + EPS)
     return x
 
 
