@@ -126,9 +126,10 @@ def free_distance(scan: Scan, most: float = FARTHEST) -> Array:
 
 
 def scan_of(free: NDArray[np.floating]) -> Scan:
-    """What `free_distance` made of a scan, as one of RAYS beams: where it was as free as anywhere, nothing returned."""
-    reach = float(np.nanmax(free)) if not np.isnan(free).all() else 0.0
-    ranges = np.where(free < reach - GRAIN, free, np.where(np.isnan(free), np.nan, np.inf))
+    """What `free_distance` made of a scan, as one of RAYS beams: where it was as free as the laser tells of nothing,
+    nothing returned."""
+    reach = min(float(np.nanmax(free)), REACH) if not np.isnan(free).all() else 0.0
+    ranges = np.where(np.abs(free - reach) < GRAIN, np.inf, free)
     return Scan(ranges.astype(np.float32), 0.0, 2 * np.pi / RAYS, max_range=reach)
 
 

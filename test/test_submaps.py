@@ -84,3 +84,6 @@ def test_what_was_free_is_a_scan_again() -> None:
     assert found.max_range == pytest.approx(3.5) and len(found.ranges) == RAYS
     assert found.ranges[30] == 2.0 and np.isinf(found.ranges[70]) and np.isnan(found.ranges[135])
     assert np.isnan(scan_of(np.full(RAYS, np.nan)).ranges).all()
+    ranges[:30] = 25.0
+    outdoors = scan_of(free_distance(Scan(ranges, 0.0, np.radians(2.0), max_range=80.0))).ranges
+    assert outdoors[10] == 25.0 and outdoors[40] == 2.0 and np.isinf(outdoors[70])
