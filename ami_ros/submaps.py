@@ -110,14 +110,14 @@ def wall_normals(points: Array) -> Array:
     return np.column_stack([-np.sin(along), np.cos(along)]) * is_wall[:, None]
 
 
-def free_distance(scan: Scan, most: float = FARTHEST) -> Array:
+def free_distance(scan: Scan, most: float = FARTHEST, silent: float = REACH) -> Array:
     """How far (RAYS,) [m] a scan saw free space in each direction from base_link; NaN where it has no beam.
 
     Of several beams in one direction the shortest counts. The scanner is taken to sit at base_link. Where nothing
-    returned little is known of what is beyond REACH: it may be dark, or aslant.
+    returned it counts as free up to `silent` [m]: what is farther off may be dark, or aslant.
     """
     ranges = scan.ranges.astype(np.float64)
-    ranges = np.minimum(np.where(np.isinf(ranges), REACH, ranges), min(most, scan.max_range))
+    ranges = np.minimum(np.where(np.isinf(ranges), silent, ranges), min(most, scan.max_range))
     known = ~np.isnan(ranges)
     rows = np.round(scan.angles[known] / (2 * np.pi / RAYS)).astype(np.int64) % RAYS
     free = np.full(RAYS, np.inf)

@@ -37,6 +37,7 @@ DRIFT = 0.03  # of the wheels; see `with_drift`
 LASER = Laser(180, 2 * np.pi, 12.0, 0.01)
 MARGIN = 60.0  # [m] between copies of a map
 JOINT = np.diag([0.5**2, 0.5**2, 0.05**2])  # covariance of the way between two copies [m, rad]
+MOST = 1_000_000  # places, so that the robot learns in the largest map, too
 IDLE = 3  # idle moments between two scans; a robot has some 200 ms
 QUESTIONS = 60  # of each kind
 
@@ -121,7 +122,7 @@ class Session:
     def __init__(self, drive: Drive, file: Path) -> None:
         self.drive, self.at = drive, 0
         self._rng = np.random.default_rng([drive.seed, 2])
-        self.memory = PlaceMemory(LaserModel(), ENCODER, file, laser_config())
+        self.memory = PlaceMemory(LaserModel(), ENCODER, file, replace(laser_config(), max_places=MOST))
         self.founded: dict[int, int] = {}  # place id -> scan
         self.scans: list[tuple[float, float]] = []  # [s] each, wall and CPU
         self.idle: list[tuple[float, float]] = []

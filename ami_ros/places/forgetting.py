@@ -54,7 +54,8 @@ class Forgetter:
         store.wait()
         if (size := store.size()) <= limit:
             return
-        seen = {i: row.last_seen for i, row in self.places.details.items()}
+        index = self.places.index
+        seen = dict(zip(index.ids.tolist(), index.column("last_seen").tolist(), strict=True))
         store.drop_thumbnails(oldest_pictures(store.picture_sizes(), seen, kept, int(size - ROOM * limit)))
         store.wait()
         if (size := store.size()) > limit:

@@ -31,7 +31,7 @@ class MemoryConfig:
     turn_spacing: float = 0.5  # [rad] between places at one spot; smaller: more headings, a larger file
     confident: float = 0.85  # confidence needed to add new places; larger: fewer false ways, later
     surprising: float = 6.0  # z score at which a moment becomes a place of its own; larger: fewer places
-    max_places: int = 50_000  # limit of the number of places; larger needs more memory and time
+    max_places: int = 100_000  # limit of the number of places; larger needs more memory and time
     optimise_growth: float = 1.2  # optimise the pose graph when the map has grown by this factor; larger: less often
     optimise_least: int = 20  # ... and by at least this many places; larger: less often
     continuity: ContinuityConfig = field(default_factory=ContinuityConfig)

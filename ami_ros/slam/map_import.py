@@ -20,6 +20,7 @@ from ami_ros.places.rows import Experience, PlaceRow
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge
 from ami_ros.scan import Scan, scan_points
+from ami_ros.slam.growth import MemoryConfig
 from ami_ros.slam.occupancy_map import FREE, OCCUPIED, OccupancyMap
 from ami_ros.submaps import REACH, free_distance, submap_of
 
@@ -30,7 +31,6 @@ BEAMS = 360
 STEP = 0.5  # cells along a beam between two looks
 EXACT = np.diag([0.02**2, 0.02**2, 0.01**2])  # covariance of what a map says of two places
 BATCH = 200  # places written at once
-MOST_PLACES = 50_000  # as a memory holds by default
 Encode = Callable[[Scan], NDArray[np.float32]]
 
 
@@ -135,8 +135,8 @@ def _spread(fits: NDArray[np.bool_], room: Array, cell: float) -> tuple[NDArray[
                 ways.append((int(covered[before[node]]), len(found)))
             _cover(covered, numbers, cells[node], len(found), reach)
             found.append(cells[node])
-            if len(found) > MOST_PLACES:
-                raise AmiError(f"the map wants more than {MOST_PLACES} places; cut it into parts")
+            if len(found) > MemoryConfig.max_places:
+                raise AmiError(f"the map wants more than {MemoryConfig.max_places} places; cut it into parts")
     at = np.array(found, np.int64).reshape(-1, 2)
     return at, _all_ways(at, ways, fits, LINKED / cell), areas
 

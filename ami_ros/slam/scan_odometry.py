@@ -6,15 +6,18 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, pose_gap, relative, transform_points
 from ami_ros.scan import Scan
 from ami_ros.scan_matching import Match, Matcher, Window
 from ami_ros.slam.wheel_gains import WheelGains
-from ami_ros.submaps import Submap, free_distance, points_of, submap_of
+from ami_ros.submaps import FARTHEST, RAYS, REACH, Submap, free_distance, points_of, submap_of
 
 TURNING = 0.1  # [m per rad] of way that turning counts as, where it brings other walls into sight
 TOLD = 0.85  # share of the variance of odometry below which scans say how the robot moved, and its gains are learned
+SEEN_THROUGH = 2  # scans more that saw through a point than that saw something there, from which it is not solid
+OFF, OFF_FAR = 0.5, 0.03  # [m], [m per m] that a point may be off where another scan saw it
 NEAR_STEP = 0.5  # [m], [rad] of motion within which two scans see the same
 
 
@@ -42,6 +45,13 @@ class Stop:
     points: Array  # (n, 2) in base_link
     free: Array  # how far it saw free space from there; see `Submap`
     way: float  # [m] driven until then
+    through: Array  # (RAYS,) [m] that its beams went; to FARTHEST where nothing returned
+    against: Array  # (n,) how many more of the other scans saw through a point than saw something there
+
+    @property
+    def solid(self) -> Array:
+        """Its points but for those far off that others saw through: a tilted laser meets the ground."""
+        return self.points[_is_solid(self.points, self.against)]
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ class ScanOdometry:
         self.pose, self.way = np.zeros(3), 0.0
         self._odometry: Array | None = None
         self._stops: deque[Stop] = deque()
-        self._free = np.zeros(0)
+        self._free = self._through = np.zeros(0)
         self._matcher: Matcher | None = None
         self._around: tuple[Array, Submap] | None = None  # what was asked for last, until the robot moves
         self._origin = np.zeros(3)  # of the matcher's reference, in the track's frame
@@ -81,7 +91,7 @@ class ScanOdometry:
         """The robot is at `odometry` (3,) now and sees `scan`, in base_link."""
         before, self._odometry, self._around = self._odometry, np.array(odometry, np.float64), None
         points = points_of(scan)
-        self._free = free_distance(scan)
+        self._free, self._through = free_distance(scan), free_distance(scan, silent=FARTHEST)
         if before is None:
             self._keep(points)
             return Step(np.zeros(3), np.diag([1e-6, 1e-6, 1e-6]), False)
@@ -113,16 +123,17 @@ class ScanOdometry:
             last = self._stops[-1]
             self._origin = last.pose
             self._matcher = Matcher(self._submap(last.pose, last.free))
-        other = submap_of(points, self._free)
         base = relative(self._origin, self.pose)  # of the pose before, in the reference
         c, s = np.cos(base[2]), np.sin(base[2])
         turned = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
         expected, spread = compose(base, motion), turned @ prior @ turned.T
+        against = self._against(points, compose(self.pose, motion))
+        other = submap_of(points[_is_solid(points, against)], self._free)
         match = self._best(other, expected, spread)
         if match is None or match.support < self.config.support:
             # A long step may lead to where nothing of before is seen; a short one does not.
             is_near = bool(np.hypot(*motion[:2]) < NEAR_STEP and abs(motion[2]) < NEAR_STEP)
-            conflict = self._matcher.conflict(other, expected) if match is None else match.conflict
+            conflict = self._matcher.conflict(submap_of(points, self._free), expected)
             return Step(motion, prior, False, conflict > self.config.strange and is_near)
         off = relative(expected, match.pose)
         if off @ np.linalg.solve(prior, off) > 25.0:
@@ -165,10 +176,17 @@ class ScanOdometry:
         return match
 
     def _keep(self, points: Array) -> None:
-        self._stops.append(Stop(self.pose.copy(), points, self._free, self.way))
+        new = Stop(self.pose.copy(), points, self._free, self.way, self._through, self._against(points, self.pose))
+        for stop in self._stops:
+            stop.against += _seen(new, stop.points, stop.pose)
+        self._stops.append(new)
         while self.way - self._stops[0].way > self.config.kept:
             self._stops.popleft()
         self._matcher = None
+
+    def _against(self, points: Array, pose: Array) -> Array:
+        """Of points (n, 2) seen from `pose` (3,), how many more kept scans saw through each than saw it (n,)."""
+        return np.sum([_seen(stop, points, pose) for stop in self._stops], axis=0, initial=0.0) + np.zeros(len(points))
 
     def surroundings(self, pose: Array) -> Submap:
         """What the kept scans saw, in the frame of `pose` (3,) of the newest scan, which is in the track's frame."""
@@ -178,10 +196,23 @@ class ScanOdometry:
 
     def _submap(self, pose: Array, free: Array) -> Submap:
         """What the kept scans saw, in the frame of `pose` (3,), from which so far is `free`."""
-        parts = [transform_points(relative(pose, stop.pose), stop.points) for stop in self._stops]
+        parts = [transform_points(relative(pose, stop.pose), stop.solid) for stop in self._stops]
         return submap_of(np.concatenate(parts), free)
 
     @property
     def free(self) -> Array:
         """How far the newest scan saw free space; see `Submap`."""
         return self._free
+
+
+def _seen(stop: Stop, points: Array, pose: Array) -> Array:
+    """Whether a scan saw through points (n, 2) that were seen from `pose` (3,): 1; saw something there: -1; else 0."""
+    local = transform_points(relative(stop.pose, pose), points)
+    distance, bearing = np.hypot(*local.T), np.arctan2(local[:, 1], local[:, 0])
+    gap = stop.through[np.round(bearing / (2 * np.pi / RAYS)).astype(np.int64) % RAYS] - distance
+    off = OFF + OFF_FAR * distance
+    return (gap > off).astype(np.float64) - (np.abs(gap) <= off)
+
+
+def _is_solid(points: Array, against: Array) -> NDArray[np.bool_]:
+    return np.asarray((np.hypot(*points.T) < REACH) | (against < SEEN_THROUGH))

@@ -22,11 +22,12 @@ from scipy.spatial import cKDTree
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, inverse, transform_points
 from ami_ros.scan_matching import Match
-from ami_ros.submaps import RAYS, Submap
+from ami_ros.submaps import RAYS, REACH, Submap
 from ami_ros.world_model.layers import Floats, gelu, linear, mlp, sequence
 
 SCANS = "scans"  # the folder in models/
-POINTS = 96  # of each submap
+POINTS = 96  # of each submap; those within REACH, which is what the network has learned from, ...
+LEAST = 24  # ... or so many of the nearest
 FEATURES = 12  # of a point
 NUMBERS = 6  # of a match
 OFF, BEYOND = 0.2, 0.3  # [m] off the other's nearest point, and before or behind what it saw, from which it contradicts
@@ -72,10 +73,12 @@ def _among(points: Array, normals: Array, seen: Submap, worst: Array) -> Floats:
         seen: what they are compared with.
         worst: (2,) direction that is known worst.
     """
-    rows = np.linspace(0, len(points) - 1, POINTS).astype(np.int64)
-    points, normals = points[rows], normals[rows]
-    off, nearest = cKDTree(seen.points).query(points)
     distance = np.hypot(*points.T)
+    within = max(REACH, float(np.partition(distance, k := min(LEAST, len(distance)) - 1)[k]))
+    rows = np.flatnonzero(distance <= within)
+    rows = rows[np.linspace(0, len(rows) - 1, POINTS).astype(np.int64)]
+    points, normals, distance = points[rows], normals[rows], distance[rows]
+    off, nearest = cKDTree(seen.points).query(points)
     free = seen.free[np.round(np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi / RAYS)).astype(np.int64) % RAYS]
     unknown = np.isnan(free)
     before = np.where(unknown, 0.0, np.clip(free - distance, -2.0, 2.0))
@@ -90,8 +93,8 @@ def _among(points: Array, normals: Array, seen: Submap, worst: Array) -> Floats:
         unknown,
         (off > OFF) & (before > BEYOND),
         (off > OFF) & (before < -BEYOND),
-        distance / seen.reach,
-        np.clip(along / seen.reach, -1.5, 1.5),
+        distance / REACH,
+        np.clip(along / REACH, -1.5, 1.5),
         np.clip(across / 3.0, -2.0, 2.0),
         slip / 0.3,
     )

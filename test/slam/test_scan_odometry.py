@@ -59,15 +59,15 @@ def test_along_a_bare_corridor_it_is_no_surer_than_wheels() -> None:
     assert np.sqrt(covariance[0, 0]) > 0.8 * wheels * np.sqrt(14.0 * step) > 2 * np.sqrt(covariance[1, 1]) / 14.0
 
 
-@pytest.mark.parametrize("seed", [1, 5])
+@pytest.mark.parametrize("seed", [1, 4, 5])
 def test_a_robot_follows_far_walls_over_open_ground(seed: int) -> None:
-    """What lay farther off than 12 m did not count: two scans of three were not compared at all."""
-    rng, count = np.random.default_rng(seed), 70
+    """What lay farther off than 12 m did not count, and where the laser tilts (4) the ground was taken for a wall."""
+    rng, count = np.random.default_rng(seed), 45
     yard = draw_yard(rng, 200.0, YARD_STEP, YARD_LASER.farthest)
     truth, scans = yard.route[:count], ScanOdometry(ScanOdometryConfig())
     wheels, found, matched = with_drift(truth, 0.05, rng), [], 0
     for k, (pose, said) in enumerate(zip(truth, wheels, strict=True)):
         matched += scans.move(said, YARD_LASER.scan(yard.plan(k), pose, rng, yard.ground(k))).matched
         found.append(scans.pose)
-    assert matched > 0.7 * count
-    assert aligned_error(np.array(found), truth).max() < 0.2 * aligned_error(wheels, truth).max()
+    assert matched > 0.9 * count
+    assert aligned_error(np.array(found), truth).max() < 0.15 * aligned_error(wheels, truth).max()
