@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap
+from ami_ros.robots.derived import camera_mount, rectifier_for
+from ami_ros.scan import Scan
 from ami_ros.share import share
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
@@ -65,3 +67,31 @@ def test_it_takes_no_other_building_for_this_one(perception: Perception, buildin
     here, there = (pictures(perception, building, drawn(building, 3)) for building in buildings)
     pairs, found = compared(perception, here.repeat(PAIRS, 0), np.tile(there, (PAIRS, 1)))
     assert (found.same >= pairs.threshold).mean() < 0.03
+
+
+def test_a_narrow_camera_measures_by_its_laser(perception: Perception) -> None:
+    """Of a TurtleBot 4 it saw half of each motion, for it guessed how far off walls are; its laser knows."""
+    simulator = Simulator(HERE, "turtlebot4", seed=1)
+    robot, pairs = simulator.description, perception.model.pairs
+    rectify = rectifier_for(robot, perception.inputs)
+    assert pairs is not None and rectify is not None
+    whole = pairs.mount, pairs.window
+    pairs.mount, pairs.window = camera_mount(robot), rectify.window
+    move = np.array([0.3, -0.15, 0.2])
+    try:
+        here, there, scans = list[np.ndarray](), list[np.ndarray](), list[Scan | None]()
+        for pose in drawn(simulator, 4):
+            simulator.place(pose)
+            scans.append(simulator.observe().scan)
+            for codes, at in ((here, pose), (there, compose(pose, move))):
+                code = perception.encode_picture(rectify(simulator.photograph(at)))
+                assert code is not None
+                codes.append(code)
+        found = [pairs.compare(np.stack(here), np.stack(there), given) for given in (scans, ())]
+        known = np.logical_and(*(each.same >= pairs.threshold for each in found))
+    finally:
+        pairs.mount, pairs.window = whole
+        simulator.close()
+    measured, guessed = (pose_gap(from_cos_sin(each.pose), move)[0][known] for each in found)
+    assert known.mean() >= 0.4
+    assert np.median(measured) < 0.6 * np.median(guessed) and np.median(measured) < 0.12
