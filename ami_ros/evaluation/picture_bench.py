@@ -95,8 +95,8 @@ def compare(pairs: ArrayPairs, here: Floats, there: Floats) -> Estimates:
     parts = []
     for start in range(0, len(here), BATCH):
         a, b = here[start : start + BATCH], there[start : start + BATCH]
-        found, back = pairs.compare(a, b), pairs.compare(b, a)
-        parts.append((found.pose, np.sqrt(_odds(found.same) * _odds(back.same)), found.error))
+        found = pairs.compare_both_ways(a, b)
+        parts.append((found.pose, _odds(found.same), found.error))
     pose, odds, error = (np.concatenate(values).astype(np.float64) for values in zip(*parts, strict=True))
     return Estimates(from_cos_sin(pose), odds >= _odds(np.array(pairs.threshold)), odds, error)
 

@@ -82,13 +82,35 @@ class ArrayPairs(ABC):
         """Pairs of codes (n, code), and what a laser sees at the moments of the first ones, where there is one. Where
         points of both agree, they measure the pose, and say that both see the same."""
         found = self._compare(here, there, self.columns(scans))
+        self._measure(found, here, there, scans)
+        return found
+
+    def compare_both_ways(
+        self, here: Floats, there: Floats, scans: Sequence[Scan | None] = (), least: float = 0.0
+    ) -> Compared:
+        """As `compare`; of those that are the same with a probability of `least`, that is the mean of both ways, in
+        odds: what errs one way seldom does the other."""
+        found = self._compare(here, there, self.columns(scans))
+        evidence = self._measure(found, here, there, scans)
+        likely = found.same >= least
+        if likely.any():
+            back = self._compare(there[likely], here[likely]).same
+            odds = np.sqrt(_odds(found.same[likely]) * _odds(back) * np.exp(evidence[likely]))
+            found.same[likely] = odds / (1 + odds)
+        return found
+
+    def _measure(self, found: Compared, here: Floats, there: Floats, scans: Sequence[Scan | None]) -> Floats:
+        """Corrects what is learned of pairs by their points; returns what these say for the same place (n,), as the
+        logarithm of how much likelier they make it."""
+        evidence = np.zeros(len(here), np.float32)
         if here.shape[1] < POINTS_LENGTH:  # as of another package's model
-            return found
+            return evidence
         for row, (first, second) in enumerate(zip(_points(here), _points(there), strict=True)):
             moved = self._motion(here[row], first, second, scans[row] if scans else None)
             if moved is not None:
+                evidence[row] = weight_of_evidence(moved.inliers)
                 self._take(found, row, moved)
-        return found
+        return evidence
 
     def _motion(self, here: Floats, first: Points, second: Points, scan: Scan | None) -> Motion | None:
         """The motion of the camera between two pictures by their points, and by how far off that is what the first one
@@ -126,7 +148,7 @@ class ArrayPairs(ABC):
         pose[2:] /= max(float(np.hypot(*pose[2:])), 1e-6)
         apart = share * (1 - share) * float(np.square(own[:2] - learned[:2]).sum())
         found.pose[row], found.error[row] = pose, math.sqrt(1 / (errors**-2).sum() + apart)
-        odds = found.same[row] / max(1 - found.same[row], 1e-7) * np.exp(weight_of_evidence(moved.inliers))
+        odds = _odds(found.same[row]) * np.exp(weight_of_evidence(moved.inliers))
         found.same[row] = odds / (1 + odds)
 
     def _at(self, cells: Floats, at: Array) -> Array:
@@ -179,6 +201,10 @@ class ArrayPairs(ABC):
         nearness = np.asarray(1 / np.maximum(self.distances(code), NEAREST), np.float32)
         rays = np.stack(window.rays(PAIR_THUMB), -1).reshape(-1, 2)
         return self._at(nearness, rays / self.tangent).astype(np.float32).reshape(PAIR_THUMB, PAIR_THUMB)
+
+
+def _odds(same: Floats) -> Floats:
+    return np.asarray(same / np.maximum(1 - same, 1e-7))
 
 
 def _points(codes: Floats) -> list[Points]:

@@ -104,13 +104,13 @@ def test_each_place_is_compared_with_what_the_laser_saw_there(model: Any, monkey
     assert pairs is not None
     recogniser = Recogniser(pairs, lambda place_id: colour(RED if place_id < 40 else BLUE))
     recogniser.surroundings = lambda place_id: Scan(np.full(4, place_id, np.float32), 0.0, 1.5)
-    told, compare = list[float](), pairs.compare
+    told, compare = list[float](), pairs.compare_both_ways
 
-    def listening(here: Any, there: Any, scans: Any = ()) -> Any:
+    def listening(here: Any, there: Any, scans: Any, least: float) -> Any:
         told.extend(scan.ranges[0] for scan in scans)
-        return compare(here, there)
+        return compare(here, there, (), least)
 
-    monkeypatch.setattr(recogniser._pairs, "compare", listening)
+    monkeypatch.setattr(recogniser._pairs, "compare_both_ways", listening)
     found = recogniser.alike(range(1, 60), np.array(RED, np.float32))
     assert found is not None and told == list(range(1, 60))
     assert (found[:39] > 0.5).all() and (found[39:] < 0.5).all()
