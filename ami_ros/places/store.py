@@ -276,7 +276,8 @@ class Store:
 
     def _is_sound(self, path: Path, version: int) -> bool:
         try:
-            with ThreadPoolExecutor(1) as beside, closing(database.connect_to_read(path)) as whole:
+            # In this order: closed while it is checked, SQLite crashes.
+            with closing(database.connect_to_read(path)) as whole, ThreadPoolExecutor(1) as beside:
                 sound = beside.submit(database.is_sound, whole, version)
                 self._seen, self._first = self._changes(), read_tables(self._connection, version, self.latent_dim)
                 return not self._first.wrong(version, self._seed) and sound.result()
