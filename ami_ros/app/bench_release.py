@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LIST = "release"  # the file in scenarios/ that names them
 MOST = 15  # rows of the page
+LOGS = "logs"  # the scenario that reads recordings, which the repository has none of
 PAGE = Path("docs", "figures.md")
 HEADER = ("what", "figure", "command", "measured")
 INTRODUCTION = """# Figures
@@ -37,6 +38,7 @@ What a scenario drives and measures stands in its file in the folder `scenarios`
 def main(
     out: Annotated[Path, typer.Option(help="Folder for the trials, of all machines and days.")],
     jobs: Annotated[int, typer.Option(help="Processes side by side, one thread each.", min=1, max=256)] = 1,
+    logs: Annotated[str, typer.Option(help="Folder with CARMEN logs, which the scenario logs needs.")] = "",
     only: Annotated[str, typer.Option(help="Only these scenarios, with commas between.")] = "",
     page_only: Annotated[bool, typer.Option("--page-only", help="Drive nothing; write the page.")] = False,
 ) -> None:
@@ -46,7 +48,7 @@ def main(
     from ami_ros.app.bench_scenario import drive, show
     from ami_ros.evaluation.trial_store import REPOSITORY, TrialStore
 
-    console, scenarios = Console(emoji=False, highlight=False), released()
+    console, scenarios = Console(emoji=False, highlight=False), released(logs)
     wanted = [name.strip() for name in only.split(",") if name.strip()]
     if unknown := set(wanted) - {scenario.name for scenario in scenarios}:
         raise AmiError(f"bench release: {unknown.pop()} is not in scenarios/{LIST}.yaml")
@@ -68,8 +70,9 @@ def main(
     console.print(f"{PAGE} is written", soft_wrap=True)
 
 
-def released() -> list[Scenario]:
-    """The scenarios of the page. Raises AmiError: the list or one of them cannot be read, or it is too long."""
+def released(logs: str = "") -> list[Scenario]:
+    """The scenarios of the page, that of logs with their folder. Raises AmiError: the list or one of them cannot be
+    read, or it is too long."""
     import yaml
 
     from ami_ros.config import parse_yaml
@@ -82,7 +85,7 @@ def released() -> list[Scenario]:
         raise AmiError(f"bench release: the list of scenarios cannot be read: {error}") from error
     if not isinstance(names, list) or not 0 < len(names) <= MOST:
         raise AmiError(f"bench release: the list has to name 1 to {MOST} scenarios")
-    return [load_scenario(str(name)) for name in names]
+    return [load_scenario(str(name), [f"folder={logs}"] if name == LOGS and logs else []) for name in names]
 
 
 def page(scenarios: Sequence[Scenario], folder: Path) -> str:
@@ -100,9 +103,13 @@ def page(scenarios: Sequence[Scenario], folder: Path) -> str:
 
 
 def newest(scenario: Scenario, folder: Path) -> Any:
-    """The trials at the newest commit that has all of them; None: there is none."""
+    """The trials at the newest commit that has all of them; None: there is none, or it is not said what they are of."""
     from ami_ros.evaluation.trial_store import TrialStore
 
+    try:
+        scenario.made().parts()
+    except AmiError:
+        return None
     stores = [TrialStore(folder, scenario, at.name) for at in (folder / scenario.name).glob("*") if at.is_dir()]
     whole = [store for store in stores if not store.at.endswith("-changed") and not store.missing()]
     return max(whole, key=lambda store: str(store.head()["date"]), default=None)

@@ -219,3 +219,17 @@ def test_recordings_may_stand_behind_the_name_of_what_measures_them() -> None:
         of_recordings("legs", ["a", "b"])
     with pytest.raises(AmiError, match="measures no recordings, so 'x'"):
         of_recordings("people", ["x"])
+
+
+def test_a_row_of_recordings_is_not_measured_where_nobody_says_where_they_are(tmp_path: Path) -> None:
+    """Its trials were there, and the page could not be written."""
+    logs = tmp_path / "recordings"
+    logs.mkdir()
+    (logs / "one.log").write_text("")
+    (scenario,) = (each for each in released(str(logs)) if each.name == "logs")
+    store = TrialStore(tmp_path, scenario, "abc")
+    for part, seed in store.missing():
+        list(store.keep(part, seed, [{"false_constraints": 0, "constraints": 9}]))
+    assert newest(scenario, tmp_path) is not None
+    (unsaid,) = (each for each in released() if each.name == "logs")
+    assert newest(unsaid, tmp_path) is None and "not measured yet" in page([unsaid], tmp_path)
