@@ -98,6 +98,8 @@ class MemoryNode(PartNode[MemoryParameters]):
         if notice := self.memory.map.store.notice:
             self.get_logger().warning(notice)
         self.memory.warm_up()
+        if (recogniser := self.memory.map.recogniser) is not None:
+            recogniser.between = self.beat  # the thread that answers is the one that shows that the node lives
         self._location = self.publisher(Location, "location")
         self._places = self.publisher(MarkerArray, "places", LATCHED)
         self._graph = self.publisher(PlaceGraph, "place_graph", LATCHED)

@@ -64,11 +64,13 @@ class Recogniser:
 
     Attributes:
         surroundings: what the laser saw at a place, by its id; None where that is not known.
+        between: is called again and again during a question, which takes seconds on a busy core.
     """
 
     def __init__(self, pairs: ArrayPairs, thumbnail: Callable[[int], bytes]) -> None:
         self._pairs, self._thumbnail = pairs, thumbnail
         self.surroundings: Callable[[int], Scan | None] = lambda place_id: None
+        self.between: Callable[[], None] = lambda: None
         self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
         self._camera = pairs.mount, pairs.window  # by which they were made
         self._prepared = 0  # the places up to this id were encoded ahead
@@ -158,7 +160,7 @@ class Recogniser:
         new = [place_id for place_id in ids if place_id not in self._seen]
         codes = self._codes_of(new, most)
         if codes:
-            pose, error, odds = self._compare(codes, picture)
+            pose, error, odds = self._compare(codes, picture, self.between if most else None)
             self._seen.update(zip(codes, np.column_stack([pose, error, odds]), strict=True))
         return {place_id: self._seen[place_id] for place_id in ids if place_id in self._seen}
 
@@ -179,7 +181,9 @@ class Recogniser:
         odds = self._compare(known, picture)[2]
         return odds / (1 + odds)
 
-    def _compare(self, codes: Mapping[int, NDArray[np.float16]], picture: Latents) -> tuple[Array, Array, Array]:
+    def _compare(
+        self, codes: Mapping[int, NDArray[np.float16]], picture: Latents, between: Callable[[], None] | None = None
+    ) -> tuple[Array, Array, Array]:
         """Of places, by the codes (code,) of their ids: the picture's pose (k, 3) in their frames, its error (k,) [m]
         and odds (k,) that both show the same, where they are good as compared either way: what errs one way seldom does
         the other."""
@@ -187,6 +191,8 @@ class Recogniser:
         asked = list(codes)
         for first in range(0, len(asked), BATCH):
             ids = asked[first : first + BATCH]
+            if between is not None:
+                between()
             part = np.stack([codes[place_id] for place_id in ids]).astype(np.float32)
             scans = [self.surroundings(place_id) for place_id in ids]
             picture_too = np.broadcast_to(picture, part.shape)

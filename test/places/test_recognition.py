@@ -116,6 +116,18 @@ def test_each_place_is_compared_with_what_the_laser_saw_there(model: Any, monkey
     assert (found[:39] > 0.5).all() and (found[39:] < 0.5).all()
 
 
+def test_a_long_question_lets_its_node_show_that_it_lives(model: Any) -> None:
+    """Where one core is shared it took ten seconds, and the supervisor ended memory. What places see is asked for by
+    another thread, which must not speak for that one."""
+    pairs = on_arrays(model).pairs
+    assert pairs is not None
+    recogniser, beats = Recogniser(pairs, lambda place_id: colour(RED)), list[int]()
+    recogniser.between = lambda: beats.append(1)
+    places: Any = SimpleNamespace(ids=np.arange(1, 31), poses=np.zeros((30, 3)))
+    assert recogniser.alike(range(1, 31), np.array(RED, np.float32)) is not None and not beats
+    assert recogniser.hypotheses(places, np.arange(30), np.array(RED, np.float32)) and len(beats) == 2
+
+
 def test_a_picture_counts_before_it_is_on_the_disk(model: Any, path: Path) -> None:
     memory = PlaceMemory(model, ENCODER, path, MemoryConfig(filter=LIGHT))
     walker = Walker(memory)
