@@ -60,6 +60,15 @@ class Submap:
     @classmethod
     def unpack(cls, content: bytes) -> Submap | None:
         """What `pack` made; None where it makes no sense."""
+        free = cls.unpack_free(content)
+        if free is None:
+            return None
+        points = np.frombuffer(content, "<i2", -1, _HEADER.size + RAYS).astype(np.float64).reshape(-1, 2) * _UNIT
+        return cls(points, wall_normals(points), free)
+
+    @staticmethod
+    def unpack_free(content: bytes) -> Array | None:
+        """Of what `pack` made, `free` alone, in a tenth of the time: walls have no directions then."""
         head = _HEADER.size + RAYS
         if len(content) < head:
             return None
@@ -67,8 +76,7 @@ class Submap:
         if version != _VERSION or len(content) != head + 4 * count:
             return None
         free = _FREE[np.frombuffer(content, np.uint8, RAYS, _HEADER.size)]
-        points = np.frombuffer(content, "<i2", 2 * count, head).astype(np.float64).reshape(-1, 2) * _UNIT
-        return cls(points, wall_normals(points), np.where(free > 0, free, np.nan))
+        return np.where(free > 0, free, np.nan)
 
 
 def submap_of(points: Array, free: Array) -> Submap:

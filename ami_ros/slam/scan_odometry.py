@@ -6,7 +6,6 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, compose, pose_gap, relative, transform_points
 from ami_ros.scan import Scan
@@ -51,7 +50,7 @@ class Stop:
     @property
     def solid(self) -> Array:
         """Its points but for those far off that others saw through: a tilted laser meets the ground."""
-        return self.points[_is_solid(self.points, self.against)]
+        return self.points[self.against < SEEN_THROUGH]
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class ScanOdometry:
         turned = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
         expected, spread = compose(base, motion), turned @ prior @ turned.T
         against = self._against(points, compose(self.pose, motion))
-        other = submap_of(points[_is_solid(points, against)], self._free)
+        other = submap_of(points[against < SEEN_THROUGH], self._free)
         match = self._best(other, expected, spread)
         if match is None or match.support < self.config.support:
             # A long step may lead to where nothing of before is seen; a short one does not.
@@ -186,7 +185,7 @@ class ScanOdometry:
 
     def _against(self, points: Array, pose: Array) -> Array:
         """Of points (n, 2) seen from `pose` (3,), how many more kept scans saw through each than saw it (n,)."""
-        return np.sum([_seen(stop, points, pose) for stop in self._stops], axis=0, initial=0.0) + np.zeros(len(points))
+        return sum((_seen(stop, points, pose) for stop in self._stops), np.zeros(len(points)))
 
     def surroundings(self, pose: Array) -> Submap:
         """What the kept scans saw, in the frame of `pose` (3,) of the newest scan, which is in the track's frame."""
@@ -206,13 +205,14 @@ class ScanOdometry:
 
 
 def _seen(stop: Stop, points: Array, pose: Array) -> Array:
-    """Whether a scan saw through points (n, 2) that were seen from `pose` (3,): 1; saw something there: -1; else 0."""
-    local = transform_points(relative(stop.pose, pose), points)
+    """Whether a scan saw through points (n, 2) that were seen from `pose` (3,): 1; saw something there: -1; else 0, as
+    within REACH, where a laser that tilts does not meet the ground."""
+    found, far = np.zeros(len(points)), np.hypot(*points.T) >= REACH
+    if not far.any():  # as in a building
+        return found
+    local = transform_points(relative(stop.pose, pose), points[far])
     distance, bearing = np.hypot(*local.T), np.arctan2(local[:, 1], local[:, 0])
     gap = stop.through[np.round(bearing / (2 * np.pi / RAYS)).astype(np.int64) % RAYS] - distance
     off = OFF + OFF_FAR * distance
-    return (gap > off).astype(np.float64) - (np.abs(gap) <= off)
-
-
-def _is_solid(points: Array, against: Array) -> NDArray[np.bool_]:
-    return np.asarray((np.hypot(*points.T) < REACH) | (against < SEEN_THROUGH))
+    found[far] = (gap > off).astype(np.float64) - (np.abs(gap) <= off)
+    return found

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.geometry import Array
 from ami_ros.places.store import Store
 from ami_ros.submaps import Submap
 
@@ -35,13 +36,12 @@ class SubmapCache:
         """The surroundings of a place are known."""
         self._keep(place_id, submap)
         self._submaps.move_to_end(place_id)
-        self._keep_free(place_id, submap)
+        self._keep_free(place_id, submap.free)
 
     def of(self, place_id: int) -> Submap | None:
         """Of a place, from RAM or the store; None where it has none."""
         if place_id not in self._submaps:
-            known = self._store.experience([place_id]).get(place_id)
-            self._keep(place_id, Submap.unpack(known.submap) if known is not None and known.submap else None)
+            self._keep(place_id, Submap.unpack(self._packed(place_id)))
         else:
             self._submaps.move_to_end(place_id)
         return self._submaps[place_id]
@@ -49,10 +49,11 @@ class SubmapCache:
     def free(self, place_id: int) -> NDArray[np.float32] | None:
         """How far (RAYS,) [m] it was seen to be free around a place, as in its submap; None where it has none."""
         if place_id not in self._free:
-            submap = self.of(place_id)
-            if submap is None:
+            submap = self._submaps.get(place_id)
+            free = submap.free if submap is not None else Submap.unpack_free(self._packed(place_id))
+            if free is None:
                 return None
-            self._keep_free(place_id, submap)
+            self._keep_free(place_id, free)
         return self._free[place_id]
 
     def forget(self, ids: Collection[int]) -> None:
@@ -61,12 +62,17 @@ class SubmapCache:
             self._submaps.pop(place_id, None)
             self._free.pop(place_id, None)
 
+    def _packed(self, place_id: int) -> bytes:
+        """As the store has it; empty where a place has none."""
+        known = self._store.experience([place_id]).get(place_id)
+        return known.submap if known is not None else b""
+
     def _keep(self, place_id: int, submap: Submap | None) -> None:
         self._submaps[place_id] = submap
         if len(self._submaps) > CACHED:
             self._submaps.popitem(last=False)
 
-    def _keep_free(self, place_id: int, submap: Submap) -> None:
-        self._free[place_id] = submap.free.astype(np.float32)
+    def _keep_free(self, place_id: int, free: Array) -> None:
+        self._free[place_id] = free.astype(np.float32)
         if len(self._free) > CACHED_FREE:
             self._free.popitem(last=False)
