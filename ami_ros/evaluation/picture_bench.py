@@ -21,7 +21,7 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.picture_sequences import PictureSequence
 from ami_ros.geometry import Array, from_cos_sin, pose_gap, relative
 from ami_ros.images import Image
-from ami_ros.world_model.array_pairs import ArrayPairs
+from ami_ros.world_model.array_pairs import ArrayPairs, odds_of
 from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.perception import fit_image
 from ami_ros.world_model.spec import InputSpec
@@ -96,13 +96,9 @@ def compare(pairs: ArrayPairs, here: Floats, there: Floats) -> Estimates:
     for start in range(0, len(here), BATCH):
         a, b = here[start : start + BATCH], there[start : start + BATCH]
         found = pairs.compare_both_ways(a, b)
-        parts.append((found.pose, _odds(found.same), found.error))
+        parts.append((found.pose, odds_of(found.same), found.error))
     pose, odds, error = (np.concatenate(values).astype(np.float64) for values in zip(*parts, strict=True))
-    return Estimates(from_cos_sin(pose), odds >= _odds(np.array(pairs.threshold)), odds, error)
-
-
-def _odds(same: Any) -> Any:
-    return same / np.maximum(1 - same, 1e-9)
+    return Estimates(from_cos_sin(pose), odds >= odds_of(pairs.threshold), odds, error)
 
 
 def measure(seen: Seen, pairs: ArrayPairs, rivals: dict[str, Rival], most: int, seed: int) -> Iterator[dict[str, Any]]:

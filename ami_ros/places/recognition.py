@@ -16,12 +16,11 @@ from ami_ros.images import decode_image
 from ami_ros.places.index import Latents, PlaceIndex
 from ami_ros.places.matching import Hypothesis, Matches, cluster
 from ami_ros.scan import Scan
-from ami_ros.world_model.array_pairs import ArrayPairs
-from ami_ros.world_model.arrays import Floats
+from ami_ros.world_model.array_pairs import ArrayPairs, odds_of
 from ami_ros.world_model.perception import fit_image
 
 KEPT = 1200  # codes of places asked about last: some 90 MB
-ENCODED = 32  # pictures that a question encodes at most: 0.4 s, and more on a busy core; the next one goes on
+ENCODED = 96  # pictures that a question encodes at most: a second; the next one goes on
 COMPARED = 800  # places that a picture is compared with, those that its latent resembles most: a second
 POSSIBLE = 0.85  # probability of showing the same, from which a place is worth driving to: there the goal is looked for
 SPREAD = 0.05  # [m] added to the error of a comparison: a place's own
@@ -36,12 +35,8 @@ SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/a
 Evidence = Callable[[Array], Array]  # points (k, 2) [m] of the map -> what speaks for them (k,), of any scale
 
 
-def _odds(same: Floats) -> Floats:
-    return np.asarray(same / np.maximum(1 - same, 1e-6))
-
-
-def _odds_of(same: float) -> float:
-    return same / max(1 - same, 1e-6)
+def _nothing() -> None:
+    """What is called where nobody waits."""
 
 
 def _share(seen: Array, evidence: Array, certain: NDArray[np.bool_], pose: Array, frames: Array) -> float:
@@ -70,7 +65,7 @@ class Recogniser:
     def __init__(self, pairs: ArrayPairs, thumbnail: Callable[[int], bytes]) -> None:
         self._pairs, self._thumbnail = pairs, thumbnail
         self.surroundings: Callable[[int], Scan | None] = lambda place_id: None
-        self.between: Callable[[], None] = lambda: None
+        self.between: Callable[[], None] = _nothing
         self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
         self._camera = pairs.mount, pairs.window  # by which they were made
         self._prepared = 0  # the places up to this id were encoded ahead
@@ -121,7 +116,7 @@ class Recogniser:
         good = odds >= POSSIBLE / (1 - POSSIBLE)
         chosen, pose, error, odds = rows[known][good], pose[good], error[good], odds[good]
         poses, weights = compose(index.poses[chosen], pose), odds / (error + SPREAD)
-        enough = _odds_of(self._pairs.threshold)
+        enough = float(odds_of(self._pairs.threshold))
         evidence, certain = np.minimum(odds, enough) / (error + SPREAD), (odds >= enough) & (error < SURE)
         hypotheses = cluster(Matches(chosen, weights, poses, np.hypot(pose[:, 0], pose[:, 1])), most=MOST)
         shares = [_share(poses, evidence, certain, hypothesis.pose, index.poses[chosen]) for hypothesis in hypotheses]
@@ -158,9 +153,9 @@ class Recogniser:
         if key != self._goal:
             self._goal, self._seen = key, {}
         new = [place_id for place_id in ids if place_id not in self._seen]
-        codes = self._codes_of(new, most)
+        codes = self._codes_of(new, most, self.between)
         if codes:
-            pose, error, odds = self._compare(codes, picture, self.between if most else None)
+            pose, error, odds = self._compare(codes, picture, self.between)
             self._seen.update(zip(codes, np.column_stack([pose, error, odds]), strict=True))
         return {place_id: self._seen[place_id] for place_id in ids if place_id in self._seen}
 
@@ -182,7 +177,7 @@ class Recogniser:
         return odds / (1 + odds)
 
     def _compare(
-        self, codes: Mapping[int, NDArray[np.float16]], picture: Latents, between: Callable[[], None] | None = None
+        self, codes: Mapping[int, NDArray[np.float16]], picture: Latents, between: Callable[[], None] = _nothing
     ) -> tuple[Array, Array, Array]:
         """Of places, by the codes (code,) of their ids: the picture's pose (k, 3) in their frames, its error (k,) [m]
         and odds (k,) that both show the same, where they are good as compared either way: what errs one way seldom does
@@ -191,15 +186,14 @@ class Recogniser:
         asked = list(codes)
         for first in range(0, len(asked), BATCH):
             ids = asked[first : first + BATCH]
-            if between is not None:
-                between()
+            between()
             part = np.stack([codes[place_id] for place_id in ids]).astype(np.float32)
             scans = [self.surroundings(place_id) for place_id in ids]
             picture_too = np.broadcast_to(picture, part.shape)
             there = self._pairs.compare_both_ways(part, picture_too, scans, POSSIBLE**2)
             poses.append(there.pose)
             errors.append(there.error)
-            odds.append(_odds(there.same))
+            odds.append(odds_of(there.same))
         found = (np.concatenate(values).astype(np.float64) for values in (poses, errors, odds))
         return from_cos_sin(next(found)), next(found), next(found)
 
@@ -211,10 +205,13 @@ class Recogniser:
             self._codes.clear()
             self._seen.clear()
 
-    def _codes_of(self, ids: Sequence[int], most: int | None = None) -> dict[int, NDArray[np.float16]]:
+    def _codes_of(
+        self, ids: Sequence[int], most: int | None = None, between: Callable[[], None] = _nothing
+    ) -> dict[int, NDArray[np.float16]]:
         """Codes of those that have a picture; of those that have no code yet, the first `most`."""
         codes, new = self._codes, [place_id for place_id in ids if place_id not in self._codes][:most]
         for start in range(0, len(new), BATCH):
+            between()
             pictures = {i: image for i in new[start : start + BATCH] if (image := self._picture(i)) is not None}
             if not pictures:
                 continue

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ami_ros.camera import CameraMount, Window
 from ami_ros.geometry import Array, from_cos_sin
@@ -95,7 +95,7 @@ class ArrayPairs(ABC):
         likely = found.same >= least
         if likely.any():
             back = self._compare(there[likely], here[likely]).same
-            odds = np.sqrt(_odds(found.same[likely]) * _odds(back) * np.exp(evidence[likely]))
+            odds = np.sqrt(odds_of(found.same[likely]) * odds_of(back) * np.exp(evidence[likely]))
             found.same[likely] = odds / (1 + odds)
         return found
 
@@ -121,17 +121,17 @@ class ArrayPairs(ABC):
         right, down = first.at[a].T * self.tangent
         ahead, left, _ = replace(self.mount, yaw=0.0).rays(right, down)
         away = self._at(self.distances(here), first.at[a])[:, None]
-        doubt = np.full(away.shape, GUESSED)
+        log_sigma = np.full(away.shape, GUESSED)
         if scan is not None and self.mount.z > 0 and not np.isnan(scan.ranges).all():
             measured = distance_by_laser(scan, replace(self.mount, yaw=0.0), right, down)[:, None]
             away = np.where(np.isinf(measured), np.maximum(away, BEYOND * min(scan.max_range, FARTHEST)), away)
             known = np.isfinite(measured)
             away = np.column_stack([np.where(known, measured, away), away])
-            doubt = np.column_stack([np.where(known, MEASURED, doubt), doubt])
+            log_sigma = np.column_stack([np.where(known, MEASURED, log_sigma), log_sigma])
         depth = np.maximum(away, NEAREST) / np.hypot(ahead, left)[:, None]
         rays = np.column_stack([right, down, np.ones(len(a))])
         pixel = PIXEL * 2 * self.tangent / self.picture_size
-        points = Correspondences(rays, second.at[b] * self.tangent, depth, doubt, pixel)
+        points = Correspondences(rays, second.at[b] * self.tangent, depth, log_sigma, pixel)
         return motion(points, self.mount)
 
     def _take(self, found: Compared, row: int, moved: Motion) -> None:
@@ -148,7 +148,7 @@ class ArrayPairs(ABC):
         pose[2:] /= max(float(np.hypot(*pose[2:])), 1e-6)
         apart = share * (1 - share) * float(np.square(own[:2] - learned[:2]).sum())
         found.pose[row], found.error[row] = pose, math.sqrt(1 / (errors**-2).sum() + apart)
-        odds = _odds(found.same[row]) * np.exp(weight_of_evidence(moved.inliers))
+        odds = odds_of(found.same[row]) * np.exp(weight_of_evidence(moved.inliers))
         found.same[row] = odds / (1 + odds)
 
     def _at(self, cells: Floats, at: Array) -> Array:
@@ -203,8 +203,10 @@ class ArrayPairs(ABC):
         return self._at(nearness, rays / self.tangent).astype(np.float32).reshape(PAIR_THUMB, PAIR_THUMB)
 
 
-def _odds(same: Floats) -> Floats:
-    return np.asarray(same / np.maximum(1 - same, 1e-7))
+def odds_of(same: ArrayLike) -> Floats:
+    """Of probabilities; at most a million to one, for float32 tells no more apart."""
+    same = np.asarray(same)
+    return np.asarray(same / np.maximum(1 - same, 1e-6))
 
 
 def _points(codes: Floats) -> list[Points]:

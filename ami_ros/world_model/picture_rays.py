@@ -21,7 +21,7 @@ from ami_ros.world_model.spec import PAIR_STRIDE
 
 FARTHEST = 8.0  # [m] that anything is taken to be, as where the laser sees nothing
 NEAREST = 0.2  # [m] likewise
-BESIDE = 0.06  # [rad] from the nearest beam of a laser, beyond which it does not look
+GAP = 0.06  # [rad] from the nearest beam of a laser, beyond which it does not look: it may have one for 7 degrees
 
 
 def nearness_by_laser(scan: Scan, mount: CameraMount, window: Window, size: int) -> NDArray[np.float32] | None:
@@ -59,7 +59,7 @@ def distance_by_laser(scan: Scan, mount: CameraMount, right: Array, down: Array)
     ahead, left, up = mount.rays(right, down)
     bearings, wanted = np.arctan2(ends[:, 1], ends[:, 0]), np.arctan2(left, ahead)
     beam = _nearest(bearings, wanted)
-    wall = np.where(np.abs(wrap(bearings[beam] - wanted)) < BESIDE, away[beam], np.nan)
+    wall = np.where(np.abs(wrap(bearings[beam] - wanted)) < GAP, away[beam], np.nan)
     if mount.z <= 0:
         return wall
     return np.fmin(wall, np.where(up < 0, mount.z * np.hypot(ahead, left) / np.maximum(-up, 1e-6), np.nan))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from ami_ros.geometry import Array
 
@@ -27,28 +28,28 @@ class Correspondences(NamedTuple):
     rays: Array  # (n, 3) of the first: right, down, and 1 ahead
     seen: Array  # (n, 2) of the second: right and down, at distance 1
     depth: Array  # (n, m) [m] along the first one's axis: m guesses, of which the best counts
-    doubt: Array  # (n, m) standard deviations of their logarithms
+    log_sigma: Array  # (n, m) standard deviations of their logarithms
     pixel: float  # [1] standard deviation of where points are seen, at distance 1
 
     def of(self, rows: NDArray[np.bool_]) -> Correspondences:
         """Those of some `rows` (n,)."""
-        return Correspondences(self.rays[rows], self.seen[rows], self.depth[rows], self.doubt[rows], self.pixel)
+        return Correspondences(self.rays[rows], self.seen[rows], self.depth[rows], self.log_sigma[rows], self.pixel)
 
 
 class Poses(NamedTuple):
     """k motions, each of which brings points from the first camera's frame to the second's."""
 
-    turn: Array  # (k, 3, 3)
-    gone: Array  # (k, 3) [m]
+    rotation: Array  # (k, 3, 3)
+    translation: Array  # (k, 3) [m]
 
     @property
     def centres(self) -> Array:
         """(k, 3) [m] where the second camera is, in the frame of the first."""
-        return -np.einsum("kji,kj->ki", self.turn, self.gone)
+        return -np.einsum("kji,kj->ki", self.rotation, self.translation)
 
     def of(self, rows: NDArray[np.int64]) -> Poses:
         """Those of some `rows`."""
-        return Poses(self.turn[rows], self.gone[rows])
+        return Poses(self.rotation[rows], self.translation[rows])
 
 
 class Refined(NamedTuple):
@@ -78,10 +79,9 @@ def refine(points: Correspondences, guesses: Poses, deviations: Array, steps: in
         points: see there.
         guesses: k of them.
         deviations: (6,) standard deviations of rotation vector [rad] and translation [m] that are to be expected.
-        steps: of Gauss-Newton.
+        steps: of Gauss-Newton, at least one.
     """
     prior, poses = np.diag(1 / np.square(deviations)), guesses
-    information = np.repeat(prior[None], len(guesses.gone), 0)
     for step in range(steps):
         slack = OUTLIER**2 * (1 + WIDE * 0.5**step) ** 2
         seen = _project(points, poses)
@@ -90,39 +90,28 @@ def refine(points: Correspondences, guesses: Poses, deviations: Array, steps: in
         information = change.transpose(0, 2, 1) @ change + prior
         slope = (change.transpose(0, 2, 1) @ error + prior @ _vectors(poses)[..., None])[..., 0]
         update = np.clip(-np.linalg.solve(information, slope[..., None])[..., 0], -LARGEST, LARGEST)
-        poses = Poses(rotations(update[:, :3]) @ poses.turn, poses.gone + update[:, 3:])
+        rotation = Rotation.from_rotvec(update[:, :3]).as_matrix() @ poses.rotation
+        poses = Poses(rotation, poses.translation + update[:, 3:])
     squared = _project(points, poses).squared
     unlikely = np.square(_vectors(poses) / deviations).sum(1)
     cost = (OUTLIER**2 * squared / (OUTLIER**2 + squared)).sum(1) + unlikely
     return Refined(poses, information, squared < OUTLIER**2, cost)
 
 
-def rotations(vectors: Array) -> Array:
-    """Matrices (k, 3, 3) of turns about the directions of `vectors` (k, 3), by their lengths [rad] (Rodrigues)."""
-    angle = np.linalg.norm(vectors, axis=1)[:, None, None]
-    x, y, z = (vectors / np.maximum(angle[:, 0], 1e-12)).T
-    none = np.zeros(len(vectors))
-    cross = np.stack([none, -z, y, z, none, -x, -y, x, none], -1).reshape(-1, 3, 3)
-    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
-
-
 def _vectors(poses: Poses) -> Array:
     """(k, 6) rotation vectors [rad] and translations [m]."""
-    import cv2  # as in `local_features`
-
-    turns = np.stack([cv2.Rodrigues(turn)[0].ravel() for turn in poses.turn])
-    return np.concatenate([turns, poses.gone], 1)
+    return np.concatenate([Rotation.from_matrix(poses.rotation).as_rotvec(), poses.translation], 1)
 
 
 def _project(points: Correspondences, poses: Poses) -> _Projected:
-    turned = (points.rays @ poses.turn.transpose(0, 2, 1))[:, :, None] * points.depth[..., None]  # (k, n, m, 3)
-    x, y, z = np.moveaxis(turned + poses.gone[:, None, None], -1, 0)
+    turned = (points.rays @ poses.rotation.transpose(0, 2, 1))[:, :, None] * points.depth[..., None]  # (k, n, m, 3)
+    x, y, z = np.moveaxis(turned + poses.translation[:, None, None], -1, 0)
     z = np.maximum(z, NEAREST)
     at = np.stack([x / z, y / z, z], -1)
     error = at[..., :2] - points.seen[:, None]
     along = (turned[..., :2] - at[..., :2] * turned[..., 2:]) / z[..., None]
     length = np.linalg.norm(along, axis=-1)
-    spread = 1 + np.square(points.doubt / points.pixel * length)  # of a variance along it
+    spread = 1 + np.square(points.log_sigma / points.pixel * length)  # of a variance along it
     off = (along * error).sum(-1) / np.maximum(length, 1e-12)
     squared = (np.square(error).sum(-1) - (1 - 1 / spread) * np.square(off)) / points.pixel**2
     best = (squared + np.log(spread)).argmin(-1)[..., None]

@@ -14,10 +14,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ami_ros.camera import CameraMount
 from ami_ros.geometry import Array
-from ami_ros.world_model.pose_refinement import Correspondences, Poses, refine, rotations
+from ami_ros.world_model.pose_refinement import NEAREST, Correspondences, Poses, refine
 
 LEAST = 8  # points, with fewer of which nothing is tried
 OFF = 0.01  # [1] at distance 1, that points may be off the epipolar line: a pixel of a camera of 90 degrees at 192 px
@@ -71,10 +72,10 @@ def motion(points: Correspondences, mount: CameraMount) -> Motion | None:
     if inliers < LEAST:
         return None
     likely = np.exp((found.cost[k] - found.cost) / 2)
-    centres, turn = found.poses.centres, found.poses.turn[k]
+    centres, turn = found.poses.centres, found.poses.rotation[k]
     variance = np.linalg.inv(found.information)[:, 3:, 3:].trace(axis1=1, axis2=2)
     variance += np.square(centres - centres[k]).sum(1)
-    level = rotations(np.array([[-mount.pitch, 0.0, 0.0]]))[0]  # from the camera to a level one
+    level = Rotation.from_rotvec([-mount.pitch, 0.0, 0.0]).as_matrix()  # from the camera to a level one
     right, _, ahead = level @ centres[k]
     axis = (level @ turn.T @ level.T)[:, 2]
     deviation = float(np.sqrt((likely * variance).sum() / likely.sum()))
@@ -93,8 +94,8 @@ def _guesses(points: Correspondences, essential: Array) -> Poses:
     gone = way[:, 0] * float(np.clip(np.median(length), 0.0, FARTHEST))
     steps = np.array([(-right, 0.0, -ahead) for right, ahead in STEPS])
     x, _, z = np.moveaxis(room + steps[:, None], -1, 0)
-    angle = np.median(np.arctan(points.seen[:, 0]) - np.arctan2(x, np.maximum(z, 0.1)), axis=1)
-    turns = rotations(np.column_stack([0 * angle, angle, 0 * angle]))
+    angle = np.median(np.arctan(points.seen[:, 0]) - np.arctan2(x, np.maximum(z, NEAREST)), axis=1)
+    turns = Rotation.from_euler("y", angle[:, None]).as_matrix()
     moves = np.concatenate([gone[None], np.einsum("kij,kj->ki", turns, steps)])
     return Poses(np.concatenate([turn[None], turns]), moves)
 
