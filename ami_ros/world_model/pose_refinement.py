@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from ami_ros.geometry import Array
 
@@ -90,17 +89,28 @@ def refine(points: Correspondences, guesses: Poses, deviations: Array, steps: in
         information = change.transpose(0, 2, 1) @ change + prior
         slope = (change.transpose(0, 2, 1) @ error + prior @ _vectors(poses)[..., None])[..., 0]
         update = np.clip(-np.linalg.solve(information, slope[..., None])[..., 0], -LARGEST, LARGEST)
-        rotation = Rotation.from_rotvec(update[:, :3]).as_matrix() @ poses.rotation
-        poses = Poses(rotation, poses.translation + update[:, 3:])
+        poses = Poses(rotations(update[:, :3]) @ poses.rotation, poses.translation + update[:, 3:])
     squared = _project(points, poses).squared
     unlikely = np.square(_vectors(poses) / deviations).sum(1)
     cost = (OUTLIER**2 * squared / (OUTLIER**2 + squared)).sum(1) + unlikely
     return Refined(poses, information, squared < OUTLIER**2, cost)
 
 
+def rotations(vectors: Array) -> Array:
+    """Matrices (k, 3, 3) of rotation `vectors` (k, 3) [rad] (Rodrigues): scipy's takes memory that a robot saves."""
+    angle = np.linalg.norm(vectors, axis=1)[:, None, None]
+    x, y, z = (vectors / np.maximum(angle[:, 0], 1e-12)).T
+    none = np.zeros(len(vectors))
+    cross = np.stack([none, -z, y, z, none, -x, -y, x, none], -1).reshape(-1, 3, 3)
+    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
+
+
 def _vectors(poses: Poses) -> Array:
     """(k, 6) rotation vectors [rad] and translations [m]."""
-    return np.concatenate([Rotation.from_matrix(poses.rotation).as_rotvec(), poses.translation], 1)
+    import cv2  # as in `local_features`
+
+    vectors = np.stack([cv2.Rodrigues(rotation)[0].ravel() for rotation in poses.rotation])
+    return np.concatenate([vectors, poses.translation], 1)
 
 
 def _project(points: Correspondences, poses: Poses) -> _Projected:

@@ -14,11 +14,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from ami_ros.camera import CameraMount
 from ami_ros.geometry import Array
-from ami_ros.world_model.pose_refinement import NEAREST, Correspondences, Poses, refine
+from ami_ros.world_model.pose_refinement import NEAREST, Correspondences, Poses, refine, rotations
 
 LEAST = 8  # points, with fewer of which nothing is tried
 OFF = 0.01  # [1] at distance 1, that points may be off the epipolar line: a pixel of a camera of 90 degrees at 192 px
@@ -75,7 +74,7 @@ def motion(points: Correspondences, mount: CameraMount) -> Motion | None:
     centres, turn = found.poses.centres, found.poses.rotation[k]
     variance = np.linalg.inv(found.information)[:, 3:, 3:].trace(axis1=1, axis2=2)
     variance += np.square(centres - centres[k]).sum(1)
-    level = Rotation.from_rotvec([-mount.pitch, 0.0, 0.0]).as_matrix()  # from the camera to a level one
+    level = rotations(np.array([[-mount.pitch, 0.0, 0.0]]))[0]  # from the camera to a level one
     right, _, ahead = level @ centres[k]
     axis = (level @ turn.T @ level.T)[:, 2]
     deviation = float(np.sqrt((likely * variance).sum() / likely.sum()))
@@ -95,7 +94,7 @@ def _guesses(points: Correspondences, essential: Array) -> Poses:
     steps = np.array([(-right, 0.0, -ahead) for right, ahead in STEPS])
     x, _, z = np.moveaxis(room + steps[:, None], -1, 0)
     angle = np.median(np.arctan(points.seen[:, 0]) - np.arctan2(x, np.maximum(z, NEAREST)), axis=1)
-    turns = Rotation.from_euler("y", angle[:, None]).as_matrix()
+    turns = rotations(np.column_stack([0 * angle, angle, 0 * angle]))
     moves = np.concatenate([gone[None], np.einsum("kij,kj->ki", turns, steps)])
     return Poses(np.concatenate([turn[None], turns]), moves)
 
