@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, pose_gap
+from ami_ros.places.code_file import CodeFile
 from ami_ros.places.codes import Code
 from ami_ros.places.graph import GraphConfig, PlaceGraph
 from ami_ros.places.index import CELL, Cells, Details, Latents, PlaceIndex
@@ -46,7 +47,8 @@ class PlaceMap:
         self.store = Store(path, encoder_id, self.latent_dim)
         self.details = Details(self.index)
         pairs = self.index.model.pairs
-        self.recogniser = None if pairs is None else Recogniser(pairs, self.thumbnail)
+        codes = None if path is None else CodeFile(path)
+        self.recogniser = None if pairs is None else Recogniser(pairs, self.thumbnail, codes)
         self._copied: Store | None = None  # where thumbnails of a copy are read from
         self._newest = OrderedDict[int, bytes]()  # pictures of the last UNWRITTEN places
         self.revision = 0  # grows with every change of places, ways and labels; visits are none
@@ -68,11 +70,15 @@ class PlaceMap:
         known = source.experience(table.numbers["id"].tolist())
         self.store.put_places(replace(row, experience=known.get(row.id)) for row in table.rows())
         self._take(table, edges)
+        if self.recogniser is not None:
+            self.recogniser.file = CodeFile(path, writes=False)
         self._changed()
 
     def close(self) -> None:
         """Writes what is pending and closes the files."""
         self.store.close()
+        if self.recogniser is not None:
+            self.recogniser.close()
         if self._copied is not None:
             self._copied.close()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +15,13 @@ from ami_ros.camera import MOST_SIDE
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, from_cos_sin, pose_gap
 from ami_ros.images import decode_image
+from ami_ros.places.code_file import KEPT, CodeFile, digest
 from ami_ros.places.index import Latents, PlaceIndex
 from ami_ros.places.matching import Hypothesis, Matches, cluster
 from ami_ros.scan import Scan
 from ami_ros.world_model.array_pairs import ArrayPairs, odds_of
 from ami_ros.world_model.perception import fit_image
 
-KEPT = 1200  # codes of places asked about last: some 90 MB
 ENCODED = 96  # pictures that a question encodes at most: a second; the next one goes on
 COMPARED = 800  # places that a picture is compared with, those that its latent resembles most: a second
 POSSIBLE = 0.85  # probability of showing the same, from which a place is worth driving to: there the goal is looked for
@@ -29,6 +31,8 @@ AGREE = [[0.5], [0.5]]  # [m], [rad] from a hypothesis, within which it is for t
 APART = 0.25  # [m] between places whose pictures err each in its own way
 MOST = 3  # hypotheses
 BATCH = 16  # pictures
+SQUARES = 24  # in a row of the picture by whose code it is known what makes codes
+UNSAVED = 32  # new codes, and a quarter of all, from which on they are saved as soon as there are no more to make
 BLUR = 0.5  # [m] around where a place has the goal, within which that speaks for a point
 SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/archive/0097
 
@@ -56,17 +60,20 @@ class Recogniser:
     Args:
         pairs: compares.
         thumbnail: the JPEG of a place by its id; empty: it has none.
+        file: codes of earlier runs; None: there are none, and these are not kept either.
 
     Attributes:
         surroundings: what the laser saw at a place, by its id; None where that is not known.
         between: is called again and again during a question, which takes seconds on a busy core.
     """
 
-    def __init__(self, pairs: ArrayPairs, thumbnail: Callable[[int], bytes]) -> None:
-        self._pairs, self._thumbnail = pairs, thumbnail
+    def __init__(self, pairs: ArrayPairs, thumbnail: Callable[[int], bytes], file: CodeFile | None = None) -> None:
+        self._pairs, self._thumbnail, self.file = pairs, thumbnail, file
         self.surroundings: Callable[[int], Scan | None] = lambda place_id: None
         self.between: Callable[[], None] = _nothing
         self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
+        self._digests = dict[int, bytes]()  # of the pictures of places, as far as they were looked at
+        self._unsaved = 0  # codes that the file has not
         self._camera = pairs.mount, pairs.window  # by which they were made
         self._prepared = 0  # the places up to this id were encoded ahead
         self._goal, self._seen = b"", dict[int, Array]()  # the goal asked about last, and what places say of it
@@ -82,16 +89,34 @@ class Recogniser:
         self._follow_camera()
         ahead = np.sort(ids[ids > self._prepared])[:most]
         if not len(ahead) or len(self._codes) + len(ahead) > KEPT:
+            if self._unsaved > max(UNSAVED, len(self._codes) // 4):
+                self.save()
             return False
         self._codes_of(ahead.tolist())
         self._prepared = int(ahead[-1])
         return True
 
+    def save(self) -> None:
+        """Writes new codes to the file: some 80 ms for a thousand."""
+        self._follow_camera()
+        if self.file is not None and self._unsaved:
+            self.file.write(self._made_by, {self._digests[place_id]: code for place_id, code in self._codes.items()})
+        self._unsaved = 0  # also where that was not possible: it will not be soon
+
+    def close(self) -> None:
+        """Saves codes."""
+        self.save()
+        if self.file is not None:
+            self.file.close()
+
     def forget(self, ids: Collection[int]) -> None:
         """Places that are no more; others may get their ids."""
         for place_id in ids:
-            self._codes.pop(place_id, None)
-            self._seen.pop(place_id, None)
+            for known in (self._codes, self._digests, self._seen):
+                known.pop(place_id, None)
+        if self.file is not None:
+            self.file.erase()
+            self._unsaved = len(self._codes)
         self._prepared = min([self._prepared, *(place_id - 1 for place_id in ids)])
 
     def hypotheses(self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents) -> list[Hypothesis] | None:
@@ -161,7 +186,7 @@ class Recogniser:
 
     def code(self, jpeg: bytes) -> Latents | None:
         """Of a picture (JPEG), to be compared; None: it is broken."""
-        picture = _fitting(jpeg, self._pairs)
+        picture = self._fitting(jpeg)
         if picture is None:
             return None
         return self._pairs.code(picture[None].transpose(0, 3, 1, 2))[0]
@@ -201,37 +226,58 @@ class Recogniser:
         """Codes of another camera say nothing: camera_info may come after the first pictures were encoded."""
         camera = self._pairs.mount, self._pairs.window
         if camera != self._camera:
-            self._camera, self._prepared, self._goal = camera, 0, b""
-            self._codes.clear()
-            self._seen.clear()
+            self._camera, self._prepared, self._goal, self._unsaved = camera, 0, b"", 0
+            self.__dict__.pop("_made_by", None)
+            for known in (self._codes, self._digests, self._seen):
+                known.clear()
 
     def _codes_of(
         self, ids: Sequence[int], most: int | None = None, between: Callable[[], None] = _nothing
     ) -> dict[int, NDArray[np.float16]]:
         """Codes of those that have a picture; of those that have no code yet, the first `most`."""
+        self._read_codes(ids, between)
         codes, new = self._codes, [place_id for place_id in ids if place_id not in self._codes][:most]
         for start in range(0, len(new), BATCH):
             between()
-            pictures = {i: image for i in new[start : start + BATCH] if (image := self._picture(i)) is not None}
+            jpegs = {i: self._thumbnail(i) for i in new[start : start + BATCH]}
+            pictures = {i: picture for i, jpeg in jpegs.items() if (picture := self._fitting(jpeg)) is not None}
             if not pictures:
                 continue
             found = self._pairs.code(np.stack(list(pictures.values())).transpose(0, 3, 1, 2)).astype(np.float16)
             codes.update(zip(pictures, found, strict=True))
+            self._digests.update((i, digest(jpegs[i])) for i in pictures)
+            self._unsaved += len(pictures)
         for place_id in ids:
             if place_id in codes:
                 codes.move_to_end(place_id)
         kept = {place_id: codes[place_id] for place_id in ids if place_id in codes}
         while len(codes) > KEPT:
-            codes.popitem(last=False)
+            self._digests.pop(codes.popitem(last=False)[0], None)
         return kept
 
-    def _picture(self, place_id: int) -> NDArray[np.uint8] | None:
-        return _fitting(self._thumbnail(place_id), self._pairs)
+    def _read_codes(self, ids: Sequence[int], between: Callable[[], None]) -> None:
+        """Takes codes of earlier runs from the file, which takes a hundredth of the time of making them."""
+        if self.file is None or not len(self.file):
+            return
+        unread = [place_id for place_id in ids if place_id not in self._codes and place_id not in self._digests]
+        for k, place_id in enumerate(unread):
+            if k % BATCH == 0:
+                between()
+            self._digests[place_id] = digest(self._thumbnail(place_id))
+            if (code := self.file.find(self._made_by, self._digests[place_id])) is not None:
+                self._codes[place_id] = code
 
+    @cached_property
+    def _made_by(self) -> bytes:
+        """What makes codes: a model, a camera and this version of the program, told by the code of one picture."""
+        squares = np.frombuffer(hashlib.shake_256().digest(3 * SQUARES**2), np.uint8).reshape(SQUARES, SQUARES, 3)
+        picture = fit_image(squares.repeat(8, 0).repeat(8, 1), self._pairs.picture_size, self._pairs.share)
+        code = self._pairs.code(picture[None].transpose(0, 3, 1, 2)).astype(np.float16)
+        return digest(repr(self._camera).encode(), code.tobytes(), size=8)
 
-def _fitting(jpeg: bytes, pairs: ArrayPairs) -> NDArray[np.uint8] | None:
-    """A picture (n, n, 3), as `pairs` takes it; None: there is none, or it is broken."""
-    try:
-        return fit_image(decode_image(jpeg), pairs.picture_size, pairs.share) if jpeg else None
-    except AmiError:
-        return None
+    def _fitting(self, jpeg: bytes) -> NDArray[np.uint8] | None:
+        """A picture (n, n, 3), as `code` takes it; None: there is none, or it is broken."""
+        try:
+            return fit_image(decode_image(jpeg), self._pairs.picture_size, self._pairs.share) if jpeg else None
+        except AmiError:
+            return None

@@ -243,6 +243,95 @@ def test_a_place_with_the_id_of_a_forgotten_one_is_known_by_its_own_picture(walk
     assert alike is not None and alike[0] > 0.9
 
 
+def encoded_by_a_restart(model: Any, path: Path) -> int:
+    """Pictures of places that memory encodes when it begins again; one more shows what makes codes."""
+    before = model.pairs.encoded
+    memory = PlaceMemory(model, ENCODER, path, MemoryConfig(filter=LIGHT))
+    while memory.prepare():
+        pass
+    encoded = model.pairs.encoded - before
+    memory.close()
+    return int(encoded) - 1
+
+
+def test_a_restart_encodes_no_picture_again_and_recognises_the_same(walker: Walker, model: Any, path: Path) -> None:
+    """It took 30 s of one core, in which images waited for their commands, and goals were lost."""
+    walker.memory.prepare(len(walker.memory))
+    before = walker.memory.find_route(goal(RED, near=1.0))
+    walker.memory.close()
+    assert encoded_by_a_restart(model, path) == 0
+    again = Walker(PlaceMemory(model, ENCODER, path, MemoryConfig(filter=LIGHT)))
+    again.look()
+    again.drive(1.0)
+    encoded = model.pairs.encoded
+    after = again.memory.find_route(goal(RED, near=1.0))
+    assert model.pairs.encoded <= encoded + 1 and np.allclose(after.goal_pose, before.goal_pose)
+    again.memory.close()
+
+
+@pytest.mark.parametrize("what", ["camera mount", "window", "model", "file"])
+def test_codes_that_were_made_otherwise_are_made_again(walker: Walker, model: Any, path: Path, what: str) -> None:
+    walker.memory.prepare(len(walker.memory))
+    places = len(walker.memory)
+    walker.memory.close()
+    if what == "camera mount":
+        model.pairs.mount = CameraMount(z=0.3)
+    elif what == "window":
+        model.pairs.window = Window.square(0.5)
+    elif what == "model":
+        code = model.pairs.code
+        model.pairs.code = lambda images: code(images) * 1.01
+    else:
+        path.with_name(f"{path.name}.codes").write_bytes(b"no codes")
+    assert encoded_by_a_restart(model, path) == places - (what == "file"), "a broken file is not asked"
+    assert encoded_by_a_restart(model, path) == 0, "and kept"
+
+
+def test_of_a_picture_that_changed_the_old_code_is_not_used(walker: Walker, model: Any, path: Path) -> None:
+    walker.memory.prepare(len(walker.memory))
+    walker.memory.close()
+    store = Store(path, ENCODER, walker.memory.map.latent_dim)
+    rows, _ = store.load()
+    store.put_places([replace(rows[0], thumbnail=colour((30, 220, 30)))])
+    store.close()
+    memory = PlaceMemory(model, ENCODER, path, MemoryConfig(filter=LIGHT))
+    assert memory.map.recogniser is not None
+    for rgb, expected in (((30, 220, 30), True), (RED, False)):
+        alike = memory.map.recogniser.alike([rows[0].id], np.array(rgb, np.float32))
+        assert alike is not None and (alike[0] > 0.5) == expected
+    memory.close()
+
+
+def test_what_is_forgotten_is_in_no_file(walker: Walker, path: Path) -> None:
+    """A code contains a small picture of the place."""
+    codes = path.with_name(f"{path.name}.codes")
+    walker.memory.prepare(len(walker.memory))
+    assert walker.memory.map.recogniser is not None
+    walker.memory.map.recogniser.save()
+    whole = codes.stat().st_size
+    walker.memory.forget(ids=[1])
+    assert not codes.exists()
+    walker.memory.map.recogniser.save()
+    assert 0 < codes.stat().st_size < whole, "the others are kept"
+
+
+def test_many_new_codes_are_saved_before_the_robot_stops(
+    walker: Walker, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Robots are switched off; but the file is not written anew for each place."""
+    codes = path.with_name(f"{path.name}.codes")
+    while walker.memory.prepare():
+        pass
+    assert not codes.exists(), "a few"
+    monkeypatch.setattr(recognition, "UNSAVED", 3)
+    walker.memory.prepare()
+    saved = codes.stat().st_mtime_ns
+    walker.drive(0.5, thumbnail=colour(RED))
+    while walker.memory.prepare():
+        pass
+    assert codes.stat().st_mtime_ns == saved
+
+
 def test_without_pictures_the_latent_decides(model: Any) -> None:
     memory = PlaceMemory(model, ENCODER, None, MemoryConfig(filter=LIGHT))
     walker = Walker(memory)
@@ -271,3 +360,17 @@ def test_a_copy_reads_pictures_from_where_it_was_copied_which_it_opens_once(
     assert pose_error(copy.find_route(goal(RED, near=1.0)).goal_pose, AHEAD) < 0.1
     assert opened == [None, saved], "opening reads and checks the whole file"
     copy.close()
+
+
+def test_a_copy_reads_the_codes_of_what_it_copies_and_leaves_them(walker: Walker, model: Any, path: Path) -> None:
+    walker.memory.prepare(len(walker.memory))
+    walker.memory.close()
+    codes = path.with_name(f"{path.name}.codes")
+    content, encoded = codes.read_bytes(), model.pairs.encoded
+    copy = PlaceMemory.copy_of(model, ENCODER, path, MemoryConfig(filter=LIGHT))
+    while copy.prepare():
+        pass
+    assert model.pairs.encoded == encoded + 1
+    copy.forget(ids=[1])
+    copy.close()
+    assert codes.read_bytes() == content

@@ -1,0 +1,125 @@
+"""Codes of pictures in a file beside a memory, such as `home.memory.codes`, so that a restart need not encode again.
+
+They are derived: whoever erases the file loses a few seconds. So what is wrong with it is not told, but the codes are
+made again. A code is found by the content of its picture, not by the id of its place. So the codes of another memory,
+or of a picture that was replaced, are never found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+SUFFIX = ".codes"
+KEPT = 1200  # codes, in the file and in RAM: some 90 MB
+_HEADER = struct.Struct("<8sII")  # `_MAGIC`, codes, numbers in each; then come as many of `_INDEX`, and the codes
+_MAGIC = b"AMICODE1"
+_INDEX = np.dtype([("made_by", "V8"), ("picture", "V16"), ("crc", "<u4")])
+_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+Code = NDArray[np.float16]
+
+
+def digest(*parts: bytes, size: int = 16) -> bytes:
+    """Of what is known by its content: a picture (16 bytes), or what makes codes (8)."""
+    return hashlib.blake2b(b"".join(parts), digest_size=size).digest()
+
+
+class CodeFile:
+    """What this process knows of the file, which it reads code by code: it holds 75 KB for each.
+
+    It is trusted as far as the memory: it belongs to the same user or to this one, and nobody else may write to it.
+
+    Args:
+        memory: the file beside which it lies; a memory that may not be written gets none.
+        writes: False: the memory is another's, and is only copied.
+    """
+
+    def __init__(self, memory: Path, writes: bool = True) -> None:
+        self._memory = Path(os.path.realpath(memory))
+        self._path = self._memory.with_name(self._memory.name + SUFFIX)
+        self._writes, self._file = writes, -1
+        self._read()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def find(self, made_by: bytes, picture: bytes) -> Code | None:
+        """The code (n,) of a picture; both are known by their `digest`. None: there is none, or it is damaged."""
+        if (found := self._rows.get((made_by, picture))) is None:
+            return None
+        row, crc = found
+        content = b""
+        with suppress(OSError):
+            content = os.pread(self._file, 2 * self._length, self._start + 2 * self._length * row)
+        whole = len(content) == 2 * self._length and _crc(made_by, picture, content) == crc
+        return np.frombuffer(content, "<f2") if whole else None
+
+    def write(self, made_by: bytes, codes: Mapping[bytes, Code]) -> None:
+        """Puts codes of pictures, by their digests, in the place of the file, whole or not at all. While there is room
+        it keeps what others made of the same pictures, such as this robot before its camera was known."""
+        if not self._writes or not codes or not os.access(self._memory, os.W_OK):
+            return
+        length = len(next(iter(codes.values())))
+        rows = {(made_by, picture): code for picture, code in codes.items()}
+        if length == self._length:
+            for key in self._rows:
+                if key[1] in codes and key not in rows and (code := self.find(*key)) is not None:
+                    rows[key] = code
+        kept = list(rows.items())[:KEPT]
+        index = np.array([(*key, _crc(*key, code.tobytes())) for key, code in kept], _INDEX)
+        new = self._path.with_name(f".{self._path.name}.new")
+        with suppress(OSError):
+            try:
+                new.unlink(missing_ok=True)  # of a writer that was killed, or somebody's trap
+                with open(new, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                    file.write(_HEADER.pack(_MAGIC, len(kept), length) + index.tobytes())
+                    for _, code in kept:
+                        file.write(code.tobytes())
+                os.replace(new, self._path)  # not synced: of what a power cut leaves, checksums tell
+            finally:
+                new.unlink(missing_ok=True)
+        self._read()
+
+    def erase(self) -> None:
+        """Places were forgotten: what their pictures showed is no more in any file."""
+        if self._writes:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+            self._read()
+
+    def close(self) -> None:
+        """Finds nothing any more."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._rows = -1, dict[tuple[bytes, bytes], tuple[int, int]]()
+        self._start = self._length = 0
+
+    def _read(self) -> None:
+        """What is in the file, if it is one and whole."""
+        self.close()
+        with suppress(OSError, struct.error):
+            self._file = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            status, owners = os.fstat(self._file), (os.geteuid(), os.stat(self._memory).st_uid)
+            if not stat.S_ISREG(status.st_mode) or status.st_uid not in owners or status.st_mode & _OTHERS:
+                return
+            magic, count, length = _HEADER.unpack(os.pread(self._file, _HEADER.size, 0))
+            start = _HEADER.size + count * _INDEX.itemsize
+            if magic != _MAGIC or count > KEPT or status.st_size != start + 2 * length * count:
+                return
+            index = np.frombuffer(os.pread(self._file, count * _INDEX.itemsize, _HEADER.size), _INDEX)
+            self._start, self._length = start, length
+            self._rows = {(maker, picture): (k, crc) for k, (maker, picture, crc) in enumerate(index.tolist())}
+
+
+def _crc(made_by: bytes, picture: bytes, content: bytes) -> int:
+    return zlib.crc32(content, zlib.crc32(made_by + picture))
