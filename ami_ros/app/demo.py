@@ -38,9 +38,6 @@ class DemoOptions:
     json: Annotated[Path | None, typer.Option(help="JSON file to write all figures to, however it ends.")] = None
     record: Annotated[Path | None, typer.Option(help="New folder for a bag (MCAP) and a picture.")] = None
     composed: Annotated[bool, typer.Option("--composed", help="Run all nodes of the stack in one process.")] = False
-    no_memory: Annotated[
-        bool, typer.Option("--no-memory", help="Drive to the same goals again without memory, and compare.")
-    ] = False
     explore: Annotated[
         float,
         typer.Option(help="Minutes to explore first, with an empty memory."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from std_msgs.msg import String, UInt32
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ami_interfaces.action import NavigateToGoal, RunMission
-from ami_interfaces.msg import Location, NavigationGoal, PlannerState, Surprise
+from ami_interfaces.msg import Location, NavigationGoal, PlannerState
 from ami_interfaces.srv import Photograph, PlaceRobot
 from ami_ros.app.telemetry import STARTING, Observed, Telemetry, TruthLog
 from ami_ros.errors import AmiError
@@ -81,7 +81,8 @@ class DemoClient:
 
     def __init__(self, context: Context) -> None:
         self.control = ControlRecord()
-        self.forget()
+        self.observed = Observed()
+        self._places: bytes | None = None  # as they came, until somebody asks
         self._run: GoalRun | None = None
         self.node = Node("demo_client", context=context)
         self._executor = LeanExecutor(context=context)
@@ -103,15 +104,9 @@ class DemoClient:
         subscribe(TwistStamped, "cmd_vel_raw", self._on_planned, RELIABLE)
         subscribe(PlannerState, "planner/state", self._on_state, RELIABLE)
         subscribe(Location, "location", self._on_location, RELIABLE)
-        subscribe(Surprise, "surprise", self._on_surprise, RELIABLE)
         subscribe(DiagnosticStatus, "supervisor/state", self._on_stack, RELIABLE)
         subscribe(String, "planner/decision", self._on_decision, RELIABLE)
         subscribe(MarkerArray, "places", self._on_places, LATCHED, raw=True)
-
-    def forget(self) -> None:
-        """Begins anew, as with a stack that was started again."""
-        self.observed = Observed()
-        self._places: bytes | None = None  # as they came, until somebody asks
 
     @property
     def telemetry(self) -> Telemetry:
@@ -173,7 +168,7 @@ class DemoClient:
     def send(self, wanted: NavigationGoal, allowance: float) -> GoalRun:
         """Sends a goal that may take `allowance` [s] of the robot's time."""
         goal = NavigateToGoal.Goal(goal=wanted, time_allowance=seconds_to_duration(allowance))
-        self._run = self._begin(self._action, goal, self._on_feedback)
+        self._run = self._begin(self._action, goal)
         return self._run
 
     def explore(self, allowance: float) -> GoalRun:
@@ -181,11 +176,11 @@ class DemoClient:
         goal = RunMission.Goal(kind=RunMission.Goal.EXPLORE, time_allowance=seconds_to_duration(allowance))
         return self._begin(self._missions, goal)
 
-    def _begin(self, client: ActionClient, goal: Any, hear: Callable[[Any], None] | None = None) -> GoalRun:
+    def _begin(self, client: ActionClient, goal: Any) -> GoalRun:
         run = GoalRun(threading.Event())
 
         def set_out() -> None:
-            client.send_goal_async(goal, hear).add_done_callback(lambda f: self._on_answer(run, client, f))
+            client.send_goal_async(goal).add_done_callback(lambda f: self._on_answer(run, client, f))
 
         # On the thread that serves the node: rclpy's action client notes a request only after it was sent, without a
         # lock, and an answer that another thread takes in between is lost.
@@ -260,32 +255,16 @@ class DemoClient:
     def _on_state(self, message: PlannerState) -> None:
         telemetry = self.telemetry
         telemetry.state = STATES.get(message.state, str(message.state))
-        telemetry.energy, telemetry.rate = _finite(message.energy), _finite(message.loop_rate)
         telemetry.observation_age = _finite(message.observation_age)
         if message.state == PlannerState.CONTROLLING and self._is_driving() and telemetry.observation_age is not None:
             self.control.observation(stamp_to_seconds(message.header.stamp), telemetry.observation_age)
 
-    def _on_feedback(self, message: Any) -> None:
-        feedback = message.feedback
-        self.telemetry.distance = _finite(feedback.distance_remaining)
-        self.telemetry.subgoal = (feedback.subgoal_index, max(feedback.subgoal_count, 1))
-
     def _on_location(self, message: Location) -> None:
-        believed = pose_from_message(message.pose)
-        self.telemetry.believed = believed
-        self.telemetry.localised, self.telemetry.confidence = message.localised, _finite(message.confidence)
+        self.telemetry.confidence = _finite(message.confidence)
         truth = self.truth.at(stamp_to_seconds(message.header.stamp))
         if truth is not None:
-            self.observed.frames.add(
-                truth, pose_from_message(message.odom_pose), believed if message.localised else None
-            )
-
-    def _on_surprise(self, message: Surprise) -> None:
-        self.telemetry.surprise, self.telemetry.surprise_threshold = (
-            _finite(message.z_score),
-            _finite(message.threshold),
-        )
-        self.telemetry.alarm = message.alarm
+            believed = pose_from_message(message.pose) if message.localised else None
+            self.observed.frames.add(truth, pose_from_message(message.odom_pose), believed)
 
     def _on_stack(self, message: DiagnosticStatus) -> None:
         codes = [value.value for value in message.values if value.key == "code"]

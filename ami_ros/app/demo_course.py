@@ -90,16 +90,9 @@ class Course:
         self._await_rest()
         return run.status
 
-    def drive_again(self, index: int, trial: Trial) -> Trial:
-        """Sends the robot to the same goal from the same start, where it is put first."""
-        start = self._place(np.array(trial.start))
-        return self._drive(index, start, SampledGoal(trial.kind, np.array(trial.goal), trial.path_length_m))
-
     def _drive(self, index: int, start: Array, goal: SampledGoal) -> Trial:
-        telemetry = self._client.telemetry
-        wanted = self._wanted(goal.pose)
+        telemetry, wanted = self._client.telemetry, self._wanted(goal.pose)
         contacts = telemetry.contacts
-        telemetry.distance = telemetry.subgoal = telemetry.energy = None
         leg = self.leg = Leg(index, goal, bytes(wanted.image.data), telemetry.time, allowance_of(goal, self._explored))
         run = self._client.send(wanted, leg.allowance)
         try:

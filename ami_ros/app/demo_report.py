@@ -22,7 +22,6 @@ class DemoResult:
 
     settings: DemoSettings
     trials: list[Trial] = field(default_factory=list)
-    flat: list[Trial] | None = None  # the same goals without memory
     control: ControlRecord = field(default_factory=ControlRecord)
     costs: list[ProcessCost] = field(default_factory=list)
     restarts: dict[str, int] = field(default_factory=dict)  # of processes that died
@@ -36,7 +35,7 @@ class DemoResult:
 
     @property
     def success_rate(self) -> float:
-        """Share of the goals that were reached, with memory."""
+        """Share of the goals that were reached."""
         return sum(trial.success for trial in self.trials) / max(len(self.trials), 1)
 
 
@@ -49,7 +48,7 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
     if not result.end:
         return
     control = result.control.to_json()
-    table.summary(result.trials, result.flat, control, result.costs)
+    table.summary(result.trials, control, result.costs)
     settings = result.settings
     refused = sum(status != "succeeded" for status in result.foreign)
     if result.foreign:
@@ -61,7 +60,6 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
     if settings.json is not None:
         report = demo_report(
             result.trials,
-            result.flat,
             result.control,
             result.costs,
             seed=settings.seed,

@@ -30,7 +30,6 @@ from ami_ros.app.shared_memory import remove_orphaned_segments
 from ami_ros.app.signals import ignore_signals, only_first_signal
 from ami_ros.app.telemetry import Pace, Telemetry
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.resources import ProcessMeter
 from ami_ros.geometry import Array, transform_points
 from ami_ros.parts.supervision import FINAL, Verdict
@@ -166,25 +165,22 @@ class DemoRun:
         self._view = DemoView(page.scene, self.result.backdrop, about | {"total": settings.goals})
         self._table.say("look, " + page.addresses[0])
 
-    def _start_nodes(self, use_memory: bool = True) -> None:
+    def _start_nodes(self) -> None:
         """Starts the processes and waits until they work together."""
         began = time.monotonic()
-        self._client.forget()
         with self._table.waiting(f"starting {', '.join(nodes_of(self.settings))}"):
-            self._stack.start(use_memory)
+            self._stack.start()
             while missing := self._client.missing():
                 self._stack.check()
                 if time.monotonic() > began + READY_WITHIN:
                     there_is_no = " and no ".join(missing)
                     raise AmiError(f"after {READY_WITHIN:.0f} s there is no {there_is_no}: is this machine too busy?")
                 time.sleep(0.1)
-        self._table.say(f"ready after {time.monotonic() - began:.0f} s; {self._knowledge(use_memory)}")
+        self._table.say(f"ready after {time.monotonic() - began:.0f} s; {self._knowledge()}")
         self._meter = ProcessMeter({**self._stack.pids(), "demo": os.getpid()})
         settle()  # a full garbage collection would hold up the thread that notes when commands come
 
-    def _knowledge(self, use_memory: bool) -> str:
-        if not use_memory:
-            return "the planner does not ask memory"
+    def _knowledge(self) -> str:
         if self.settings.memory is None:
             return "no memory of this world comes with the model, so the robot learns it on the way"
         self._client.read_places()
@@ -211,8 +207,6 @@ class DemoRun:
             result.pace = pace.factor(self._client.telemetry.time)
         if settings.foreign_goals:
             self._look_for_what_is_not_here()
-        if settings.no_memory:
-            self._drive_flat()
         self._show(finished=True)
 
     def _look_for_what_is_not_here(self) -> None:
@@ -223,18 +217,6 @@ class DemoRun:
         for picture in foreign_pictures(settings.world.name, settings.robot, settings.seed, settings.foreign_goals):
             self.result.foreign.append(self._course.look_for(picture, FOREIGN_ALLOWANCE))
             self._table.say(f"a picture of another building: {self.result.foreign[-1]}")
-
-    def _drive_flat(self) -> None:
-        """The same goals from the same starts, with a planner that never asks memory."""
-        self._keep_figures()
-        self._stack.stop()
-        self.result.flat = []
-        self._client.control = ControlRecord()
-        self._table.say("once more, with the flat planner")
-        self._start_nodes(use_memory=False)
-        for index, trial in enumerate(self.result.trials):
-            self.result.flat.append(self._course.drive_again(index, trial))
-            self._table.finished(index, self.result.flat[-1])
 
     def _tick(self) -> None:
         """Called five times a second while the robot drives."""
@@ -276,15 +258,11 @@ class DemoRun:
         """Updates the web view."""
         if self._view is not None:
             self._view.finished = finished
-            self._view.memory = self.result.flat is None
             self._client.read_places()
-            shown = self.result.trials if self.result.flat is None else self.result.flat
-            self._view.update(self._course.leg, self._client.observed, shown)
+            self._view.update(self._course.leg, self._client.observed, self.result.trials)
 
     def _keep_figures(self) -> None:
-        """What cannot be asked any more once the processes have ended; of the drives with memory."""
-        if self.result.flat is not None:
-            return
+        """What cannot be asked any more once the processes have ended."""
         self._meter.sample()
         self.result.costs = self._meter.costs()
         self._client.read_places()

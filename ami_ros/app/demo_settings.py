@@ -35,7 +35,6 @@ class DemoSettings:
     seed: int
     model: Path
     memory: Path | None  # None: the robot remembers nothing at the start
-    no_memory: bool  # drive the goals again without memory
     composed: bool
     headless: bool
     json: Path | None

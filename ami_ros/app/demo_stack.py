@@ -34,9 +34,9 @@ class DemoStack:
         self._folder = folder
         self._keeper: ProcessKeeper | None = None
 
-    def start(self, use_memory: bool = True) -> None:
-        """Starts all processes; without `use_memory` the planner never asks for a route. What is remembered of this
-        demo is forgotten at its end: the file that it begins with stays as it is.
+    def start(self) -> None:
+        """Starts all processes. What is remembered of this demo is forgotten at its end: the file that it begins with
+        stays as it is.
 
         Raises:
             AmiError: a file of the package is missing.
@@ -51,13 +51,11 @@ class DemoStack:
             model=str(settings.model),
             memory_file=str(settings.memory or ""),
             keep_memory=False,
-            use_memory=use_memory,
             world=settings.world_source,
             seed=settings.seed,
             real_time_factor=settings.real_time_factor,
         )
-        folder = self._folder / ("with_memory" if use_memory else "no_memory")
-        folder.mkdir(parents=True)
+        folder = self._folder
         if settings.gazebo is None:
             self._keeper = ProcessKeeper(processes(arguments, ("simulation", "stack")), folder)
         else:

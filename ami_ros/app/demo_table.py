@@ -1,4 +1,4 @@
-"""What a demo says on the terminal: one line a goal, a live panel below where there is a terminal, a summary."""
+"""What a demo says: one line a goal, below them what goes on where there is a terminal, and a summary."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -18,11 +17,9 @@ from ami_ros.evaluation.report import success_rates
 from ami_ros.evaluation.resources import ProcessCost
 from ami_ros.evaluation.trials import Trial
 
-TONES = {"CONTROLLING": "green", "PLANNING": "green", "RECOVERING": "yellow", "FAULT": "red"}
-
 
 class DemoTable:
-    """Use as a context: the live panel is there inside of it.
+    """Use as a context: inside of it `update` shows what goes on.
 
     Args:
         console: where to write.
@@ -32,16 +29,16 @@ class DemoTable:
     def __init__(self, console: Console, goals: int) -> None:
         self._console = console
         self._goals = goals
-        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self._status = console.status("") if console.is_terminal else None
 
     def __enter__(self) -> DemoTable:
-        if self._live is not None:
-            self._live.start()
+        if self._status is not None:
+            self._status.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        if self._status is not None:
+            self._status.stop()
 
     def say(self, text: str) -> None:
         """One line."""
@@ -54,12 +51,12 @@ class DemoTable:
         self.say(text)
         return nullcontext()
 
-    def finished(self, index: int, trial: Trial, mode: str = "") -> None:
+    def finished(self, index: int, trial: Trial) -> None:
         """One line for a goal that ended."""
         mark = "[green]✓[/]" if trial.success else "[red]✗[/]"
         heading = math.degrees(trial.heading_error_rad)
         line = (
-            f"{mark} goal {index + 1:>2}/{self._goals} {trial.kind:<4}{mode} {trial.time_s:5.1f} s"
+            f"{mark} goal {index + 1:>2}/{self._goals} {trial.kind:<4} {trial.time_s:5.1f} s"
             f"  {trial.final_distance_m:.2f} m {heading:4.0f}° off"
         )
         if trial.collisions:
@@ -69,21 +66,19 @@ class DemoTable:
         self.say(line)
 
     def update(self, leg: Leg | None, telemetry: Telemetry) -> None:
-        """Redraws the live panel; nothing where the output is no terminal."""
-        if self._live is not None:
-            self._live.update(_panel(leg, telemetry, self._goals), refresh=True)
+        """Shows what goes on; nothing where the output is no terminal."""
+        if self._status is not None:
+            words = telemetry.decision or telemetry.state.lower()
+            if leg is not None:
+                seconds = f"{telemetry.time - leg.began:.0f} of {leg.allowance:.0f} s"
+                words = f"goal {leg.index + 1}/{self._goals} {leg.goal.kind}, {seconds}: {words}"
+            self._status.update(Text(words, no_wrap=True, overflow="ellipsis"))
 
-    def summary(
-        self,
-        trials: Sequence[Trial],
-        flat: Sequence[Trial] | None,
-        control: dict[str, Any],
-        costs: Sequence[ProcessCost],
-    ) -> None:
+    def summary(self, trials: Sequence[Trial], control: dict[str, Any], costs: Sequence[ProcessCost]) -> None:
         """Rates with their intervals, control figures, processes."""
         self._console.print()
-        self._console.print(_rates(trials, flat))
-        self.say(control_line(control, sum(t.collisions for t in [*trials, *(flat or [])])))
+        self._console.print(_rates(trials))
+        self.say(control_line(control, sum(t.collisions for t in trials)))
         if costs:
             self._console.print(_processes(costs))
 
@@ -110,39 +105,10 @@ def _reason(trial: Trial) -> str:
     return "the robot says it arrived; it is not there" if trial.still else "the robot says it arrived; it still moves"
 
 
-def _panel(leg: Leg | None, telemetry: Telemetry, goals: int) -> RenderableType:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    names = ("goal", "state", "time", "distance", "energy", "sub-goal", "localised", "surprise", "commands")
-    for name in names:
-        table.add_column(name, header_style="dim", no_wrap=True)
-    subgoal = telemetry.subgoal
-    table.add_row(
-        f"{leg.index + 1}/{goals} {leg.goal.kind}" if leg else "–",
-        Text(telemetry.state.lower(), TONES.get(telemetry.state, "")),
-        f"{telemetry.time - leg.began:.1f}/{leg.allowance:.0f} s" if leg else "–",
-        _number(telemetry.distance, 2, " m"),
-        _number(telemetry.energy, 2),
-        f"{subgoal[0] + 1}/{subgoal[1]}" if subgoal else "–",
-        "–" if telemetry.confidence is None else f"{100 * telemetry.confidence:.0f} %",
-        Text(_number(telemetry.surprise, 1), "red" if telemetry.alarm else ""),
-        _number(telemetry.rate, 1, " Hz"),
-    )
-    return Group(Text(""), table, Text(telemetry.decision, "dim", no_wrap=True, overflow="ellipsis"))
-
-
-def _number(value: float | None, digits: int, unit: str = "") -> str:
-    return "–" if value is None else f"{value:.{digits}f}{unit}"
-
-
-def _rates(trials: Sequence[Trial], flat: Sequence[Trial] | None) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0))
-    table.add_column("goals")
-    table.add_column("reached, 95 % interval" if flat is None else "with memory, 95 % interval")
-    if flat is not None:
-        table.add_column("flat, no memory")
-    rates, flat_rates = success_rates(trials), success_rates(flat or [])
-    for kind, rate in rates.items():
-        table.add_row(kind, str(rate), *([] if flat is None else [str(flat_rates[kind])]))
+def _rates(trials: Sequence[Trial]) -> Table:
+    table = Table("goals", "reached, 95 % interval", box=None, padding=(0, 3, 0, 0))
+    for kind, rate in success_rates(trials).items():
+        table.add_row(kind, str(rate))
     return table
 
 

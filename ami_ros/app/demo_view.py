@@ -29,12 +29,11 @@ class DemoView:
         about: `world`, `robot`, `seed` and `total` (goals).
 
     Attributes:
-        memory: the planner may use what is remembered.
         finished: nothing more will happen.
     """
 
     def __init__(self, scene: Scene, backdrop: Backdrop, about: dict[str, Any]) -> None:
-        self.memory, self.finished = True, False
+        self.finished = False
         self._scene, self._about = scene, about
         self._truth = TruthLayer(scene, backdrop)
         self._pace: deque[tuple[float, float]] = deque(maxlen=25)  # steady and simulated time [s]
@@ -50,7 +49,7 @@ class DemoView:
             "far": {"reached": rates["far"].reached, "n": rates["far"].n},
             "goal": None if leg is None else leg.index,
             "contacts": telemetry.contacts, "pace": self._real_time_factor(),
-            "memory": self.memory, "finished": self.finished,
+            "finished": self.finished,
             "trials": [
                 {"kind": t.kind, "success": bool(t.success), "time": rounded(t.time_s), "words": t.error_msg}
                 for t in trials

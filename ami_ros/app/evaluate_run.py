@@ -30,7 +30,6 @@ class Floor:
 
     limit: float
     at_most: bool  # else at least
-    unit: str = ""
 
     def reached(self, value: float) -> bool:
         """Whether `value` is good enough."""
@@ -38,11 +37,10 @@ class Floor:
 
     def rule(self) -> str:
         """The condition in words."""
-        return f"{'at most' if self.at_most else 'at least'} {self.limit:g}{self.unit}"
+        return f"{'at most' if self.at_most else 'at least'} {self.limit:g}"
 
 
 FLOORS = {
-    "probe_position_median_m": Floor(0.20, True, " m"),  # the latent knows the place
     "prediction_to_persistence_4_steps": Floor(0.30, True),  # imagination beats "nothing changes"
     "latent_rank": Floor(10, False),  # the latent has not collapsed
     "better_than_nothing_moves": Floor(0.30, False),  # the same a second ahead, of a recording without odometry

@@ -18,13 +18,13 @@ import torch
 from ami_ros.adaptation.adapter import Adapter
 from ami_ros.adaptation.segments import Segment, single
 from ami_ros.adaptation.weights import AdaptationConfig, Weights, apply
+from ami_ros.commands import STILL, Command
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
-from ami_ros.evaluation.expedition import RandomDriver
 from ami_ros.evaluation.goals import GoalSampler, SampledGoal
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.geometry import Array
-from ami_ros.simulation.exploration import PERIOD
+from ami_ros.simulation.exploration import PERIOD, Explorer
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.noise import UNTINTED
 from ami_ros.simulation.simulator import Simulator
@@ -103,6 +103,23 @@ class Learner:
         self._version = self.adapter.version
         apply(self.adapter.weights_in_use, self.model, self.trained)
         return self.adapter.weights_in_use
+
+
+class RandomDriver:
+    """Drives the simulated robot in place of the planner, as when data is recorded: a new command each PERIOD."""
+
+    def __init__(self, loop: ClosedLoop, rng: np.random.Generator) -> None:
+        self._loop, self._explorer = loop, Explorer(rng, loop.simulator.description)
+        self._command: Command = STILL
+        self._due = loop.simulator.time
+
+    def __call__(self) -> Command:
+        """The command of this moment."""
+        seen = self._loop.seen
+        if seen is not None and self._loop.simulator.time > self._due - 1e-6:
+            self._command = self._explorer.command(seen.scan)
+            self._due += PERIOD
+        return self._command
 
 
 class LearningLoop(ClosedLoop):

@@ -22,7 +22,6 @@ from ami_ros.evaluation.classical.drive import ClassicalRobot, coverage
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.goals import GoalSampler
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.evaluation.map_quality import COVERED
 from ami_ros.evaluation.rival_loops import TrueLoop
 from ami_ros.evaluation.specialist import Learn, Specialist, Tour, learn_more
 from ami_ros.evaluation.task_drive import TaskDrive
@@ -48,6 +47,7 @@ METHODS = (COURSE, SPECIALIST, CLASSICAL, "without_memory", "exact_dynamics")
 FOREIGN_ALLOWANCE = SEARCH_ALLOWANCE["far"]  # [s] for a picture of another building: nobody told the robot that it is
 STREAM = 0xB117D1  # keeps random numbers apart from those of other benches
 
+COVERED = 0.75  # [m] of driving from a place within which a spot is known
 OUTSIDE = 2.5  # [m] from all places that the robot knows, at least, where it has not been
 TRIES = 2000  # of finding such a pose
 Report = Callable[[str], None]  # what is going on

@@ -12,41 +12,6 @@ from typing import Any
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.scenario_kinds import Part, Report, Row, chosen, model_at
-from ami_ros.robots.derived import simulated_robot
-
-
-@dataclass(frozen=True)
-class Places:
-    """What a memory of places is worth in a world that the robot explores; see `place_bench`."""
-
-    world: str = "home"  # a world, a world file, or building:SEED
-    minutes: float = 15.0  # of exploring from an empty memory
-    starts: int = 60  # from cold, at random poses
-    goals: int = 200  # pictures that memory has to place
-    kidnappings: int = 20  # times that it is carried away
-    hours: float = 0.0  # of driving on, after which it is measured again
-    model: str = ""  # folder; empty: the one that ships
-
-    def parts(self) -> Sequence[Part]:
-        return [Part("places")]
-
-    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
-        from ami_ros.evaluation.place_bench import PlaceBench, Settings
-        from ami_ros.simulation.simulator import Simulator
-        from ami_ros.world_model.checkpoint import load_model
-
-        loaded = load_model(model_at(self.model, "onboard"))
-        robot = simulated_robot(loaded.model.spec)
-        settings = Settings(self.minutes, self.starts, self.goals, self.kidnappings, self.hours, seed)
-        with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
-            bench = PlaceBench(
-                loaded, lambda run: Simulator(self.world, robot, seed=run), settings, Path(scratch) / "places.memory",
-                lambda what, done, total: report(f"{what}: {done} of {total}"),
-            )  # fmt: skip
-            figures: Row = dict(bench.run())
-            for name, curve in bench.curves.items():
-                figures[f"{name}_reliability"] = [list(point) for point in curve]
-            yield figures
 
 
 @dataclass(frozen=True)
@@ -191,35 +156,6 @@ class Pictures:
             yield from measure(each, pairs, rivals, self.rival_pairs, seed)
         for one, other in combinations(seen, 2):
             yield across(one, other, pairs, self.across_pairs, seed)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """A large memory: searches, filters, routes, appends, reload, disk and RAM; see `memory_load`."""
-
-    entries: int = 100_000  # places
-    queries: int = 1000  # of each kind
-    scratch: str = ""  # folder on the disk to measure; empty: one of temp files
-    model: str = ""  # folder with a home.memory; empty: the one that ships
-
-    def parts(self) -> Sequence[Part]:
-        return [Part("memory")]
-
-    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
-        from ami_ros.evaluation.memory_load import load_memory
-        from ami_ros.evaluation.memory_search import time_searches
-        from ami_ros.evaluation.memory_town import build_town
-        from ami_ros.world_model.checkpoint import load_model
-
-        folder = model_at(self.model, "onboard")
-        loaded = load_model(folder)
-        town = build_town(loaded, folder / "home.memory", self.entries, self.queries, seed)
-        report(f"searching among {self.entries} places")
-        for timing in time_searches(loaded.model, town):
-            yield {"search": timing.name} | {k: v for k, v in vars(timing).items() if k != "name"}
-        with tempfile.TemporaryDirectory(prefix="ami_bench_", dir=self.scratch or None) as name:
-            for figure, value in load_memory(town, loaded, Path(name), seed, report).items():
-                yield {"figure": figure.replace("_", " "), "value": value}
 
 
 @dataclass(frozen=True)

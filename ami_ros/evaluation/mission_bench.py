@@ -1,4 +1,4 @@
-"""Missions and exploring in the closed loop: how many legs, and how much of a world is known after how long."""
+"""Missions in the closed loop: how many legs are reached."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ import numpy as np
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.evaluation.map_quality import COVERED
 from ami_ros.evaluation.rates import wilson_interval
 from ami_ros.evaluation.task_drive import TaskDrive
 from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, goal_errors
 from ami_ros.geometry import Array, compose
-from ami_ros.mission.exploration import Exploration
-from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission import Mission, MissionPlan
 from ami_ros.mission.task import Destination
 from ami_ros.registration import register
@@ -31,7 +28,6 @@ Report = Callable[[str, float, float], None]  # what is going on, done, of so mu
 STREAM = 0x3155107  # keeps the random numbers apart from those of recorded runs, whatever the seed
 APART = 1.0  # [m] between the places of a mission
 LEG_SECONDS = 90.0  # for each try, as for far goals
-ENOUGH = 0.9  # of the reachable area
 
 
 @dataclass(frozen=True)
@@ -39,10 +35,8 @@ class Settings:
     """How much."""
 
     legs: int = 8
-    minutes: float = 15.0  # of exploring, the way back not counted
     seed: int = 0
     loop: LoopConfig = field(default_factory=LoopConfig)
-    exploration: ExplorationConfig = field(default_factory=ExplorationConfig)
 
 
 def run_mission(
@@ -98,49 +92,3 @@ def _stood_there(loop: ClosedLoop, place_id: int, pose: Array, frame: Array | No
     place = loop.memory.map.place(place_id)
     distance, turn = goal_errors(pose, compose(frame, place.pose))
     return distance <= REACHED_DISTANCE and turn <= REACHED_HEADING
-
-
-def run_exploration(
-    loaded: LoadedModel, make_robot: Callable[[int], Simulator], settings: Settings, report: Report
-) -> Figures:
-    """Explores from an empty memory, until nothing new is in reach or the time is over, and comes back.
-
-    Seen is what lies within 0.75 m of driving of a remembered place, as in `./ami bench places`.
-    """
-    rng = np.random.default_rng([settings.seed, STREAM, 1])
-    robot = make_robot(int(rng.integers(2**31)))
-    space = FreeSpace(robot.world)
-    start = space.sample_pose(rng)
-    robot.reset(start)
-    loop = ClosedLoop(loaded, robot, None, settings.loop, settings.seed)
-    allowance = 60.0 * settings.minutes
-    drive = TaskDrive(loop, Exploration(settings.exploration, allowance))
-    enough, looked = None, 0.0
-    for _ in drive.run(allowance + 4 * LEG_SECONDS):
-        if enough is None and drive.elapsed >= looked:
-            looked = drive.elapsed + 10.0
-            if space.share_within(np.array(list(drive.truths.values())), COVERED) >= ENOUGH:
-                enough = drive.elapsed
-        report("exploring", min(drive.elapsed, allowance), allowance)
-    loop.cancel()
-    loop.wait(loop.config.settle)
-    truth = robot.ground_truth()
-    distance, turn = goal_errors(truth.pose, start)
-    return {
-        "explore_seen_share": space.share_within(np.array(list(drive.truths.values())), COVERED),
-        "explore_seen_90_percent_s": enough,
-        "explore_s": drive.elapsed,
-        "explore_driven_m": drive.distance,
-        "explore_places": len(loop.memory),
-        "explore_back": float(drive.task.code == 0 and distance <= REACHED_DISTANCE and turn <= REACHED_HEADING),
-        "explore_back_error_m": distance,
-        "explore_back_error_rad": turn,
-        "explore_contacts": truth.contacts,
-    } | _errors(drive)
-
-
-def _errors(drive: TaskDrive) -> Figures:
-    """What the model could learn from where the robot drove; only what it has word of."""
-    error, expected = np.array(drive.readings).reshape(-1, 2).T
-    named = (("explore_error_mean", error), ("explore_expected_error_mean", expected))
-    return {name: float(np.nanmean(values)) for name, values in named if np.isfinite(values).any()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,6 @@ from scipy.stats import spearmanr
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.encoded import Encoded, Progress, encode_recording
 from ami_ros.evaluation.foresight import STEPS, Foresight, look_ahead
-from ami_ros.evaluation.probes import Probe, fit_probes
 from ami_ros.evaluation.violation_of_expectation import LASTING, Violations, area, violate
 from ami_ros.geometry import Array, relative, wrap
 from ami_ros.learning.dataset import Dataset
@@ -101,8 +99,6 @@ class ModelQuality:
     sighted: PoseErrors | None  # where the second moment is a picture only, and pictures are compared
     goal_unexplained: float | None  # share of the latent's variance that the picture alone does not give
     latent_rank: float
-    linear_probe: Probe | None
-    probe: Probe | None
     place_auroc: float | None  # the contrastive critic: same place against places farther than OTHER_PLACE
     uncertainty: Uncertainty | None  # None: it has no ensemble
 
@@ -117,8 +113,6 @@ class ModelQuality:
             **(_pose_figures("goal", self.pictured.within(0.0, WITHIN)) if self.pictured else {}),
             **(_pose_figures("sighted", self.sighted.within(0.0, WITHIN)) if self.sighted else {}),
             "goal_unexplained": self.goal_unexplained,
-            **(_probe_figures("probe", self.probe) if self.probe else {}),
-            **(_probe_figures("linear_probe", self.linear_probe) if self.linear_probe else {}),
             "place_auroc": self.place_auroc,
             **self._surprise(),
             **(self.uncertainty.figures() if self.uncertainty else {}),
@@ -128,19 +122,13 @@ class ModelQuality:
     def _foresight(self) -> dict[str, float]:
         seen = self.foresight
         ratio = seen.prediction / seen.persistence
-        found = {
+        return {
             "prediction_to_persistence": float(ratio[0]),
             "prediction_to_persistence_4_steps": float(ratio[3]),
             "prediction_to_persistence_10_steps": float(ratio[9]),
             "shuffle_to_prediction": float(seen.shuffled[0] / seen.prediction[0]),
             "shuffle_to_prediction_4_steps": float(seen.shuffled[3] / seen.prediction[3]),
         }
-        if seen.position_m is not None and seen.bound_m is not None:
-            found |= {
-                "imagined_position_4_steps_m": float(seen.position_m[3]),
-                "observed_position_m": float(seen.bound_m[3]),
-            }
-        return found
 
     def _surprise(self) -> dict[str, float]:
         seen = self.violations
@@ -172,12 +160,8 @@ def measure_model(
     if not len(encoded.starts(max(STEPS, LASTING), rng, 1)):
         needed = STEPS * model.spec.step_duration
         raise AmiError(f"evaluate: no tested episode of {dataset.folder} lasts {needed:.0f} s; record longer ones")
-    linear = probe = None
-    if dataset.card.has_truth:
-        report("probing", 0, 1)
-        linear, probe = fit_probes(encoded, seed)
     report("imagining", 0, 1)
-    foresight = look_ahead(encoded, probe.read if probe else None, rng)
+    foresight = look_ahead(encoded, rng)
     report("surprising", 0, 1)
     violations = violate(encoded, rng)
     report("comparing", 0, 1)
@@ -193,8 +177,6 @@ def measure_model(
         sighted=None if model.sighting is None else _sight_errors(encoded, first, second),
         goal_unexplained=None if goals is None else float(np.mean((goals - latents[second]) ** 2) / latents.var()),
         latent_rank=effective_rank(latents[encoded.tested]),
-        linear_probe=linear,
-        probe=probe,
         place_auroc=_place_auroc(encoded, rng) if dataset.card.has_truth else None,
         uncertainty=measure_uncertainty(encoded, foresight),
     )
@@ -296,17 +278,3 @@ def _pose_figures(name: str, errors: PoseErrors) -> dict[str, float]:
         f"{name}_heading_median_rad": float(np.median(errors.heading_rad)),
         f"{name}_distance_gain": errors.gain,
     }
-
-
-def _probe_figures(name: str, probe: Probe) -> dict[str, float]:
-    return {
-        f"{name}_position_median_m": float(np.median(probe.position_m)),
-        f"{name}_position_p90_m": float(np.percentile(probe.position_m, 90)),
-        f"{name}_heading_median_rad": float(np.median(probe.heading_rad)),
-    }
-
-
-def bins(errors: PoseErrors) -> Sequence[tuple[str, PoseErrors]]:
-    """Errors by distance, with the bounds in words; bins without pairs are left out."""
-    found = ((f"{a:g} to {b:g} m", errors.within(a, b)) for a, b in zip(DISTANCES[:-1], DISTANCES[1:], strict=True))
-    return [(words, part) for words, part in found if len(part.position_m)]

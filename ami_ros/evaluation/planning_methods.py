@@ -13,8 +13,8 @@ import numpy as np
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.door_trials import drive_tasks
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.evaluation.mission_bench import ENOUGH, Settings, run_exploration, run_mission
-from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
+from ami_ros.evaluation.mission_bench import Settings, run_mission
+from ami_ros.evaluation.rival_loops import TrueLoop
 from ami_ros.evaluation.trials import Trial
 from ami_ros.robots.derived import simulated_robot
 from ami_ros.simulation.simulator import Simulator
@@ -22,7 +22,6 @@ from ami_ros.world_model.checkpoint import load_model
 
 Row = dict[str, Any]  # JSON: kind, tried, reached, collisions, time_s, plan_ms, and how it went
 MISSION_LEGS = 8
-EXPLORE_MINUTES = 15.0
 
 
 @dataclass(frozen=True)
@@ -93,21 +92,10 @@ def _silent(what: str, done: float, total: float) -> None:
 
 
 def _mission(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
-    settings = Settings(MISSION_LEGS, 0.0, seed, setting.loop)
+    settings = Settings(MISSION_LEGS, seed, setting.loop)
     found = run_mission(load_model(setting.model), _robot(setting), setting.memory, settings, _silent)
     own = {"tried": MISSION_LEGS, "reached": found["mission_reached"], "collisions": found["mission_contacts"]}
     yield found | own | {"kind": "leg", "time_s": found["mission_s"], "plan_ms": []}
-
-
-def _explore(setting: Setting, seed: int, course: Sequence[Row]) -> Iterator[Row]:
-    """Reached: so much of the world was seen in time; `time_s` is when."""
-    found = run_exploration(
-        load_model(setting.model), _robot(setting), Settings(0, EXPLORE_MINUTES, seed, setting.loop), _silent
-    )
-    when = found["explore_seen_90_percent_s"]
-    reached = when is not None and when <= 60 * EXPLORE_MINUTES and (found["explore_seen_share"] or 0) >= ENOUGH
-    own = {"tried": 1, "reached": int(reached), "time_s": when or found["explore_s"]}
-    yield found | own | {"kind": "world", "collisions": found["explore_contacts"], "plan_ms": []}
 
 
 def _robot(setting: Setting) -> Callable[[int], Simulator]:
@@ -132,9 +120,7 @@ COURSE = "onboard"  # whose goals others follow
 METHODS: dict[str, Method] = {
     COURSE: Method(_ours),
     "flat": Method(_followed(_flat), follows=True),
-    "random": Method(_followed(RandomLoop), follows=True),
     "true dynamics": Method(_followed(TrueLoop), follows=True),
     "doors": Method(_doors),
     "mission": Method(_mission),
-    "explore": Method(_explore),
 }

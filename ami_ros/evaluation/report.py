@@ -31,7 +31,6 @@ def success_rates(trials: Sequence[Trial]) -> dict[str, SuccessRate]:
 
 def demo_report(
     trials: Sequence[Trial],
-    flat_trials: Sequence[Trial] | None,
     control: ControlRecord,
     processes: Sequence[ProcessCost],
     **settings: Any,
@@ -39,8 +38,7 @@ def demo_report(
     """Everything that `./ami demo --json` writes.
 
     Args:
-        trials: the goals driven with memory, in order.
-        flat_trials: the same goals without memory; None: that was not asked.
+        trials: the goals that were driven to, in order.
         control: commands of all drives.
         processes: what each process cost.
         settings: further top-level keys, `seed`, `world` and `robot` among them.
@@ -50,10 +48,6 @@ def demo_report(
     report["collisions"] = sum(t.collisions for t in trials)
     report["processes"] = [asdict(p) for p in processes]
     report["goals"] = [t.to_json() for t in trials]
-    if flat_trials is not None:
-        report["no_memory"] = {kind: rate.to_json() for kind, rate in success_rates(flat_trials).items()}
-        report["no_memory"]["collisions"] = sum(t.collisions for t in flat_trials)
-        report["no_memory"]["goals"] = [t.to_json() for t in flat_trials]
     return report | settings | {"version": __version__, "hardware": hardware()}
 
 

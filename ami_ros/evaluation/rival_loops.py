@@ -1,9 +1,8 @@
-"""What our loop is compared with: the same loop that knows the truth, and one that drives at random."""
+"""What our loop is compared with: the same loop that knows the truth."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,35 +11,24 @@ from ami_ros.commands import STILL, of_width
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, goal_errors
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import Array
-from ami_ros.mission.navigator import Navigator
 from ami_ros.parts.part import Bus, Part
 from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.parts.planner import PlannerPart
 from ami_ros.parts.ports import FIND_ROUTE, LATENT, LOCATION, ODOM, SCAN, Motion, Port
 from ami_ros.parts.synchroniser import Synchroniser
 from ami_ros.parts.world_model import Learner
-from ami_ros.places.codes import Code as MemoryCode
+from ami_ros.places.codes import Code
 from ami_ros.places.types import Location, Place, Route
-from ami_ros.planning.codes import Code
-from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.types import Decision, Goal, Percept, RouteRequest, State
+from ami_ros.planning.types import Goal, RouteRequest
 from ami_ros.scan import Scan
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.spec import InputSpec
 
-NOTHING: NDArray[np.float32] = np.zeros(0, np.float32)
 SPACING = 0.3  # between places of a true route [m]
-
-
-def by_scan(config: LoopConfig) -> Synchroniser:
-    """A synchroniser for whoever looks at no pictures."""
-    agent = config.agent
-    return Synchroniser(InputSpec(image_size=0), agent.freshness, agent.scan_max_age, agent.max_rate)
 
 
 class ByScan(Part):
@@ -52,7 +40,9 @@ class ByScan(Part):
 
     def __init__(self, bus: Bus, config: LoopConfig, latent: Callable[[], NDArray[np.float32]]) -> None:
         super().__init__(bus)
-        self._frames, self._latent = by_scan(config), latent
+        agent, unseen = config.agent, InputSpec(image_size=0)
+        self._frames = Synchroniser(unseen, agent.freshness, agent.scan_max_age, agent.max_rate)
+        self._latent = latent
 
     def on_scan(self, stamp: float, scan: Scan) -> None:
         if self._frames.take_scan(stamp, scan, self.bus.now()) is not None:
@@ -126,7 +116,7 @@ class TrueRoutes:
         goal = np.array([x, y, np.arctan2(s, c)])
         way = self._space.path(self._simulator.ground_truth().pose, goal)
         if not len(way):
-            raise AmiError("there is no way", MemoryCode.NO_ROUTE)
+            raise AmiError("there is no way", Code.NO_ROUTE)
         return self._route(way, goal)
 
     def _route(self, way: Array, goal: Array) -> Route:
@@ -139,57 +129,3 @@ class TrueRoutes:
             Place(k + 1, pose, true_latent(pose, self._still), "", "", 0.0, 0.0, 1) for k, pose in enumerate(poses)
         ]
         return Route(places, float(length[-1]), goal, 1.0)
-
-
-class Forgetful(Part):
-    """Remembers nothing."""
-
-    name = "memory"
-
-
-class RandomNavigator:
-    """In place of a navigator: any command that the robot can carry out; an oracle stops it at the goal."""
-
-    goal: Array  # (3,) in the world
-    until: float  # [s]
-
-    def __init__(self, simulator: Simulator, robot: Kinematics, seed: int) -> None:
-        self._simulator, self._robot, self._rng = simulator, robot, np.random.default_rng(seed)
-
-    def start(self, goal: Goal) -> None:
-        """See `Navigator`; the oracle knows better."""
-
-    def step(self, percept: Percept) -> Decision:
-        """Nothing is looked at."""
-        distance, turn = goal_errors(self._simulator.ground_truth().pose, self.goal)
-        if distance <= REACHED_DISTANCE and turn <= REACHED_HEADING:
-            return Decision(State.STOPPING, "happens to be there", done=True, succeeded=True)
-        if percept.stamp > self.until:
-            return Decision(State.IDLE, "out of time", code=Code.TIMEOUT, done=True)
-        return Decision(State.CONTROLLING, "at random", self._rng.uniform(self._robot.low, self._robot.high)[None])
-
-
-class RandomLoop(ClosedLoop):
-    """Random commands, a new one with each frame; an oracle stops it when it happens to be at the goal."""
-
-    def __init__(self, loaded: LoadedModel, simulator: Simulator, config: LoopConfig, seed: int) -> None:
-        super().__init__(loaded, simulator, None, config, seed)
-
-    def make_perception(self) -> Part:
-        return ByScan(self.bus.seat("perception"), self.config, lambda: NOTHING)
-
-    def make_world_model(self, learner: Learner | None) -> None:
-        """Nothing is expected."""
-
-    def make_memory(self, width: int) -> Part:
-        return Forgetful(self.bus.seat("memory"))
-
-    def make_planner(self, seed: int) -> PlannerPart:
-        robot = self.config.agent.navigator.planner.kinematics
-        self._random = RandomNavigator(self.simulator, robot, seed)
-        return self.planner_of(cast(Navigator, self._random), self.followed())
-
-    def set_goal(self, goal: Array, allowance: float) -> None:
-        """For the oracle."""
-        self._random.goal, self._random.until = goal, self.simulator.time + allowance
-        self.start(Goal(NOTHING))

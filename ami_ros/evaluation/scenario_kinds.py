@@ -71,7 +71,7 @@ class Planning:
 
     world: str = "home"  # a world, a world file, or building:SEED
     goals: int = 20  # a seed, half of them far
-    baselines: tuple[str, ...] = ()  # onboard, flat, random, true dynamics, doors, mission, explore; empty: all
+    baselines: tuple[str, ...] = ()  # onboard, flat, true dynamics, doors, mission; empty: all
     model: str = ""  # folder; empty: the one that ships
     memory: str = ""  # file; empty: the one beside the model
     set: tuple[str, ...] = ()  # of the stack, as agent.navigator.planner.solver.samples=64

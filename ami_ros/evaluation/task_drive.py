@@ -39,7 +39,6 @@ class TaskDrive:
         truths: the true pose (3,) at which each place was founded meanwhile, by id.
         believed: poses (3,) in the map frame at the moments at which memory was sure, with ...
         true: ... the true ones.
-        readings: error of each prediction, and the error that the model had expected [latent units; NaN: no word].
         distance: that was driven [m].
         elapsed: simulated [s].
     """
@@ -50,7 +49,6 @@ class TaskDrive:
     truths: dict[int, Array] = field(default_factory=dict)
     believed: list[Array] = field(default_factory=list)
     true: list[Array] = field(default_factory=list)
-    readings: list[tuple[float, float]] = field(default_factory=list)
     distance: float = 0.0
     elapsed: float = 0.0
     _began: float = 0.0  # when the leg under way was given
@@ -85,9 +83,7 @@ class TaskDrive:
         self.legs.append(LegRecord(leg, outcome.succeeded, outcome.code, outcome.message, self._began, now, here))
 
     def _note(self, percept: Percept) -> None:
-        """What the robot believes and how surprised it is, beside the truth."""
+        """Where the robot believes to be, beside the truth."""
         if percept.location is not None and percept.location.localised:
             self.believed.append(percept.location.pose)
             self.true.append(self.loop.truth_at(percept.location.stamp))
-        if percept.surprise is not None:
-            self.readings.append((percept.surprise.error, percept.surprise.expected))

@@ -62,26 +62,13 @@ def test_demo_drives_reports_and_records(children: Children, ros: RosPeer, model
     assert (folder / "bag" / "metadata.yaml").is_file()
 
 
-def test_flat_planner_drives_the_same_goals_in_one_process(children: Children, model: Path, tmp_path: Path) -> None:
+def test_all_nodes_drive_in_one_process(children: Children, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    options = (
-        "--headless",
-        "--goals",
-        "1",
-        "--min-success",
-        "0.01",
-        "--real-time-factor",
-        "3",
-        "--no-memory",
-        "--composed",
-    )
+    options = ("--headless", "--goals", "1", "--min-success", "0.01", "--real-time-factor", "3", "--composed")
     demo = start(children, model, *options, "--json", str(out))
     code = demo.wait(800)
     report = figures(out)
-    assert code == (0 if report["near"]["reached"] else 1)
-    (with_memory,), (flat,) = report["goals"], report["no_memory"]["goals"]
-    assert flat["goal"] == with_memory["goal"]
-    assert flat["start"] == pytest.approx(with_memory["start"], abs=0.06)
+    assert code == (0 if report["near"]["reached"] else 1) and len(report["goals"]) == 1
     assert {p["name"] for p in report["processes"]} == {"simulator", "composed", "supervisor", "demo"}
 
 

@@ -42,7 +42,6 @@ def make(model_folder: Path | None, **changes: Any) -> DemoSettings:
         "memory": None,
         "goals": 4,
         "seed": 1,
-        "no_memory": False,
         "composed": False,
         "headless": True,
         "json": None,

@@ -1,13 +1,14 @@
 import io
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from ami_ros.app.demo_table import DemoTable, control_line
-from ami_ros.app.telemetry import Telemetry
+from ami_ros.app.telemetry import Leg, Telemetry
 from ami_ros.evaluation.control import ControlRecord
-from ami_ros.evaluation.goals import GoalKind
+from ami_ros.evaluation.goals import GoalKind, SampledGoal
 from ami_ros.evaluation.resources import ProcessCost
 from ami_ros.evaluation.trials import Trial
 
@@ -54,15 +55,13 @@ def test_line_of_a_goal_that_only_seems_reached_says_why(console: Console, chang
     assert reason in written(console)
 
 
-def test_summary_sets_memory_beside_the_flat_planner(console: Console) -> None:
-    trials = [drive(), drive("far")]
-    flat = [drive(), drive("far", "aborted")]
+def test_summary_has_rates_with_intervals_and_processes(console: Console) -> None:
+    trials = [drive(), drive("far"), drive("far", "aborted")]
     control = ControlRecord().to_json()
-    DemoTable(console, 2).summary(trials, flat, control, [ProcessCost("planner", 1, 41.0, 310.0)])
+    DemoTable(console, 3).summary(trials, control, [ProcessCost("planner", 1, 41.0, 310.0)])
     text = written(console)
-    assert "with memory" in text and "flat, no memory" in text
-    far = next(line for line in text.splitlines() if line.startswith("far"))
-    assert "1/1 = 100 % (21 to 100 %)" in far and "0/1 = 0 % (0 to 79 %)" in far
+    near, far = (next(line for line in text.splitlines() if line.startswith(kind)) for kind in ("near", "far"))
+    assert "1/1 = 100 % (21 to 100 %)" in near and "1/2 = 50 % (9 to 91 %)" in far
     assert "planner" in text and "310" in text
 
 
@@ -76,9 +75,10 @@ def test_control_line_tells_rate_gap_and_latency() -> None:
     assert line == "commands at 10.0 Hz, longest gap 0.10 s · image to command p50 50 ms, p95 50 ms · 1 contact"
 
 
-def test_live_panel_shows_what_is_known_and_dashes_for_the_rest() -> None:
+def test_a_terminal_shows_what_goes_on() -> None:
     console = Console(file=io.StringIO(), width=120, force_terminal=True)
     with DemoTable(console, 3) as table:
-        table.update(None, Telemetry(state="CONTROLLING", energy=0.42, decision="turning to look"))
+        table.update(None, Telemetry(state="CONTROLLING", decision="turning to look"))
+        table.update(Leg(1, SampledGoal("far", np.zeros(3), 4.0), b"", 0.0, 90.0), Telemetry(12.0, state="PLANNING"))
     text = written(console)
-    assert "controlling" in text and "0.42" in text and "turning to look" in text and "–" in text
+    assert "turning to look" in text and "goal 2/3 far, 12 of 90 s: planning" in text

@@ -44,9 +44,9 @@ def test_the_truth_is_shown_in_the_map_that_the_robot_made() -> None:
 def test_finished_goals_are_counted() -> None:
     scene = Scene()
     view = DemoView(scene, BACKDROP, ABOUT)
-    view.memory, view.finished = False, True
+    view.finished = True
     view.update(None, Observed(), [TRIAL])
     demo = scene.state()["demo"]
-    assert demo["near"] == {"reached": 0, "n": 1} and demo["memory"] is False and demo["finished"] is True
+    assert demo["near"] == {"reached": 0, "n": 1} and demo["finished"] is True
     assert demo["trials"] == [{"kind": "near", "success": False, "time": 9.0, "words": ""}]
     assert dumps(scene.state())

@@ -10,6 +10,7 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.building_trials import (
+    COVERED,
     OUTSIDE,
     BuildingSetting,
     drive_building,
@@ -19,7 +20,6 @@ from ami_ros.evaluation.building_trials import (
 )
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.goals import GoalKind
-from ami_ros.evaluation.map_quality import COVERED
 from ami_ros.evaluation.specialist import learn_more
 from ami_ros.evaluation.trials import Trial
 from ami_ros.share import share

@@ -19,19 +19,12 @@ ASKED = {"near", "far", "control", "collisions", "processes", "goals", "seed", "
 def test_report_has_the_keys_that_were_promised(trial: Callable[..., Trial]) -> None:
     trials = [trial(), trial(kind="far", status="aborted", collisions=2)]
     report = demo_report(
-        trials, None, ControlRecord(), [ProcessCost("planner", 7, 40.0, 300.0)], seed=1, world="home", robot="ami_bot"
+        trials, ControlRecord(), [ProcessCost("planner", 7, 40.0, 300.0)], seed=1, world="home", robot="ami_bot"
     )
     assert set(report) >= ASKED
-    assert "no_memory" not in report
     assert set(report["near"]) == {"n", "reached", "rate", "wilson_low", "wilson_high"}
     assert (report["near"]["reached"], report["far"]["reached"], report["collisions"]) == (1, 0, 2)
     json.dumps(report, allow_nan=False)
-
-
-def test_flat_planner_is_reported_beside_in_the_same_form(trial: Callable[..., Trial]) -> None:
-    report = demo_report([trial()], [trial(still=False)], ControlRecord(), [], seed=1, world="home", robot="ami_bot")
-    assert set(report["no_memory"]["near"]) == set(report["near"])
-    assert report["no_memory"]["near"]["reached"] == 0
 
 
 def test_json_file_is_replaced_whole(tmp_path: Path) -> None:

@@ -13,11 +13,10 @@ import pytest
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalKind
 from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.evaluation.rival_loops import RandomLoop, TrueLoop
+from ami_ros.evaluation.rival_loops import TrueLoop
 from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.parts.config import AgentConfig
-from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.robots.derived import simulated_robot
@@ -79,17 +78,6 @@ def test_on_the_truth_a_car_reaches_poses_beside_it_and_in_another_room() -> Non
     for kind, goal in goals.items():
         trial = loop.drive(kind, robot.ground_truth().pose, goal, 4.0)
         assert trial.success and trial.collisions == 0
-
-
-def test_random_commands_end_in_time_and_an_oracle_stops_them_at_the_goal() -> None:
-    robot = Loopback("two_rooms", image_size=IMAGE_SIZE)
-    start = np.array([0.6, 0.6, 2.0])
-    robot.place(start)
-    loop = RandomLoop(EXACT, cast(Simulator, robot), CONFIG, 0)
-    lost = loop.drive("near", start, np.array([3.3, 2.3, -1.0]), 4.0)
-    assert not lost.success and lost.error_code == Code.TIMEOUT and 29 < lost.time_s < 32 and lost.driven_m > 0.1
-    there = robot.ground_truth().pose
-    assert loop.drive("near", there, there, 0.0).status == "succeeded"
 
 
 @pytest.mark.parametrize("make", [Loopback, partial(Simulator, pictures=False)])

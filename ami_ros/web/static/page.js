@@ -77,7 +77,7 @@ function demo(run) {
   $("demo").hidden = !run;
   if (!run) return;
   $("demo_words").textContent = `${run.world}, ${run.robot}, seed ${run.seed} · near ${run.near.reached} of ${run.near.n}, far ${run.far.reached} of ${run.far.n}`
-    + ` · contacts ${run.contacts} · ${run.pace ?? "–"} × real time${run.memory ? "" : " · flat planner, no memory"}${run.finished ? " · finished" : ""}`;
+    + ` · contacts ${run.contacts} · ${run.pace ?? "–"} × real time${run.finished ? " · finished" : ""}`;
   $("goals").replaceChildren(...Array.from({ length: run.total }, (_, i) => {
     const trial = run.trials[i], item = document.createElement("span");
     item.className = "goal"; item.dataset.result = trial ? (trial.success ? "yes" : "no") : run.goal === i ? "now" : "";
