@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ami_ros.app.tables import table
 from ami_ros.errors import AmiError
 
 if TYPE_CHECKING:
@@ -122,3 +121,13 @@ def measured(at: str, head: dict[str, Any]) -> str:
     ago = git("rev-list", "--count", f"{at}..HEAD")
     age = "" if ago is None else ", this commit" if ago == "0" else f", {ago} commits ago"
     return f"{at}{age}, {str(head['date'])[:10]}, {head['cores']} cores of {head['processor']}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; what would end a cell or begin a tag is escaped."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("<", "\\<")

@@ -6,7 +6,6 @@ import multiprocessing
 import tempfile
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,33 +103,17 @@ def drive(store: TrialStore, processes: int, console: Console) -> None:
     Raises:
         AmiError: as the kind of scenario, or a process was killed.
     """
-    from ami_ros.app import workers
-    from ami_ros.errors import AmiError
+    from ami_ros.app.workers import worker_pool
 
     keys, missing = store.keys, store.missing()
     if len(missing) < len(keys):
         console.print(f"{len(keys) - len(missing)} of {len(keys)} parts are there already", soft_wrap=True)
     if not missing:
         return
-    context = multiprocessing.get_context("spawn")  # a process that inherits a rendering context cannot render
-    manager = context.Manager()
-    telling, (wanted, end) = manager.dict(), context.Pipe(duplex=False)
-    executor = ProcessPoolExecutor(
-        min(processes, len(missing)), context, workers.start, ({"telling": telling, "wanted": wanted},)
-    )
-    try:
-        with console.status("") as status:
-            _watch(store, missing, executor, telling, status, console)
-    except BrokenProcessPool:
-        raise AmiError("bench: a worker was killed (out of memory?); try fewer --jobs") from None
-    except BaseException:
-        end.close()
-        raise
-    finally:
-        executor.shutdown(cancel_futures=True)
-        end.close()
-        wanted.close()
-        manager.shutdown()
+    with multiprocessing.get_context("spawn").Manager() as manager, console.status("") as status:
+        telling = manager.dict()
+        with worker_pool(min(processes, len(missing)), telling=telling) as pool:
+            _watch(store, missing, pool, telling, status, console)
 
 
 def _watch(

@@ -32,7 +32,7 @@ def main(
     """Drive the simulated robot about at random, and write one bag for each run."""
     from rich.console import Console
 
-    from ami_ros.app.collect_workers import Workers
+    from ami_ros.app.collect_workers import collect
     from ami_ros.config import from_mapping
     from ami_ros.learning.collection import CollectionConfig, open_collection
 
@@ -42,6 +42,6 @@ def main(
     console = Console(emoji=False, stderr=True)
     with open_collection(out, config) as missing:
         if missing:
-            contacts = Workers(out, config, missing, workers or len(os.sched_getaffinity(0))).run(console)
+            contacts = collect(out, config, missing, workers or len(os.sched_getaffinity(0)), console)
             console.print(f"{len(missing)} runs recorded; the robot touched something {contacts} times", soft_wrap=True)
     console.print(f"{config.steps} steps in {len(config.run_lengths())} runs are in {out}", soft_wrap=True)

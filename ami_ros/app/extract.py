@@ -12,8 +12,8 @@ def main(
     recordings: Annotated[
         list[Path],
         typer.Argument(
-            help="Bags (rosbag2 folders, .mcap, .db3 or .bag files), CARMEN logs (.log, .log.gz), Donkeycar tubs, "
-            "folders of one of them, or one LeRobotDataset v3."
+            help="Bags (rosbag2 folders, .mcap, .db3 or .bag files), Donkeycar tubs, folders of "
+            "one of them, or one LeRobotDataset v3."
         ),
     ],
     out: Annotated[

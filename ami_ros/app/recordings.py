@@ -1,4 +1,4 @@
-"""Recordings by their kind: bags, CARMEN logs, Donkeycar tubs, a LeRobotDataset."""
+"""Recordings by their kind: bags, Donkeycar tubs, a LeRobotDataset."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from rich.console import Console
 from ami_ros.app.extract_run import progress_bar
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_reader import OLD
-from ami_ros.learning.carmen import extract_carmen, logs_at
 from ami_ros.learning.dataset import Dataset, Progress
 from ami_ros.learning.extract import ExtractConfig, extract
 from ami_ros.learning.lerobot_import import import_lerobot
@@ -75,8 +74,4 @@ def _reader(recordings: Sequence[Path], out: Path, config: ExtractConfig) -> Cal
         return partial(import_lerobot, recordings[0], out, config)
     if tubs := find_tubs(recordings):
         return partial(extract_tubs, tubs, out, config)
-    if all(found := [logs_at(path) for path in recordings]):
-        return partial(extract_carmen, [log for logs in found for log in logs], out, config)
-    if any(found):
-        raise AmiError("extract: CARMEN logs and bags do not go into one data set; extract them one by one")
     return partial(extract, [bag for path in recordings for bag in find_bags(path)], out, config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -45,24 +46,9 @@ def main(
 
 
 def _mutate(paths: list[Path], tests: list[str], minutes: float) -> NoReturn:
-    from rich.console import Console
-
-    from ami_ros.app.mutation import Mutation
-
-    console = Console(emoji=False, highlight=False)
-    mutation = Mutation(paths, tests, Path(os.environ.get("AMI_STATE", REPOSITORY / ".ami")))
-    with console.status("copying") as status:
-        found = mutation.run(minutes, status.update)
-    for mutant in found.survivors:
-        console.print(
-            f"{mutant.path}: {mutant.was}\n{' ' * len(mutant.path)}  {mutant.becomes}", soft_wrap=True, markup=False
-        )
-    tried = found.killed + found.equivalent + len(found.survivors)
-    console.print(
-        f"{tried} mutants tried: {found.killed} killed, {found.equivalent} equivalent, {len(found.survivors)} survive; "
-        f"{found.pending} not tried yet"
-    )
-    sys.exit(1 if found.survivors or found.pending else 0)
+    sys.path.insert(0, str(REPOSITORY / "test"))
+    mutation = importlib.import_module("harness.mutation")
+    sys.exit(mutation.run(paths, tests, minutes, Path(os.environ.get("AMI_STATE", REPOSITORY / ".ami"))))
 
 
 def _path_from_here(argument: str) -> str:

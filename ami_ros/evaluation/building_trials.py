@@ -6,7 +6,6 @@ another building as well, to be refused.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +22,6 @@ from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.goals import GoalSampler
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.rival_loops import TrueLoop
-from ami_ros.evaluation.specialist import Learn, Specialist, Tour, learn_more
 from ami_ros.evaluation.task_drive import TaskDrive
 from ami_ros.evaluation.trials import SEARCH_ALLOWANCE, Trial, allowance_of
 from ami_ros.geometry import Array, compose, relative
@@ -42,8 +40,7 @@ from ami_ros.world_model.checkpoint import LoadedModel, load_model
 Row = dict[str, Any]  # JSON: method, kind (near, far, foreign, explore), what happened, and how it was judged
 COURSE = "general"  # the method that explores, and whose starts and goals the others follow
 CLASSICAL = "classical"  # explores by itself as well
-SPECIALIST = "specialist"  # goes on from the first one's model and memory
-METHODS = (COURSE, SPECIALIST, CLASSICAL, "without_memory", "exact_dynamics")
+METHODS = (COURSE, CLASSICAL, "without_memory", "exact_dynamics")
 FOREIGN_ALLOWANCE = SEARCH_ALLOWANCE["far"]  # [s] for a picture of another building: nobody told the robot that it is
 STREAM = 0xB117D1  # keeps random numbers apart from those of other benches
 
@@ -67,7 +64,6 @@ class BuildingSetting:
     methods: tuple[str, ...] = METHODS
     loop: LoopConfig = field(default_factory=LoopConfig)
     starts: Starts = "driven"  # from where the last goal ended, or switched on anew and not told where; see `Starts`
-    learn: Learn = learn_more  # how the specialist comes to its model
 
 
 def general_model(model: Path | None, robot: str) -> Path:
@@ -94,34 +90,21 @@ def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iter
     began = space.sample_pose(rng)
     simulator.reset(began, setting.seed)
     loop = ClosedLoop(loaded, simulator, None, setting.loop, setting.seed)
-    with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
-        tour = Tour(loop, Path(scratch)) if SPECIALIST in setting.methods else None
-        found, truths = explore(loop, space, 60.0 * setting.explore, report)
-        yield {"method": COURSE, "kind": "explore"} | found
-        if tour is not None:
-            tour.close(truths)
-        course: list[Row] = []
-        for row in drive_course(loop, space, setting, truths, report):
-            off = location_error(loop, truths)
-            course.append(row | {"location_error_m": off})
-            yield {"method": COURSE} | course[-1]
-        foreign = list(foreign_pictures(simulator.world.name, robot, setting.seed, setting.foreign))
-        yield from refuse(loop, foreign, COURSE, report)
-        for method in setting.methods:
-            report(method.replace("_", " "))
-            if method == CLASSICAL:
-                simulator.reset(began, setting.seed)
-                yield from drive_classical(ClassicalRobot(simulator), space, began, foreign, setting, report)
-            elif method == SPECIALIST and tour is not None:
-                setting.learn(setting.model, tour.bag, tour.model)
-                own = Specialist(tour, simulator, setting.loop, setting.seed)
-                yield from follow(method, own.loop, course, own.carry, report)
-                yield from refuse(own.loop, foreign, method, report)
-                own.close()
-            elif method != COURSE:
-                yield from follow(
-                    method, _other_loop(method, loaded, simulator, setting), course, simulator.place, report
-                )
+    found, truths = explore(loop, space, 60.0 * setting.explore, report)
+    yield {"method": COURSE, "kind": "explore"} | found
+    course: list[Row] = []
+    for row in drive_course(loop, space, setting, truths, report):
+        course.append(row | {"location_error_m": location_error(loop, truths)})
+        yield {"method": COURSE} | course[-1]
+    foreign = list(foreign_pictures(simulator.world.name, robot, setting.seed, setting.foreign))
+    yield from refuse(loop, foreign, report)
+    for method in setting.methods:
+        report(method.replace("_", " "))
+        if method == CLASSICAL:
+            simulator.reset(began, setting.seed)
+            yield from drive_classical(ClassicalRobot(simulator), space, began, foreign, setting, report)
+        elif method != COURSE:
+            yield from follow(method, _other_loop(method, loaded, simulator, setting), course, report)
     simulator.close()
 
 
@@ -180,11 +163,11 @@ def location_error(loop: ClosedLoop, truths: dict[int, Array]) -> float | None:
     return round(float(np.hypot(*(believed - loop.simulator.ground_truth().pose)[:2])), 3)
 
 
-def refuse(loop: ClosedLoop, foreign: list[NDArray[np.uint8]], method: str, report: Report) -> Iterator[Row]:
-    """What a method makes of pictures that were not taken here."""
+def refuse(loop: ClosedLoop, foreign: list[NDArray[np.uint8]], report: Report) -> Iterator[Row]:
+    """What it makes of pictures that were not taken here."""
     for index, picture in enumerate(foreign):
-        report(f"{method}: picture of another building {index + 1} of {len(foreign)}")
-        yield {"method": method, "kind": "foreign"} | refused(loop, picture)
+        report(f"picture of another building {index + 1} of {len(foreign)}")
+        yield {"method": COURSE, "kind": "foreign"} | refused(loop, picture)
 
 
 def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) -> tuple[Row, dict[int, Array]]:
@@ -295,14 +278,12 @@ def _other_loop(method: str, loaded: LoadedModel, simulator: Simulator, setting:
     return ClosedLoop(loaded, simulator, None, flat, setting.seed)
 
 
-def follow(
-    method: str, loop: ClosedLoop, course: list[Row], carry: Callable[[Array], None], report: Report
-) -> Iterator[Row]:
-    """A method that is put where the first one stood before each goal; `carry` does that."""
+def follow(method: str, loop: ClosedLoop, course: list[Row], report: Report) -> Iterator[Row]:
+    """A method that is put where the first one stood before each goal."""
     for index, given in enumerate(course):
         report(f"{method.replace('_', ' ')}: goal {index + 1} of {len(course)}")
         start, goal = np.array(given["start"]), np.array(given["goal"])
-        carry(start)
+        loop.simulator.place(start)
         trial = loop.drive(given["kind"], start, goal, given["path_length_m"], given["allowance_s"])
         yield {"method": method} | judged(trial) | {"ambiguous": given["ambiguous"]}
 

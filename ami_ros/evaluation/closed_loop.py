@@ -101,7 +101,6 @@ class ClosedLoop:
         self.trace: list[tuple[float, Array, Thought]] = []  # stamp [s], true pose, what was thought
         self.seen: Observation | None = None  # the newest
         self.commanded: Callable[[], Command] | None = None  # who drives in place of the planner
-        self.watch: Callable[[Thought | None], None] | None = None  # is told of each control period's end
         # Where memory believed the robot to be, and where it was, (n, 3) each: for goals of robots without a camera.
         self.beliefs: tuple[Array, Array] = (np.zeros((0, 3)), np.zeros((0, 3)))
         self._scan: Scan | None = None  # the newest that was made of a picture, in base_link
@@ -312,8 +311,6 @@ class ClosedLoop:
         self._sense(now)
         self.bus.run_until(now + CONTROL_PERIOD - 1e-9)
         self.move(self.sent)
-        if self.watch is not None:
-            self.watch(self._thought)
         return self._thought
 
     def _sense(self, now: float) -> None:

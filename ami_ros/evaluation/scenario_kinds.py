@@ -105,7 +105,7 @@ class Buildings:
     starts: Literal["driven", "anywhere", "outside"] = "driven"  # before each goal switched on where it was, or was not
     visit: str = ""  # what follows the name of a building: people, changed furniture, light (`simulation.visit`)
     robot: str = ""  # name, file or drawn:SEED; empty: the one that the model drives
-    baselines: tuple[str, ...] = ("general",)  # or specialist, classical, without_memory, exact_dynamics; empty: all
+    baselines: tuple[str, ...] = ("general",)  # or classical, without_memory, exact_dynamics; empty: all
     model: str = ""  # folder; empty: models/general, or its likeness without a camera
     set: tuple[str, ...] = ()  # of the stack, as agent.navigator.planner.solver.samples=64
 

@@ -9,84 +9,15 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.learning.dataset import Dataset, Progress
-from ami_ros.learning.dataset_writer import make_dataset
-from ami_ros.learning.extract import ExtractConfig
-from ami_ros.learning.resumable import PartialOutput
-from ami_ros.scan import Mount, Scan
-from ami_ros.world_model.perception import fit_scan
-
-SAME_CLOCK = "stamps that do not advance: rows are taken to be one period apart"
-
-
-def extract_carmen(logs: Sequence[Path], out: Path, config: ExtractConfig, progress: Progress) -> Dataset:
-    """Reads `logs` into the new data set `out`, an episode each.
-
-    Rows are as far apart as the scans are, which in most of these logs is a metre and not a time. Odometry is that of
-    the scans, and counts as the truth, too; there are no commands.
-
-    Raises:
-        AmiError: a log cannot be read or has no scan, `out` exists or cannot be written.
-    """
-
-    def read(output: PartialOutput) -> None:
-        beams = output.parts[0].facts["beams"] if output.parts else 0
-        for number in range(len(output.parts), len(logs)):
-            log = read_carmen(logs[number])
-            beams = beams or _beams(log, config.alignment.max_beams)
-            output.add(_columns(log, beams, config), _facts(log, beams))
-            progress(number + 1, len(logs))
-
-    return make_dataset(Path(out), logs, config.alignment.period, to_mapping(config), read)
-
-
-def _beams(log: CarmenLog, most: int) -> int:
-    """Columns of the scan over the full circle."""
-    return int(min(round(2 * np.pi / log.scans[0].scan.angle_increment), most))
-
-
-def _stamps(log: CarmenLog, period: float) -> Array:
-    """When each scan was taken [s]; some logs have lost it."""
-    stamps = np.array([row.stamp for row in log.scans])
-    return np.asarray(stamps if (np.diff(stamps) > 0).all() else period * np.arange(len(stamps)), np.float64)
-
-
-def _columns(log: CarmenLog, beams: int, config: ExtractConfig) -> dict[str, NDArray[Any]]:
-    n, none = len(log.scans), np.full(len(log.scans), np.nan)
-    starts = np.zeros(n, bool)
-    starts[0] = True
-    return {
-        "stamp": _stamps(log, config.alignment.period),
-        "scan": np.stack([fit_scan(row.scan, beams) for row in log.scans]).astype(np.float32),
-        "odometry": log.poses,
-        "command": np.zeros((n, config.width), np.float32),
-        "velocity": np.zeros((n, config.width), np.float32),
-        "heading": none.astype(np.float32),
-        "truth": log.poses,
-        "joints": np.zeros((n, 0), np.float32),
-        "starts": starts,
-        "offsets": np.zeros((n, 2), np.int64),
-    }
-
-
-def _facts(log: CarmenLog, beams: int) -> dict[str, Any]:
-    lost = not (np.diff([row.stamp for row in log.scans]) > 0).all()
-    source = {"path": str(log.path), "frames": len(log.scans), "topics": {}, "problems": [SAME_CLOCK] if lost else []}
-    dropped = {"lines that are damaged": log.skipped} if log.skipped else {}
-    facts = {"source": source, "dropped": dropped, "beams": beams, "image_size": (0, 0), "joints": []}
-    return facts | {"scanner": to_mapping(Mount(fixed=True))}
-
+from ami_ros.scan import Scan
 
 SUFFIXES = (".log", ".log.gz", ".clf", ".clf.gz", ".carmen", ".carmen.gz")
 LONGEST_LINE = 200_000  # characters; a scan of 10,000 beams has 70,000
@@ -132,18 +63,13 @@ def is_carmen(path: Path) -> bool:
     return path.is_file() and path.name.endswith(SUFFIXES)
 
 
-def logs_at(path: Path) -> list[Path]:
-    """The log at `path`, or all logs right in it, by name; empty where there are none."""
-    return [path] if is_carmen(path) else sorted(file for file in path.glob("*") if is_carmen(file))
-
-
 def find_logs(folder: Path) -> list[Path]:
     """The log at `folder`, or all logs right in it, by name.
 
     Raises:
         AmiError: there is none.
     """
-    found = logs_at(folder)
+    found = [folder] if is_carmen(folder) else sorted(file for file in folder.glob("*") if is_carmen(file))
     if not found:
         raise AmiError(f"there is no CARMEN log in {folder}: it should hold files named *.log or *.log.gz")
     return found

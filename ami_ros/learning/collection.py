@@ -21,16 +21,15 @@ import yaml
 from ami_ros.commands import Command
 from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.frames import encode_frame
-from ami_ros.robots.description import DEFAULT, RobotDescription
+from ami_ros.robots.description import DEFAULT
 from ami_ros.robots.drawn import PREFIX as DRAWN
 from ami_ros.scan import Scan
 from ami_ros.simulation.buildings.names import PREFIX, is_building, refuse_test_buildings
 from ami_ros.simulation.exploration import Explorer
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.robot import CONTROL_PERIOD, Observation, Robot, simulated
+from ami_ros.simulation.robot import CONTROL_PERIOD, Robot, simulated
 from ami_ros.simulation.routes import RouteDriver, Routes
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world_file import load_world
@@ -173,28 +172,17 @@ def record_step(bag: BagWriter, robot: Robot, driver: Driver, period: float) -> 
     command = driver(seen.scan)
     camera = robot.description.camera
     if seen.image is not None:
-        write_picture(bag, seen)
+        bag.image("image/compressed", seen.stamp, encode_frame(seen.image))
         if camera is not None:
             bag.camera_info("camera_info", seen.stamp, (camera.width, camera.height), camera.matrix)
-    write_moment(bag, robot.description, seen, robot.ground_truth().pose)
-    bag.command("cmd_vel", seen.stamp, *command)
-    robot.step(command, period)
-
-
-def write_picture(bag: BagWriter, seen: Observation) -> None:
-    """Writes what a camera sees."""
-    assert seen.image is not None
-    bag.image("image/compressed", seen.stamp, encode_frame(seen.image))
-
-
-def write_moment(bag: BagWriter, robot: RobotDescription, seen: Observation, truth: Array) -> None:
-    """Writes what a robot senses beside pictures, and its true pose (3,), all of one stamp."""
-    stamp, laser = seen.stamp, robot.laser
+    laser, stamp = robot.description.laser, seen.stamp
     assert laser is not None, "simulated robots have one"
-    own, frame = laser.scan(seen.scan.ranges), laser.frame or robot.frames.base
+    own, frame = laser.scan(seen.scan.ranges), laser.frame or robot.description.frames.base
     bag.scan("scan", stamp, own.ranges, own.angle_min, own.angle_increment, own.max_range, frame)
     bag.odometry("odom", stamp, seen.odometry, seen.velocity)
-    bag.pose("ground_truth", stamp, truth, "world")
+    bag.pose("ground_truth", stamp, robot.ground_truth().pose, "world")
+    bag.command("cmd_vel", stamp, *command)
+    robot.step(command, period)
 
 
 def _lock(file: IO[str], out: Path) -> None:

@@ -76,9 +76,12 @@ def test_control_line_tells_rate_gap_and_latency() -> None:
 
 
 def test_a_terminal_shows_what_goes_on() -> None:
-    console = Console(file=io.StringIO(), width=120, force_terminal=True)
-    with DemoTable(console, 3) as table:
-        table.update(None, Telemetry(state="CONTROLLING", decision="turning to look"))
-        table.update(Leg(1, SampledGoal("far", np.zeros(3), 4.0), b"", 0.0, 90.0), Telemetry(12.0, state="PLANNING"))
-    text = written(console)
-    assert "turning to look" in text and "goal 2/3 far, 12 of 90 s: planning" in text
+    leg = Leg(1, SampledGoal("far", np.zeros(3), 4.0), b"", 0.0, 90.0)
+    for now, telemetry, words in (
+        (None, Telemetry(state="CONTROLLING", decision="turning to look"), "turning to look"),
+        (leg, Telemetry(12.0, state="PLANNING"), "goal 2/3 far, 12 of 90 s: planning"),
+    ):
+        console = Console(file=io.StringIO(), width=120, force_terminal=True)
+        with DemoTable(console, 3) as table:
+            table.update(now, telemetry)
+        assert words in written(console)

@@ -16,7 +16,6 @@ from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.frames import encode_frame
 from ami_ros.robots.description import robot_file
 from ami_ros.world_model.checkpoint import load_model
-from harness.carmen import RING, around, scan_at, write_log
 from harness.processes import Children
 
 
@@ -153,21 +152,3 @@ run({arguments!r})
     assert not list((tmp_path / "model").iterdir())
     train.main([tmp_path / "data"], tmp_path / "model", steps=2, threads=1, settings=settings)
     load_model(tmp_path / "model")
-
-
-def test_a_log_of_a_laser_alone_becomes_a_data_set_without_pictures(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    poses = around(0.25)
-    log = write_log(tmp_path / "lab.log.gz", RING, poses, "FLASER 3 1 2\n")
-    extract.main([log], tmp_path / "data")
-    dataset = Dataset(tmp_path / "data")
-    assert len(dataset) == len(poses) and dataset.card.dropped == {"lines that are damaged": 1}
-    assert np.allclose(dataset.odometry, poses, atol=1e-4) and len(dataset.episodes) == 1
-    ahead = scan_at(RING, poses[3]).ranges[90]
-    assert dataset.scan[3, 0] == pytest.approx(ahead, abs=0.1) and np.isinf(dataset.scan[3, 180])
-    assert "360 beams" in capsys.readouterr().out
-    (tmp_path / "empty.log").write_text("")
-    with pytest.raises(AmiError, match="no scan"):
-        extract.main([tmp_path / "empty.log"], tmp_path / "none")
-    assert not (tmp_path / "none").exists()

@@ -14,23 +14,23 @@ import yaml
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from ami_ros.app import reference
 from ami_ros.app.bench import spelled_out
 from ami_ros.app.cli import functions
 from ami_ros.app.commands import find_command
-from ami_ros.app.tables import parameter_names
 from ami_ros.config import field_comments
 from ami_ros.robots.description import load_robot
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.parameters import describe
 from ami_ros.ros.start.graph import Arguments, declared
+from harness import reference
 from harness.pages import PAGES, blocks, commands, page_name
 from harness.processes import REPOSITORY
+from harness.reference import parameter_names
 from harness.ros import RosPeer
 
 README = REPOSITORY / "README.md"
-WHAT_TO_DO = "run: ./ami shell python -m ami_ros.app.reference"
+WHAT_TO_DO = "run: ./ami shell python test/harness/reference.py"
 COMMON = {"autostart", "use_sim_time", "start_type_description_service"}
 
 

@@ -162,6 +162,26 @@ class Mutation:
         return time.monotonic() - began
 
 
+def run(paths: list[Path], tests: list[str], minutes: float, state: Path) -> int:
+    """Tries mutants for so long and prints the survivors; the exit code."""
+    from rich.console import Console
+
+    console = Console(emoji=False, highlight=False)
+    mutation = Mutation(paths, tests, state)
+    with console.status("copying") as status:
+        found = mutation.run(minutes, status.update)
+    for mutant in found.survivors:
+        console.print(
+            f"{mutant.path}: {mutant.was}\n{' ' * len(mutant.path)}  {mutant.becomes}", soft_wrap=True, markup=False
+        )
+    tried = found.killed + found.equivalent + len(found.survivors)
+    console.print(
+        f"{tried} mutants tried: {found.killed} killed, {found.equivalent} equivalent, {len(found.survivors)} survive; "
+        f"{found.pending} not tried yet"
+    )
+    return 1 if found.survivors or found.pending else 0
+
+
 def _survived(result: Any) -> bool:
     return bool(result.test_outcome is not None and result.test_outcome.value == "survived")
 

@@ -1,4 +1,4 @@
-"""Writes docs/reference.md and the graph of README.md from the code: `python -m ami_ros.app.reference`.
+"""Writes docs/reference.md and the graph of README.md from the code: `./ami shell python test/harness/reference.py`.
 
 Topics come from the description of the graph (a test holds the nodes to it), parameters from the dataclasses that the
 nodes declare, launch arguments from the same description that the launch files use. A test compares what is written.
@@ -10,13 +10,13 @@ import ast
 import dataclasses
 import re
 import sys
-from collections.abc import Iterable, Iterator
+import typing
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ami_ros.app.bench_release import table
 from ami_ros.app.commands import COMMANDS
-from ami_ros.app.interface_meanings import MEANINGS
-from ami_ros.app.tables import parameter_tables, table
 from ami_ros.config import field_comments
 from ami_ros.evaluation.scenario import KINDS as SCENARIO_KINDS
 from ami_ros.learning.extract import ExtractConfig
@@ -47,10 +47,10 @@ from ami_ros.robots.description import (
 )
 from ami_ros.robots.sensors import KINDS, Pose3
 from ami_ros.ros.interfaces import INTERFACES
+from ami_ros.ros.node.parameters import Change, Described, describe, group_of
 from ami_ros.ros.start.graph import STACK, declared
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ROBOTS = ("simulator", "loopback")
 ASKED = ("goal_pose", "initialpose", "keep_out_areas")  # topics that programs and people send
 ROBOT = "robot"  # what no node of ours publishes
 PARAMETERS: dict[str, type[Any]] = {
@@ -84,12 +84,81 @@ ROBOT_PARTS: dict[str, type[Any]] = {
 CONFIGURATIONS: dict[str, type[Any]] = {"train": TrainingConfig, "extract": ExtractConfig}
 LAUNCH_FILES = ("bringup", "sim", "demo", "gate")
 
+HEADER = ("parameter", "default", "allowed", "while it runs", "what")
+CHANGES: dict[Change, str] = {"no": "", "free": "yes", "lower": "lower", "higher": "higher"}
+MEANINGS = {  # what each topic, action and service is for
+    "image": "camera pictures",
+    "camera_info": "the camera's intrinsics",
+    "scan": "laser scan, in any frame that is fixed to the robot; without a laser perception makes it",
+    "depth": "pictures of a depth camera, 16UC1 [mm] or 32FC1 [m]; what perception and gate see of them: safety.md",
+    "depth_info": "the depth camera's intrinsics",
+    "odom": "wheel odometry; its origin may be anywhere and it may drift",
+    "battery_state": "charge; exploring returns when it is low",
+    "cmd_vel": "what the robot shall do; the safety gate has passed it",
+    "cmd_vel_raw": "what the planner wants; goes to the safety gate only",
+    "ground_truth": "true pose in the simulator's frame; for evaluation, nothing of the stack listens",
+    "/clock": "simulated time",
+    "latent": "what the robot perceives, as the model's vector",
+    "model_info": "which model is loaded (latched)",
+    "surprise": "how far the last moment was from its prediction",
+    "adaptation": "what the model has learned since it was trained (latched)",
+    "location": "where the robot believes it is in its memory, and how sure it is",
+    "places": "remembered places and the ways between them, as markers (latched)",
+    "place_graph": "the same with their ids, how often a way was driven and how often it failed (latched)",
+    "initialpose": "where the robot is, as RViz says it with 2D Pose Estimate, in the memory's frame",
+    "goal_pose": "a goal, as RViz sends it, in any frame that transforms lead to",
+    "moving_things": "people and other things that move, as a tracker says",
+    "keep_out_areas": "circles that somebody painted on the console, in the memory's frame (latched)",
+    "attention": "whether the planner compares pictures; without, latents carry no codes of them (latched)",
+    "keep_away": "circles that the robot shall keep out of (latched)",
+    "people": "the same as markers; made while somebody listens",
+    "plan": "poses that the robot expects to pass",
+    "planner/state": "state, error, energy, rate, at the control rate",
+    "planner/rollout": "the imagined future that is followed; made while somebody listens",
+    "imagined": "that future as arrows, some of the others as lines; made while somebody listens",
+    "goal": "where the goal is believed to be (latched)",
+    "goal_markers": "the same as markers, with what the robot does about it (latched)",
+    "goal_picture/compressed": "the picture that is the goal (latched)",
+    "map": "what is free and what stands, by the lasers of all places; drawn again while somebody listens (latched)",
+    "map_updates": "the cells that changed, while all listeners to the map hear them; needs map_msgs",
+    "keep_out_mask": "a map of whose occupied cells the robot keeps out, if a file was given (latched)",
+    "pose": "where the robot believes to be, while it is localised",
+    "footprint": "the robot's outline as the gate knows it",
+    "robot_description": "the simulated robot as URDF (latched)",
+    "planner/decision": "in words: what the robot does and why (latched)",
+    "planner/costs": "what each cost said about the plan, and which one decided; made while somebody listens",
+    "mission/decision": "in words: which goal a mission is at and why (latched)",
+    "emergency_stop": "true: the robot stands until `safety/release`; false changes nothing",
+    "safety/emergency_stop": "the robot stands, until it is released",
+    "safety/release": "ends an emergency stop; commands from before do not come back",
+    "heartbeat": "signs of life of all nodes: state, process, why a transition failed",
+    "supervisor/state": "a line and a code: whether all nodes are active; while one is not, the robot stands",
+    "safety/status": "why the gate changed a command, empty when it did not, and which guarantee acted (latched)",
+    "simulator/contacts": "how often the robot has begun to touch something",
+    "navigate_to_goal": "drive to a picture, pose, place or latent",
+    "run_mission": "several goals one after the other, all of them by the shortest way, or exploring",
+    "world_model/predict": "what would happen if these commands were sent",
+    "world_model/adaptation": "go on learning while driving, freeze it, revert it, or keep what was learned",
+    "memory/find_route": "the places to pass on the way to a goal",
+    "memory/recall": "find places by label, picture, likeness, position or time, and any combination",
+    "memory/remember": "label the place where the robot is",
+    "memory/forget": "erase places",
+    "memory/save": "write a copy of the memory to a file of its folder",
+    "memory/load": "start over with a saved memory",
+    "memory/merge": "add another robot's memory, where both know the same surroundings",
+    "memory/statistics": "how much is remembered, and how large it is",
+    "simulator/reset": "robot at rest, odometry at a new random origin",
+    "simulator/place_robot": "put the robot somewhere; odometry goes on (a kidnapping)",
+    "simulator/set_door": "open or close a door",
+    "simulator/photograph": "the picture that the camera would take at a pose",
+}
+
 
 def reference() -> str:
     """The text of docs/reference.md."""
     parts = [
         "# Reference",
-        "Generated from the code by `./ami shell python -m ami_ros.app.reference`; `test/app/test_reference.py` fails "
+        "Generated from the code by `./ami shell python test/harness/reference.py`; `test/app/test_reference.py` fails "
         "when it is out of date.",
         "Names are relative, so a namespace moves all of them; those with a node's name in front are the node's own "
         "(`~/`). Units are SI, axes REP-103, frames REP-105.",
@@ -149,6 +218,62 @@ def robot_fields(cls: type[Any]) -> str:
     return table(("key", "default", "what"), rows)
 
 
+def parameter_tables(cls: type[Any]) -> list[str]:
+    """One table for the parameters of `cls`, and one below a heading for each group of them."""
+    parts: list[str] = []
+    described = {parameter.name: parameter for parameter in describe(cls)}
+    changes = any(parameter.change != "no" for parameter in described.values())
+    for prefix, group in _groups(cls):
+        if prefix:
+            summary = (group.__doc__ or "").strip().splitlines()[0]
+            parts.append(f"`{prefix}*`: {summary}")
+        if prefix.endswith("NAME."):  # of named groups, none of which is there
+            described |= {f"{prefix}{one.name}": one for one in describe(group)}
+        rows = [*_rows(group, prefix, described)]
+        keep = [k for k, _ in enumerate(HEADER) if changes or HEADER[k] != HEADER[3]]
+        parts.append(table([HEADER[k] for k in keep], [[row[k] for k in keep] for row in rows]))
+    return parts
+
+
+def parameter_names(cls: type[Any], given: dict[str, Any] | None = None) -> list[str]:
+    """All parameters of `cls`, with the names of their groups; and of the groups that `given` values name."""
+    return [parameter.name for parameter in describe(cls, given)]
+
+
+def _groups(cls: type[Any], prefix: str = "") -> Iterator[tuple[str, type[Any]]]:
+    yield prefix, cls
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        if (named := group_of(hints[field.name])) is not None:
+            yield from _groups(named, f"{prefix}NAME.")
+        if dataclasses.is_dataclass(hints[field.name]):
+            yield from _groups(hints[field.name], f"{prefix}{field.name}.")
+
+
+def _rows(cls: type[Any], prefix: str, described: Mapping[str, Described]) -> Iterator[tuple[str, ...]]:
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        name = f"{prefix}{field.name}"
+        if name not in described:  # a group
+            continue
+        one = described[name]
+        what = f"[{one.unit}] {one.doc}" if one.unit else one.doc
+        yield f"`{name}`", _text(one.default), _allowed(hints[field.name], field), CHANGES[one.change], what
+
+
+def _allowed(hint: Any, field: dataclasses.Field[Any]) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return ", ".join(map(str, typing.get_args(hint)))
+    limits = field.metadata.get("limits")
+    return f"{limits[0]:,} to {limits[1]:,}" if limits else ""
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if value != "" else "empty"
+
+
 def readme(text: str) -> str:
     """README.md with the graph of nodes in `text` made anew.
 
@@ -202,9 +327,7 @@ def graph() -> str:
     for node, topic, _ in _links("subscribes"):
         if topic == "heartbeat":  # of all
             continue
-        source = (
-            "client" if topic in ("goal_pose", "initialpose", "keep_out_areas") else publisher.get(topic, "simulator")
-        )
+        source = "client" if topic in ASKED else publisher.get(topic, "simulator")
         edges.setdefault((source, node), []).append(topic)
     lines = ["```mermaid", "flowchart LR", '  client(["your program"])', '  simulator["robot, or simulator"]']
     lines += [f"  {node}[{node}]" for node in (*STACK, "supervisor")]

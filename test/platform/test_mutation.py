@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.app import mutation
-from ami_ros.app.mutation import EQUIVALENT, REPOSITORY, Mutant
 from ami_ros.errors import AmiError
+from harness import mutation
+from harness.mutation import EQUIVALENT, REPOSITORY, Mutant
 
 DIFF = """--- mutation diff ---
 --- a/ami_ros/safety/acceleration.py
