@@ -28,12 +28,12 @@ from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.parts.goal_execution import GoalExecution
 from ami_ros.parts.local_goals import LocalGoals, LocalLegs
 from ami_ros.parts.memory import MemoryPart
-from ami_ros.parts.mission import MissionPart
+from ami_ros.parts.mission import MISSION_RATE, ROUTE_TIMEOUT, MissionPart
 from ami_ros.parts.part import Part
 from ami_ros.parts.perception import PerceptionPart, PictureScanConfig, place_camera
 from ami_ros.parts.planner import PlannerPart, Thought
 from ami_ros.parts.ports import CMD_VEL, CMD_VEL_RAW, DEPTH, IMAGE, ODOM, SCAN, THOUGHT, Motion, Port
-from ami_ros.parts.safety import DEPTH_SOURCE, SafetyPart
+from ami_ros.parts.safety import DEPTH_SOURCE, GATE_RATE, SafetyPart
 from ami_ros.parts.simulated_bus import SimulatedBus
 from ami_ros.parts.world_model import Learner, WorldModelPart
 from ami_ros.planning.protocols import Dynamics
@@ -117,7 +117,7 @@ class ClosedLoop:
 
     def wire(self, seed: int, learner: Learner | None) -> None:
         """Puts the parts on the bus. Rivals make some of them of their own."""
-        config, bus, width = self.config.agent, self.bus, self.loaded.model.spec.command_dim
+        bus, width = self.bus, self.loaded.model.spec.command_dim
         self.planner_goals = LocalGoals(bus)
         self.legs = LocalLegs(bus, self.planner_goals, self._set_out)
         bus.add(self.make_safety())
@@ -127,9 +127,9 @@ class ClosedLoop:
         self.planner = bus.add(self.make_planner(seed))
         never = math.inf
         self.mission = bus.add(
-            MissionPart(bus.seat("mission"), self.legs, MissionFile(None), config.mission_route_timeout, never, never)
+            MissionPart(bus.seat("mission"), self.legs, MissionFile(None), ROUTE_TIMEOUT, never, never)
         )
-        self.mission.bus.every(1.0 / config.mission_rate, self.mission.tick, steady=True)
+        self.mission.bus.every(1.0 / MISSION_RATE, self.mission.tick, steady=True)
 
     def followed(self) -> FollowedModel:
         """The model of one more part."""
@@ -141,9 +141,7 @@ class ClosedLoop:
         depth = self._depth_scanner()
         is_source = depth is not None and not depth.config.is_scan and self.config.gated
         sources = {DEPTH_SOURCE: SOURCE_TIMEOUT} if is_source else {}
-        part = SafetyPart(
-            self.bus.seat("safety"), SafetyGate(gate, sources=sources), self.config.agent.gate_rate, depth=depth
-        )
+        part = SafetyPart(self.bus.seat("safety"), SafetyGate(gate, sources=sources), GATE_RATE, depth=depth)
         if not self.config.gated:
             part.takes = tuple(port for port in part.takes if port.name not in (SCAN.name, DEPTH.name))
         return part

@@ -11,10 +11,10 @@ from typing import Any
 from geometry_msgs.msg import Twist, TwistStamped
 
 from ami_ros.commands import STILL
+from ami_ros.config import parameter
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import RELIABLE
 

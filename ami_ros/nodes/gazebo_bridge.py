@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from geometry_msgs.msg import Twist, TwistStamped
 
+from ami_ros.config import parameter
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, load_robot
 from ami_ros.ros.gazebo_transport import transport
 from ami_ros.ros.messages.gazebo import READ, fill_twist, transforms_from_gazebo
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
 from ami_ros.ros.sensors.tf import TFMessage

@@ -10,13 +10,13 @@ import numpy as np
 from std_msgs.msg import UInt32
 
 from ami_interfaces.srv import Photograph, PlaceRobot
+from ami_ros.config import parameter
 from ami_ros.images import encode_png
 from ami_ros.robots.description import DEFAULT, load_robot
 from ami_ros.ros.gazebo_transport import transport
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.sensors.mounts import sensor_frames
 from ami_ros.ros.sensors.scanner import TF_STATIC

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.ros.node.parameters import parameter
+from ami_ros.config import parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.simulated.node import RobotNode, RobotParameters
 from ami_ros.simulation.loopback import Loopback

@@ -14,11 +14,11 @@ from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import KeepAway, Location, PlaceGraph
 from ami_ros.camera import CameraMount
+from ami_ros.config import parameter
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse
 from ami_ros.images import MAX_PIXELS
-from ami_ros.parts.freshness import DEFAULTS
-from ami_ros.parts.memory import MemoryPart
+from ami_ros.parts.memory import MemoryPart, MemorySettings
 from ami_ros.parts.ports import Known
 from ami_ros.places.types import Location as Belief
 from ami_ros.ros.map_topics import MapTopics
@@ -29,7 +29,6 @@ from ami_ros.ros.messages.markers import place_markers
 from ami_ros.ros.messages.ports import Read, commands_of, latents_of
 from ami_ros.ros.models import shared_arrays
 from ami_ros.ros.node.bus import PartNode, RosBus
-from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.sensors.camera import CalibratedCamera
@@ -40,7 +39,7 @@ from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 
 
 @dataclass(frozen=True)
-class MemoryParameters:
+class MemoryParameters(MemorySettings):
     """Parameters of the node."""
 
     model: Path | None = parameter(None, "Folder of the model.")
@@ -52,24 +51,9 @@ class MemoryParameters:
     keep_out_file: Path | None = parameter(
         None, "YAML file of a map in the memory's frame, which is sent as keep_out_mask; empty: none."
     )
-    observe_period: float = parameter(
-        DEFAULTS.observe_period,
-        "Between two latents that memory takes in. Larger saves CPU and localises more slowly.",
-        "s",
-        (0.0, 10.0),
-        True,
-    )
-    places_period: float = parameter(
-        DEFAULTS.places_period,
-        "Between two publications of places, when they changed. Larger saves CPU.",
-        "s",
-        (0.1, 600.0),
-        True,
-    )
     transform_tolerance: float = parameter(
         0.5, "By which map -> odom is dated ahead, to hold until the next; larger hides gaps.", "s", (0.0, 5.0), True
     )
-    thumbnails: bool = parameter(DEFAULTS.thumbnails, "Keep a small picture of each new place.")
     compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
     enable_stamped_cmd_vel: bool = parameter(True, "cmd_vel is a TwistStamped; false: a Twist.")
     map_frame: str = parameter("map", "Name of the memory's frame.")

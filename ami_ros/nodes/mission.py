@@ -12,13 +12,13 @@ from std_msgs.msg import String
 
 from ami_interfaces.action import RunMission
 from ami_interfaces.msg import Location, NavigationGoal
+from ami_ros.config import group, parameter
 from ami_ros.errors import AmiError
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission_codes import Code
 from ami_ros.mission.mission_file import MissionFile
 from ami_ros.mission.task import Phase, Task
-from ami_ros.parts.freshness import DEFAULTS
-from ami_ros.parts.mission import MissionPart
+from ami_ros.parts.mission import MISSION_RATE, ROUTE_TIMEOUT, MissionPart
 from ami_ros.places.types import Location as Belief
 from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.goals.frames import GoalFrames
@@ -32,7 +32,6 @@ from ami_ros.ros.messages.range_sensors import mask_from_message
 from ami_ros.ros.node.bus import RosBus
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import ANY_LATCHED, LATCHED
 from ami_ros.ros.sensors.scanner import Scanner
@@ -55,7 +54,7 @@ class MissionParameters:
         True,
     )
     rate: float = parameter(
-        DEFAULTS.mission_rate,
+        MISSION_RATE,
         "Of feedback and decisions. Larger reacts sooner and takes more CPU.",
         "Hz",
         (1.0, 50.0),
@@ -63,7 +62,7 @@ class MissionParameters:
     )
     memory_node: str = parameter("memory", "Name of the node that offers find_route.")
     route_timeout: float = parameter(
-        DEFAULTS.mission_route_timeout,
+        ROUTE_TIMEOUT,
         "To wait for memory when goals are put in order; after that they are driven in the order given.",
         "s",
         (0.05, 60.0),

@@ -12,17 +12,16 @@ from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.msg import Latent, ModelInfo
 from ami_ros.camera import CameraMount
+from ami_ros.config import parameter
 from ami_ros.depth import DepthConfig
 from ami_ros.images import MAX_PIXELS
 from ami_ros.parts.followed_model import FollowedModel
-from ami_ros.parts.freshness import DEFAULTS, FreshnessConfig
 from ami_ros.parts.perceiver import LatentFrame
-from ami_ros.parts.perception import PerceptionPart, PictureScanConfig
+from ami_ros.parts.perception import PerceptionPart, PerceptionSettings, PictureScanConfig
 from ami_ros.ros.adaptation import weights_of
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.models import shared_arrays
 from ami_ros.ros.node.bus import PartNode, RosBus, Send
-from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.sensors.camera import CalibratedCamera
@@ -35,29 +34,14 @@ from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
 
 
 @dataclass(frozen=True)
-class PerceptionParameters:
+class PerceptionParameters(PerceptionSettings):
     """Parameters of the node."""
 
     model: Path | None = parameter(None, "Folder of the model.")
-    scan_max_age: float = parameter(
-        DEFAULTS.scan_max_age,
-        "Between an image and its scan. Larger pairs worse-timed sensors, smaller drops more images.",
-        "s",
-        (0.01, 5.0),
-        True,
-    )
-    max_rate: float = parameter(
-        DEFAULTS.max_rate,
-        "Of latents: images that come faster are left out. Higher: fresher latents, for more computing.",
-        "Hz",
-        (1.0, 100.0),
-        True,
-    )
     compressed: bool = parameter(False, "The topic image has CompressedImage (jpeg or png); false: Image.")
     max_image_pixels: int = parameter(
         MAX_PIXELS, "Larger images are refused before they are decoded.", "px", (64, 100_000_000)
     )
-    freshness: FreshnessConfig = group(FreshnessConfig, mutable=None)
     camera: CameraMount = field(default_factory=CameraMount)
     picture_scan: PictureScanConfig = field(default_factory=PictureScanConfig)
     depth_camera: DepthConfig = field(default_factory=DepthConfig)

@@ -14,11 +14,11 @@ import numpy as np
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import LaserScan
 
+from ami_ros.config import parameter
 from ami_ros.errors import AmiError
 from ami_ros.robots.description import DEFAULT, load_robot
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
 
 EARLY = 1e-3  # [s] by which a scan may come before its time: stamps are multiples of the physics' step

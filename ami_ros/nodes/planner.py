@@ -12,15 +12,14 @@ from std_msgs.msg import Bool
 from ami_interfaces.action import NavigateToGoal
 from ami_ros.camera import CameraMount
 from ami_ros.commands import Command
+from ami_ros.config import group, parameter
 from ami_ros.images import MAX_PIXELS
 from ami_ros.mission.navigator import Navigator
 from ami_ros.moving.things import MovingThings
 from ami_ros.parts.driver import tuned_navigator
 from ami_ros.parts.followed_model import FollowedModel
-from ami_ros.parts.freshness import DEFAULTS
 from ami_ros.parts.goal_execution import GoalExecution
-from ami_ros.parts.planner import PlannerPart, PlannerStatus, Thought
-from ami_ros.parts.watchdog import Patience
+from ami_ros.parts.planner import PlannerPart, PlannerSettings, PlannerStatus, Thought
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.ros.adaptation import weights_of
@@ -32,7 +31,6 @@ from ami_ros.ros.messages.goals import Frames, goal_from_message
 from ami_ros.ros.messages.ports import latents_of, surprise_of
 from ami_ros.ros.models import shared_arrays
 from ami_ros.ros.node.bus import PartNode, RosBus
-from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.planner_topics import PlannerTopics
@@ -51,24 +49,14 @@ SPEEDS = [f"planner.kinematics.{name}" for name in ("max_linear", "max_reverse",
 
 
 @dataclass(frozen=True)
-class PlannerParameters:
+class PlannerParameters(PlannerSettings):
     """Parameters of the node."""
 
     model: Path | None = parameter(None, "Folder of the model.")
-    control_rate: float = parameter(
-        DEFAULTS.control_rate,
-        "Of cmd_vel_raw while there is a goal. Larger follows a plan more finely.",
-        "Hz",
-        (1.0, 100.0),
-        True,
-    )
     nav2_prefix: str = parameter(
         "", "Before the names navigate_to_pose and navigate_through_poses, where Nav2's bt_navigator has those: ami/."
     )
     memory_node: str = parameter("memory", "Name of the node that offers find_route.")
-    route_timeout: float = parameter(
-        DEFAULTS.route_timeout, "To wait for a route before the robot drives without one.", "s", (0.05, 60.0), True
-    )
     max_image_pixels: int = parameter(
         MAX_PIXELS, "Larger goal images are refused before they are decoded.", "px", (64, 10**8)
     )
@@ -76,7 +64,6 @@ class PlannerParameters:
     frames: Frames = field(default_factory=Frames)
     scanner: Mount = field(default_factory=Mount)
     camera: CameraMount = field(default_factory=CameraMount)
-    patience: Patience = group(Patience, mutable=None)
     navigator: NavigatorConfig = group(NavigatorConfig, TUNED, lower=SPEEDS)
 
 

@@ -14,16 +14,16 @@ from std_srvs.srv import Trigger
 
 from ami_interfaces.msg import MovingThings
 from ami_ros.commands import STILL, Command
+from ami_ros.config import group, named, parameter
 from ami_ros.depth import DepthConfig
 from ami_ros.geometry import Array
-from ami_ros.parts.safety import DEPTH_SOURCE, SafetyPart
+from ami_ros.parts.safety import DEPTH_SOURCE, GATE_RATE, SafetyPart
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.ports import commands_of
 from ami_ros.ros.messages.tracks import tracks_from_message
 from ami_ros.ros.node.bus import RosBus
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import group, named, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import ANY, ANY_LATCHED, LATCHED, NEWEST
 from ami_ros.ros.sensors.depth import DepthCamera
@@ -49,7 +49,7 @@ class SafetyParameters:
     """Parameters of the node."""
 
     rate: float = parameter(
-        20.0,
+        GATE_RATE,
         "Of cmd_vel, on steady time, even when no command arrives. Larger stops sooner on a new scan.",
         "Hz",
         (10.0, 200.0),

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import PoseStamped
 
+from ami_ros.config import parameter
 from ami_ros.ros.messages import conversions
-from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.simulated.node import RobotNode, RobotParameters
 from ami_ros.simulation.robot import Robot

@@ -17,13 +17,13 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from std_msgs.msg import Bool
 
+from ami_ros.config import group, parameter
 from ami_ros.errors import AmiError
 from ami_ros.parts.supervision import FINAL, Code, Order, Supervision, SupervisionConfig, Verdict
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.heartbeat import TOPIC, beat_of, here
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import group, parameter
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.start.processes import ProcessWatch

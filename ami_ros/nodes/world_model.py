@@ -15,19 +15,18 @@ from geometry_msgs.msg import Twist, TwistStamped
 from ami_interfaces.msg import Rollout
 from ami_interfaces.msg import Surprise as SurpriseMessage
 from ami_interfaces.srv import Predict
+from ami_ros.config import parameter
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose
 from ami_ros.parts.followed_model import FollowedModel
-from ami_ros.parts.freshness import DEFAULTS
 from ami_ros.parts.perceiver import LatentFrame
-from ami_ros.parts.world_model import Foreseen, WorldModelPart
+from ami_ros.parts.world_model import Foreseen, SurpriseSettings, WorldModelPart
 from ami_ros.planning.types import Reading
 from ami_ros.ros.adaptation import AdaptationDesk, AdaptationParameters
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.ports import commands_of, latents_of
 from ami_ros.ros.models import shared_arrays
 from ami_ros.ros.node.bus import PartNode, RosBus
-from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.process import run
 from ami_ros.ros.sensors.camera import CalibratedCamera
 from ami_ros.world_model.perception import Perception
@@ -35,24 +34,10 @@ from ami_ros.world_model.surprise import HORIZON
 
 
 @dataclass(frozen=True)
-class WorldModelParameters:
+class WorldModelParameters(SurpriseSettings):
     """Parameters of the node."""
 
     model: Path | None = parameter(None, "Folder of the model.")
-    threshold: float = parameter(
-        DEFAULTS.threshold,
-        "z score above which all readings of a model step raise an alarm. Larger: fewer alarms, later.",
-        "",
-        (0.0, 1000.0),
-        True,
-    )
-    window: int = parameter(
-        DEFAULTS.window,
-        "Readings in the running median of the usual error. Larger adapts more slowly to a new place.",
-        "",
-        (20, 100_000),
-        True,
-    )
     current_max_age: float = parameter(
         1.0, "Age of the newest latent up to which ~/predict starts from it (use_current).", "s", (0.05, 60.0), True
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.commands import Command
+from ami_ros.config import parameter
 from ami_ros.images import THUMBNAIL, encode_thumbnail
 from ami_ros.moving.things import MovingThings
 from ami_ros.parts.part import Bus, Finish, Part
@@ -43,15 +44,25 @@ from ami_ros.slam.place_memory import PlaceMemory
 PICTURES = 5  # kept until their latent comes
 
 
-class MemorySettings(Protocol):
-    """What it is told; see `AgentConfig`."""
+@dataclass(frozen=True)
+class MemorySettings:
+    """What it is told."""
 
-    @property
-    def observe_period(self) -> float: ...
-    @property
-    def places_period(self) -> float: ...
-    @property
-    def thumbnails(self) -> bool: ...
+    observe_period: float = parameter(
+        0.2,
+        "Between two latents that memory takes in. Larger saves CPU and localises more slowly.",
+        "s",
+        (0.0, 10.0),
+        True,
+    )
+    places_period: float = parameter(
+        2.0,
+        "Between two publications of places, when they changed. Larger saves CPU.",
+        "s",
+        (0.1, 600.0),
+        True,
+    )
+    thumbnails: bool = parameter(True, "Keep a small picture of each new place.")
 
 
 class MemoryPart(Part):

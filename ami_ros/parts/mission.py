@@ -30,6 +30,8 @@ from ami_ros.planning.types import Reading
 from ami_ros.safety.keep_out import Mask
 from ami_ros.scan import Scan
 
+MISSION_RATE = 5.0  # [Hz] of decisions
+ROUTE_TIMEOUT = 3.0  # [s] to wait for memory when goals are put in order
 FRESH = 1.0  # [s] of age up to which scan and location tell about now
 
 

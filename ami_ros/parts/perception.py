@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ami_ros.adaptation.weights import Weights
 from ami_ros.camera import CameraMount, Window
+from ami_ros.config import group, parameter
 from ami_ros.depth import DepthScanner
 from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.parts.freshness import FreshnessConfig
@@ -20,15 +21,25 @@ from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.picture_scan import PictureScan
 
 
-class PerceptionSettings(Protocol):
-    """What it is told; see `AgentConfig`."""
+@dataclass(frozen=True)
+class PerceptionSettings:
+    """What it is told."""
 
-    @property
-    def max_rate(self) -> float: ...
-    @property
-    def scan_max_age(self) -> float: ...
-    @property
-    def freshness(self) -> FreshnessConfig: ...
+    scan_max_age: float = parameter(
+        0.25,
+        "Between an image and its scan. Larger pairs worse-timed sensors, smaller drops more images.",
+        "s",
+        (0.01, 5.0),
+        True,
+    )
+    max_rate: float = parameter(
+        15.0,
+        "Of latents: images that come faster are left out. Higher: fresher latents, for more computing.",
+        "Hz",
+        (1.0, 100.0),
+        True,
+    )
+    freshness: FreshnessConfig = group(FreshnessConfig, mutable=None)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from ami_ros.adaptation.weights import Weights
 from ami_ros.commands import STILL
+from ami_ros.config import group, parameter
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.mission.navigator import Navigator
@@ -50,15 +51,21 @@ from ami_ros.world_model.perception import Perception
 PAUSE = 0.5  # [s] of steady time without a tick of the control timer after which the robot's clock counts as paused
 
 
-class PlannerSettings(Protocol):
-    """What it is told; see `AgentConfig`."""
+@dataclass(frozen=True)
+class PlannerSettings:
+    """What it is told."""
 
-    @property
-    def control_rate(self) -> float: ...
-    @property
-    def route_timeout(self) -> float: ...
-    @property
-    def patience(self) -> Patience: ...
+    control_rate: float = parameter(
+        10.0,
+        "Of cmd_vel_raw while there is a goal. Larger follows a plan more finely.",
+        "Hz",
+        (1.0, 100.0),
+        True,
+    )
+    route_timeout: float = parameter(
+        2.0, "To wait for a route before the robot drives without one.", "s", (0.05, 60.0), True
+    )
+    patience: Patience = group(Patience, mutable=None)
 
 
 class Goals(Protocol):

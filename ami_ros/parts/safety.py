@@ -30,6 +30,7 @@ from ami_ros.safety.tracks import Track, largest_sigma
 from ami_ros.scan import Mount, Scan
 
 DEPTH_SOURCE = "depth_camera"  # name of it for zones; no source of the user's can have it
+GATE_RATE = 20.0  # [Hz] of what it sends between commands
 WHOLE_FOR = 0.4  # [s] that one word of the supervisor holds, which sends one every 0.1 s
 
 

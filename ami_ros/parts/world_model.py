@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from ami_ros.adaptation.segments import Segment
 from ami_ros.adaptation.weights import Weights
 from ami_ros.commands import Command
+from ami_ros.config import parameter
 from ami_ros.errors import AmiError
 from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.parts.history import SensorHistory
@@ -24,13 +26,24 @@ from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.surprise import SurpriseMonitor
 
 
-class SurpriseSettings(Protocol):
-    """What it is told; see `AgentConfig`."""
+@dataclass(frozen=True)
+class SurpriseSettings:
+    """What it is told."""
 
-    @property
-    def threshold(self) -> float: ...
-    @property
-    def window(self) -> int: ...
+    threshold: float = parameter(
+        5.0,
+        "z score above which all readings of a model step raise an alarm. Larger: fewer alarms, later.",
+        "",
+        (0.0, 1000.0),
+        True,
+    )
+    window: int = parameter(
+        300,
+        "Readings in the running median of the usual error. Larger adapts more slowly to a new place.",
+        "",
+        (20, 100_000),
+        True,
+    )
 
 
 class Learner(Protocol):

@@ -20,11 +20,11 @@ from ami_ros.adaptation.weights import (
     save_weights,
     unpack,
 )  # fmt: skip
+from ami_ros.config import parameter
 from ami_ros.errors import AmiError
 from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.ros.models import shared_model
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.qos import LATCHED
 
 if TYPE_CHECKING:  # who does not learn does without torch

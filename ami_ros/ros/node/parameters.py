@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -34,42 +34,6 @@ CONSTRAINTS: dict[Change, str] = {
 }
 # Parameters that rclpy itself brings to every node.
 _FOREIGN = ("use_sim_time", "start_type_description_service", "qos_overrides")
-
-
-def parameter(
-    default: Any, doc: str, unit: str = "", limits: tuple[float, float] | None = None, mutable: bool = False
-) -> Any:
-    """A dataclass field that says what `ros2 param describe` should show.
-
-    Args:
-        default: the value where none is given.
-        doc: one line.
-        unit: of the value, as "m/s".
-        limits: smallest and largest value allowed.
-        mutable: can be set while the node runs (`watch`); everything else is read-only.
-    """
-    return dataclasses.field(default=default, metadata={"doc": doc, "unit": unit, "limits": limits, "mutable": mutable})
-
-
-def named(doc: str) -> Any:
-    """A field of type `dict[str, SomeDataclass]`: a list of names, and a group of parameters for each."""
-    return dataclasses.field(default_factory=dict, metadata={"doc": doc})
-
-
-def group(
-    cls: type[Any], mutable: Sequence[str] | None = (), lower: Sequence[str] = (), higher: Sequence[str] = ()
-) -> Any:
-    """A dataclass field that is a dataclass itself, of the core, which knows nothing of nodes.
-
-    Args:
-        cls: the dataclass.
-        mutable: names of its parameters, or of groups of them, that can be set while the node runs; None: all.
-        lower: those that can be, and not above what they were at start: limits that others rely on.
-        higher: the same, not below.
-    """
-    names = [field.name for field in dataclasses.fields(cls)] if mutable is None else mutable
-    changes = dict.fromkeys(names, "free") | dict.fromkeys(lower, "lower") | dict.fromkeys(higher, "higher")
-    return dataclasses.field(default_factory=cls, metadata={"changes": changes})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 from nav_msgs.msg import OccupancyGrid
 
 from ami_interfaces.msg import KeepAway, Location
+from ami_ros.config import parameter
 from ami_ros.geometry import compose, inverse
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.messages.memory import keep_away_from_message
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.qos import ANY_LATCHED, LATCHED, RELIABLE
 from ami_ros.ros.sensors.tf import TFMessage
 from ami_ros.safety.keep_out import KeepOut

@@ -17,13 +17,13 @@ from std_srvs.srv import Trigger
 
 from ami_interfaces.srv import Photograph, PlaceRobot, SetDoor
 from ami_ros.commands import Command
+from ami_ros.config import parameter
 from ami_ros.errors import AmiError
 from ami_ros.images import encode_png
 from ami_ros.robots.description import DEFAULT
 from ami_ros.robots.sensors import Sensor
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.parameters import parameter
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.sensors.mounts import sensor_frames
 from ami_ros.ros.sensors.scanner import TF_STATIC

@@ -13,8 +13,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ami_ros import renamed
+from ami_ros.config import group, named, parameter
 from ami_ros.errors import AmiError
-from ami_ros.ros.node.parameters import declare, describe, group, named, parameter, watch
+from ami_ros.ros.node.parameters import declare, describe, watch
 from harness.ros import RosPeer
 
 
