@@ -54,11 +54,8 @@ class CommandTimeoutNode(AmiNode[CommandTimeoutParameters]):
             self._output.publish(self._zero())
 
     def _zero(self) -> Twist | TwistStamped:
-        twist = conversions.twist_message(STILL)
-        if not self.config.enable_stamped_cmd_vel:
-            return twist
-        header = conversions.header_at(self.get_clock().now().to_msg(), self.config.base_frame)
-        return TwistStamped(header=header, twist=twist)
+        stamp, config = self.get_clock().now().to_msg(), self.config
+        return conversions.command_message(STILL, config.enable_stamped_cmd_vel, stamp, config.base_frame)
 
 
 def main() -> int:

@@ -29,9 +29,8 @@ from ami_ros.ros.messages.memory import location_from_message
 from ami_ros.ros.messages.missions import feedback_message, goal_message, result_message, task_from_message
 from ami_ros.ros.messages.ports import surprise_of
 from ami_ros.ros.messages.range_sensors import mask_from_message
-from ami_ros.ros.node.bus import RosBus
+from ami_ros.ros.node.bus import PartNode, RosBus
 from ami_ros.ros.node.health import STEADY
-from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import ANY_LATCHED, LATCHED
 from ami_ros.ros.sensors.scanner import Scanner
@@ -82,7 +81,7 @@ class MissionParameters:
     exploration: ExplorationConfig = group(ExplorationConfig, mutable=None)
 
 
-class MissionNode(AmiNode[MissionParameters]):
+class MissionNode(PartNode[MissionParameters]):
     """One mission at a time, the newest; it goes on without its client."""
 
     def __init__(self, **options: Any) -> None:
@@ -146,9 +145,9 @@ class MissionNode(AmiNode[MissionParameters]):
         self._report()
 
     def cleanup(self) -> None:
+        super().cleanup()
         if hasattr(self, "_server"):
             self._server.destroy()
-            self._bus.close()
             self._legs.destroy()
             self._routes.destroy()
             del self._server
@@ -158,10 +157,6 @@ class MissionNode(AmiNode[MissionParameters]):
         self._timer.timer_period_ns = round(1e9 / config.rate)
         self.part.routes.timeout = config.route_timeout
         self.runner.silence, self.runner.patience = config.planner_silence, config.planner_patience
-
-    def time_jumped(self) -> None:
-        if hasattr(self, "part"):
-            self.part.restart()
 
     def _mask(self, message: OccupancyGrid) -> None:
         if message.header.frame_id != self.config.frames.map:

@@ -21,9 +21,8 @@ from ami_ros.parts.safety import DEPTH_SOURCE, GATE_RATE, SafetyPart
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.ports import commands_of
 from ami_ros.ros.messages.tracks import tracks_from_message
-from ami_ros.ros.node.bus import RosBus
+from ami_ros.ros.node.bus import PartNode, RosBus
 from ami_ros.ros.node.health import STEADY
-from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import ANY, ANY_LATCHED, LATCHED, NEWEST
 from ami_ros.ros.sensors.depth import DepthCamera
@@ -87,7 +86,7 @@ class SafetyParameters:
 HEARD = "cmd_vel_raw", "scan", "depth", "odom", "/clock"  # of which one publisher each is right
 
 
-class SafetyNode(AmiNode[SafetyParameters]):
+class SafetyNode(PartNode[SafetyParameters]):
     """The part `safety` on ROS."""
 
     heartbeat_period = 0.1  # the supervisor sends zero when it hears nothing for longer
@@ -151,17 +150,8 @@ class SafetyNode(AmiNode[SafetyParameters]):
         self.part.restart()
         self.publish_last(self._output, self._message(STILL))
 
-    def cleanup(self) -> None:
-        if hasattr(self, "_bus"):
-            self._bus.close()
-            del self._bus
-
     def reconfigure(self, before: SafetyParameters) -> None:
         self.part.gate.tighten(self.config.gate)
-
-    def time_jumped(self) -> None:
-        if self.is_active:
-            self.part.restart()
 
     def _observe(self, source: str, points: Array, stamp: float | None) -> None:
         self.part.observe(source, points, stamp)
@@ -207,11 +197,8 @@ class SafetyNode(AmiNode[SafetyParameters]):
             publisher.publish(conversions.polygon_message(outline, header))
 
     def _message(self, command: Command) -> Twist | TwistStamped:
-        twist = conversions.twist_message(command)
-        if not self.config.enable_stamped_cmd_vel:
-            return twist
-        header = conversions.header_at(self.get_clock().now().to_msg(), self.config.base_frame)
-        return TwistStamped(header=header, twist=twist)
+        stamp, config = self.get_clock().now().to_msg(), self.config
+        return conversions.command_message(command, config.enable_stamped_cmd_vel, stamp, config.base_frame)
 
     def _look_for_rivals(self) -> None:
         """A second publisher of cmd_vel goes round the gate; one of what the gate hears makes it do as two are told.

@@ -17,6 +17,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from std_msgs.msg import Bool
 
+from ami_ros.commands import STILL
 from ami_ros.config import group, parameter
 from ami_ros.errors import AmiError
 from ami_ros.parts.supervision import FINAL, Code, Order, Supervision, SupervisionConfig, Verdict
@@ -60,11 +61,10 @@ class SupervisorNode(AmiNode[SupervisorParameters]):
         super().__init__("supervisor", SupervisorParameters, **options)
 
     def configure(self) -> None:
-        self._stamped = self.config.enable_stamped_cmd_vel
         self._here, self._processes = here(), ProcessWatch()
         self._state = self.publisher(DiagnosticStatus, "~/state")
         self._stop = self.publisher(Bool, "emergency_stop")
-        self._zero = self.publisher(TwistStamped if self._stamped else Twist, "cmd_vel")
+        self._zero = self.publisher(TwistStamped if self.config.enable_stamped_cmd_vel else Twist, "cmd_vel")
         self._changes = {n: self.create_client(ChangeState, f"{n}/change_state") for n in self.config.nodes}
         self._asked: dict[str, Any] = {}  # futures by node
         self._told, self._told_at = Verdict(Code.NONE, ""), 0.0
@@ -152,10 +152,8 @@ class SupervisorNode(AmiNode[SupervisorParameters]):
         )
 
     def _still(self) -> Twist | TwistStamped:
-        if not self._stamped:
-            return Twist()
-        stamp = self.get_clock().now().to_msg()
-        return TwistStamped(header=conversions.header_at(stamp, self.config.base_frame))
+        stamp, config = self.get_clock().now().to_msg(), self.config
+        return conversions.command_message(STILL, config.enable_stamped_cmd_vel, stamp, config.base_frame)
 
 
 def main() -> int:

@@ -79,8 +79,9 @@ class PlannerTopics:
         self._node.publish_last(self._command, self._message(self._sent))
 
     def _message(self, command: Command) -> Twist | TwistStamped:
-        twist = conversions.twist_message(command)
-        return TwistStamped(header=self._header(self._frames.base), twist=twist) if self._stamped else twist
+        return conversions.command_message(
+            command, self._stamped, self._node.get_clock().now().to_msg(), self._frames.base
+        )
 
     def state(self, verdict: Verdict, execution: GoalExecution | None, observation_age: float) -> None:
         """Publishes the planner's state, and what was sent last."""

@@ -194,6 +194,12 @@ def twist_message(command: ArrayLike) -> Twist:
     return twist
 
 
+def command_message(command: ArrayLike, stamped: bool, stamp: Time, frame: str) -> Twist | TwistStamped:
+    """A command in `frame`, which with its stamp a Twist cannot say."""
+    twist = twist_message(command)
+    return TwistStamped(header=header_at(stamp, frame), twist=twist) if stamped else twist
+
+
 def latent_from_message(message: Latent, encoder_id: str, code: int = 0, length: int = 0) -> NDArray[np.float32]:
     """The latent (latent_dim,) in a Latent.
 

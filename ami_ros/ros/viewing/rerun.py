@@ -15,12 +15,14 @@ from visualization_msgs.msg import Marker
 
 from ami_ros.errors import AmiError
 from ami_ros.extras import need
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, transform_points
 from ami_ros.images import image_of
 from ami_ros.ros.messages.conversions import pose_from_message, stamp_of
+from ami_ros.ros.messages.range_sensors import scan_from_message
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.recorder import matching_qos, message_class
 from ami_ros.ros.viewing.frames import Frames
+from ami_ros.scan import scan_points
 from ami_ros.slam.occupancy_map import FREE, OCCUPIED
 
 POLL = 0.5  # [s] between two looks for topics
@@ -158,8 +160,7 @@ class RerunViewer:
             picture[cells == value] = shade
         width, height = info.width * info.resolution, info.height * info.resolution
         corners = np.array([[0, 0], [width, 0], [width, height], [0, height]])
-        c, s = np.cos(pose[2]), np.sin(pose[2])
-        at = corners @ np.array([[c, s], [-s, c]]) + pose[:2]
+        at = transform_points(pose, corners)
         mesh = self._rr.Mesh3D(
             vertex_positions=np.column_stack([at, np.zeros(4)]), triangle_indices=[[0, 1, 2], [0, 2, 3]],
             vertex_texcoords=[[0, 0], [1, 0], [1, 1], [0, 1]], albedo_texture=picture,
@@ -168,10 +169,7 @@ class RerunViewer:
 
     def _scan(self, message: Any) -> None:
         """In the frame of the robot's base, where that is the scan's own."""
-        ranges = np.array(message.ranges, np.float64)
-        angles = message.angle_min + message.angle_increment * np.arange(len(ranges))
-        seen = np.isfinite(ranges) & (ranges >= message.range_min) & (ranges <= message.range_max)
-        points = np.column_stack([np.cos(angles), np.sin(angles)])[seen] * ranges[seen, None]
+        points = scan_points(scan_from_message(message), float(message.range_max))
         frame = message.header.frame_id
         if frame not in self._paths:  # a laser is taken to be level; /tf_static says where it sits
             self._paths[frame] = f"floor/map/odom/base_link/{frame}"
