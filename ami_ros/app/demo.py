@@ -33,19 +33,25 @@ class DemoOptions:
     robot: Annotated[
         str | None, typer.Option(help="Robot in config/robots, or its file. Default: one that fits the model.")
     ] = None
-    goals: Annotated[int, typer.Option(help="Number of goals: by turns near (same room) and far (another room).")] = 10
-    seed: Annotated[int, typer.Option(help="Random seed of start, goals and noise.")] = 0
+    goals: Annotated[
+        int, typer.Option(help="Number of goals: by turns near (same room) and far (another room).", min=1, max=10_000)
+    ] = 10
+    seed: Annotated[int, typer.Option(help="Random seed of start, goals and noise.", min=0, max=2**31 - 1)] = 0
     json: Annotated[Path | None, typer.Option(help="JSON file to write all figures to, however it ends.")] = None
     record: Annotated[Path | None, typer.Option(help="New folder for a bag (MCAP) and a picture.")] = None
     composed: Annotated[bool, typer.Option("--composed", help="Run all nodes of the stack in one process.")] = False
     explore: Annotated[
-        float,
-        typer.Option(help="Minutes to explore first, with an empty memory."),
+        float, typer.Option(help="Minutes to explore first, with an empty memory.", min=0.0, max=600.0)
     ] = 0.0
     foreign_goals: Annotated[
-        int, typer.Option(help="With --explore: number of pictures of another building, which it must refuse.")
+        int,
+        typer.Option(
+            help="With --explore: number of pictures of another building, which it must refuse.", min=0, max=10_000
+        ),
     ] = 0
-    min_success: Annotated[float, typer.Option(help="Share of goals to reach. Below it the exit code is 1.")] = 0.5
+    min_success: Annotated[
+        float, typer.Option(help="Share of goals to reach. Below it the exit code is 1.", min=0.0, max=1.0)
+    ] = 0.5
     model: Annotated[
         Path | None, typer.Option(help="Folder of the model. Default: the shipped one that fits the robot.")
     ] = None
@@ -55,9 +61,15 @@ class DemoOptions:
     ] = None
     real_time_factor: Annotated[
         float | None,
-        typer.Option(help="Simulated seconds per second. Default: 1, or with --explore as fast as the nodes keep up."),
+        typer.Option(
+            help="Simulated seconds per second. Default: 1, or with --explore as fast as the nodes keep up.",
+            min=0.05,
+            max=20.0,
+        ),
     ] = None
-    port: Annotated[int | None, typer.Option(help="Port of the page. Default: the first free one from 8765.")] = None
+    port: Annotated[
+        int | None, typer.Option(help="Port of the page. Default: the first free one from 8765.", min=1, max=65_535)
+    ] = None
     domain_id: Annotated[int | None, typer.Option(help="ROS domain. Default: ROS_DOMAIN_ID, or a free one.")] = None
 
 

@@ -18,10 +18,6 @@ from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.identity import ModelIdentity, identify_model, model_folder
 
-MAX_GOALS = 10_000
-MAX_EXPLORE = 600.0  # [min]
-REAL_TIME_FACTORS = (0.05, 20.0)
-
 
 @dataclass(frozen=True)
 class DemoSettings:
@@ -85,26 +81,8 @@ class DemoSettings:
             paced=explore > 0 and real_time_factor is None and gazebo is None,
             **others,
         )
-        settings._check_numbers()
         check_places(settings.json, settings.record)
         return settings
-
-    def _check_numbers(self) -> None:
-        if not 1 <= self.goals <= MAX_GOALS:
-            raise AmiError(f"--goals {self.goals}: out of range; use 1 to {MAX_GOALS}")
-        if not 0 <= self.foreign_goals <= MAX_GOALS:
-            raise AmiError(f"--foreign-goals {self.foreign_goals}: out of range; use 0 to {MAX_GOALS}")
-        if not 0.0 <= self.min_success <= 1.0:
-            raise AmiError(f"--min-success {self.min_success}: out of range; use 0 to 1")
-        low, high = REAL_TIME_FACTORS
-        if not low <= self.real_time_factor <= high:
-            raise AmiError(f"--real-time-factor {self.real_time_factor}: out of range; use {low} to {high}")
-        if not 0 <= self.seed < 2**31:
-            raise AmiError(f"--seed {self.seed}: out of range; use 0 to {2**31 - 1}")
-        if not 0.0 <= self.explore <= MAX_EXPLORE:
-            raise AmiError(f"--explore {self.explore}: out of range; use 0 to {MAX_EXPLORE:.0f}")
-        if self.port is not None and not 1 <= self.port <= 65535:
-            raise AmiError(f"--port {self.port}: out of range; use 1 to 65535")
 
 
 def check_places(json: Path | None, record: Path | None) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from rich.console import Console
@@ -23,31 +23,15 @@ from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.provenance import find_data, read_provenance
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
 
-
-@dataclass(frozen=True)
-class Floor:
-    """What a figure has to reach before a robot is trusted to a model."""
-
-    limit: float
-    at_most: bool  # else at least
-
-    def reached(self, value: float) -> bool:
-        """Whether `value` is good enough."""
-        return value <= self.limit if self.at_most else value >= self.limit
-
-    def rule(self) -> str:
-        """The condition in words."""
-        return f"{'at most' if self.at_most else 'at least'} {self.limit:g}"
-
-
-FLOORS = {
-    "prediction_to_persistence_4_steps": Floor(0.30, True),  # imagination beats "nothing changes"
-    "latent_rank": Floor(10, False),  # the latent has not collapsed
-    "better_than_nothing_moves": Floor(0.30, False),  # the same a second ahead, of a recording without odometry
-    "better_than_fading_to_the_mean": Floor(0.05, False),  # and that is not by giving up
-    "better_than_other_commands": Floor(0.05, False),  # commands matter
-    "surprise_auroc": Floor(0.95, False),  # it notices what cannot be
-    "uncertainty_spearman": Floor(0.5, False),  # it knows when it errs
+# What a figure has to reach before a robot is trusted to a model: a limit, and whether it is the most or the least.
+FLOORS: dict[str, tuple[float, Literal["at most", "at least"]]] = {
+    "prediction_to_persistence_4_steps": (0.30, "at most"),  # imagination beats "nothing changes"
+    "latent_rank": (10, "at least"),  # the latent has not collapsed
+    "better_than_nothing_moves": (0.30, "at least"),  # the same a second ahead, of a recording without odometry
+    "better_than_fading_to_the_mean": (0.05, "at least"),  # and that is not by giving up
+    "better_than_other_commands": (0.05, "at least"),  # commands matter
+    "surprise_auroc": (0.95, "at least"),  # it notices what cannot be
+    "uncertainty_spearman": (0.5, "at least"),  # it knows when it errs
 }
 
 
@@ -109,6 +93,8 @@ def _print(title: str, figures: dict[str, object], console: Console) -> None:
     for name, value in figures.items():
         rule = style = ""
         if name in FLOORS and isinstance(value, int | float):
-            rule, style = FLOORS[name].rule(), "green" if FLOORS[name].reached(value) else "red"
+            limit, side = FLOORS[name]
+            rule = f"{side} {limit:g}"
+            style = "green" if (value <= limit if side == "at most" else value >= limit) else "red"
         table.add_row(name, f"{value:.3g}" if isinstance(value, float) else str(value), rule, style=style)
     console.print(table)

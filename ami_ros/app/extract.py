@@ -27,7 +27,7 @@ def main(
         list[str] | None,
         typer.Option(
             help="role=name, where types and usual names do not tell; roles are image, odometry, command, scan, "
-            "heading, truth and joints; of tubs image, steering and throttle. Of a LeRobotDataset role=feature or "
+            "heading and truth; of tubs image, steering and throttle. Of a LeRobotDataset role=feature or "
             "role=feature:0,1,2."
         ),
     ] = None,

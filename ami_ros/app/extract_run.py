@@ -30,8 +30,6 @@ def report(dataset: Dataset, console: Console) -> None:
     table.add_row("pictures", f"{card.image_size[0]}x{card.image_size[1]} px")
     table.add_row("scan", f"{card.scan_beams} beams" if card.scan_beams else "none")
     table.add_row("compass, true pose", f"{_there(card.has_heading)}, {_there(card.has_truth)}")
-    if card.joints:
-        table.add_row("joints", ", ".join(card.joints))
     if card.has_odometry:
         driven, turned = distance(dataset)
         table.add_row("driven, turned", f"{driven:.0f} m, {turned:.0f} rad")

@@ -106,7 +106,7 @@ def drawn_log(number: int) -> CarmenLog:
         LaserRow(float(k), pose, YARD_LASER.scan(yard.plan(k), pose, rng, yard.ground(k)))
         for k, pose in enumerate(yard.route)
     ]
-    return CarmenLog(Path(f"yard:{number}"), rows, [], 0)
+    return CarmenLog(Path(f"yard:{number}"), rows, 0)
 
 
 def measure(

@@ -114,13 +114,11 @@ class RecoveryTrial:
         kind: what went wrong.
         trial: how it ended.
         passed: the states in their order, each with when it began [s] and its reason.
-        seconds: of each state.
     """
 
     kind: Kind
     trial: Trial
     passed: tuple[tuple[float, RecoveryState, str], ...]
-    seconds: dict[RecoveryState, float]
 
     @property
     def reached(self) -> bool:
@@ -150,10 +148,6 @@ def drive_disturbed(
             elsewhere = space.sample_pose(rng, None, CLEARANCE)
             loop.disturb(Disturbance(kind, float(rng.uniform(*BEGINS)), SECONDS, elsewhere))
             trial = loop.drive(goal.kind, start, goal.pose, goal.path_length, ALLOWANCE)
-            changes = [at for at, _, _ in loop.passed] + [trial.time_s]
-            seconds = dict.fromkeys(RecoveryState, 0.0)
-            for (_, state, _), length in zip(loop.passed, np.diff(changes), strict=True):
-                seconds[state] += float(length)
-            yield RecoveryTrial(kind, trial, tuple(loop.passed), seconds)
+            yield RecoveryTrial(kind, trial, tuple(loop.passed))
     finally:
         simulator.close()

@@ -71,24 +71,22 @@ class Planning:
 
     world: str = "home"  # a world, a world file, or building:SEED
     goals: int = 20  # a seed, half of them far
-    baselines: tuple[str, ...] = ()  # onboard, flat, true dynamics, doors, mission; empty: all
+    baselines: tuple[str, ...] = ()  # onboard, doors, mission; empty: all
     model: str = ""  # folder; empty: the one that ships
     memory: str = ""  # file; empty: the one beside the model
     set: tuple[str, ...] = ()  # of the stack, as agent.navigator.planner.solver.samples=64
 
     def parts(self) -> Sequence[Part]:
-        from ami_ros.evaluation.planning_methods import COURSE, METHODS
+        from ami_ros.evaluation.planning_methods import METHODS
 
-        names = chosen(self.baselines, list(METHODS))
-        lacks = COURSE not in names and any(METHODS[name].follows for name in names)
-        return [Part(n, COURSE if METHODS[n].follows else "") for n in ([COURSE] if lacks else []) + names]
+        return [Part(name) for name in chosen(self.baselines, list(METHODS))]
 
     def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
         from ami_ros.evaluation.planning_methods import METHODS, Setting
 
         model = model_at(self.model, "onboard")
         setting = Setting(self.world, self.goals, model, _memory(self.memory, model, self.world), loop_config(self.set))
-        for number, row in enumerate(METHODS[part].drive(setting, seed, before), 1):
+        for number, row in enumerate(METHODS[part](setting, seed), 1):
             report(f"goal {number}")
             yield row
 

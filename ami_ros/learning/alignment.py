@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, relative, wrap
-from ami_ros.learning.streams import Segment, Stream, clock_of, ordered
+from ami_ros.learning.streams import Segment, clock_of, ordered
 from ami_ros.scan import Scan
 from ami_ros.world_model.perception import fit_scan
 
@@ -75,7 +75,6 @@ class Frames:
     velocity: NDArray[np.float32]  # (n, 2 or 3), likewise
     heading: NDArray[np.float32]  # (n,) [rad], NaN where unknown
     truth: Array  # (n, 3) in the frame world, NaN where unknown
-    joints: NDArray[np.float32]  # (n, joints) positions [rad or m], NaN where unknown
     starts: NDArray[np.bool_]  # (n,) an episode starts here
 
     def select(self, rows: NDArray[np.bool_]) -> Frames:
@@ -94,17 +93,10 @@ class Frames:
         return list(zip(first, [*first[1:], len(self.stamp)], strict=True)) if first else []
 
 
-COLUMNS = ("stamp", "scan", "odometry", "command", "velocity", "heading", "truth", "joints")
+COLUMNS = ("stamp", "scan", "odometry", "command", "velocity", "heading", "truth")
 
 
-def align(
-    segment: Segment,
-    config: AlignmentConfig,
-    beams: int,
-    dropped: Counter[str],
-    joints: Sequence[str] = (),
-    width: int = 2,
-) -> Frames:
+def align(segment: Segment, config: AlignmentConfig, beams: int, dropped: Counter[str], width: int = 2) -> Frames:
     """One segment's frames; rows without a required sensor are left out.
 
     Of a segment that has no odometry or no commands at all, those columns are NaN.
@@ -112,7 +104,6 @@ def align(
     Args:
         beams: columns of the scan over the full circle, 0 without scanner.
         dropped: reason -> number of messages, frames or cuts; counted up here.
-        joints: whose positions are wanted.
         width: numbers in commands and velocities.
     """
     clock = clock_of(segment)
@@ -149,7 +140,6 @@ def align(
         velocity=velocity.astype(np.float32),
         heading=_optional(segment, "heading", stamp, config, 1)[:, 0].astype(np.float32),
         truth=_optional(segment, "truth", stamp, config, 3),
-        joints=_joints(segment, stamp, config, joints),
         starts=starts,
     )
     return frames.select(is_there)
@@ -254,18 +244,6 @@ def _optional(segment: Segment, role: str, wanted: Array, config: AlignmentConfi
         if is_there.any():
             values[is_there] = found[_nearest(stamps, wanted[is_there])]
     return values
-
-
-def _joints(segment: Segment, wanted: Array, config: AlignmentConfig, names: Sequence[str]) -> NDArray[np.float32]:
-    """The nearest position (n, joints) of each joint; one message need not have all of them."""
-    found = np.full((len(wanted), len(names)), np.nan, np.float32)
-    stream = segment.get("joints", Stream())
-    for column, name in enumerate(names):
-        told = [i for i, value in enumerate(stream.values) if name in value]
-        stamps = [stream.stamps[i] for i in told]
-        alone = Stream(stamps, stamps, [stream.values[i][name] for i in told])
-        found[:, column] = _optional({name: alone}, name, wanted, config, 1)[:, 0]
-    return found
 
 
 def _mean_commands(

@@ -72,5 +72,3 @@ def _write_numbers(dataset: Dataset, row: int, stamp: float, bag: BagWriter) -> 
         bag.heading("imu", stamp, heading, UNSURE)
     if np.isfinite(truth := dataset.truth[row]).all():
         bag.pose("ground_truth", stamp, truth, "world")
-    if dataset.card.joints and np.isfinite(joints := dataset.joints[row]).all():
-        bag.joints("joint_states", stamp, dataset.card.joints, joints)

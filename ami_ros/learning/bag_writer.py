@@ -7,7 +7,7 @@ finished stay readable: see `bag_reader`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -166,14 +166,6 @@ class BagWriter:
         """A pose (3,) in `frame` as geometry_msgs/PoseStamped."""
         header = self.header(stamp, frame)
         self.message(topic, "geometry_msgs/msg/PoseStamped", stamp, header=header, pose=self._pose(pose))
-
-    def joints(self, topic: str, stamp: float, names: Sequence[str], positions: ArrayLike) -> None:
-        """Positions (n,) [rad or m] of joints as sensor_msgs/JointState."""
-        none = np.zeros(0)
-        self.message(
-            topic, "sensor_msgs/msg/JointState", stamp, header=self.header(stamp, ""), name=list(names),
-            position=np.asarray(positions, np.float64), velocity=none, effort=none,
-        )  # fmt: skip
 
     def mount(self, topic: str, stamp: float, mount: Mount, frame: str) -> None:
         """Where a scanner of `frame` sits, as tf2_msgs/TFMessage."""

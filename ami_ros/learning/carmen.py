@@ -1,7 +1,7 @@
 """Reads logs of the CARMEN navigation toolkit, in which most public recordings of real lasers are kept.
 
-A line is a message. FLASER and ROBOTLASER1 are scans, with where the robot was; ODOM is odometry; the rest is passed
-over. The format: http://carmen.sourceforge.net/doc (logger), and `carmen_laser` for what FLASER leaves unsaid.
+A line is a message. FLASER and ROBOTLASER1 are scans, with where the robot was; the rest is passed over. The format:
+http://carmen.sourceforge.net/doc (logger), and `carmen_laser` for what FLASER leaves unsaid.
 """
 
 from __future__ import annotations
@@ -35,21 +35,11 @@ class LaserRow:
 
 
 @dataclass(frozen=True)
-class OdometryRow:
-    """One line of odometry."""
-
-    stamp: float  # [s]
-    pose: Array  # (3,)
-    velocity: tuple[float, float]  # [m/s], [rad/s]
-
-
-@dataclass(frozen=True)
 class CarmenLog:
     """What is in a log, in the order of its lines."""
 
     path: Path
     scans: list[LaserRow]
-    odometry: list[OdometryRow]
     skipped: int  # lines of these kinds that are damaged
 
     @property
@@ -82,7 +72,6 @@ def read_carmen(path: Path) -> CarmenLog:
         AmiError: it cannot be read, or there is no scan in it.
     """
     scans: list[LaserRow] = []
-    odometry: list[OdometryRow] = []
     skipped = 0
     try:
         for words in _lines(path):
@@ -91,9 +80,6 @@ def read_carmen(path: Path) -> CarmenLog:
                     scans.append(_front_laser(words))
                 elif words[0] == "ROBOTLASER1":
                     scans.append(_robot_laser(words))
-                elif words[0] == "ODOM":
-                    x, y, yaw, linear, angular, _, stamp = _numbers(words[1:8])
-                    odometry.append(OdometryRow(stamp, np.array([x, y, yaw]), (linear, angular)))
             except (ValueError, IndexError):
                 skipped += 1
     except (OSError, EOFError, zlib.error) as error:
@@ -102,7 +88,7 @@ def read_carmen(path: Path) -> CarmenLog:
         skipped += 1
     if not scans:
         raise AmiError(f"there is no scan in {path}: it has neither FLASER nor ROBOTLASER1 lines that can be read")
-    return CarmenLog(path, scans, odometry, skipped)
+    return CarmenLog(path, scans, skipped)
 
 
 def _lines(path: Path) -> Iterator[list[str]]:

@@ -29,7 +29,6 @@ from ami_ros.world_model.perception import fit_image
 VERSION = 1
 CARD, IMAGES = "dataset.yaml", "images.jpg"
 ARRAYS = ("offsets", "episode", *COLUMNS)
-LATER = ("joints",)  # columns that data sets of this version may lack
 OPTIONAL = ("imu",)  # columns that only some recordings have
 
 Progress = Callable[[int, int], None]  # done, total
@@ -53,7 +52,6 @@ class DatasetCard:
     sources: tuple[dict[str, Any], ...]  # bags: path, frames, topics, problems
     dropped: dict[str, int] = field(default_factory=dict)  # reason: number
     extraction: dict[str, Any] = field(default_factory=dict)  # the configuration
-    joints: tuple[str, ...] = ()  # whose positions were recorded
     has_odometry: bool = True  # else poses are NaN
     has_command: bool = True  # else commands are NaN
     scanner: Mount | None = None  # where it sat, by the bags' /tf_static; None: they do not tell
@@ -72,7 +70,6 @@ class Dataset:
         velocity: as wide, float32, measured at stamp[i].
         heading: (n,) float32 compass heading [rad], NaN where unknown.
         truth: (n, 3) float64 true pose, NaN where unknown; for evaluation only.
-        joints: (n, joints) float32 positions [rad or m] of `card.joints`, NaN where unknown; no model takes them yet.
         imu: (n, 6) float32 acceleration [m/s^2] and angular rate [rad/s] in the sensor's axes, NaN where unknown;
             (n, 0) where nothing was recorded.
         episode: (n,) int32 number of the row's episode.
@@ -89,7 +86,6 @@ class Dataset:
     velocity: NDArray[np.float32]
     heading: NDArray[np.float32]
     truth: Array
-    joints: NDArray[np.float32]
     imu: NDArray[np.float32]
     episode: NDArray[np.int32]
     offsets: NDArray[np.int64]
@@ -101,7 +97,7 @@ class Dataset:
             file = self.folder / name
             if not file.exists() or file.stat().st_size != size:
                 raise AmiError(f"{file} is missing or cut off: extract the data set again")
-        self.joints = self.imu = np.zeros((len(self), 0), np.float32)  # where there are none
+        self.imu = np.zeros((len(self), 0), np.float32)  # where there are none
         for name in _arrays_of(self.folder):
             setattr(self, name, np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
         images = self.folder / IMAGES
@@ -178,8 +174,7 @@ def checksum(folder: Path) -> str:
 
 
 def _arrays_of(folder: Path) -> list[str]:
-    there = {name for name in (*LATER, *OPTIONAL) if (folder / f"{name}.npy").exists()}
-    return [name for name in (*ARRAYS, *OPTIONAL) if name in there or name not in (*LATER, *OPTIONAL)]
+    return [*ARRAYS, *(name for name in OPTIONAL if (folder / f"{name}.npy").exists())]
 
 
 def _read_card(folder: Path) -> DatasetCard:
@@ -192,4 +187,5 @@ def _read_card(folder: Path) -> DatasetCard:
     version = values.get("version") if isinstance(values, dict) else None
     if version != VERSION:
         raise AmiError(f"{folder} has version {version}, this program reads {VERSION}: extract the data set again")
+    values.pop("joints", None)  # positions of joints, which earlier data sets have and no model takes
     return from_mapping(DatasetCard, values, str(folder / CARD))

@@ -90,7 +90,7 @@ def _write(folder: Path, parts: list[Part], period: float, made_by: dict[str, An
 
     Args:
         folder: with the images.
-        parts: what was read; their facts are `source`, `dropped`, `beams`, `scanner`, `image_size` and `joints`.
+        parts: what was read; their facts are `source`, `dropped`, `beams`, `scanner` and `image_size`.
         period: between rows [s].
         made_by: the configuration, plain values.
     """
@@ -122,6 +122,5 @@ def _write(folder: Path, parts: list[Part], period: float, made_by: dict[str, An
         dropped=dict(_dropped(parts)),
         extraction=made_by,
         scanner=common_mount(from_mapping(Mount, found) for part in parts if (found := part.facts.get("scanner"))),
-        joints=next((tuple(part.facts["joints"]) for part in full if part.facts["joints"]), ()),
     )
     (folder / CARD).write_text(dump_yaml(to_mapping(card)), "utf-8")

@@ -86,7 +86,7 @@ def moments_of(path: Path, config: ExtractConfig, dropped: Counter[str]) -> tupl
             dropped.clear()
             segments = read_segments(bag, topics, dropped, lambda: None, config.width)
     alignment, beams = config.alignment, 1 if "scan" in topics else 0
-    found = [align(segment, alignment, beams, dropped, (), config.width) for segment in segments]
+    found = [align(segment, alignment, beams, dropped, config.width) for segment in segments]
     kept = sum(len(drop_short(frames, alignment, dropped).stamp) for frames in found)
     clocks = [np.asarray(segment[clock_of(segment)].stamps) for segment in segments]
     return kept, sum(round(float(np.ptp(stamps)) / alignment.period) + 1 for stamps in clocks if len(stamps))
@@ -138,9 +138,8 @@ class _Extraction:
             segments = read_segments(bag, topics, self.dropped, self._tick, self.config.width)
         beams = self._beams(segments) if "scan" in topics else 0
         scanner = self._scanner(bag, segments) if beams else None
-        joints = self._joints(segments)
         width = self.config.width
-        frames = joined_frames([align(segment, alignment, beams, self.dropped, joints, width) for segment in segments])
+        frames = joined_frames([align(segment, alignment, beams, self.dropped, width) for segment in segments])
         self.problems += lacks(topics, self.config.pictures)
         if frames is not None and "odometry" not in topics:
             self._follow_scans(frames, scanner or Mount())
@@ -155,7 +154,7 @@ class _Extraction:
             "problems": [*bag.problems, *self.problems],
         }
         dropped = {reason: count for reason, count in self.dropped.items() if count}
-        facts = {"source": source, "dropped": dropped, "beams": beams, "image_size": self.image_size, "joints": joints}
+        facts = {"source": source, "dropped": dropped, "beams": beams, "image_size": self.image_size}
         facts["scanner"] = to_mapping(scanner) if scanner else None
         self.output.add(columns, facts)
 
@@ -209,14 +208,6 @@ class _Extraction:
             frame = first.header.frame_id
             self.problems.append(f"where the scanner's frame '{frame}' is it does not say: taken for base_link")
         return mount
-
-    def _joints(self, segments: list[Segment]) -> list[str]:
-        """Names of all joints in the first bag that has frames: the same for all bags."""
-        for part in self.output.parts:
-            if part.columns:
-                return list(part.facts["joints"])
-        values = (value for s in segments if "joints" in s for value in s["joints"].values)
-        return sorted({name for value in values for name in value})
 
     def _write_images(self, bag: BagReader, topic: str, pictures: NDArray[np.int64]) -> NDArray[np.int64]:
         """Appends the images of these indices to the blob; their offsets (n, 2), zeros for broken ones."""

@@ -202,7 +202,6 @@ class _Import:
         beams = kept.scan.shape[1]
         facts = {
             "source": source,
-            "joints": [],
             "beams": beams,
             "image_size": size,
             "dropped": {k: v for k, v in dropped.items() if v},
@@ -239,7 +238,6 @@ class _Import:
             velocity=np.asarray(velocity, np.float32),
             heading=np.full(n, np.nan, np.float32) if heading is None else heading[:, 0].astype(np.float32),
             truth=np.full((n, 3), np.nan) if truth is None else truth.astype(np.float64),
-            joints=np.zeros((n, 0), np.float32),
             starts=np.arange(n) == 0,
         )
 

@@ -43,7 +43,6 @@ ROLES = {
     "scan": Role(("sensor_msgs/msg/LaserScan",), ("scan",), required=False),
     "heading": Role(("sensor_msgs/msg/Imu",), ("imu", "data"), required=False),
     "truth": Role(("geometry_msgs/msg/PoseStamped",), ("ground_truth",), required=False, by_type=False),
-    "joints": Role(("sensor_msgs/msg/JointState",), ("joint_states",), required=False),
 }
 
 
@@ -179,8 +178,6 @@ def _value(bag: BagReader, role: str, topic: str, data: bytes, width: int, dropp
     if role == "heading":
         measured = message.orientation_covariance[0] != -1.0  # as sensor_msgs/Imu has it
         return stamp, _yaw(message.orientation) if measured else float("nan")
-    if role == "joints":
-        return stamp, dict(zip(message.name, message.position, strict=False))
     return stamp, message if role == "scan" else _planar(message.pose)
 
 

@@ -71,7 +71,7 @@ def _read(
     source = {"path": str(tub.path), "frames": len(columns.get("stamp", ())), "topics": tub.fields | {"action": ACTION},
               "problems": problems}  # fmt: skip
     facts = {"source": source, "dropped": {reason: int(n) for reason, n in dropped.items() if n}, "beams": 0,
-             "image_size": size, "joints": []}  # fmt: skip
+             "image_size": size}  # fmt: skip
     return columns, facts
 
 

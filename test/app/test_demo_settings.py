@@ -66,12 +66,6 @@ def test_settings_find_world_and_model(model: Path) -> None:
     [
         ({"world": "atlantis"}, "no world 'atlantis': known are .*home"),
         ({"robot": "r2d2"}, "no robot 'r2d2': known are .*ami_bot"),
-        ({"goals": 0}, "--goals 0: out of range"),
-        ({"foreign_goals": -1}, "--foreign-goals -1: out of range"),
-        ({"min_success": 1.5}, r"--min-success 1\.5: out of range"),
-        ({"real_time_factor": 0.0}, r"--real-time-factor 0\.0: out of range"),
-        ({"seed": -1}, "--seed -1: out of range"),
-        ({"port": 70000}, "--port 70000: out of range"),
         ({"memory": Path("/nowhere/home.memory")}, "--memory /nowhere/home.memory: no such file"),
         ({"json": Path("/nowhere/out.json")}, "--json: there is no folder /nowhere"),
         ({"model": Path("/nowhere")}, r"model /nowhere: config\.yaml is missing"),

@@ -121,18 +121,14 @@ def test_options_that_do_not_fit_are_refused() -> None:
         load_scenario("plannin")
     with pytest.raises(AmiError, match="unknown key 'wolrd'"):
         load_scenario("planning", ["options.wolrd=home"])
-    with pytest.raises(AmiError, match="no baseline 'flut'"):
-        Planning(baselines=("flut",)).parts()
+    with pytest.raises(AmiError, match="no baseline 'dors'"):
+        Planning(baselines=("dors",)).parts()
     with pytest.raises(AmiError, match="no kind of building 'castle'"):
         Buildings(kinds=("castle",)).parts()
     with pytest.raises(AmiError, match="starts"):
         load_scenario("buildings", ["options.starts=nowhere"])
     with pytest.raises(AmiError, match="there is no memory"):
         next(Recovery(memory="none.memory").run("nothing", 0, (), lambda what: None))
-
-
-def test_a_baseline_that_follows_brings_the_course() -> None:
-    assert [(p.name, p.after) for p in Planning(baselines=("flat",)).parts()] == [("onboard", ""), ("flat", "onboard")]
 
 
 def test_trials_are_kept_and_an_interrupted_part_is_driven_again(tmp_path: Path) -> None:
@@ -171,11 +167,9 @@ def test_settings_reach_the_file_the_options_of_its_kind_and_the_stack() -> None
         load_scenario("people", ["sede=1"])
 
 
-def test_every_baseline_drives_to_the_same_goals_and_a_run_goes_on_where_it_was(
-    tmp_path: Path, children: Children
-) -> None:
+def test_parts_are_driven_side_by_side_and_a_run_goes_on_where_it_was(tmp_path: Path, children: Children) -> None:
     file, kept = tmp_path / "figures.json", tmp_path / "trials"
-    chosen = ("options.baselines=[true dynamics, flat]", "options.set=[agent.navigator.planner.deadline=60]", *FEW)
+    chosen = ("options.set=[agent.navigator.planner.deadline=60]", *FEW, "seeds=2")
     options = [word for value in chosen for word in ("--set", value)]
     call = ("-m", "ami_ros.app", "bench", "planning", *options, "--jobs", "2", "--out", str(kept), "--json", str(file))
 
@@ -184,13 +178,11 @@ def test_every_baseline_drives_to_the_same_goals_and_a_run_goes_on_where_it_was(
         assert command.wait(300) == 0, command.output()
         return command.output()
 
-    assert "flat: near goals reached" in run()
+    assert "near goals reached" in run()
     figures = {figure["what"]: figure for figure in json.loads(file.read_text())["figures"]}
-    assert figures["onboard: near goals reached"]["n"] == figures["true dynamics: near goals reached"]["n"] == 2
-    course, flat = (next(kept.rglob(f"{arm}-3.jsonl")).read_text().splitlines() for arm in ("onboard", "flat"))
-    assert [json.loads(r)["goal"] for r in course[1:-1]] == [json.loads(r)["goal"] for r in flat[1:-1]]
-    next(kept.rglob("true_dynamics-3.jsonl")).unlink()
-    assert "2 of 3 parts are there already" in run()
+    assert figures["near goals reached"]["n"] == 4
+    next(kept.rglob("onboard-4.jsonl")).unlink()
+    assert "1 of 2 parts are there already" in run()
 
 
 def test_control_is_measured() -> None:
