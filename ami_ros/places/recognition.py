@@ -32,7 +32,7 @@ APART = 0.25  # [m] between places whose pictures err each in its own way
 MOST = 3  # hypotheses
 BATCH = 16  # pictures
 SQUARES = 24  # in a row of the picture by whose code it is known what makes codes
-UNSAVED = 32  # new codes, and a quarter of all, from which on they are saved as soon as there are no more to make
+UNSAVED = 128  # new codes, and a quarter of all, from which on they are saved: the robot may be switched off
 BLUR = 0.5  # [m] around where a place has the goal, within which that speaks for a point
 SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/archive/0097
 
@@ -87,10 +87,10 @@ class Recogniser:
         """Encodes pictures ahead of questions, which encode some at a time: those of `most` of the places `ids` (n,)
         whose turn has not come yet, while there is room for all. False: there are no more."""
         self._follow_camera()
+        if self._unsaved > max(UNSAVED, len(self._codes) // 4):
+            self.save()
         ahead = np.sort(ids[ids > self._prepared])[:most]
         if not len(ahead) or len(self._codes) + len(ahead) > KEPT:
-            if self._unsaved > max(UNSAVED, len(self._codes) // 4):
-                self.save()
             return False
         self._codes_of(ahead.tolist())
         self._prepared = int(ahead[-1])

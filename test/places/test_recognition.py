@@ -318,13 +318,17 @@ def test_what_is_forgotten_is_in_no_file(walker: Walker, path: Path) -> None:
 def test_many_new_codes_are_saved_before_the_robot_stops(
     walker: Walker, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Robots are switched off; but the file is not written anew for each place."""
+    """Robots are switched off, some before all is encoded; but the file is not written again for each place."""
     codes = path.with_name(f"{path.name}.codes")
-    while walker.memory.prepare():
-        pass
+    walker.memory.prepare(4)
+    walker.memory.prepare(4)
     assert not codes.exists(), "a few"
     monkeypatch.setattr(recognition, "UNSAVED", 3)
-    walker.memory.prepare()
+    assert walker.memory.prepare(0) is False and codes.exists()
+    while walker.memory.prepare():
+        pass
+    assert walker.memory.map.recogniser is not None
+    walker.memory.map.recogniser.save()
     saved = codes.stat().st_mtime_ns
     walker.drive(0.5, thumbnail=colour(RED))
     while walker.memory.prepare():
