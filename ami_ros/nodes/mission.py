@@ -59,7 +59,6 @@ class MissionParameters:
         (1.0, 50.0),
         True,
     )
-    memory_node: str = parameter("memory", "Name of the node that offers find_route.")
     route_timeout: float = parameter(
         ROUTE_TIMEOUT,
         "To wait for memory when goals are put in order; after that they are driven in the order given.",
@@ -93,8 +92,7 @@ class MissionNode(PartNode[MissionParameters]):
         self._interrupted = self._file.load(config.exploration)  # a bad file shows now, while the robot is not moving
         self._legs = LegClient(self, "navigate_to_goal", lambda leg: goal_message(leg, config.frames))
         self._memory_id = ""  # of the memory's latents, as long as nothing was heard of it empty
-        memory = f"{config.memory_node}/find_route"
-        self._routes = RouteClient(self, memory, config.frames.map, lambda: self._memory_id)
+        self._routes = RouteClient(self, config.frames.map, lambda: self._memory_id)
         self._bus = RosBus(self)
         self.part = MissionPart(
             self._bus, self._legs, self._file, config.route_timeout, config.planner_silence, config.planner_patience

@@ -56,7 +56,6 @@ class PlannerParameters(PlannerSettings):
     nav2_prefix: str = parameter(
         "", "Before the names navigate_to_pose and navigate_through_poses, where Nav2's bt_navigator has those: ami/."
     )
-    memory_node: str = parameter("memory", "Name of the node that offers find_route.")
     max_image_pixels: int = parameter(
         MAX_PIXELS, "Larger goal images are refused before they are decoded.", "px", (64, 10**8)
     )
@@ -94,8 +93,7 @@ class PlannerNode(PartNode[PlannerParameters]):
         self._attention = self.publisher(Bool, "attention", LATCHED)
         self.topics.say_budget(navigator.planner.budget)
         self.health.figure("model", lambda: loaded.encoder_id)
-        memory = f"{config.memory_node}/find_route"
-        self._routes = RouteClient(self, memory, config.frames.map, lambda: loaded.encoder_id)
+        self._routes = RouteClient(self, config.frames.map, lambda: loaded.encoder_id)
         self._bus = RosBus(self)
         self._goals = NavigationGoals(self, self.topics, self._prepare, config.frames)
         self.part = PlannerPart(self._bus, navigator, followed, self.perception, config, self._goals)

@@ -22,14 +22,13 @@ class RouteClient:
 
     Args:
         node: its owner, spun by whichever thread.
-        service: its name.
         frame: of the memory.
         encoder_id: of the latents in questions and answers.
     """
 
-    def __init__(self, node: Node, service: str, frame: str, encoder_id: Callable[[], str]) -> None:
+    def __init__(self, node: Node, frame: str, encoder_id: Callable[[], str]) -> None:
         self._node, self._frame, self._encoder_id = node, frame, encoder_id
-        self._client = node.create_client(FindRoute, service)
+        self._client = node.create_client(FindRoute, "memory/find_route")
         self._open: deque[tuple[float, Future]] = deque()
 
     def ask(self, request: RouteRequest, answered: Answered) -> bool:

@@ -39,7 +39,7 @@ class Asker(Seat):
 
 
 def make(ros: RosPeer, timeout: float) -> tuple[RouteClient, Routes]:
-    client = RouteClient(ros.node, "memory/find_route", "map", lambda: "exact")
+    client = RouteClient(ros.node, "map", lambda: "exact")
     return client, Routes(Asker(client), timeout)
 
 
