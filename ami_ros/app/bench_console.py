@@ -6,13 +6,11 @@ import json as json_module
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -31,17 +29,23 @@ def main(
 
     Exit code: 0 if it stays below 5 % of one core with nobody looking and 15 % with one page, 1 if not.
     """
+    from ami_ros.app.background_command import end, start
     from ami_ros.evaluation.report import write_json
 
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="ami_bench_console_"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         environment = {**os.environ, "ROS_DOMAIN_ID": str(domain_id)}
-        drive = ["drive", "--sim", "--world", world, "--composed", "--forget", "--no-console"]
-        _start(stack, drive, folder / "drive", environment, "ready.")
-        command, address = _start(stack, ["console"], folder / "console", environment, r"(http://\S+)#(\S+)")
-        _start(stack, ["explore", "60"], folder / "explore", environment, "")  # says nothing at once
-        figures = measure(command.pid, address, seconds)
+
+        def started(said: str, *command: str) -> tuple[int, re.Match[str]]:
+            process, found = start(command, folder / command[0], said, PATIENCE, environment, folder)
+            stack.callback(end, process)
+            return process.pid, found
+
+        started("ready.", "drive", "--sim", "--world", world, "--composed", "--forget", "--no-console")
+        pid, address = started(r"(http://\S+)#(\S+)", "console")
+        started("", "explore", "60")  # says nothing at once
+        figures = measure(pid, address, seconds)
     idle, viewed = figures["idle_percent"], figures["viewed_percent"]
     typer.echo(f"console: {idle:.1f} % of one core with nobody looking, {viewed:.1f} % with one page")
     got = figures["messages_per_s"], figures["kb_per_s"], figures["rss_mb"]
@@ -89,30 +93,3 @@ def _listen(link: Any, seconds: float) -> tuple[int, int]:
 def _seconds(process: Any) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-def _start(
-    stack: ExitStack, command: list[str], log: Path, environment: dict[str, str], said: str
-) -> tuple[subprocess.Popen[bytes], re.Match[str]]:
-    """Starts a command and waits until it has said something."""
-    from ami_ros.errors import AmiError
-
-    output: IO[bytes] = stack.enter_context(log.open("wb"))
-    arguments = [sys.executable, "-m", "ami_ros.app", *command]
-    process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=log.parent)
-    stack.callback(_end, process)
-    deadline = time.monotonic() + PATIENCE
-    while (found := re.search(said, log.read_text(errors="replace"))) is None:
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise AmiError(f"ami {command[0]} did not start: {log.read_text(errors='replace')[-300:]}")
-        time.sleep(0.2)
-    return process, found
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(30.0)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

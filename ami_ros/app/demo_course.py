@@ -93,7 +93,7 @@ class Course:
     def _drive(self, index: int, start: Array, goal: SampledGoal) -> Trial:
         telemetry, wanted = self._client.telemetry, self._wanted(goal.pose)
         contacts = telemetry.contacts
-        leg = self.leg = Leg(index, goal, bytes(wanted.image.data), telemetry.time, allowance_of(goal, self._explored))
+        leg = self.leg = Leg(index, goal, telemetry.time, allowance_of(goal, self._explored))
         run = self._client.send(wanted, leg.allowance)
         try:
             self._await(run, leg.began + leg.allowance + PATIENCE)

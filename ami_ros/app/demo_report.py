@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
+from ami_ros import __version__
 from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.app.demo_table import DemoTable, control_line
 from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.evaluation.control import ControlRecord
-from ami_ros.evaluation.report import demo_report, success_rates, write_json
+from ami_ros.evaluation.report import hardware, success_rates, write_json
 from ami_ros.evaluation.resources import ProcessCost
 from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import Array
@@ -58,24 +59,26 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
     if settings.gazebo is not None:
         table.say(f"gz-sim {settings.gazebo.version}, laser {settings.laser}, real-time factor {result.pace or 0:.2f}")
     if settings.json is not None:
-        report = demo_report(
-            result.trials,
-            result.control,
-            result.costs,
-            seed=settings.seed,
-            world=settings.world.name,
-            robot=settings.robot.name,
-            real_time_factor=settings.real_time_factor,
-            real_time_factor_reached=result.pace,
-            simulator="ours"
-            if settings.gazebo is None
-            else f"gz-sim {settings.gazebo.version}, laser {settings.laser}",
-            date=datetime.now(UTC).isoformat(timespec="seconds"),
-            restarts=result.restarts,
-            foreign={"n": len(result.foreign), "refused": refused},
-            end=result.end,
-            wall_s=round(time.monotonic() - result.began, 1),
-        )
+        trials, gazebo = result.trials, settings.gazebo
+        report = {kind: rate.to_json() for kind, rate in success_rates(trials).items()} | {
+            "control": control,
+            "collisions": sum(trial.collisions for trial in trials),
+            "processes": [asdict(cost) for cost in result.costs],
+            "goals": [trial.to_json() for trial in trials],
+            "seed": settings.seed,
+            "world": settings.world.name,
+            "robot": settings.robot.name,
+            "real_time_factor": settings.real_time_factor,
+            "real_time_factor_reached": result.pace,
+            "simulator": "ours" if gazebo is None else f"gz-sim {gazebo.version}, laser {settings.laser}",
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "restarts": result.restarts,
+            "foreign": {"n": len(result.foreign), "refused": refused},
+            "end": result.end,
+            "wall_s": round(time.monotonic() - result.began, 1),
+            "version": __version__,
+            "hardware": hardware(),
+        }
         write_json(settings.json, report)
         table.say(f"figures: {settings.json}")
     if settings.record is not None and result.backdrop is not None:

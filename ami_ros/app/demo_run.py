@@ -24,7 +24,7 @@ from ami_ros.app.demo_report import DemoResult, write_report
 from ami_ros.app.demo_settings import DemoSettings
 from ami_ros.app.demo_stack import DemoStack, nodes_of
 from ami_ros.app.demo_table import DemoTable
-from ami_ros.app.demo_view import DemoView, thinned
+from ami_ros.app.demo_view import DemoView
 from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.app.shared_memory import remove_orphaned_segments
 from ami_ros.app.signals import ignore_signals, only_first_signal
@@ -199,7 +199,7 @@ class DemoRun:
             try:
                 self._table.say(self._course.explore(60.0 * settings.explore))
             finally:  # an interrupted way is one, too
-                result.explored, self._way = thinned(np.array(self._way).reshape(-1, 2)), None
+                result.explored, self._way = np.array(self._way).reshape(-1, 2), None
         pace = Pace(self._client.telemetry.time)
         for index in range(settings.goals):
             result.trials.append(self._course.drive(index))

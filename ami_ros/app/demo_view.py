@@ -7,17 +7,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ami_ros.app.scenery import Backdrop
 from ami_ros.app.telemetry import Leg, Observed
 from ami_ros.app.truth_layer import TruthLayer
 from ami_ros.console.scene import Scene, rounded
 from ami_ros.evaluation.report import success_rates
 from ami_ros.evaluation.trials import Trial
-from ami_ros.geometry import Array
-
-TRACK_STEP = 0.04  # between two points of a drawn path [m]
 
 
 class DemoView:
@@ -62,12 +57,3 @@ class DemoView:
         if steady_now - steady < 0.5 or simulated_now < simulated:
             return None
         return round((simulated_now - simulated) / (steady_now - steady), 2)
-
-
-def thinned(path: Array, step: float = TRACK_STEP) -> Array:
-    """A path (n, 2) with its points at least `step` [m] apart, first and last kept."""
-    if len(path) < 3:
-        return path
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
-    keep = np.unique(np.searchsorted(along, np.arange(0.0, along[-1], step)))
-    return path[np.unique([0, *keep, len(path) - 1])]

@@ -81,25 +81,15 @@ def _from_bags(
 
 
 def _from_graph(seconds: float, console: Console) -> Observation:
-    import os
-
-    import rclpy
-    from rclpy.node import Node
     from rich.progress import Progress
 
     from ami_ros.app.domain import domain_in_environment
+    from ami_ros.ros.goals.robot_client import RobotClient
     from ami_ros.ros.listening import listen
 
-    domain_in_environment()  # complains in one line where rclpy would not
-    rclpy.init(args=[])
-    node = Node(f"doctor_{os.getpid()}")
-    try:
-        with Progress(console=console, transient=True) as bar:
-            task = bar.add_task("listening", total=1.0)
-            return listen(node, seconds, lambda share: bar.update(task, completed=share))
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    with RobotClient(domain=domain_in_environment()) as client, Progress(console=console, transient=True) as bar:
+        task = bar.add_task("listening", total=1.0)
+        return listen(client.node, seconds, lambda share: bar.update(task, completed=share))
 
 
 def _print(findings: list[Finding], title: str, console: Console) -> None:

@@ -94,7 +94,6 @@ class Leg:
 
     index: int
     goal: SampledGoal
-    picture: bytes  # PNG; empty: the goal is a pose
     began: float  # on the robot's clock [s]
     allowance: float  # [s] that the robot has
 

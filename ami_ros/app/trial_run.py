@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -14,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ami_ros.app.background_command import end, start
 from ami_ros.app.domain import domain_in_environment
 from ami_ros.app.telling import Telling
 from ami_ros.app.trial import TrialSettings
@@ -184,41 +182,14 @@ class LiveRobot:
     def _start_stack(self, log: Path) -> None:
         settings = self.settings
         robot = write_slow_robot(self.folder, self.state.robot, self.config.speed)
-        command = [sys.executable, "-m", "ami_ros.app", "drive", "--robot", str(robot), "--no-console"]
-        command += [
-            "--memory",
-            str(self.folder / "trial.memory"),
-            "--keep-out",
-            str(write_leash(self.folder, self.config.leash)),
-        ]
+        command = ["drive", "--robot", str(robot), "--no-console", "--memory", str(self.folder / "trial.memory")]
+        command += ["--keep-out", str(write_leash(self.folder, self.config.leash))]
         command += ["--namespace", settings.namespace] if settings.namespace else []
-        command += (["--model", settings.model] if settings.model else []) + (
-            ["--sim-time"] if settings.sim_time else []
-        )
+        command += ["--model", settings.model] if settings.model else []
+        command += ["--sim-time"] if settings.sim_time else []
         _say(f"starting the stack; its log is {log}")
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                       start_new_session=True)  # fmt: skip
-        self._kept.callback(_end, process)
-        began = time.monotonic()
-        while "ready. Remembers" not in log.read_text(errors="replace"):
-            if process.poll() is not None:
-                last = (log.read_text(errors="replace").strip() or "it said nothing").splitlines()[-1]
-                raise AmiError(f"trial: the stack ended: {last}")
-            if time.monotonic() - began > READY_WITHIN:
-                raise AmiError(f"trial: the stack is not ready after {READY_WITHIN:.0f} s; see {log}")
-            time.sleep(0.2)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends the stack as Ctrl-C does, and waits for it."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30.0)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process, _ = start(command, log, "ready. Remembers", READY_WITHIN)
+        self._kept.callback(end, process)
 
 
 def _ended(outcome: Outcome) -> Ended:

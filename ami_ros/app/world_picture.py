@@ -45,7 +45,7 @@ def draw_world(path: Path, space: FreeSpace, views: int, seed: int) -> None:
             cv2.putText(image, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (220, 40, 40), 2, cv2.LINE_AA)
         pictures.append(picture)
     simulator.close()
-    sheet = _sheet([plan, *_rows(pictures)])
+    sheet = _sheet(plan, pictures)
     if not cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
         raise AmiError(f"cannot write {path}: is its folder there, and does its name end in .png?")
 
@@ -68,17 +68,9 @@ def _with_views(robot: RobotDescription) -> RobotDescription:
     )
 
 
-def _rows(pictures: list[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
-    groups = [pictures[i : i + COLUMNS] for i in range(0, len(pictures), COLUMNS)]
-    return [np.concatenate(group, axis=1) for group in groups]
-
-
-def _sheet(parts: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """The parts below each other on white."""
-    width = max(part.shape[1] for part in parts)
-    sheet = np.full((sum(len(part) for part in parts), width, 3), 255, np.uint8)
-    row = 0
-    for part in parts:
-        sheet[row : row + len(part), : part.shape[1]] = part
-        row += len(part)
-    return sheet
+def _sheet(plan: NDArray[np.uint8], pictures: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """The plan, and below it the pictures in rows, on white."""
+    rows = [np.concatenate(pictures[i : i + COLUMNS], axis=1) for i in range(0, len(pictures), COLUMNS)]
+    width = max(part.shape[1] for part in (plan, *rows))
+    wide = [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in (plan, *rows)]
+    return np.concatenate(wide)

@@ -1,4 +1,4 @@
-"""A recording as a model sees it: the latents of all its moments, and which of them may be learned from."""
+"""A recording as a model sees it: the latents of all its moments, and of which of them figures are taken."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Encoded:
         dataset: the recording; the model has not been trained on it.
         rows: (n,) of the data set.
         latents: (n, latent_dim).
-        tested: (n,) whether figures are taken there. Probes learn from the others, pictures are remembered from them.
+        tested: (n,) whether figures are taken there.
         sampler: gives the sensors of rows.
     """
 
@@ -76,28 +76,26 @@ class Encoded:
 
     def encode(self, sensors: Callable[[Rows], Sensors], positions: Rows) -> Latents:
         """Latents of `positions` by other sensors than their own."""
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(positions), BATCH):
-                parts.append(self.model.encode(sensors(positions[start : start + BATCH])).float().numpy())
-        return np.concatenate(parts)
+        return _batched(lambda at: self.model.encode(sensors(at)), positions)
 
     def goals(self, positions: Rows) -> Latents:
         """What the pictures alone at some positions give (k, latent_dim), of a model that sees."""
-        return self._of_pictures(self.model.encode_goal, positions)
+        return _batched(lambda at: self.model.encode_goal(self._images(at)), positions)
 
     def pictures(self, positions: Rows) -> Latents:
         """Codes of the pictures at some positions (k, sight_code), of a model that compares them."""
-        return self._of_pictures(self.model.encode_picture, positions)
+        return _batched(lambda at: self.model.encode_picture(self._images(at)), positions)
 
-    def _of_pictures(self, encode: Callable[[torch.Tensor], torch.Tensor], positions: Rows) -> Latents:
-        parts = []
+    def imagine(self, now: Latents, commands: NDArray[np.float32], previous: NDArray[np.float32]) -> Latents:
+        """Latents (k, steps, latent_dim) after each step of `commands` from latents (k, latent_dim) on."""
         with torch.inference_mode():
-            for start in range(0, len(positions), BATCH):
-                image = self.sampler.sensors(self.rows[positions[start : start + BATCH]]).image
-                assert image is not None
-                parts.append(encode(image).numpy())
-        return np.concatenate(parts)
+            latents, _ = self.model.rollout(*map(torch.from_numpy, (now, commands, previous)))
+        return np.asarray(latents.numpy())
+
+    def _images(self, positions: Rows) -> torch.Tensor:
+        image = self.sampler.sensors(self.rows[positions]).image
+        assert image is not None
+        return image
 
 
 def encode_recording(
@@ -124,10 +122,16 @@ def encode_recording(
         tested = [np.arange(len(stretches[0])) >= (1 - TESTED) * len(stretches[0])]
     rows = np.concatenate(stretches)
     sampler = WindowSampler(dataset, model.spec, WindowConfig(starts=2))
+    latents = _batched(lambda at: model.encode(sampler.sensors(at)), rows, progress)
+    return Encoded(model, dataset, rows, latents, np.concatenate(tested), sampler)
+
+
+def _batched(encode: Callable[[Rows], torch.Tensor], rows: Rows, progress: Progress | None = None) -> Latents:
+    """What `encode` gives of all rows, BATCH of them at a time."""
     parts = []
     with torch.inference_mode():
         for start in range(0, len(rows), BATCH):
-            parts.append(model.encode(sampler.sensors(rows[start : start + BATCH])).float().numpy())
+            parts.append(encode(rows[start : start + BATCH]).float().numpy())
             if progress:
                 progress("encoding", min(start + BATCH, len(rows)), len(rows))
-    return Encoded(model, dataset, rows, np.concatenate(parts), np.concatenate(tested), sampler)
+    return np.concatenate(parts)

@@ -160,10 +160,9 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Control:
-    """How long each part of the control loop takes on this machine, on one thread; see `latency`."""
+    """How long perception and planning take on this machine, on one thread; see `latency`."""
 
     model: str = ""  # folder; empty: models/general
-    places: int = 1000  # remembered
     repeats: int = 100  # calls of each part
 
     def parts(self) -> Sequence[Part]:
@@ -174,6 +173,5 @@ class Control:
         from ami_ros.world_model.inference_loading import load_inference
 
         loaded = load_inference(model_at(self.model, "general"))
-        with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
-            for timing in time_control(loaded, self.places, self.repeats, seed, Path(scratch)):
-                yield {"what": f"{timing.name}, {timing.size}", "p50_ms": timing.p50_ms, "p95_ms": timing.p95_ms}
+        for timing in time_control(loaded, self.repeats, seed):
+            yield {"what": f"{timing.name}, {timing.size}", "p50_ms": timing.p50_ms, "p95_ms": timing.p95_ms}

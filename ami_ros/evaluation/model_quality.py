@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.encoded import Encoded, Progress, encode_recording
-from ami_ros.evaluation.foresight import STEPS, Foresight, look_ahead
+from ami_ros.evaluation.encoded import Encoded, Progress, Rows, encode_recording
 from ami_ros.evaluation.violation_of_expectation import LASTING, Violations, area, violate
 from ami_ros.geometry import Array, relative, wrap
 from ami_ros.learning.dataset import Dataset
@@ -20,6 +19,49 @@ from ami_ros.world_model.arrays import accumulated
 from ami_ros.world_model.model import WorldModel
 
 HORIZONS = (1, 4, 10)  # model steps
+STEPS, STARTS = 10, 2000
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """Rollouts of the commands that were really given; entry h is h + 1 model steps ahead.
+
+    Attributes:
+        starts: (k,) positions they begin at.
+        imagined: (k, steps, latent_dim).
+        prediction: (steps,) mean squared error of the imagined latents.
+        shuffled: (steps,) the same with the commands of other moments.
+        persistence: (steps,) the same if the latent stayed as it was.
+    """
+
+    starts: Rows
+    imagined: NDArray[np.float32]
+    prediction: Array
+    shuffled: Array
+    persistence: Array
+
+
+def look_ahead(encoded: Encoded, rng: np.random.Generator) -> Foresight:
+    """Imagines from random tested moments and compares with what came.
+
+    Args:
+        encoded: the recording.
+        rng: of the choice of moments.
+    """
+    chunk = encoded.model.spec.chunk
+    starts = encoded.starts(STEPS, rng, STARTS)
+    commands, previous = encoded.commands(starts, STEPS)
+    now, latents = encoded.latents[starts], encoded.latents
+    after = starts[:, None] + chunk * np.arange(1, STEPS + 1)
+    other = rng.permutation(len(starts))
+    imagined = encoded.imagine(now, commands, previous)
+    wrong = encoded.imagine(now, commands[other], previous)
+    came = latents[after]
+
+    def squared(guess: NDArray[np.float32]) -> Array:
+        return np.asarray(((guess - came) ** 2).mean((0, 2)), dtype=np.float64)
+
+    return Foresight(starts, imagined, squared(imagined), squared(wrong), squared(now[:, None]))
 
 
 @dataclass(frozen=True)

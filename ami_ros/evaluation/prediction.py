@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
@@ -62,8 +61,8 @@ def measure_prediction(
     commands, previous = encoded.commands(starts, steps)
     after = starts + steps * model.spec.chunk
     now, came = encoded.latents[starts], encoded.latents[after]
-    imagined = _imagine(model, now, commands, previous)
-    other = _imagine(model, now, commands[rng.permutation(len(starts))], previous)
+    imagined = encoded.imagine(now, commands, previous)[:, -1]
+    other = encoded.imagine(now, commands[rng.permutation(len(starts))], previous)[:, -1]
     found: dict[str, float | int] = {
         "frames": len(dataset),
         "tested_frames": int(encoded.tested.sum()),
@@ -96,13 +95,6 @@ def untrained(dataset: Dataset, learned_from: Sequence[Dataset]) -> NDArray[np.b
             for start, stop in kept:
                 seen |= (stamp >= source.stamp[start]) & (stamp <= source.stamp[stop - 1])
     return ~seen
-
-
-def _imagine(model: WorldModel, now: Array, commands: Array, previous: Array) -> NDArray[np.float32]:
-    """Latents (k, dim) after the last step."""
-    with torch.inference_mode():
-        latents, _ = model.rollout(*(torch.from_numpy(np.asarray(v, np.float32)) for v in (now, commands, previous)))
-    return np.asarray(latents[:, -1].numpy())
 
 
 def _error(guess: Array, came: Array) -> float:

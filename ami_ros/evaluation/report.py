@@ -1,4 +1,4 @@
-"""The figures of a whole demo as JSON."""
+"""What reports of commands share: rates, the machine, and files of JSON."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ import os
 import platform
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ami_ros import __version__
 from ami_ros.errors import AmiError
-from ami_ros.evaluation.control import ControlRecord
 from ami_ros.evaluation.rates import SuccessRate
-from ami_ros.evaluation.resources import ProcessCost
 from ami_ros.evaluation.trials import Trial
 from ami_ros.extras import importing
 from ami_ros.hardware import processor_name
@@ -27,28 +23,6 @@ with importing("report"):
 def success_rates(trials: Sequence[Trial]) -> dict[str, SuccessRate]:
     """Rates of the near and of the far goals."""
     return {kind: SuccessRate.of(t.success for t in trials if t.kind == kind) for kind in ("near", "far")}
-
-
-def demo_report(
-    trials: Sequence[Trial],
-    control: ControlRecord,
-    processes: Sequence[ProcessCost],
-    **settings: Any,
-) -> dict[str, Any]:
-    """Everything that `./ami demo --json` writes.
-
-    Args:
-        trials: the goals that were driven to, in order.
-        control: commands of all drives.
-        processes: what each process cost.
-        settings: further top-level keys, `seed`, `world` and `robot` among them.
-    """
-    report: dict[str, Any] = {kind: rate.to_json() for kind, rate in success_rates(trials).items()}
-    report["control"] = control.to_json()
-    report["collisions"] = sum(t.collisions for t in trials)
-    report["processes"] = [asdict(p) for p in processes]
-    report["goals"] = [t.to_json() for t in trials]
-    return report | settings | {"version": __version__, "hardware": hardware()}
 
 
 def hardware() -> dict[str, Any]:

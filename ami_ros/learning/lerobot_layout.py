@@ -6,13 +6,13 @@ src/lerobot/datasets of lerobot (utils.py, dataset_metadata.py, dataset_writer.p
 
 from __future__ import annotations
 
-import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ami_ros.errors import AmiError
+from ami_ros.extras import need
 
 VERSION = "v3.0"
 INFO, STATS, TASKS = "meta/info.json", "meta/stats.json", "meta/tasks.parquet"
@@ -30,17 +30,8 @@ INDICES = {"timestamp": "float32", "frame_index": "int64", "episode_index": "int
 
 
 def needs(*modules: str) -> list[Any]:
-    """The modules of the extra `lerobot`.
-
-    Raises:
-        AmiError: it is not installed.
-    """
-    try:
-        return [importlib.import_module(module) for module in modules]
-    except ImportError as error:
-        raise AmiError(
-            f"LeRobot data sets need {error.name}: pip install -r requirements/lerobot.txt, the extra lerobot"
-        ) from error
+    """The modules of the extra `lerobot`. Raises AmiError: it is not installed."""
+    return [need(module, "lerobot") for module in modules]
 
 
 def is_lerobot(folder: Path) -> bool:

@@ -37,9 +37,7 @@ class FreeSpace:
         nx, ny = (round(length / self.cell) for length in world.size)
         self._xs, self._ys = (np.arange(nx) + 0.5) * self.cell, (np.arange(ny) + 0.5) * self.cell
         self._clearance = self.plan.grid_clearance(self._xs, self._ys, MOST)
-        in_room = np.zeros((nx, ny), dtype=bool)
-        for room in world.rooms:
-            in_room |= self._inside(room.area)
+        in_room = within_rooms(world, self._xs, self._ys)
         self._free: NDArray[np.bool_] = (self._clearance >= self._fits) & in_room
 
     def free(self, poses: ArrayLike, clearance: float = 0.0) -> NDArray[np.bool_]:
@@ -125,17 +123,14 @@ class FreeSpace:
         return {(int(x // size), int(y // size)) for x, y in zip(self._xs[i], self._ys[j], strict=True)}
 
     def _sample(self, rng: np.random.Generator, area: Rectangle, clearance: float) -> Array:
-        i, j = np.nonzero(self.main_part & self._inside(area) & (self._clearance >= self._fits + self.cell + clearance))
+        i, j = np.nonzero(
+            self.main_part & within(area, self._xs, self._ys) & (self._clearance >= self._fits + self.cell + clearance)
+        )
         if len(i) == 0:
             raise AmiError(f"world '{self.world.name}': the robot fits nowhere in the area {list(area)}")
         k = rng.integers(len(i))
         jitter = rng.uniform(-self.cell / 2, self.cell / 2, 2)
         return np.array([self._xs[i[k]] + jitter[0], self._ys[j[k]] + jitter[1], rng.uniform(-np.pi, np.pi)])
-
-    def _inside(self, area: Rectangle) -> NDArray[np.bool_]:
-        x0, y0, x1, y1 = area
-        in_x, in_y = (self._xs >= x0) & (self._xs <= x1), (self._ys >= y0) & (self._ys <= y1)
-        return np.asarray(in_x[:, None] & in_y[None, :])
 
     def _cell(self, xy: ArrayLike) -> int | None:
         """Number of the free cell nearest to `xy`, None if there is none within SNAP."""
@@ -153,3 +148,14 @@ class FreeSpace:
     @cached_property
     def _graph(self) -> csr_array:
         return grid_graph(self._free, self.cell, moves=KNIGHT)
+
+
+def within(area: Rectangle, xs: NDArray[np.floating], ys: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which cells (nx, ny) with their middles at `xs` (nx,) and `ys` (ny,) [m] lie in a rectangle."""
+    x0, y0, x1, y1 = area
+    return np.asarray(((xs >= x0) & (xs <= x1))[:, None] & ((ys >= y0) & (ys <= y1)))
+
+
+def within_rooms(world: World, xs: NDArray[np.floating], ys: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which of them lie in any room."""
+    return np.any([within(room.area, xs, ys) for room in world.rooms], axis=0)

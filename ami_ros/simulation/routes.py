@@ -20,7 +20,7 @@ from ami_ros.grid_graph import grid_graph, largest_part, shortest_way
 from ami_ros.robots.description import RobotDescription
 from ami_ros.scan import Scan
 from ami_ros.simulation.exploration import PERIOD, Explorer
-from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.free_space import FreeSpace, within_rooms
 from ami_ros.simulation.strokes import Strokes, keeps_clear, scan_ends
 
 CELL = 0.1  # of the map that routes are found on [m]
@@ -39,11 +39,7 @@ class Routes:
         nx, ny = (math.ceil(length / CELL) for length in space.world.size)
         self._xs, self._ys = (np.arange(nx) + 0.5) * CELL, (np.arange(ny) + 0.5) * CELL
         self._clearance = space.plan.grid_clearance(self._xs, self._ys, 1.0)
-        inside = np.zeros((nx, ny), bool)
-        for room in space.world.rooms:
-            x0, y0, x1, y1 = room.area
-            inside |= ((self._xs >= x0) & (self._xs <= x1))[:, None] & ((self._ys >= y0) & (self._ys <= y1))
-        self._free = inside & (self._clearance > radius + 0.03)
+        self._free = within_rooms(space.world, self._xs, self._ys) & (self._clearance > radius + 0.03)
 
     @cached_property
     def _graph(self) -> csr_array:

@@ -18,6 +18,7 @@ from ami_ros.share import packaged
 from ami_ros.simulation.buildings.generator import building
 from ami_ros.simulation.buildings.names import is_building
 from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.simulation.free_space import within_rooms
 from ami_ros.simulation.layout import (
     along_wall,
     fixed_obstacles,
@@ -203,10 +204,7 @@ def _check_start(world: World) -> None:
         raise ValueError(f"the start area {[x0, y0, x1, y1]} lies far outside the world's size {list(world.size)}")
     step = max(0.05, max(x1 - x0, y1 - y0) / 1000)
     xs, ys = np.arange(x0, x1, step), np.arange(y0, y1, step)
-    in_room = np.zeros((len(xs), len(ys)), dtype=bool)
-    for room in world.rooms:
-        left, low, right, high = room.area
-        in_room |= ((xs >= left) & (xs <= right))[:, None] & ((ys >= low) & (ys <= high))
+    in_room = within_rooms(world, xs, ys)
     plan = FloorPlan(in_the_way(fixed_obstacles(world)))
     if not (in_room & (plan.grid_clearance(xs, ys, 2 * ROBOT_FITS) > ROBOT_FITS)).any():
         raise ValueError(f"the robot fits nowhere in the start area {[x0, y0, x1, y1]}: walls or furniture overlap it")

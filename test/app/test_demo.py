@@ -52,7 +52,7 @@ def test_demo_drives_reports_and_records(children: Children, ros: RosPeer, model
     assert demo.wait(400) == 0
     report = figures(out)
     asked = {"near", "far", "control", "collisions", "processes", "goals", "seed", "world", "robot"}
-    assert asked <= set(report)
+    assert asked <= set(report) and set(report["near"]) == {"n", "reached", "rate", "wilson_low", "wilson_high"}
     assert (report["world"], report["robot"], report["seed"]) == ("two_rooms", "ami_bot", 5)
     assert report["near"]["n"] == len(report["goals"]) == 1
     assert report["control"]["commands"] > 0

@@ -76,7 +76,7 @@ def test_control_line_tells_rate_gap_and_latency() -> None:
 
 
 def test_a_terminal_shows_what_goes_on() -> None:
-    leg = Leg(1, SampledGoal("far", np.zeros(3), 4.0), b"", 0.0, 90.0)
+    leg = Leg(1, SampledGoal("far", np.zeros(3), 4.0), 0.0, 90.0)
     for now, telemetry, words in (
         (None, Telemetry(state="CONTROLLING", decision="turning to look"), "turning to look"),
         (leg, Telemetry(12.0, state="PLANNING"), "goal 2/3 far, 12 of 90 s: planning"),

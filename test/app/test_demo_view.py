@@ -13,7 +13,7 @@ from ami_ros.geometry import compose, inverse
 
 ABOUT = {"world": "home", "robot": "ami_bot", "seed": 1, "total": 2}
 BACKDROP = Backdrop(np.zeros((60, 80, 3), np.uint8), (0.0, 8.0, 0.0, 6.0), 0.18)
-LEG = Leg(0, SampledGoal("near", np.array([2.0, 1.0, 0.5]), 1.2), b"\x89PNG picture", began=10.0, allowance=30.0)
+LEG = Leg(0, SampledGoal("near", np.array([2.0, 1.0, 0.5]), 1.2), began=10.0, allowance=30.0)
 NOWHERE = (math.nan,) * 3
 TRIAL = Trial(
     "near", (0.0, 0.0, 0.0), (1.0, 0.0, 0.0), 1.0, "succeeded", True, NOWHERE, 9.0, 0, 1, 0, 0, "", allowance_s=30.0

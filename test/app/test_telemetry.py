@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from ami_ros.app.demo_view import thinned
 from ami_ros.app.telemetry import Frames, TruthLog
 from ami_ros.geometry import compose, inverse
 
@@ -35,13 +34,3 @@ def test_frames_of_odometry_and_memory_are_found_from_what_the_robot_believes() 
         frames.add(truth, compose(inverse(odom_frame), truth), believed)
     assert frames.odom == pytest.approx(odom_frame)
     assert frames.memory() == pytest.approx(memory_frame)
-
-
-def test_thinned_path_keeps_its_ends_and_its_shape() -> None:
-    angle = np.linspace(0, np.pi, 2000)
-    path = np.column_stack([np.cos(angle), np.sin(angle)])
-    few = thinned(path, 0.1)
-    assert 25 < len(few) < 40
-    assert np.array_equal(few[[0, -1]], path[[0, -1]])
-    assert np.hypot(*np.diff(few, axis=0).T).max() < 0.11
-    assert len(thinned(np.zeros((5, 2)))) == 2

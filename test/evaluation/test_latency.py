@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from ami_ros.evaluation.latency import time_control
@@ -18,8 +16,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> LoadedArrays:
     return load_inference(folder)
 
 
-def test_every_part_of_the_control_loop_is_timed(small: LoadedArrays, tmp_path: Path) -> None:
-    timings = time_control(small, places=30, repeats=4, seed=0, scratch=tmp_path)
-    assert [t.name for t in timings] == ["encode", "encode_goal", "plan", "plan_among_people", "observe", "find_route"]
+def test_perception_and_planning_are_timed(small: LoadedArrays) -> None:
+    timings = time_control(small, repeats=4, seed=0)
+    assert [t.name for t in timings] == ["encode", "encode_goal", "plan", "plan_among_people"]
     assert all(0 < t.p50_ms <= t.p95_ms for t in timings)
-    assert timings[2].size == "384 futures of 7 steps" and timings[-1].size == "30 places"
+    assert timings[2].size == "384 futures of 7 steps"

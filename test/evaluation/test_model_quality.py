@@ -12,8 +12,7 @@ from torch import Tensor
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.encoded import encode_recording
-from ami_ros.evaluation.foresight import look_ahead
-from ami_ros.evaluation.model_quality import ModelQuality, measure_model
+from ami_ros.evaluation.model_quality import ModelQuality, look_ahead, measure_model
 from ami_ros.evaluation.violation_of_expectation import area, violate
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.extract import extract

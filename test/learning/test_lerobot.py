@@ -170,6 +170,6 @@ def test_without_the_extra_both_ways_say_so(
         lambda: export_lerobot(dataset, tmp_path / "a", "x"),
         lambda: import_lerobot(exported, tmp_path / "b"),
     ):
-        with pytest.raises(AmiError, match=r"need av: pip install .*lerobot"):
+        with pytest.raises(AmiError, match=r"av is not installed; .*pip install .*lerobot"):
             call()
     assert not list(tmp_path.iterdir())
