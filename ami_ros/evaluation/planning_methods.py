@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,44 +14,29 @@ from ami_ros.evaluation.mission_bench import drive_mission
 from ami_ros.evaluation.trials import Trial
 from ami_ros.robots.derived import simulated_robot
 from ami_ros.simulation.simulator import Simulator
-from ami_ros.world_model.checkpoint import load_model
+from ami_ros.world_model.checkpoint import LoadedModel
 
 Row = dict[str, Any]  # JSON: kind, tried, reached, collisions, time_s, plan_ms, and how it went
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What all methods of a run share. Goes to other processes."""
-
-    world: str
-    goals: int  # a seed; of doors as many of either kind
-    model: Path  # its folder
-    memory: Path  # of the world
-    loop: LoopConfig = field(default_factory=LoopConfig)
-
-
-def _goals(setting: Setting, seed: int) -> Iterator[Row]:
+def _goals(loaded: LoadedModel, world: str, memory: Path, config: LoopConfig, seed: int, count: int) -> Iterator[Row]:
     """From goal to goal, without being touched."""
-    loaded = load_model(setting.model)
-    simulator = Simulator(setting.world, simulated_robot(loaded.model.spec), seed=seed)
-    loop = ClosedLoop(loaded, simulator, setting.memory, setting.loop, seed)
+    simulator = Simulator(world, simulated_robot(loaded.model.spec), seed=seed)
+    loop = ClosedLoop(loaded, simulator, memory, config, seed)
     began = time.process_time()
-    for trial in loop.run(setting.goals):
+    for trial in loop.run(count):
         yield _row(trial, loop) | {"cpu_s": round(time.process_time() - began, 2)}
         began = time.process_time()
 
 
-def _doors(setting: Setting, seed: int) -> Iterator[Row]:
-    loaded = load_model(setting.model)
+def _doors(loaded: LoadedModel, world: str, memory: Path, config: LoopConfig, seed: int, count: int) -> Iterator[Row]:
     for kind, with_way in (("detour", True), ("no_way", False)):
-        trials = drive_tasks(loaded, setting.world, setting.memory, setting.loop, seed, setting.goals, with_way)
-        for done in trials:
+        for done in drive_tasks(loaded, world, memory, config, seed, count, with_way):
             yield done.trial.to_json() | {"kind": kind, "tried": 1, "reached": int(done.success), "plan_ms": []}
 
 
-def _mission(setting: Setting, seed: int) -> Iterator[Row]:
-    found = drive_mission(load_model(setting.model), setting.world, setting.memory, setting.loop, seed)
-    yield found | {"kind": "leg", "plan_ms": []}
+def _mission(loaded: LoadedModel, world: str, memory: Path, config: LoopConfig, seed: int, count: int) -> Iterator[Row]:
+    yield drive_mission(loaded, world, memory, config, seed) | {"kind": "leg", "plan_ms": []}
 
 
 def _row(trial: Trial, loop: ClosedLoop) -> Row:
@@ -61,6 +45,7 @@ def _row(trial: Trial, loop: ClosedLoop) -> Row:
     return trial.to_json() | {"tried": 1, "reached": int(trial.success), "plan_ms": searches}
 
 
-METHODS: dict[str, Callable[[Setting, int], Iterator[Row]]] = {
+# Each takes a model, a world and its memory, the loop, a seed, and how many goals; of doors as many of either kind.
+METHODS: dict[str, Callable[[LoadedModel, str, Path, LoopConfig, int, int], Iterator[Row]]] = {
     "onboard": _goals, "doors": _doors, "mission": _mission,
 }  # fmt: skip

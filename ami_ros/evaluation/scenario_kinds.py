@@ -82,11 +82,13 @@ class Planning:
         return [Part(name) for name in chosen(self.baselines, list(METHODS))]
 
     def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
-        from ami_ros.evaluation.planning_methods import METHODS, Setting
+        from ami_ros.evaluation.planning_methods import METHODS
+        from ami_ros.world_model.checkpoint import load_model
 
         model = model_at(self.model, "onboard")
-        setting = Setting(self.world, self.goals, model, _memory(self.memory, model, self.world), loop_config(self.set))
-        for number, row in enumerate(METHODS[part](setting, seed), 1):
+        memory, config = _memory(self.memory, model, self.world), loop_config(self.set)
+        rows = METHODS[part](load_model(model), self.world, memory, config, seed, self.goals)
+        for number, row in enumerate(rows, 1):
             report(f"goal {number}")
             yield row
 
