@@ -175,3 +175,27 @@ class Control:
         loaded = load_inference(model_at(self.model, "general"))
         for timing in time_control(loaded, self.repeats, seed):
             yield {"what": f"{timing.name}, {timing.size}", "p50_ms": timing.p50_ms, "p95_ms": timing.p95_ms}
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What looks at pictures say in buildings, and which of them make an arrival; see `look_trials`."""
+
+    kinds: tuple[str, ...] = ("home", "ward", "office", "school")  # of buildings
+    goals: int = 6  # pictures taken there
+    foreign: int = 2  # pictures of another building
+    views: int = 24  # all over the building
+    robot: str = ""  # name or file; empty: the one that the model drives
+    model: str = ""  # folder; empty: models/general
+
+    def parts(self) -> Sequence[Part]:
+        return [Part(kind) for kind in self.kinds]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        from ami_ros.evaluation.look_trials import LookSetting, look_rows
+        from ami_ros.simulation.buildings.names import PREFIX, building_name
+
+        name = building_name(f"{PREFIX}{part}:{seed}")
+        setting = LookSetting(model_at(self.model, "general"), self.goals, self.foreign, self.views, seed, self.robot)
+        for row in look_rows(str(name), setting):
+            yield {"building": name.kind} | row

@@ -9,9 +9,8 @@ import numpy as np
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.goal.proof import LIKELY, SPLIT
 from ami_ros.places.codes import Code as MemoryCode
-from ami_ros.places.types import GoalQuery, Route, SearchState
+from ami_ros.places.types import ALONE, GoalQuery, Route, SearchState
 from ami_ros.planning.blocked_ways import NEAR, SEEN, SIGHT, BlockedWay, BlockedWays, wall_across
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
@@ -20,6 +19,7 @@ from ami_ros.planning.route_follower import OFF_ROUTE, RouteFollower, pose_in_ma
 from ami_ros.planning.stopwatch import Stopwatch
 from ami_ros.planning.types import Goal, Percept, RouteRequest
 
+LIKELY = 0.2  # memory's confidence in where the goal is, from which its place is worth driving to
 MAX_ROUNDS = 2  # times that no way is left which was not found blocked, after which the goal is given up
 LOST_SECONDS = 2.0  # [s] of not being localised, after which memory is asked for another route
 AT_FRONTIER = 0.5  # [m] from a frontier at which memory is asked again for the way to a pose
@@ -70,7 +70,7 @@ class Routing:
     @property
     def split(self) -> bool:
         """Whether the goal may as well be elsewhere, as far as memory knows."""
-        return self.follower is not None and self.follower.route.goal_confidence < SPLIT
+        return self.follower is not None and self.follower.route.goal_confidence < ALONE
 
     def _is_partial(self, route: Route) -> bool:
         """Whether no way to the pose that is the goal is known, and a route leads to a frontier on the way there."""

@@ -29,7 +29,6 @@ class GoalSearch:
 
     Attributes:
         done: the turn here is over.
-        wanted: it is, even if memory is certain where the goal is.
         spots: (3,) each, in odom, from which the robot looked, or which it did not get to.
     """
 
@@ -37,9 +36,9 @@ class GoalSearch:
         self.spots: list[Array] = []
         self.restart()
 
-    def restart(self, wanted: bool = False) -> None:
-        """The robot is elsewhere, so there is something new to see; `wanted`: even if memory is certain."""
-        self.done, self.wanted = False, wanted
+    def restart(self) -> None:
+        """The robot is elsewhere, so there is something new to see."""
+        self.done = False
         self._since: float | None = None
         self._turned, self._last = 0.0, 0.0
         self._target: Array | None = None  # (3,) in odom, on the way to the next spot
@@ -54,7 +53,7 @@ class GoalSearch:
     def re_anchor(self) -> None:
         """Odometry restarted: nobody knows where the spots lie."""
         self.spots.clear()
-        self.restart(self.wanted)
+        self.restart()
 
     def carry(self, correction: Array) -> None:
         """Odometry drifted; see `Drift`."""

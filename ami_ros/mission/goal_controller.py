@@ -128,14 +128,14 @@ class GoalController:
     def _drive_on(self, percept: Percept, elapsed: float) -> Decision:
         routing, goal = self.routing, self.goal
         news = routing.opened(percept)
-        sight = self.belief.look(percept, routing.follower)
+        sight = self.belief.look(percept, routing.follower, elapsed)
         self.believed = None if sight.pose is None else compose(percept.odometry, sight.pose)
         if (search := self.finder.find(percept, sight, elapsed)) is not None:
             return self._search(percept, sight, search)
         wide = self.config.follower.width - CORNER
         seen = sight.pose is not None and ((sight.close and in_sight(sight.pose, percept.scan, wide)) or sight.spotted)
         near = (routing.flat and not routing.scouting) or seen or self._is_at_end() or self._is_direct(percept)
-        if (step := self.finder.check(percept, sight, near)) is not None:
+        if (step := self.finder.check(percept, sight)) is not None:
             return self._check(percept, sight, step)
         if routing.is_at_frontier(percept):
             self.steering.planner.reset()
@@ -232,7 +232,7 @@ class GoalController:
         stood = self._stop.stood(percept.stamp)
         moving = speed(percept.velocity) > 0.03 or abs(percept.velocity[1]) > 0.08
         refuted = self.routing.follower is not None and sight.energy > self.config.doubt  # False where it is NaN
-        proven = self.finder.proven(percept, sight)
+        proven = self.finder.proven(percept)
         if stood > STAND_SECONDS and not moving and not refuted and proven:
             return Decision(
                 State.STOPPING, "reached the goal", done=True, succeeded=True,

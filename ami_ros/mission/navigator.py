@@ -132,7 +132,7 @@ class Navigator:
         request = None if decision.done else self.routing.request(percept, self.belief.began, looked_from)
         return replace(
             decision, wants_route=request, goal=self.controller.believed, replans=self.routing.replans,
-            recoveries=self.recovery.recoveries, compares=self.belief.compares,
+            recoveries=self.recovery.recoveries, compares=self.belief.attentive,
         )  # fmt: skip
 
     def _decide(self, goal: Goal, percept: Percept, elapsed: float) -> Decision:
@@ -173,7 +173,7 @@ class Navigator:
     def _given_up(self, code: Code, reason: str, percept: Percept, at_goal: bool) -> tuple[Code, str]:
         """Why the goal is given up. A robot that gets stuck, or whose time is over, while it looks for a picture has
         not failed to get there: nobody knows where that is."""
-        looks = self.controller.finder.searches and not (at_goal or self.belief.tracker.agreeing(percept.stamp))
+        looks = self.controller.finder.searches and not (at_goal or self.belief.driven is not None)
         if not looks or code not in (Code.FAILED_TO_MAKE_PROGRESS, Code.TIMEOUT):
             return code, reason
         code, looked = self.controller.finder.given_up(percept)
@@ -212,9 +212,8 @@ class Navigator:
         """What begins and ends with a state."""
         now, config = self.recovery.now, self.config
         if now is RecoveryState.BACKING:
-            self.belief.forget_unlikely(self.routing.follower)
             if self.controller.beside is not None:
-                self.controller.finder.stuck(percept, self.controller.beside)
+                self.controller.finder.stuck()
             elif self.routing.scouting:
                 self.controller.scout.stuck()
             elif not self.steering.yielding.somebody:  # who stands there now does not do so for ever

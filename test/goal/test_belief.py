@@ -63,7 +63,7 @@ def test_sightings_from_afar_are_not_kept(model: ExactModel) -> None:
     assert not far.tracker.sightings
     far.look(HERE, None)
     assert len(far.tracker.sightings) == 1
-    far.forget()
+    far.restart()
     assert not far.tracker.sightings
 
 
@@ -91,7 +91,7 @@ def test_pictures_are_not_compared_far_from_where_memory_is_sure_to_have_the_goa
     pictured = replace(HERE, picture=HERE.latent)
     for confidence, approach, compares in [(0.9, 0.5, False), (0.9, 5.0, True), (0.1, 0.5, True)]:
         looked = GoalBelief(goal, model, approach)
-        assert looked.compares, "nothing is known yet"
+        assert looked.attentive, "nothing is known yet"
         before = pairs.asked
         looked.look(pictured, RouteFollower(route_to(GOAL, *points, confidence=confidence), FollowerConfig()))
-        assert (looked.compares, pairs.asked > before) == (compares, compares)
+        assert (looked.attentive, pairs.asked > before) == (compares, compares)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.geometry import relative
-from ami_ros.goal.belief import GoalLocator, Seen
+from ami_ros.goal.looks import GoalLocator, Look
 from ami_ros.planning.types import Goal, Percept
 from ami_ros.world_model.arrays import Floats
 from harness.course import GOAL
@@ -34,7 +34,8 @@ class Pictures(ExactModel):
 
 def test_pictures_are_compared_where_there_are_two() -> None:
     here = replace(HERE, picture=HERE.latent)
-    pose, error, *_ = looked(Pictures(), PICTURED, here)
+    found = looked(Pictures(), PICTURED, here)
+    pose, error = found.pose, found.error
     np.testing.assert_allclose(pose, relative(latent_pose(), GOAL), atol=1e-5)
     assert error == pytest.approx(np.exp(-3.0))
 
@@ -42,18 +43,20 @@ def test_pictures_are_compared_where_there_are_two() -> None:
 @pytest.mark.parametrize("goal", [GUESSED, PICTURED])
 def test_latents_serve_where_the_moment_or_the_goal_has_no_picture(goal: Goal) -> None:
     here = HERE if goal is PICTURED else replace(HERE, picture=HERE.latent)
-    pose, error, *_ = looked(Pictures(), goal, here)
+    found = looked(Pictures(), goal, here)
+    pose, error = found.pose, found.error
     np.testing.assert_allclose(pose, relative(latent_pose(), GOAL + [0.4, 0.0, 0.0]), atol=1e-5)
     assert error is None
 
 
 def test_a_model_that_compares_no_pictures_looks_by_latents(model: ExactModel) -> None:
-    pose, error, *_ = looked(model, PICTURED, replace(HERE, picture=HERE.latent))
+    found = looked(model, PICTURED, replace(HERE, picture=HERE.latent))
+    pose, error = found.pose, found.error
     np.testing.assert_allclose(pose, relative(latent_pose(), GOAL + [0.4, 0.0, 0.0]), atol=1e-5)
     assert error is None
 
 
-def looked(model: ExactModel, goal: Goal, percept: Percept) -> Seen:
+def looked(model: ExactModel, goal: Goal, percept: Percept) -> Look:
     seen = GoalLocator(model, goal).look(percept)
     assert seen is not None
     return seen

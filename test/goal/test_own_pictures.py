@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.goal.own_pictures import OwnPictures
+from ami_ros.goal.looks import OwnPictures
 from ami_ros.planning.types import Percept
 from ami_ros.scan import Scan
 from ami_ros.world_model.alignment import Alignment

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ami_ros.geometry import Array, compose
-from ami_ros.goal.refuted import Refuted
+from ami_ros.goal.likelihoods import Likelihoods
+from ami_ros.goal.posterior import GoalPosterior
 from ami_ros.goal.search import GoalSearch
 from ami_ros.mission.navigator import Drift
 from ami_ros.places.types import Location
@@ -21,20 +22,20 @@ def at(pose: Array, odometry: Array) -> Location:
 
 def test_a_spot_stays_where_it_was_on_the_map_while_odometry_drifts() -> None:
     """A robot looked for a goal three times from one spot: each turn had moved all earlier ones by centimetres."""
-    drift, search, refuted = Drift(), GoalSearch(), Refuted()
+    drift, search, posterior = Drift(), GoalSearch(), GoalPosterior(Likelihoods())
     pose, odometry = np.array([1.0, 1.0, 0.0]), np.array([5.0, -2.0, 0.3])
     noted = compose(odometry, SPOT)
     search.spots.append(noted)
-    refuted.add(noted)
+    posterior.hinder(noted, Likelihoods().unproven)
     was = pose_in_map(at(pose, odometry), noted)
     for turned in range(200):  # each time odometry counts 1 % more than the robot turns, and a little of way
         location = at(compose(pose, [0.0, 0.0, 0.1 * turned]), compose(odometry, [1e-3 * turned, 0.0, 0.101 * turned]))
         if (correction := drift.update(location, location.odometry)) is not None:
             search.carry(correction)
-            refuted.carry(correction)
+            posterior.carry(correction)
     np.testing.assert_allclose(pose_in_map(location, search.spots[0]), was, atol=1e-6)
     assert np.hypot(*(search.spots[0] - noted)[:2]) > 0.3
-    assert refuted.covers(search.spots[0]) and search.has_looked_from(search.spots[0])
+    assert posterior.is_refuted(search.spots[0]) and search.has_looked_from(search.spots[0])
 
 
 def test_a_belief_that_jumps_or_is_lost_or_begins_moves_nothing() -> None:

@@ -35,7 +35,7 @@ def test_a_tolerance_that_is_wider_than_pictures_can_be_recognised_from_is_met_a
 
 
 def test_a_goal_where_the_robot_stands_already_is_looked_at_from_farther_off() -> None:
-    seeing = course(route_to(GOAL, (2.8, 2.3)))
+    seeing = course(route_to(GOAL, (2.8, 2.3), confidence=0.0))
     seeing.robot.place(GOAL)
     assert seeing.run(40.0).succeeded
     assert "looking whether this is the goal" in {decision.message for decision in seeing.decisions}
@@ -130,13 +130,15 @@ def test_a_place_that_cannot_be_got_to_in_time_gives_way_to_one_nearer_by() -> N
     assert_at(seeing.robot, GOAL)
 
 
-@pytest.mark.parametrize(("difference", "again"), [(2.0, True), (4.0, False)])
-def test_a_place_whose_picture_is_another_is_left_without_a_second_look(difference: float, again: bool) -> None:
+@pytest.mark.parametrize(("difference", "same", "again"), [(2.0, 1.0, True), (4.0, 0.85, False)])
+def test_a_place_whose_picture_is_another_is_left_without_a_second_look(
+    difference: float, same: float, again: bool
+) -> None:
     seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3), confidence=0.5))
     pairs = seeing.navigator.model.pairs  # type: ignore[attr-defined]
-    pairs.difference = difference
+    pairs.difference, pairs.same = difference, same
     seeing.run(60.0, until=lambda d: d.message.startswith(("memory has", "looking whether")) or d.done)
-    assert any(d.message.startswith("standing") for d in seeing.decisions)
+    assert any(d.message.startswith("standing") for d in seeing.decisions) or not again
     assert any(d.message.startswith("looking whether") for d in seeing.decisions) == again
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
+from ami_ros.goal.looks import Look
 from ami_ros.mission.navigator import Navigator
 from ami_ros.mission.recovery import MAX_RECOVERIES
 from ami_ros.places.codes import Code as MemoryCode
@@ -178,7 +179,9 @@ def test_a_robot_stuck_or_out_of_time_while_it_looks_for_a_picture_says_that_nob
     navigator, percept = seeing.navigator, seeing.percept()
     navigator.controller.finder.search.spots += [np.array([float(k), 0.0]) for k in range(looked_from)]
     if sees_it:
-        navigator.belief.tracker.add(percept.stamp, percept.odometry, np.array([2.0, 0.0, 0.0]), 0.1, None)
+        posterior = navigator.belief.posterior
+        posterior.look(percept.stamp, percept.odometry, Look(np.array([2.0, 0.0, 0.0]), 0.1, 3.0))
+        navigator.belief.driven = posterior.hypotheses[0]
     found, reason = navigator._given_up(end, "did not move", percept, at_goal)
     assert found is (Code.UNKNOWN_PLACE if unknown else end)
     assert "did not move" in reason and ("2 spots" in reason) == unknown
