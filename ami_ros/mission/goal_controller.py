@@ -1,15 +1,20 @@
-"""Goal controller: drives to one goal, as long as neither surprise nor being stuck nor being lost stands against it."""
+"""Goal controller: drives to one goal, as long as neither surprise nor being stuck nor being lost stands against it.
+
+`GoalController.BEHAVIOURS` lists what it can do. At each moment they are asked in that order, and the first one that
+applies decides: a selector, as behaviour trees call it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from ami_ros.commands import speed
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.goal.belief import GoalBelief, Sight
-from ami_ros.goal.finder import GoalFinder, Look, Search
+from ami_ros.goal.finder import GoalFinder, Look
 from ami_ros.goal.goal_checker import Arrival, StopRule
 from ami_ros.goal.routing import Routing
 from ami_ros.goal.search import SPEED
@@ -30,6 +35,24 @@ DIRECT = 3.0  # [m] to a pose in odom, within which a way that is seen to be fre
 CORNER = 0.04  # [m] less than a way to a sub-goal has to be wide: the search finds its way past a corner that juts in
 INTO = 0.03  # [m] that a goal may seem to lie inside of something, by errors of centimetres
 ANEW = 5  # times that the robot may have been where the goal seemed to be, and still count as making progress
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What behaviours decide by."""
+
+    percept: Percept
+    elapsed: float  # [s] since the goal was given
+    sight: Sight
+    news: str  # what changed about the way, for people; "": nothing
+    near: bool  # the way straight to the goal is seen to be free, or there is no other
+
+
+class Behaviour(Protocol):
+    """A method of the controller."""
+
+    def __call__(self, controller: GoalController, moment: Moment, /) -> Decision | None:
+        """What it does at this moment; None: it does not apply."""
 
 
 class GoalController:
@@ -86,7 +109,11 @@ class GoalController:
 
     def decide(self, percept: Percept, elapsed: float) -> Decision:
         """What to do at this moment, `elapsed` [s] after the goal's begin."""
-        return self._unready(percept) or self._drive_on(percept, elapsed)
+        if (waiting := self._unready(percept)) is not None:
+            return replace(waiting, behaviour="wait")
+        moment = self._look(percept, elapsed)
+        decisions = ((name, behave(self, moment)) for name, behave in self.BEHAVIOURS)
+        return next(replace(decision, behaviour=name) for name, decision in decisions if decision is not None)
 
     def _unready(self, percept: Percept) -> Decision | None:
         """What to do instead of driving to the goal, if that is not possible now."""
@@ -125,73 +152,87 @@ class GoalController:
         follower = self.routing.follower
         return self.goal.pose is not None and follower is not None and follower.at_end
 
-    def _drive_on(self, percept: Percept, elapsed: float) -> Decision:
-        routing, goal = self.routing, self.goal
+    def _look(self, percept: Percept, elapsed: float) -> Moment:
+        """Looks for the goal."""
+        routing = self.routing
         news = routing.opened(percept)
         sight = self.belief.look(percept, routing.follower, elapsed)
         self.believed = None if sight.pose is None else compose(percept.odometry, sight.pose)
-        if (search := self.finder.find(percept, sight, elapsed)) is not None:
-            return self._search(percept, sight, search)
         wide = self.config.follower.width - CORNER
         seen = sight.pose is not None and ((sight.close and in_sight(sight.pose, percept.scan, wide)) or sight.spotted)
         near = (routing.flat and not routing.scouting) or seen or self._is_at_end() or self._is_direct(percept)
-        if (step := self.finder.check(percept, sight)) is not None:
-            return self._check(percept, sight, step)
-        if routing.is_at_frontier(percept):
+        return Moment(percept, elapsed, sight, news, near)
+
+    # Behaviours
+
+    def _search(self, moment: Moment) -> Decision | None:
+        """Looks for a goal of which nobody knows for certain where it is."""
+        percept, sight = moment.percept, moment.sight
+        search = self.finder.find(percept, sight, moment.elapsed)
+        if search is None:
+            return None
+        look, spot = search
+        if look is Look.GIVE_UP:
+            return Decision.failed(*self.finder.given_up(percept))
+        if spot is None or self._spot is None or np.hypot(*(spot - self._spot)[:2]) > 0.05:
+            self.progress.reset()  # what was driven to before is nothing to compare with
+        self._spot = spot
+        if spot is not None:
+            pose = relative(percept.odometry, spot)
+            self.left = float(np.hypot(pose[0], pose[1]))
+            return self._drive(percept, Target(None, pose, True), look.value, sight)
+        if look is not Look.TURN:
             self.steering.planner.reset()
-            return Decision.hold(State.PLANNING, "no way to the goal is known; asking memory from nearer")
+            return Decision.hold(State.PLANNING, look.value)
+        return Decision.hold(State.PLANNING, look.value, self.config.planner.kinematics.turn(SPEED))
+
+    def _second_look(self, moment: Moment) -> Decision | None:
+        """A little away from what may be the goal, to see it from elsewhere."""
+        percept, sight = moment.percept, moment.sight
+        step = self.finder.check(percept, sight)
+        if step is None:
+            return None
+        self.progress.reset()
+        if step.spot is not None:
+            pose, message = relative(percept.odometry, step.spot), step.look.value
+            straight = self.steering.final_approach(percept, pose, message, sight)
+            if straight is None and sees(percept.scan, np.pi):
+                straight = self.steering.back(message)
+            return straight or self._drive(percept, Target(None, pose, False), message, sight)
+        self.steering.planner.reset()
+        return Decision.hold(State.PLANNING, step.look.value)
+
+    def _ask_from_nearer(self, moment: Moment) -> Decision | None:
+        """Waits for memory's answer where the way that it knew ends."""
+        if not self.routing.is_at_frontier(moment.percept):
+            return None
+        self.steering.planner.reset()
+        return Decision.hold(State.PLANNING, "no way to the goal is known; asking memory from nearer")
+
+    def _final_approach(self, moment: Moment) -> Decision | None:
+        """Straight to the goal: to its place, to its heading, and there it is verified."""
+        percept, sight = moment.percept, moment.sight
+        if not moment.near:
+            return None
         arrival = Arrival.APPROACHING
-        if near and sight.pose is not None:
+        if sight.pose is not None:
             returns, arrival = self._stop.returns, self._stop.update(percept.stamp, sight.pose)
             if returns < self._stop.returns <= ANEW:
                 self.progress.reset()  # the goal lies farther off than it seemed
         if arrival is Arrival.STANDING:
-            return self._arrive(percept, sight)
-        self.left, self.beside = (sight.distance, sight) if near else (sight.left, None)
+            return self._verify(percept, sight)
+        self.left, self.beside = sight.distance, sight
         # What a picture lets guess of a latent is worth little in a building that the model does not know.
-        target = Target(None if goal.recognised else goal.latent, sight.pose, True)
-        if routing.scouting and not near:
-            return self._scout(percept, sight)
+        target = Target(None if self.goal.recognised else self.goal.latent, sight.pose, True)
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
             return self._turn_as_goal(target, percept, sight)
-        if near or routing.follower is None:
-            return self._approach(target, percept, sight, straight=near and goal.recognised)
-        return self._follow(percept, sight, news)
+        return self._approach(target, percept, sight)
 
-    def _approach(self, target: Target, percept: Percept, sight: Sight, straight: bool) -> Decision:
-        """Nearer to what is believed to be the goal; at last `straight` on, where that is known exactly enough."""
-        message = "approaching the goal"
-        if straight and sight.pose is not None:
-            last = self.steering.final_approach(percept, sight.pose, message, sight)
-            if last is not None:
-                return last
-        if self.goal.recognised and target.pose is not None:
-            # Looks err by decimetres: what seems to lie inside of something would draw the robot in until it is stuck.
-            disc = self.config.planner.disc
-            free = free_near(target.pose, percept.scan, replace(disc, radius=disc.radius - INTO))
-            target = replace(target, pose=free)
-        return self._drive(percept, self.steering.approached(target, percept.scan), message, sight)
-
-    def _follow(self, percept: Percept, sight: Sight, news: str) -> Decision:
-        """Follows the route to its next place; `news` may change which way is best."""
-        routing = self.routing
-        assert percept.location is not None and routing.follower is not None
-        if reason := routing.closed(percept):
-            self.ask_again()
-            return Decision.hold(State.PLANNING, f"the way is blocked, asking memory for another route: {reason}")
-        if news:
-            routing.ask()
-        sub = routing.follower.subgoal(pose_in_map(percept.location, percept.odometry), percept.scan)
-        count = len(routing.follower.poses)
-        if sub.turn and self.config.planner.kinematics.turns_on_the_spot:
-            turning = self.steering.turn(sub.turn, "turning to the way", sight)
-            return replace(turning, distance=sight.left, subgoal=sub.index, subgoals=count)
-        target = Target(sub.place.latent, sub.pose, False)
-        decision = self._drive(percept, target, news or f"on the way through place {sub.place.id}", sight)
-        return replace(decision, distance=sight.left, subgoal=sub.index, subgoals=count)
-
-    def _scout(self, percept: Percept, sight: Sight) -> Decision:
+    def _explore(self, moment: Moment) -> Decision | None:
         """Towards a pose that memory knows no way to, over ground that scans show to be free."""
+        percept, sight = moment.percept, moment.sight
+        if not self.routing.scouting:
+            return None
         assert sight.pose is not None
         self.routing.scouted(percept.stamp)
         spot = self.scout.next_spot(percept, compose(percept.odometry, sight.pose))
@@ -201,14 +242,54 @@ class GoalController:
         if self._spot is None or np.hypot(*(spot - self._spot)[:2]) > 0.05:
             self.progress.reset()
         self._spot, self.left = spot, float(np.hypot(pose[0], pose[1]))
-        if (
-            abs(bearing := float(np.arctan2(pose[1], pose[0]))) > TURN_FROM
-            and self.config.planner.kinematics.turns_on_the_spot
-        ):
+        bearing = float(np.arctan2(pose[1], pose[0]))
+        if abs(bearing) > TURN_FROM and self.config.planner.kinematics.turns_on_the_spot:
             return self.steering.turn(bearing, "turning to free ground on the way to the goal", sight)
         return self._drive(percept, Target(None, pose, False), "exploring towards the goal", sight)
 
-    # Parts of a moment
+    def _follow_path(self, moment: Moment) -> Decision:
+        """Along the route to its next place; news may change which way is best."""
+        percept, sight, routing = moment.percept, moment.sight, self.routing
+        assert percept.location is not None and routing.follower is not None
+        self.left = sight.left
+        if reason := routing.closed(percept):
+            self.ask_again()
+            return Decision.hold(State.PLANNING, f"the way is blocked, asking memory for another route: {reason}")
+        if moment.news:
+            routing.ask()
+        sub = routing.follower.subgoal(pose_in_map(percept.location, percept.odometry), percept.scan)
+        count = len(routing.follower.poses)
+        if sub.turn and self.config.planner.kinematics.turns_on_the_spot:
+            turning = self.steering.turn(sub.turn, "turning to the way", sight)
+            return replace(turning, distance=sight.left, subgoal=sub.index, subgoals=count)
+        target = Target(sub.place.latent, sub.pose, False)
+        decision = self._drive(percept, target, moment.news or f"on the way through place {sub.place.id}", sight)
+        return replace(decision, distance=sight.left, subgoal=sub.index, subgoals=count)
+
+    BEHAVIOURS: ClassVar[tuple[tuple[str, Behaviour], ...]] = (
+        ("search", _search),
+        ("second_look", _second_look),
+        ("wait", _ask_from_nearer),
+        ("final_approach", _final_approach),
+        ("explore", _explore),
+        ("follow_path", _follow_path),
+    )
+
+    # Parts of a behaviour
+
+    def _approach(self, target: Target, percept: Percept, sight: Sight) -> Decision:
+        """Nearer to what is believed to be the goal; at last straight on, where that is known exactly enough."""
+        message = "approaching the goal"
+        if self.goal.recognised and sight.pose is not None:
+            last = self.steering.final_approach(percept, sight.pose, message, sight)
+            if last is not None:
+                return last
+        if self.goal.recognised and target.pose is not None:
+            # Looks err by decimetres: what seems to lie inside of something would draw the robot in until it is stuck.
+            disc = self.config.planner.disc
+            free = free_near(target.pose, percept.scan, replace(disc, radius=disc.radius - INTO))
+            target = replace(target, pose=free)
+        return self._drive(percept, self.steering.approached(target, percept.scan), message, sight)
 
     def _drive(self, percept: Percept, target: Target, message: str, sight: Sight, turn_only: bool = False) -> Decision:
         warning = self.recovery.reason if self.recovery.now is RecoveryState.WARY else ""
@@ -227,7 +308,7 @@ class GoalController:
         self.routing.ask_again()
         self.steering.planner.reset()
 
-    def _arrive(self, percept: Percept, sight: Sight) -> Decision:
+    def _verify(self, percept: Percept, sight: Sight) -> Decision:
         """Stands still; succeeds once it does and the latents agree, takes another hypothesis if they don't."""
         stood = self._stop.stood(percept.stamp)
         moving = speed(percept.velocity) > 0.03 or abs(percept.velocity[1]) > 0.08
@@ -246,35 +327,6 @@ class GoalController:
             self.progress.reset()  # a look takes its time
         standing = Decision.hold(State.STOPPING, "standing at the goal")
         return replace(standing, energy=sight.energy, distance=sight.distance)
-
-    def _search(self, percept: Percept, sight: Sight, search: Search) -> Decision:
-        """A step to find the goal."""
-        look, spot = search
-        if look is Look.GIVE_UP:
-            return Decision.failed(*self.finder.given_up(percept))
-        if spot is None or self._spot is None or np.hypot(*(spot - self._spot)[:2]) > 0.05:
-            self.progress.reset()  # what was driven to before is nothing to compare with
-        self._spot = spot
-        if spot is not None:
-            pose = relative(percept.odometry, spot)
-            self.left = float(np.hypot(pose[0], pose[1]))
-            return self._drive(percept, Target(None, pose, True), look.value, sight)
-        if look is not Look.TURN:
-            self.steering.planner.reset()
-            return Decision.hold(State.PLANNING, look.value)
-        return Decision.hold(State.PLANNING, look.value, self.config.planner.kinematics.turn(SPEED))
-
-    def _check(self, percept: Percept, sight: Sight, step: Search) -> Decision:
-        """Away from what is not the goal, or from what may be it, a little."""
-        self.progress.reset()
-        if step.spot is not None:
-            pose, message = relative(percept.odometry, step.spot), step.look.value
-            straight = self.steering.final_approach(percept, pose, message, sight)
-            if straight is None and sees(percept.scan, np.pi):
-                straight = self.steering.back(message)
-            return straight or self._drive(percept, Target(None, pose, False), message, sight)
-        self.steering.planner.reset()
-        return Decision.hold(State.PLANNING, step.look.value)
 
 
 def _stop_rule(goal: Goal, config: NavigatorConfig) -> StopRule:

@@ -121,6 +121,7 @@ class Navigator:
             decided = self._decide(goal, percept, percept.stamp - self.began)
             decision = self.steering.make_way(percept, decided)
             if decision is not decided:
+                decision = replace(decision, behaviour="make_way")
                 self.controller.made_way()
         except AmiError as error:
             code = Code(error.code) if error.code in list(Code) else Code.UNKNOWN
@@ -130,9 +131,10 @@ class Navigator:
         self.steering.command = tuple(map(float, decision.commands[0])) if len(decision.commands) else STILL
         looked_from = self.controller.finder.search.spots
         request = None if decision.done else self.routing.request(percept, self.belief.began, looked_from)
+        behaviour = "" if decision.done else decision.behaviour
         return replace(
-            decision, wants_route=request, goal=self.controller.believed, replans=self.routing.replans,
-            recoveries=self.recovery.recoveries, compares=self.belief.attentive,
+            decision, behaviour=behaviour, wants_route=request, goal=self.controller.believed,
+            replans=self.routing.replans, recoveries=self.recovery.recoveries, compares=self.belief.attentive,
         )  # fmt: skip
 
     def _decide(self, goal: Goal, percept: Percept, elapsed: float) -> Decision:
@@ -161,9 +163,10 @@ class Navigator:
                 why = self.recovery.code, self.recovery.reason
                 return Decision.failed(*self._given_up(*why, percept, at_goal))
             case RecoveryState.BACKING:
-                return Decision.hold(State.RECOVERING, self.recovery.reason, command or STILL)
+                backing = Decision.hold(State.RECOVERING, self.recovery.reason, command or STILL)
+                return replace(backing, behaviour="back_up")
             case RecoveryState.LOOKING:
-                return Decision.hold(State.RECOVERING, self.recovery.reason)
+                return replace(Decision.hold(State.RECOVERING, self.recovery.reason), behaviour="wait")
             case RecoveryState.LOCALISING if self.recovery.surprised or not goal.recognised:
                 return self._look_around(percept)
             case RecoveryState.LOCALISING:  # looks for the goal meanwhile; that shows where the robot is, too
@@ -234,4 +237,4 @@ class Navigator:
             self.routing.flat = True
             self._looking.restart()
         turn = self.config.planner.kinematics.turn(LOOK_AROUND_SPEED)
-        return Decision.hold(State.PLANNING, self.recovery.reason, turn)
+        return replace(Decision.hold(State.PLANNING, self.recovery.reason, turn), behaviour="localise")

@@ -108,4 +108,5 @@ class GoalExecution:
             return fault
         if due is None or decision is None:
             return Verdict(STILL, State.PLANNING, message="thinking about the goal")
-        return Verdict(due.command, decision.state, decision.code, decision.message)
+        behaviour = decision.behaviour
+        return Verdict(due.command, decision.state, decision.code, decision.message, behaviour=behaviour)

@@ -34,6 +34,7 @@ class Verdict:
     code: Code = Code.NONE
     message: str = ""
     give_up: bool = False
+    behaviour: str = ""  # as in `Decision`
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,7 @@ class Decision:
     shares: tuple[CostShare, ...] = ()  # of each cost, where there was a plan
     goal: Array | None = None  # (3,) in odom, where the goal is believed to be; None: nowhere for certain
     compares: bool = False  # whether pictures are compared at such a moment
+    behaviour: str = ""  # which of the behaviours decided, see docs/planning.md; "": none, as at the end
 
     @classmethod
     def hold(cls, state: State, message: str, command: Command = STILL) -> Decision:

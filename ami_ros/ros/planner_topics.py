@@ -107,7 +107,7 @@ class PlannerTopics:
             )
         )
         if execution is not None:
-            self.say(verdict.message)
+            self.say(": ".join(filter(None, (verdict.behaviour, verdict.message))))
 
     def follow(self, execution: GoalExecution) -> None:
         """Shows a new decision: its path, and its rollout if somebody looks."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from ami_ros.geometry import compose, relative
+from ami_ros.mission.goal_controller import GoalController
 from ami_ros.mission.navigator import Navigator
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Goal, State
 from harness.course import FLAT, GOAL, Course, assert_at, course_with_memory, flat_course
 from harness.exact_model import ArrayOrTensor, ExactModel, latent_of
+from harness.processes import REPOSITORY
 
 from .conftest import PERIOD, robot_at
 
@@ -56,6 +60,13 @@ def test_it_follows_a_route_and_then_approaches_the_goal(course: Course) -> None
     assert_at(course.robot, GOAL)
     messages = [d.message for d in course.decisions]
     assert any(m.startswith("on the way") for m in messages) and "approaching the goal" in messages
+    decided = list(dict.fromkeys(d.behaviour for d in course.decisions))
+    assert decided[:3] == ["wait", "follow_path", "final_approach"] and last.behaviour == ""
+
+
+def test_documentation_has_every_behaviour() -> None:
+    documented = re.findall(r"^\| `(\w+)` \|", (REPOSITORY / "docs" / "planning.md").read_text(), re.MULTILINE)
+    assert {name for name, _ in GoalController.BEHAVIOURS} <= set(documented)
 
 
 def test_subgoals_are_counted(course: Course) -> None:
