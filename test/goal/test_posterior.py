@@ -262,6 +262,9 @@ def test_each_place_that_only_looked_like_the_goal_makes_another_one_likelier_to
         looked(made, (robot, look(robot, other, 6.0, odds=0.5)))
         made.hinder(other, -9.0)
     made.hinder(GOAL + [0.0, 9.0, 0.0], -9.0)  # where nothing was seen nothing is alike
+    robot, fits = HERE - [3.0, 0.0, 0.0], GOAL - [3.0, 0.0, 0.0]  # nor where pictures fit
+    looked(made, (robot, look(robot, fits, 0.3)))
+    made.hinder(fits, -20.0)
     made.weigh()
     odds = [h.probability / made.elsewhere for h in made.hypotheses]
     seen = at(made).looked(weighs.astray)
@@ -293,6 +296,11 @@ def test_places_that_memory_has_besides_are_alike_too() -> None:
         made.weigh()
         remembered = Likelihoods().of_memory(share, False)
         assert at(made).probability == pytest.approx(chance(1 / (math.exp(-remembered) + rivals)))
+    other = GOAL + [5.0, 0.0, 0.0]
+    made.recall(other, 0.5)
+    looked(made, (HERE, look(HERE)))
+    expected = 1 / (math.exp(-Likelihoods().seen_prior - 4.0) + Likelihoods().alike)
+    assert at(made).probability / made.elsewhere == pytest.approx(expected), "memory means the other place by that"
     assert made.recall(GOAL, 0.0) is None and made.recall(None, 1.0) is None and not at(made).is_recalled
 
 
@@ -300,6 +308,7 @@ def test_memory_moves_a_place_that_no_look_has_measured() -> None:
     made, beside = GoalPosterior(Likelihoods()), GOAL + [0.2, 0.0, 0.0]
     made.recall(GOAL, 1.0)
     made.recall(beside, 1.0)
+    assert at(made).probability == 0.0, "it was not weighed yet"
     assert len(made.hypotheses) == 1 and at(made).pose == pytest.approx(beside)
     looked(made, (HERE, look(HERE)))
     made.recall(beside, 1.0)
@@ -316,9 +325,13 @@ def test_the_nearest_place_is_meant() -> None:
 
 
 def test_looks_at_a_place_are_kept_for_a_search() -> None:
-    tracker = at(posterior((HERE, look(HERE)), frames=1)).tracker
+    tracker = at(posterior((BEFORE, look(BEFORE)), frames=1)).tracker
     kept = GoalTracker(0.3, 15.0, compares=True)
-    assert vars(tracker).keys() == vars(kept).keys()
+    kept.add(0.0, BEFORE, relative(BEFORE, GOAL), 0.1)
+    beside = GOAL + [0.3, 0.0, 0.0]
+    for memory in (None, beside):
+        expected, found = kept.estimate(1.0, BEFORE, memory), tracker.estimate(1.0, BEFORE, memory)
+        assert found == pytest.approx(expected), "pictures are compared, and memory errs by three decimetres"
     assert tracker.agreeing(14.9) == 1 and tracker.agreeing(15.1) == 0
 
 
