@@ -35,7 +35,6 @@ class Sight:
     close: bool = True  # the way left is short, or so is the straight one
     spotted: bool = False  # the goal was recognised from here, wherever memory has it
     remembered: Array | None = None  # where memory has it
-    probability: float = 1.0  # that it is at the pose; 1 where nothing else is considered
 
     @property
     def energy(self) -> float:
@@ -127,12 +126,12 @@ class GoalBelief:
         remembered = None if from_memory is None else relative(odometry, from_memory)
         at = None if seen is None else seen.pose
         if best is None:
-            return Sight(at, remembered, left, close, remembered=remembered, probability=0.0)
+            return Sight(at, remembered, left, close, remembered=remembered)
         spotted = best.tracker.agreeing(stamp) >= (1 if _is_sure(best) else SPOTTED)
         if best.is_recalled and not spotted:  # the first looks may err by more than memory does
             pose = best.tracker.estimate(stamp, odometry, from_memory)
             best.pose = best.pose if pose is None else compose(odometry, pose)
-        return Sight(at, relative(odometry, best.pose), left, close, spotted, remembered, best.probability)
+        return Sight(at, relative(odometry, best.pose), left, close, spotted, remembered)
 
     def hinder(self, pose: Array, evidence: float) -> None:
         """See `GoalPosterior.hinder`; `pose` (3,) is in odom."""

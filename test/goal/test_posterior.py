@@ -153,8 +153,12 @@ def test_what_lies_beside_a_hypothesis_is_the_same_and_what_lies_off_another() -
 
 def test_all_moves_with_the_map_and_ends_with_odometry() -> None:
     made, correction = posterior((BEFORE, look(BEFORE)), (HERE, look(HERE))), np.array([0.4, -0.3, 0.2])
-    before = at(made).probability
+    before, views = at(made).probability, [(view.at, view.goal) for view in at(made).views]
     made.carry(correction)
+    for view, (stood, seen) in zip(at(made, compose(correction, GOAL)).views, views, strict=True):
+        assert view.at == pytest.approx(compose(correction, stood)) and view.goal == pytest.approx(
+            compose(correction, seen)
+        )
     made.weigh()
     assert at(made, compose(correction, GOAL)).probability == pytest.approx(before)
     made.restart()
@@ -243,6 +247,10 @@ def test_pictures_that_differ_count_beside_the_place_only(off: float, turned: fl
 def test_pictures_tell_of_where_the_robot_stands_for_a_moment_and_the_newest_count() -> None:
     made = posterior((HERE, look(HERE, difference=0.3)), frames=1)
     assert at(made).is_checked(1.4) and not at(made).is_checked(1.5)
+    doubtful = posterior((HERE, look(HERE, difference=2.0, odds=0.9)), frames=3)
+    assert -1 < at(doubtful).checked < 0 and not at(doubtful).is_alike
+    doubtful.hinder(GOAL, -4.0)
+    assert at(doubtful).is_alike
     looked(made, (HERE, look(HERE, difference=9.0, odds=0.5)), frames=1)
     assert at(made).checked == pytest.approx(5.0 / 3 + (-5.0 - 5.0 / 3) / 3)
 
