@@ -19,7 +19,6 @@ from ami_ros.planning.route_follower import RouteFollower, pose_in_map
 from ami_ros.planning.types import Goal, Percept
 
 SPOTTED = 3  # looks that agree, from which a goal is seen rather than imagined; 1 where memory is sure of it
-
 SURE = math.log(ALONE / (1 - ALONE))  # [nat] of memory, from which the goal is nowhere else
 WORTH, DROPPED = 0.1, 0.05  # probability of a hypothesis, from which it is driven to, and below which no more
 TURN = 2.5  # [m] that could be driven while the robot looks there
@@ -110,8 +109,9 @@ class GoalBelief:
     ) -> Sight:
         """The same where pictures are compared: of the likeliest hypothesis that is seen, or that a route leads to."""
         stamp, odometry, weighs = percept.stamp, percept.odometry, self.posterior
-        seen = locator.look(percept) if self.attentive else None
+        seen = None
         if self.attentive:
+            seen = locator.look(percept)
             weighs.look(stamp, odometry, seen)
         else:
             weighs.weigh()
@@ -132,10 +132,6 @@ class GoalBelief:
             pose = best.tracker.estimate(stamp, odometry, from_memory)
             best.pose = best.pose if pose is None else compose(odometry, pose)
         return Sight(at, relative(odometry, best.pose), left, close, spotted, remembered)
-
-    def hinder(self, pose: Array, evidence: float) -> None:
-        """See `GoalPosterior.hinder`; `pose` (3,) is in odom."""
-        self.posterior.hinder(pose, evidence)
 
     def restart(self) -> None:
         """Odometry restarted: what was seen lies nowhere any more."""

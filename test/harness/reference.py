@@ -125,7 +125,7 @@ MEANINGS = {  # what each topic, action and service is for
     "pose": "where the robot believes to be, while it is localised",
     "footprint": "the robot's outline as the gate knows it",
     "robot_description": "the simulated robot as URDF (latched)",
-    "planner/decision": "in words: what the robot does and why (latched)",
+    "planner/decision": "the behaviour that decides, and in words what the robot does and why (latched)",
     "planner/costs": "what each cost said about the plan, and which one decided; made while somebody listens",
     "mission/decision": "in words: which goal a mission is at and why (latched)",
     "emergency_stop": "true: the robot stands until `safety/release`; false changes nothing",
