@@ -158,8 +158,10 @@ class _Room:
         """Up to `count` of an item."""
         if where == "rows":
             built = build(item, self.draw)
+            taken = float(self.draw[f"rows.{item}"].get("taken", 1.0))
             for spot in self._rows(item, built, count):
-                self._put(item, built, spot)
+                if taken == 1.0 or self.draw.rng.random() < taken:
+                    self._put(item, built, spot)
             return
         for _ in range(count):
             built = build(item, self.draw)

@@ -212,6 +212,11 @@ def _statue(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
     return [box(0, 0, (a, a, h), color), replace(top, yaw=round(float(draw.rng.uniform(-1.5, 1.5)), 3))]
 
 
+def _car(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
+    """Between two others, its front to -y."""
+    return [box(0, 0, (a, w, 0.6 * h), color), box(0, 0.08 * w, (0.85 * a, 0.55 * w, 0.4 * h), "#2b3138", 0.6 * h)]
+
+
 def _pane(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
     """A screen of glass between two posts."""
     glass = replace(box(0, 0, (a - 0.1, 0.02, h - 0.04), "#cfe3e6"), surface="glass")
@@ -225,5 +230,5 @@ _BUILDERS: dict[str, Callable[[float, float, float, str, Draw], Parts]] = {
     "block": _block, "plinth": _plinth, "table": _table, "panels": _panels, "chair": _chair, "swivel": _swivel,
     "sofa": _sofa,
     "bed": _bed, "shelves": _shelves, "rack": _rack, "round": _round, "plant": _plant, "stand": _stand,
-    "pedestal_table": _pedestal_table, "bench": _bench, "pane": _pane, "board": _board, "statue": _statue,
+    "pedestal_table": _pedestal_table, "bench": _bench, "pane": _pane, "board": _board, "statue": _statue, "car": _car,
 }  # fmt: skip

@@ -15,7 +15,9 @@ TRAINING_KINDS = ("home", "office", "ward", "school", "warehouse")
 HELD_OUT_KINDS = ("gallery", "hotel")  # laid out by other rules than those for training
 KINDS = (*TRAINING_KINDS, *HELD_OUT_KINDS)
 BARE = "bare"  # as people write worlds by hand; never drawn by a seed alone
-NAMED_KINDS = (*KINDS, BARE)
+OPEN_KINDS = ("hall", "car_park", "atrium")  # wider than many lasers reach; never drawn by a seed alone either
+NAMED_KINDS = (*KINDS, BARE, *OPEN_KINDS)
+TEST_KINDS = (*HELD_OUT_KINDS, "atrium")
 FIRST_TEST_SEED = 100_000
 Use = Literal["training", "test"]
 
@@ -32,8 +34,8 @@ class BuildingName:
 
     @property
     def use(self) -> Use:
-        """What it is for: test if its seed is FIRST_TEST_SEED or more, or its kind a held-out one; else training."""
-        return "test" if self.seed >= FIRST_TEST_SEED or self.kind in HELD_OUT_KINDS else "training"
+        """What it is for: test if its seed is FIRST_TEST_SEED or more, or its kind one of TEST_KINDS; else training."""
+        return "test" if self.seed >= FIRST_TEST_SEED or self.kind in TEST_KINDS else "training"
 
 
 def is_building(world: str | Path) -> bool:
@@ -64,7 +66,8 @@ def building_name(text: str) -> BuildingName:
 def refuse_test_buildings(world: str | Path, what: str) -> None:
     """Raises AmiError if `world` is a building kept for tests, which nothing may be trained on; `what` wants it."""
     if is_building(world) and building_name(str(world)).use == "test":
+        kinds = ", ".join(kind for kind in NAMED_KINDS if kind not in TEST_KINDS)
         raise AmiError(
             f"{what}: {world} is a building for tests, and no model may learn from one: "
-            f"take a seed below {FIRST_TEST_SEED} and a kind of {', '.join((*TRAINING_KINDS, BARE))}"
+            f"take a seed below {FIRST_TEST_SEED} and a kind of {kinds}"
         )

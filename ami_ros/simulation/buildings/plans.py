@@ -1,7 +1,8 @@
 """Floor plans: rectangles that are rooms, and which of them open into which. Lengths are in metres.
 
 Each kind of building has its own rule: homes are split again and again, offices, wards and schools line up rooms along
-corridors, warehouses are a hall with rooms beside it. No model is trained in the last two.
+corridors, warehouses, halls and car
+parks are a large room with rooms beside it. Galleries and hotels follow rules of their own.
 """
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ def along_corridors(draw: Draw) -> Plan:
     if shape == "ring":
         _ring(draw, plan, length, lower, upper, corridor)
     else:
-        main = plan.add("corridor", 0, lower, length, lower + corridor)
+        main = plan.add(_main_use(draw), 0, lower, length, lower + corridor)
         _row(draw, plan, main, (0, length), (0, lower), "below")
         _row(draw, plan, main, (0, length), (lower + corridor, lower + corridor + upper), "above")
         if shape == "wing":
@@ -228,11 +229,18 @@ def _ring(draw: Draw, plan: Plan, length: float, lower: float, upper: float, cor
     _row(draw, plan, south, (corridor, length - corridor), (lower + corridor, second), "core")
 
 
+def _main_use(draw: Draw) -> str:
+    """What the room is for that the others lie along."""
+    use = draw.values.get("main", "corridor")
+    return use if isinstance(use, str) else str(draw.choice("main"))
+
+
 def warehouse(draw: Draw) -> Plan:
-    """A hall with racks, a row of small rooms along one end, sometimes a second hall."""
+    """A hall, a row of small rooms along one end, sometimes a second hall."""
     plan, depth = Plan([]), snap(draw.number("depth"))
     length, office = snap(draw.number("length")), snap(draw.number("office"))
-    hall = plan.add("racks", office, 0, office + length, depth)
+    use = _main_use(draw)
+    hall = plan.add(use, office, 0, office + length, depth)
     at, count = 0.0, draw.count("offices")
     for index in range(count):
         end = depth if index == count - 1 else snap(depth * (index + 1) / count + draw.rng.uniform(-0.3, 0.3))
@@ -241,7 +249,7 @@ def warehouse(draw: Draw) -> Plan:
         at = end
     if draw.chance("second_hall"):
         more = snap(draw.number("second"))
-        other = plan.add("racks", office + length, 0, office + length + more, depth)
+        other = plan.add(use, office + length, 0, office + length + more, depth)
         plan.link(hall, other, "wide")
     plan.connect(draw, draw["loops"])
     return plan

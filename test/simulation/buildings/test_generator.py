@@ -8,7 +8,7 @@ from scipy.ndimage import label
 
 from ami_ros.ranges import ranges
 from ami_ros.simulation.buildings.generator import building
-from ami_ros.simulation.buildings.names import KINDS
+from ami_ros.simulation.buildings.names import KINDS, OPEN_KINDS, building_name
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.layout import at_height, corners, in_the_way, obstacles_of
@@ -17,7 +17,7 @@ from ami_ros.simulation.world_file import _check_geometry, load_world, save_worl
 
 ROBOT = 0.2  # [m]
 LASER = (0.1, 0.4)  # between the lowest and the highest that a scanner sits [m]
-SOME = [f"building:{kind}:{seed}" for kind in KINDS for seed in (100_001,)]
+SOME = [f"building:{kind}:{seed}" for kind in (*KINDS, *OPEN_KINDS) for seed in (100_001,)]
 
 
 @pytest.fixture(scope="module", params=SOME)
@@ -27,7 +27,8 @@ def world(request: pytest.FixtureRequest) -> World:
 
 def test_size_and_rooms_are_within_the_limits_that_the_file_names(world: World) -> None:
     area = sum((r.area[2] - r.area[0]) * (r.area[3] - r.area[1]) for r in world.rooms)
-    limits = ranges("buildings")["limits"]
+    values = ranges("buildings")
+    limits = values["plans"][building_name(world.name).kind].get("limits", values["limits"])
     assert limits["area"][0] <= area <= limits["area"][1]
     assert limits["rooms"][0] <= len(world.rooms) <= limits["rooms"][1]
 
@@ -54,6 +55,19 @@ def test_a_building_is_a_world_that_its_file_brings_back(world: World, tmp_path:
     _check_geometry(world)
     save_world(world, tmp_path / "building.yaml")
     assert load_world(tmp_path / "building.yaml") == world
+
+
+@pytest.mark.parametrize("seed", [3, 100_002])
+def test_a_hall_is_wider_than_a_small_laser_reaches(seed: int) -> None:
+    """From somewhere in its middle fewer than one beam in seven returns within 8 m."""
+    world = building(f"building:hall:{seed}")
+    x0, y0, x1, y1 = max((room.area for room in world.rooms), key=lambda area: area[2] - area[0])
+    assert x1 - x0 >= 30.0 and y1 - y0 >= 20.0
+    plan = FloorPlan(at_height(obstacles_of(world, {}), 0.18))
+    spots = np.random.default_rng(seed).uniform([x0 + 8, y0 + 8], [x1 - 8, y1 - 8], (40, 2))
+    free = spots[plan.clearance(spots) > 0.25]
+    returned = [np.mean(plan.returned(spot, np.arange(72) * np.pi / 36) < 8.0) for spot in free]
+    assert min(returned) < 0.15
 
 
 def test_the_same_name_is_the_same_building_and_another_seed_is_another() -> None:

@@ -7,6 +7,7 @@ from ami_ros.learning.collection import CollectionConfig
 from ami_ros.simulation.buildings.names import (
     FIRST_TEST_SEED,
     HELD_OUT_KINDS,
+    OPEN_KINDS,
     TRAINING_KINDS,
     building_name,
     refuse_test_buildings,
@@ -22,7 +23,15 @@ def test_a_seed_alone_draws_a_kind_for_training_or_any_kind_for_tests() -> None:
     }
 
 
-@pytest.mark.parametrize("world", [f"building:{FIRST_TEST_SEED}", "building:gallery:3", "building:ward:123456"])
+def test_halls_and_other_wide_kinds_are_drawn_by_their_name_alone() -> None:
+    drawn = {building_name(f"building:{seed}").kind for seed in (*range(300), *range(FIRST_TEST_SEED, 100_300))}
+    assert not drawn & set(OPEN_KINDS)
+    assert [building_name(f"building:{kind}:7").use for kind in OPEN_KINDS] == ["training", "training", "test"]
+
+
+@pytest.mark.parametrize(
+    "world", [f"building:{FIRST_TEST_SEED}", "building:gallery:3", "building:ward:123456", "building:atrium:3"]
+)
 def test_nothing_is_trained_on_a_test_building(world: str) -> None:
     with pytest.raises(AmiError, match=f"collect: {world} is a building for tests"):
         refuse_test_buildings(world, "collect")
