@@ -40,7 +40,8 @@ def run(job: PairJob) -> LoadedModel:
     if (job.out / CONFIG).exists():
         raise AmiError(f"pairs: {job.out} holds a model already; choose another --out")
     torch.set_num_threads(job.threads or len(os.sched_getaffinity(0)))
-    model = comparing(load_model(job.model).model, SIZE)
+    start = load_model(job.model)
+    model = comparing(start.model, SIZE)
     drawn, kept = buildings_of(job, "pairs")
     learned = _views(job, drawn, model, console)
     held_out = _views(job, kept, model, console)
@@ -64,7 +65,7 @@ def run(job: PairJob) -> LoadedModel:
         )
         for what, narrow, sees in (("whole", False, 1.0), ("narrow", True, PAIR_NARROW))
     }
-    loaded = save_model(job.out, job.name or job.out.resolve().name, model)
+    loaded = save_model(job.out, job.name or job.out.resolve().name, model, start)
     keep.unlink(missing_ok=True)
     known = {"encoder_id": loaded.encoder_id, "buildings": len(drawn), "steps": job.steps, "seed": job.seed}
     tell_quality("in buildings held out", found, known, job.json, began, console)

@@ -42,6 +42,13 @@ class TrainOptions:
         bool,
         typer.Option("--heads", help="Train only the heads of the --from model. Its memories stay valid."),
     ] = False
+    dynamics: Annotated[
+        bool,
+        typer.Option(
+            "--dynamics",
+            help="Train only what commands do, and the heads, such as for a faster --robot. Memories stay valid.",
+        ),
+    ] = False
     steps: Annotated[int, typer.Option(help="Number of optimiser steps. 0: as the preset says.")] = 0
     settings: Annotated[
         list[str] | None,

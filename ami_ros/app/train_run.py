@@ -27,8 +27,9 @@ from ami_ros.learning.card import write_card
 from ami_ros.learning.curve import draw_curve
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.diagnosis import Diagnosis
+from ami_ros.learning.dynamics_phase import in_units_of, with_wider_limits
 from ami_ros.learning.held_out import BeforeAfter, stand
-from ami_ros.learning.presets import PRESETS, only_heads
+from ami_ros.learning.presets import PRESETS, only_dynamics, only_heads
 from ami_ros.learning.provenance import read_provenance, write_provenance
 from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
 from ami_ros.robots.derived import check_model, learned_limits, preset_of
@@ -132,6 +133,11 @@ def job_of(asked: TrainOptions) -> Job:
         if begun is None:
             raise AmiError("train: --heads needs the model that gets them: --from MODEL")
         config, name = only_heads(config, begun.model.spec), name or begun.name
+    if asked.dynamics:
+        if begun is None:
+            raise AmiError("train: --dynamics needs the model that learns further: --from MODEL")
+        wider = with_wider_limits(begun.model.spec, learned_limits(robot) if robot is not None else {})
+        config, name = only_dynamics(config, wider, asked.steps), name or begun.name
     if robot is not None:
         check_model(robot, config.spec, str(asked.out))
     return Job(asked, preset, settings, config, robot, name or asked.out.resolve().name)
@@ -216,8 +222,10 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
         old = find_replay(job.asked.start, read_provenance(job.asked.start), list(job.asked.replay or ()), new, console)
     config = replace(config, spec=with_camera(config.spec, [*new, *old]))
     with console.status("reading the pictures"):
-        model = start.model if start is not None else None
-        trainer = Trainer(config, as_one(new), job.asked.out, model, as_one(old) if old else None)
+        begun = start.model if start is not None else None
+        if begun is not None and job.asked.dynamics:
+            begun = in_units_of(begun, config.spec)
+        trainer = Trainer(config, as_one(new), job.asked.out, begun, as_one(old) if old else None)
     resumed = trainer.resume()
     began, first = time.monotonic(), trainer.step
     console.print(_beginning(trainer, new, old, resumed), highlight=False, soft_wrap=True)
@@ -234,14 +242,15 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
     comparisons = [
         BeforeAfter(name, stand(start.model, sampler) if start is not None else None, stand(model, sampler))
         for name, sampler in trainer.held_out.items()
-        if config.steps
+        if config.steps or config.dynamics_steps
     ]
     minutes = (time.monotonic() - began) / 60
-    loaded = save_model(job.asked.out, job.name, model)
+    loaded = save_model(job.asked.out, job.name, model, start)
     write_provenance(job.asked.out, job.preset, job.settings, config.steps, config.seed, [*new, *old])
     write_card(
-        job.asked.out, loaded, config, as_one(new), minutes, config.steps - first, torch.get_num_threads(), comparisons
-    )
+        job.asked.out, loaded, config, as_one(new), minutes, config.steps + config.dynamics_steps - first,
+        torch.get_num_threads(), comparisons,
+    )  # fmt: skip
     trainer.forget()
     _show(comparisons, trainer, console)
     console.print(f"model {loaded.encoder_id} is in {job.asked.out}")

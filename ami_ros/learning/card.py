@@ -45,6 +45,8 @@ def write_card(
         f"scan of {inputs.scan_beams} beams": inputs.scan_beams,
     }
     heads = {f"ensemble of {spec.ensemble}": spec.ensemble}
+    made = f"{config.steps + config.dynamics_steps:,} steps of {config.batch} windows"
+    made += ", of what commands do alone" if config.dynamics_steps else ""
     driven = len(recording) * recording.period / 60
     lines = [
         f"# {loaded.name}",
@@ -55,7 +57,7 @@ def write_card(
         f"- parameters: {count_parameters(loaded.model):,}",
         f"- learned heads: {', '.join(name for name, used in heads.items() if used) or 'none'}",
         f"- data: {len(recording):,} frames in {len(recording.episodes)} episodes, {driven:.0f} min of driving",
-        f"- training: {config.steps:,} steps of {config.batch} windows, seed {config.seed}",
+        f"- training: {made}, seed {config.seed}",
         f"- time: {minutes:.1f} min for {steps:,} steps on {threads} threads of {processor_name()}",
     ]
     rows = [row for comparison in comparisons for row in comparison.rows()]

@@ -27,6 +27,16 @@ class LossWeights:
     goal: float = 1.0  # the latent from the picture alone
 
 
+def dynamics_losses(model: WorldModel, batch: Batch, latents: Tensor) -> dict[str, Tensor]:
+    """What commands do, all terms unweighted: of latents (frames, batch, dim), poses and displacements of a batch."""
+    predicted, targets, valid = _predict(model, batch, latents)
+    return {
+        "prediction": rollout_loss(predicted, targets, valid),
+        "imagined_pose": _imagined_pose(model, predicted[0], latents, batch),
+        "motion": _motion(model, latents, batch),
+    }
+
+
 def _predict(model: WorldModel, batch: Batch, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Rolls out from every start of the window at once.
 
@@ -80,12 +90,18 @@ def losses(model: WorldModel, batch: Batch, weights: LossWeights, bfloat16: bool
     terms["relative_pose"] = pose_loss(model.relative_pose(first, second), seen)
     terms["imagined_pose"] = _imagined_pose(model, predicted[0], latents, batch)
     terms["contrast"] = _contrast(model, latents, steps)
-    flat = latents[:steps].reshape(steps * size, -1).detach()
-    motion = model.motion(flat, commands.flatten(0, 1), batch.previous.flatten(0, 1) / model.command_scale)
-    terms["motion"] = functional.smooth_l1_loss(motion, batch.motions.flatten(0, 1), beta=0.02)
+    terms["motion"] = _motion(model, latents, batch)
     if model.goal_head is not None and features is not None:
         terms["goal"] = functional.mse_loss(model.goal_head(features.float()), latent.detach())
     return {name: getattr(weights, name) * value for name, value in terms.items() if getattr(weights, name)}
+
+
+def _motion(model: WorldModel, latents: Tensor, batch: Batch) -> Tensor:
+    """The displacement in each step; latents (frames, batch, dim) learn nothing from it."""
+    flat = latents[: len(batch.commands)].flatten(0, 1).detach()
+    commands, previous = batch.commands / model.command_scale, batch.previous / model.command_scale
+    motion = model.motion(flat, commands.flatten(0, 1), previous.flatten(0, 1))
+    return functional.smooth_l1_loss(motion, batch.motions.flatten(0, 1), beta=0.02)
 
 
 def _imagined_pose(model: WorldModel, imagined: Tensor, latents: Tensor, batch: Batch) -> Tensor:

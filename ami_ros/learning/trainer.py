@@ -19,6 +19,7 @@ from ami_ros.geometry import Array
 from ami_ros.learning import parallel
 from ami_ros.learning.curve import CURVE
 from ami_ros.learning.diagnosis import Diagnosis, diagnose
+from ami_ros.learning.dynamics_phase import fit_dynamics
 from ami_ros.learning.head_phase import HeadConfig, encode_all, fit_heads
 from ami_ros.learning.held_out import Episodes, split_off, split_recordings
 from ami_ros.learning.joined import Joined
@@ -83,6 +84,7 @@ class TrainingConfig:
     learning_rate: float = 1e-3  # at its highest, after the warm-up, falling to zero along half a cosine
     weight_decay: float = 1e-4  # of AdamW; larger: smaller weights
     sight_steps: int = 4000  # of learning to locate goals, for models that compare pictures; more: more exact, longer
+    dynamics_steps: int = 0  # of learning further what commands do, on latents that stay; 0: not
     head_steps: int = 2000  # of the last phase, for each learned head
     gains_every: int = 1000  # steps between two estimates of each run's odometry gains; 0: never
     clip: float = 2.0  # largest norm of the gradient; smaller: steadier, slower
@@ -104,7 +106,8 @@ class TrainingConfig:
 
 
 CHECKPOINT = "training.safetensors"
-SIGHT, HEADS = "training_sight.safetensors", "training_heads.safetensors"  # likewise of the last phases
+# Likewise of the last phases.
+SIGHT, HEADS, DYNAMICS = (f"training_{phase}.safetensors" for phase in ("sight", "heads", "dynamics"))
 NEW, OLD = "new", "old"  # data
 
 Report = Callable[[int, dict[str, float]], None]
@@ -256,7 +259,7 @@ class Trainer:
         config = self.config
         common = (config.learning_rate, config.seed, config.bfloat16)
         model, spec = self.model.eval(), config.spec
-        if not (spec.sight_code and config.sight_steps) and not spec.has_learned_heads:
+        if not (spec.sight_code and config.sight_steps) and not spec.has_learned_heads and not config.dynamics_steps:
             return
         latents = encode_all(
             model, self.sampler, lambda share: report(config.steps, {"encoding": math.nan, "phase": share})
@@ -271,6 +274,13 @@ class Trainer:
             fresh=self._start is None or self._start.sighting is None,
             keep=self.folder / SIGHT,
         )
+        if config.dynamics_steps:
+            fit_dynamics(
+                model, self.sampler, latents, config.dynamics_steps, config.batch, config.learning_rate, config.weights,
+                config.seed,
+                lambda done, loss: report(config.steps, {"dynamics": loss, "phase": done / config.dynamics_steps}),
+                self.folder / DYNAMICS,
+            )  # fmt: skip
         fit_heads(
             model, self.sampler, latents, config.head_steps, config.heads, config.seed,
             lambda share, loss: report(config.steps, {"ensemble": loss, "phase": share}), self.folder / HEADS,
@@ -333,7 +343,7 @@ class Trainer:
 
     def forget(self) -> None:
         """The model is written: what resuming needs is of no use any more."""
-        for name in (CHECKPOINT, SIGHT, HEADS):
+        for name in (CHECKPOINT, SIGHT, HEADS, DYNAMICS):
             (self.folder / name).unlink(missing_ok=True)
 
     def resume(self) -> bool:

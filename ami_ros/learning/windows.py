@@ -123,30 +123,50 @@ class WindowSampler:
             size: windows of the batch.
             part: which of them are wanted; None: all.
         """
-        config, chunk = self.config, self.spec.chunk
-        first = self._draw(self.firsts, rng, size)
-        reach = round(config.far_seconds / self.spec.period)
-        low = np.maximum(self.begins[first], first - reach)
-        high = np.minimum(self.ends[first], first + reach)
-        far = rng.integers(low, high, (config.far_frames, size))
+        config = self.config
+        first, far = self._frames(rng, size)
         pairs = self._pairs(rng, config.starts + config.far_frames, size)
         if part is not None:
             first, far, pairs = first[part], far[:, part], pairs[:, part]
             rng = rng.spawn(1 + (part.start or 0))[-1]  # noise that the other parts do not have
-        starts = first + chunk * np.arange(config.starts)[:, None]
-        frames = np.concatenate([starts, far])
-        steps = starts[:-1, :, None] + np.arange(chunk)
+        frames = np.concatenate([self._starts(first), far])
+        batch = self._driven(first, frames)._replace(
+            sensors=self.sensors(frames.ravel(), rng), pairs=torch.from_numpy(pairs)
+        )
+        return mirrored(batch) if config.mirror else batch
+
+    def driven(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.int64], Batch]:
+        """`size` random windows without what was sensed: rows (frames, size), and a batch without `sensors` and
+        `pairs`."""
+        first, far = self._frames(rng, size)
+        frames = np.concatenate([self._starts(first), far])
+        return frames, self._driven(first, frames)
+
+    def _frames(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Rows of the first (size,) and of the far (far_frames, size) frames of random windows."""
+        first = self._draw(self.firsts, rng, size)
+        reach = round(self.config.far_seconds / self.spec.period)
+        low = np.maximum(self.begins[first], first - reach)
+        high = np.minimum(self.ends[first], first + reach)
+        return first, rng.integers(low, high, (self.config.far_frames, size))
+
+    def _starts(self, first: NDArray[np.int64]) -> NDArray[np.int64]:
+        return first + self.spec.chunk * np.arange(self.config.starts)[:, None]
+
+    def _driven(self, first: NDArray[np.int64], frames: NDArray[np.int64]) -> Batch:
+        """Commands and poses of the windows that begin at the rows `first` (size,), with these `frames`."""
+        starts = frames[: self.config.starts]
+        steps = starts[:-1, :, None] + np.arange(self.spec.chunk)
         before = np.maximum(starts[:-1] - 1, self.begins[first])
         previous = self.command[before] * (starts[:-1] > self.begins[first])[..., None]
-        batch = Batch(
-            self.sensors(frames.ravel(), rng),
+        return Batch(
+            Sensors(),
             torch.from_numpy(self.command[steps]),
             torch.from_numpy(previous.astype(np.float32)),
             torch.from_numpy(relative(self.odometry[starts[:-1]], self.odometry[starts[1:]]).astype(np.float32)),
-            torch.from_numpy(pairs),
+            torch.zeros(0, len(first), 2, dtype=torch.int64),
             torch.from_numpy(relative(self.odometry[first], self.odometry[frames]).astype(np.float32)),
         )
-        return mirrored(batch) if config.mirror else batch
 
     def moments(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
         """Random rows (size,) of the sources, from each its share."""

@@ -22,6 +22,7 @@ from ami_ros.moving.tracker import without_moving
 from ami_ros.planning.costs.people import times
 from ami_ros.planning.doubt import Doubt
 from ami_ros.planning.final_approach import facing, final_approach
+from ami_ros.planning.hidden import unhurried
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.passing import Yielding, in_the_way
 from ami_ros.planning.planner import LatentPlanner, Plan
@@ -35,6 +36,7 @@ TURN_WHILE_DRIVING = 0.5  # [rad/s] that a robot that does not see what is besid
 TELLING = 0.05  # [m] of cost by which people must change a plan for it to be said
 CREEP = 0.05  # [m/s] below which the robot waits
 SOON, CLOSE = 2.5, 0.15  # [s], [m]: who will be so close so soon is made way for, whatever the robot is about
+AHEAD = np.array([[2.0, 0.0]])  # [m] in base_link, of the way to a target whose place is not known
 TURN_RATE = 1.8  # [1/s] of the angle that is left, with which a turn on the spot comes to its end
 
 
@@ -135,7 +137,7 @@ class Steering:
         slow = self.config.recovery.slow if warning and not pressed else 1.0
         rear, sides = sees(percept.scan, np.pi), sees(percept.scan, np.pi / 2, -np.pi / 2)
         angular = slow * self._angular
-        linear = 0.0 if turn_only else slow * self._linear
+        linear = 0.0 if turn_only else min(slow * self._linear, self._unhurried(percept, target))
         most = (linear, angular, np.inf if rear else 0.0, np.inf if sides else 0.0)
         spec, horizon = self.model.spec, self.config.planner.horizon
         driven = None if follower is None else follower.experience(horizon, spec.chunk, spec.command_dim)
@@ -154,6 +156,11 @@ class Steering:
             commands, compose(percept.odometry, plan.poses), compose(percept.odometry, plan.others),
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
         )  # fmt: skip
+
+    def _unhurried(self, percept: Percept, target: Target) -> float:
+        """The speed [m/s] that minds who may come out beside the way to a target, and what stands ahead."""
+        ahead = AHEAD if target.pose is None else target.pose[None, :2]
+        return unhurried(percept.standing, ahead, self.config.planner.disc.radius, self.robot)
 
     def _forecast(self, percept: Percept, seconds: Array, everybody: bool) -> Forecast | None:
         """Of what moves, or of everybody whom a tracker knows, in base_link now, `seconds` (t,) from now."""

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ami_ros.commands import Command, of_width
+from ami_ros.geometry import Array
 from ami_ros.world_model.arrays import Floats
 
 Drive = Literal["differential", "ackermann", "omnidirectional"]
@@ -25,11 +26,15 @@ class Kinematics:
     max_angular: float = 1.4  # [rad/s] either way; keep it below the gate's
     turning_radius: float = 0.5  # [m] of the tightest curve of an ackermann drive
     max_lateral: float = 0.3  # [m/s] to either side, of an omnidirectional drive
+    deceleration: float = 0.8  # [m/s^2] that it surely reaches; smaller: slower before corners
+    reaction: float = 0.25  # [s] until the wheels answer to a command; larger: slower before corners
 
     def __post_init__(self) -> None:
         least = min(self.max_linear, self.max_reverse, self.max_retreat, self.max_angular)
         if least < 0 or not self.turning_radius > 0:
             raise ValueError("speeds must not be negative, and the turning radius must be positive")
+        if not (self.deceleration > 0 and self.reaction >= 0):
+            raise ValueError("deceleration must be positive, and reaction not negative")
         if not self.max_lateral >= 0:
             raise ValueError(f"max_lateral must not be negative, not {self.max_lateral}")
 
@@ -75,6 +80,15 @@ class Kinematics:
             max_angular=min(self.max_angular, angular),
             max_lateral=min(self.max_lateral, linear, lateral),
         )
+
+    def stopping_from(self, ways: Array) -> Array:
+        """The speeds [m/s] from which it comes to a stop within `ways` (n,) [m]; 0 where those are negative."""
+        late = self.deceleration * self.reaction
+        return np.asarray(np.sqrt(late**2 + 2 * self.deceleration * ways.clip(0, None)) - late)
+
+    def stopped_within(self, seconds: Array) -> Array:
+        """The speeds [m/s] from which it stands after `seconds` (n,); 0 where that is too soon."""
+        return np.asarray(self.deceleration * (seconds - self.reaction).clip(0, None))
 
     def project(self, commands: Floats) -> Floats:
         """Commands (..., width) clipped to what the robot can do; feasible ones stay as they are."""

@@ -37,13 +37,13 @@ def in_the_way(things: MovingThings | None, odometry: Array, path: Array, radius
     if things is None or not things.things or not len(path):
         return False
     middles = _seen(things, odometry)
-    line = _dense(np.concatenate([np.zeros((1, 2)), path]))
+    line = dense(np.concatenate([np.zeros((1, 2)), path]))
     line = line[np.hypot(*line.T) < AHEAD]
     gaps = np.hypot(*(middles[:, None] - line[None]).transpose(2, 0, 1)).min(axis=1) - things.radii
     return bool((gaps < radius + BESIDE).any())
 
 
-def _dense(path: Array) -> Array:
+def dense(path: Array) -> Array:
     """The same way with a point every 0.1 m."""
     lengths = np.hypot(*np.diff(path, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(lengths)])

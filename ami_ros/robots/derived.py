@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LASER = "laser"  # preset of robots without a camera, and the folder of their model in models/
 CORRIDOR_MARGIN = 0.01  # [m] beyond the radius, that must be free on each side of the way to a sub-goal
+QUICK = 0.5  # [m/s] above which a robot looks farther ahead than is configured:
+LOOKAHEAD, LEG = 3.0, 5.0  # [s] to a sub-goal, and in a leg of exploring, at the planned speed
 # What is recorded beside the robot's own topics: for evaluation, for looking at it, and where the scanner sits.
 STACK_TOPICS = ("ground_truth", "latent", "surprise", "location", "plan", "/tf_static")
 
@@ -47,6 +49,8 @@ def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
         "max_angular": planned.angular,
         "max_lateral": planned.lateral,
         "turning_radius": robot.drive.turning_radius,
+        "deceleration": robot.braking.deceleration,
+        "reaction": robot.braking.reaction,
     }
     return {
         "planner": {
@@ -54,14 +58,19 @@ def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
             "robot_middle": round(disc.middle, 6),
             "kinematics": kinematics,
         },
-        "follower": {"width": round(disc.radius + CORRIDOR_MARGIN, 6)},
+        "follower": {
+            "width": round(disc.radius + CORRIDOR_MARGIN, 6),
+            **({"lookahead": round(LOOKAHEAD * planned.linear, 6)} if planned.linear > QUICK else {}),
+        },
     }
 
 
 def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `ExplorationConfig` that are the robot's: one without a camera has no need to look around."""
     looks = {} if robot.camera is not None else {"look_apart": 0.0}
-    return {"robot_radius": round(robot.shape.disc.radius, 6), **looks}
+    speed, stop = robot.planned.linear, robot.braking.distance(robot.planned.linear)
+    legs = {"sight": round(LEG * speed, 6), "passed": round(stop, 6)} if speed > QUICK else {}
+    return {"robot_radius": round(robot.shape.disc.radius, 6), **looks, **legs}
 
 
 def picture_scan_settings(robot: RobotDescription) -> dict[str, Any]:

@@ -38,22 +38,47 @@ class LoadedModel:
         return f"{self.name}@{(self.latents_sha256 or self.sha256)[:12]}"
 
 
-def save_model(folder: Path, name: str, model: WorldModel) -> LoadedModel:
+# Begin the names of weights on which neither latents nor what memory makes of them depend.
+DYNAMICS = ("predictor.", "motion.", "inverse_dynamics.")
+LATER = ("heads.", "pairs.")
+
+
+def save_model(folder: Path, name: str, model: WorldModel, start: LoadedModel | None = None) -> LoadedModel:
     """Writes config.yaml and weights.safetensors into `folder`; returns what loading them gives.
 
     Weights are stored in half precision: half the size, and latents change by less than 1e-2 of their deviation.
+
+    Args:
+        folder: is made where it is missing.
+        name: of the model.
+        model: any.
+        start: from which the model was made; if both encode alike, their latents have one identity.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    stored = {k: _stored(v) for k, v in model.state_dict().items()}
+    stored = _stored_weights(model)
     weights = save_tensors(stored)
     config = {"format": FORMAT, "name": name, "sha256": hashlib.sha256(weights).hexdigest()}
-    if model.spec.has_learned_heads or model.pairs is not None:
-        latents = {k: v for k, v in stored.items() if not k.startswith(("heads.", "pairs."))}
-        config["latents_sha256"] = hashlib.sha256(save_tensors(latents)).hexdigest()
+    if start is not None and _encoding(stored) == _encoding(_stored_weights(start.model)):
+        config["latents_sha256"] = start.latents_sha256 or start.sha256
+    elif model.spec.has_learned_heads or model.pairs is not None:
+        config["latents_sha256"] = _digest(stored, LATER)
     config["spec"] = to_mapping(model.spec)
     write_atomically(folder / WEIGHTS, weights)
     write_atomically(folder / CONFIG, dump_yaml(config).encode())
     return load_model(folder)
+
+
+def _stored_weights(model: WorldModel) -> dict[str, torch.Tensor]:
+    return {k: _stored(v) for k, v in model.state_dict().items()}
+
+
+def _encoding(stored: dict[str, torch.Tensor]) -> str:
+    """Hash of the weights on which latents, and what memory makes of them, depend."""
+    return _digest(stored, (*LATER, *DYNAMICS))
+
+
+def _digest(stored: dict[str, torch.Tensor], without: tuple[str, ...]) -> str:
+    return hashlib.sha256(save_tensors({k: v for k, v in stored.items() if not k.startswith(without)})).hexdigest()
 
 
 def _stored(tensor: torch.Tensor) -> torch.Tensor:

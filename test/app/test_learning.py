@@ -63,6 +63,17 @@ def test_a_finished_model_gets_heads_and_its_memories_stay_valid(runs: Path, tmp
     assert "learned heads: ensemble of 3" in (full / "card.md").read_text()
 
 
+def test_a_model_learns_what_the_commands_of_a_faster_robot_do_and_its_memories_stay_valid(
+    runs: Path, model: Path, tmp_path: Path
+) -> None:
+    out, settings, quick = tmp_path / "faster", ["head_steps=2", "windows.starts=3"], tmp_path / "quick.yaml"
+    quick.write_text(share("config", "robots/ami_bot.yaml").read_text().replace("  linear: 0.5 ", "  linear: 1.0 "))
+    train.main([runs], out, robot=str(quick), start=model, dynamics=True, steps=2, settings=settings, threads=1)
+    before, after = load_model(model), load_model(out)
+    assert after.encoder_id == before.encoder_id and after.model.spec.max_linear == 1.0
+    assert after.sha256 != before.sha256
+
+
 def test_going_on_from_a_model_replays_its_data_and_says_what_is_forgotten(
     runs: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,6 +208,7 @@ def test_a_model_of_another_version_is_refused_by_every_command_and_nothing_is_w
         (lambda m, t: train.main([t / "nothing"], t / "out"), "is no bag and holds none"),
         (lambda m, t: train.main([t], t / "out", preset="wheels"), "no preset 'wheels'"),
         (lambda m, t: train.main([t], t / "out", heads=True), "--heads needs the model that gets them"),
+        (lambda m, t: train.main([t], t / "out", dynamics=True), "--dynamics needs the model that learns further"),
         (lambda m, t: train.main([t], t / "out", replay=[t]), "--replay goes with --from"),
         (lambda m, t: train.main([t], t / "out", start=m, preset="laser"), "other inputs than preset laser"),
         (lambda m, t: evaluate.main(t / "nothing", [t]), "config.yaml is missing"),
