@@ -31,6 +31,8 @@ MARGIN = 6.0  # [m] beyond the reference's reach that the grid covers
 NEAR = 0.20  # [m] to a wall within which a point lies on it
 NOISE = 0.08  # [m] of a point to its wall; more than the laser's own, since neighbours err alike
 ASIDE = 0.30  # [m] in front of which a point contradicts what was seen to be free
+SQUARE, AGREED = 1.0, 5  # [m] side of squares that speak for or against a pose each, and how many speak for one ...
+SILENT = 0.6  # ... and what a beam that did not return counts of one that did: black things, glass; measured in halls
 ITERATIONS = 12
 SLIPS = (-1.05, -0.7, -0.35, 0.35, 0.7, 1.05)  # [m] from a fit at which others are begun
 LOOSE = 0.03  # [m] deviation from which a fit may have ended at the wrong one
@@ -206,12 +208,28 @@ class Matcher:
         fits = [self.fit(other, match.pose + by * worst) for by in SLIPS]
         return [fit for fit in fits if fit is not None and pose_gap(fit.pose, match.pose)[0] > SAME]
 
-    def conflict(self, other: Submap, pose: Array) -> float:
-        """Share of what can be compared that lies where the other saw free space, with `other` at `pose` (3,); 0 where
-        nothing can be compared."""
+    def conflict(self, other: Submap, pose: Array, silent: float) -> float:
+        """Probability that a square lies where the other saw free space, with `other` at `pose` (3,).
+
+        Neighbouring points err alike: glass seen aslant, black things far away, a post that beams miss. So squares are
+        counted, not points, by the share of their points. That `pose` is right is known from before; it counts as
+        AGREED squares (the mean of a beta distribution), so that two or three in an empty hall say little.
+
+        Args:
+            other: see `fit`.
+            pose: likewise.
+            silent: [m] to which a beam that does not return counts as free.
+        """
         if self._tree is None or not len(other):
             return 0.0
-        return self._judge(other, np.asarray(pose, np.float64), np.eye(3)).conflict
+        there = transform_points(pose, other.points)
+        back = transform_points(inverse(pose), self.reference.points)
+        seen = _seen_by(self.reference, self._tree, there), _seen_by(other, cKDTree(other.points), back)
+        clear, hidden, free = (np.concatenate(part) for part in list(zip(*seen, strict=True))[1:])
+        squares = np.floor(np.concatenate([there, self.reference.points])[~hidden] / SQUARE)
+        _, which, count = np.unique(squares, axis=0, return_inverse=True, return_counts=True)
+        against = (clear * np.where(np.abs(free - silent) < 1e-3, SILENT, 1.0))[~hidden]
+        return float((np.bincount(which.ravel(), against) / count).sum() / (len(count) + AGREED))
 
     def _pairs(self, points: Array, across: Array, pose: Array, reach: float) -> tuple[Array, Array, Array]:
         """Jacobian (m, 3), distances to the walls (m,) [m] and weights (m,) of the points that have a wall nearby."""
@@ -245,13 +263,7 @@ class Matcher:
         ):
             if tree is None:
                 tree = cKDTree(other.points)
-            lies = np.isfinite(tree.query(points, distance_upper_bound=NEAR)[0])
-            distance = np.hypot(*points.T)
-            rays = np.round(np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi / RAYS)).astype(np.int64) % RAYS
-            seen = seer.free[rays]
-            clear = ~lies & (distance < seen - ASIDE)
-            # What lies far out, or behind what is seen, cannot be compared.
-            hidden = ~lies & ~clear & (np.isnan(seen) | (distance > seen + ASIDE) | (distance > seer.reach - 2.0))
+            lies, clear, hidden, _ = _seen_by(seer, tree, points)
             on += int(lies.sum())
             against += int(clear.sum())
             compared += int((~hidden).sum())
@@ -260,6 +272,21 @@ class Matcher:
             least = min(least, int(lies.sum()))
         support, conflict, firmness = on / max(1, compared), against / max(1, compared), held / max(1, holding)
         return Match(pose, covariance, support, conflict, firmness, int(least))
+
+
+def _seen_by(
+    seer: Submap, tree: cKDTree, points: Array
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], Array]:
+    """Of points (n, 2) in the frame of `seer`: whether they lie on what it saw, which is `tree`; whether they lie where
+    it saw free space; whether they cannot be compared; and how far it was free in their directions [m]."""
+    lies = np.isfinite(tree.query(points, distance_upper_bound=NEAR)[0])
+    distance = np.hypot(*points.T)
+    rays = np.round(np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi / RAYS)).astype(np.int64) % RAYS
+    seen = seer.free[rays]
+    clear = ~lies & (distance < seen - ASIDE)
+    # What lies far out, or behind what is seen, cannot be compared.
+    hidden = ~lies & ~clear & (np.isnan(seen) | (distance > seen + ASIDE) | (distance > seer.reach - 2.0))
+    return lies, clear, hidden, seen
 
 
 def _spread(count: int, most: int) -> NDArray[np.int64]:

@@ -54,6 +54,16 @@ def test_along_a_bare_corridor_nothing_is_known_and_odometry_has_its_way() -> No
     assert weighed.covariance[0, 0] == pytest.approx(0.05**2, rel=0.3)
 
 
+def test_one_thing_that_is_missed_says_little_and_walls_that_are_missed_say_much() -> None:
+    """A pane of glass that is seen aslant has some twenty points, and one thing can be missed."""
+    free = np.full(RAYS, 8.0)
+    pane = submap_of(np.column_stack([np.full(19, 4.0), np.linspace(-0.9, 0.9, 19)]), free)
+    walls = submap(np.array(box(-3, -2, 3, 2)), np.zeros(3))
+    post = submap_of(np.array([[0.0, 5.0]]), free)
+    at = np.zeros(3)
+    assert Matcher(pane).conflict(post, at, 8.0) < 0.3 < Matcher(walls).conflict(post, at, 8.0)
+
+
 def test_another_room_contradicts_what_was_seen_to_be_free() -> None:
     room, larger = np.array(box(-3, -2, 3, 2)), np.array([*box(-3, -2, 3, 2), *box(1.0, -0.3, 1.3, 0.3)])
     match = Matcher(submap(room, np.zeros(3))).fit(submap(larger, np.zeros(3)), np.zeros(3))

@@ -1,7 +1,7 @@
 """How well the memory finds its way back in logs of real lasers: its map is made anew with worse odometry.
 
 The log's corrected poses are the truth. Their steps, made worse by a stated and seeded drift, are the odometry; beside
-it the memory has the scans and nothing else. Of open ground there are few public logs, so it is drawn, too.
+it the memory has the scans and nothing else. Of open ground and halls there are few public logs, so they are drawn.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from ami_ros.learning.carmen import CarmenLog, LaserRow
 from ami_ros.learning.scan_drives import Laser
 from ami_ros.places.laser_model import ENCODER, LaserModel
 from ami_ros.places.types import Location
+from ami_ros.robots.description import load_robot
+from ami_ros.simulation.exploration import PERIOD
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.loopback import Loopback
+from ami_ros.simulation.routes import RouteDriver, Routes
 from ami_ros.simulation.yards import draw_yard
 from ami_ros.slam.front_end import FrontEndConfig
 from ami_ros.slam.loop_closure import LoopClosureConfig
@@ -62,6 +67,8 @@ class LogFigures:
     odometry_ate_m: float  # root mean square error after alignment: of odometry, ...
     map_ate_m: float  # ... and of the places in the map
     map_ate_max_m: float
+    losses: int  # how often the robot got lost ...
+    lost: int  # ... and after how many scans it was
     ms_p50: float  # of a scan
     ms_p95: float
     ms_max: float
@@ -109,12 +116,34 @@ def drawn_log(number: int) -> CarmenLog:
     return CarmenLog(Path(f"yard:{number}"), rows, 0)
 
 
+def driven_log(world: str, robot: str, minutes: float, seed: int) -> tuple[CarmenLog, Array]:
+    """Of a robot that goes from room to room of a world and looks around, and what its wheels make of it (n, 3)."""
+    driven = Loopback(world, seed=seed, robot=load_robot(robot))
+    description, rng = driven.description, np.random.default_rng([seed, 78])
+    routes = Routes(FreeSpace(driven.world, driven.doors, description.shape.radius), description.shape.radius)
+    driver = RouteDriver(routes, rng, description)
+    rows, odometry = [], []
+    for _ in range(round(60.0 * minutes / PERIOD)):
+        seen, pose = driven.observe(), driven.ground_truth().pose
+        rows.append(LaserRow(seen.stamp, pose, seen.scan))
+        odometry.append(seen.odometry)
+        driven.step(driver.command(pose, seen.scan), PERIOD)
+    return CarmenLog(Path(world), rows, 0), np.array(odometry)
+
+
 def measure(
-    log: CarmenLog, drift: float, seed: int, file: Path, report: Callable[[int, int], None], learned: bool = True
+    log: CarmenLog, odometry: Array, file: Path, report: Callable[[int, int], None], learned: bool = True
 ) -> LogFigures:
-    """Lives through one log with an empty memory in `file`; `learned`: see `laser_config`."""
+    """Lives through one log with an empty memory in `file`.
+
+    Args:
+        log: see there.
+        odometry: (n, 3) at its scans.
+        file: of the memory.
+        report: is told how many scans of how many are done.
+        learned: see `laser_config`.
+    """
     truth = log.poses
-    odometry = with_drift(truth, drift, np.random.default_rng([seed, len(truth)]))
     memory = PlaceMemory(LaserModel(), ENCODER, file, laser_config(learned))
     try:
         founded: dict[int, int] = {}  # place id -> scan
@@ -155,10 +184,10 @@ def _judge(
     revisits, opposite = _revisits(truth, driven)
     told = _told(truth, driven, at, ends[:, right])
     hits = told[revisits]
-    ids = places.index.ids.tolist()
+    ids, lost = places.index.ids.tolist(), np.array([not b.localised for b in believed])
     error = aligned_error(places.index.poses, truth[[founded[i] for i in ids]])
     return LogFigures(
-        name=log.path.name,
+        name=str(log.path.name),
         scans=len(truth),
         skipped_lines=log.skipped,
         driven_m=float(driven[-1]),
@@ -170,6 +199,8 @@ def _judge(
         odometry_ate_m=float(np.sqrt(np.square(aligned_error(odometry, truth)).mean())),
         map_ate_m=float(np.sqrt(np.square(error).mean())),
         map_ate_max_m=float(error.max()),
+        losses=int((lost[1:] & ~lost[:-1]).sum()),
+        lost=int(lost.sum()),
         ms_p50=float(np.percentile(took, 50)),
         ms_p95=float(np.percentile(took, 95)),
         ms_max=float(took.max()),

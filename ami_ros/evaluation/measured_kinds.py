@@ -20,6 +20,9 @@ class Logs:
 
     folder: str = ""  # with CARMEN logs (*.log, *.log.gz); or one log
     yards: int = 0  # drives over drawn open ground, in place of logs
+    worlds: tuple[str, ...] = ()  # that a robot drives through from room to room, in place of logs
+    robot: str = "ami_bot"  # that does, with the odometry that it has
+    minutes: float = 20.0  # of each of these drives
     drift: float = 0.05  # standard deviation of errors per metre and radian; half of it in radians per metre
     learned: bool = True  # compare scans with models/scans, else by the share of points that agree
 
@@ -28,21 +31,30 @@ class Logs:
 
         if self.yards:
             return [Part(f"yard:{number}") for number in range(1, self.yards + 1)]
+        if self.worlds:
+            return [Part(world) for world in self.worlds]
         if not self.folder:
             raise AmiError("bench logs: say where the logs are: ./ami bench logs --folder FOLDER")
         return [Part(log.name) for log in find_logs(Path(self.folder))]
 
     def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
-        from ami_ros.evaluation.log_bench import drawn_log, measure
+        import numpy as np
+
+        from ami_ros.evaluation.log_bench import drawn_log, driven_log, measure, with_drift
         from ami_ros.learning.carmen import find_logs, read_carmen
 
-        if self.yards:
-            log = drawn_log(int(part.removeprefix("yard:")))
+        if part in self.worlds:
+            log, odometry = driven_log(part, self.robot, self.minutes, seed)
         else:
-            log = read_carmen(next(log for log in find_logs(Path(self.folder)) if log.name == part))
+            log = (
+                drawn_log(int(part.removeprefix("yard:")))
+                if self.yards
+                else read_carmen(next(log for log in find_logs(Path(self.folder)) if log.name == part))
+            )
+            odometry = with_drift(log.poses, self.drift, np.random.default_rng([seed, len(log.scans)]))
         with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
             found = measure(
-                log, self.drift, seed, Path(scratch) / "log.memory", lambda done, total: report(f"{done} of {total}"),
+                log, odometry, Path(scratch) / "log.memory", lambda done, total: report(f"{done} of {total}"),
                 self.learned,
             )  # fmt: skip
         yield found.to_row()

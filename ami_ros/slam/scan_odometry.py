@@ -31,7 +31,7 @@ class ScanOdometryConfig:
     every: float = 0.20  # [m] between two scans that are kept, or ...
     every_turn: float = 0.25  # ... [rad] of turning between them
     support: float = 0.55  # share of points on walls at which a match is accepted; larger trusts the wheels more
-    strange: float = 0.3  # share of points in known free space at which the robot may have been carried
+    strange: float = 0.3  # share of squares in known free space at which the robot may have been carried
     renewed: float = 1.0  # [m] of way over which scans have the same error; smaller: a less certain map, a wider search
     floor: tuple[float, float] = (0.02, 0.005)  # [m], [rad] least standard deviation over that way
 
@@ -94,7 +94,7 @@ class ScanOdometry:
         if before is None:
             self._keep(points)
             return Step(np.zeros(3), np.diag([1e-6, 1e-6, 1e-6]), False)
-        step = self._fit(relative(before, self._odometry), points)
+        step = self._fit(relative(before, self._odometry), points, min(REACH, scan.max_range))
         self.pose = compose(self.pose, step.motion)
         self.way += float(np.hypot(*step.motion[:2]))
         last = self._stops[-1]
@@ -111,8 +111,8 @@ class ScanOdometry:
         along = config.distance_noise * length + 0.02 * turn + 0.005
         return np.diag(np.square([along, along, config.turn_noise * turn + config.drift_noise * length + 0.003]))
 
-    def _fit(self, said: Array, points: Array) -> Step:
-        """What a scan makes of what odometry said (3,)."""
+    def _fit(self, said: Array, points: Array, silent: float) -> Step:
+        """What a scan makes of what odometry said (3,); `silent`: see `Matcher.conflict`."""
         motion = self.gains.corrected(said)
         prior = self._by_wheels(motion)
         step = Step(motion, prior, False)
@@ -132,7 +132,7 @@ class ScanOdometry:
         if match is None or match.support < self.config.support:
             # A long step may lead to where nothing of before is seen; a short one does not.
             is_near = bool(np.hypot(*motion[:2]) < NEAR_STEP and abs(motion[2]) < NEAR_STEP)
-            conflict = self._matcher.conflict(submap_of(points, self._free), expected)
+            conflict = self._matcher.conflict(submap_of(points, self._free), expected, silent)
             return Step(motion, prior, False, conflict > self.config.strange and is_near)
         off = relative(expected, match.pose)
         if off @ np.linalg.solve(prior, off) > 25.0:

@@ -28,6 +28,14 @@ def test_alignment_takes_out_where_a_map_begins_and_nothing_else() -> None:
     assert aligned_error(truth * [1.1, 1.0, 1.0], truth).max() > 0.4
 
 
+def test_a_drive_through_a_world_is_a_log_with_the_odometry_of_the_robot() -> None:
+    kind = Logs(worlds=("two_rooms",), minutes=0.5)
+    assert [part.name for part in kind.parts()] == ["two_rooms"]
+    (drive,) = kind.run("two_rooms", 5100, (), lambda what: None)
+    assert drive["scans"] == 150 and drive["driven_m"] > 3.0 and drive["map_ate_m"] < 0.1
+    assert drive["losses"] == drive["lost"] == 0
+
+
 def test_a_round_in_a_log_is_told_without_a_false_join(tmp_path: Path) -> None:
     write_log(tmp_path / "ring.log.gz", RING, around(1.25))
     kind = Logs(str(tmp_path))
