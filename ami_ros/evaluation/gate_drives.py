@@ -52,6 +52,8 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 
 
+FASTEST = (0.5, 0.5, 1.0)  # [m/s]
+
 # Of things that move only a laser knows that is quick, and looks all round.
 ATTENTIVE = {"scan_rate": 15.0, "latency": 0.05, "jitter": 0.02, "dropped": 0.0, "holes": 0.0, "view": 2 * math.pi}
 
@@ -70,6 +72,7 @@ class Drive:
     keep_out: bool = False  # there are areas that it must not enter
     lost: Lost = ""  # what happens at `fault_at` to what is known of their place
     cloud: int = 0  # points of a second sensor, which also sees low things; 0: there are neither
+    fastest: float = 0.5  # [m/s] that the gate lets through
     clock: Clock = "true"  # of the gate; a robot whose clock is wrong is judged by its commands alone
     traits: dict[str, float] = field(default_factory=lambda: {name: low for name, (low, _) in RANGES.items()})
     duration: float = 6.0  # [s]
@@ -93,6 +96,7 @@ class Drive:
             lost=LOSSES[rng.integers(len(LOSSES))] if keep_out else "",
             cloud=int(rng.choice([0, 0, 0, 500, 2_500, 10_000])),
             clock=CLOCKS[rng.integers(len(CLOCKS))] if rng.random() < 0.15 else "true",
+            fastest=float(rng.choice(FASTEST)),
         )
 
     @property
@@ -107,6 +111,7 @@ class Drive:
             f"place {self.lost}": bool(self.lost),
             "something comes closer": bool(self.closing) and not self.tracked,
             "somebody walks up, tracked": self.tracked,
+            "1 m/s": self.fastest > 0.5,
         }
         return [word for word, applies in words.items() if applies]
 
@@ -114,7 +119,9 @@ class Drive:
     def config(self) -> SafetyConfig:
         """What the gate is told of the robot."""
         aside = 0.4 if self.kind == "omnidirectional" else 0.0
-        return SafetyConfig(max_lateral=aside, obstacle_speed=0.0 if self.tracked else self.closing)
+        return SafetyConfig(
+            max_linear=self.fastest, max_lateral=aside, obstacle_speed=0.0 if self.tracked else self.closing
+        )
 
     @property
     def zones(self) -> dict[str, Zone]:

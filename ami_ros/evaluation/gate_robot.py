@@ -183,8 +183,9 @@ def cloud_of(world: World, pose: Array, count: int, rng: np.random.Generator) ->
 class Adversary:
     """Commands that mean harm: full speed at random, at the nearest thing, at once back; and now and then nonsense."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, fastest: float) -> None:
         self._rng, self._until, self._command, self._homes = rng, 0.0, NOTHING, False
+        self._fastest = fastest  # [m/s]
 
     def command(self, time: float, plan: FloorPlan, pose: Array) -> Command | None:
         """What it sends; None: nothing."""
@@ -192,13 +193,15 @@ class Adversary:
         if time >= self._until:
             self._until = time + rng.exponential(0.6)
             self._homes = rng.random() < 0.4
-            self._command = tuple(rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0]) * most for most in (0.6, 2.0, 0.5))
+            self._command = tuple(
+                rng.choice([-1.0, -0.5, 0.0, 0.5, 1.0]) * most for most in (1.2 * self._fastest, 2.0, 0.5)
+            )
             if rng.random() < 0.05:
                 self._command = tuple(rng.choice([math.nan, math.inf, -math.inf, 1e300], 3))
         if self._homes:
             bearings = np.arange(-np.pi, np.pi, np.pi / 12)
             there = float(bearings[np.argmin(plan.cast(pose[:2], pose[2] + bearings))])
-            return math.copysign(0.5, math.cos(there)), 2.0 * math.sin(there), 0.5 * math.sin(there)
+            return math.copysign(self._fastest, math.cos(there)), 2.0 * math.sin(there), 0.5 * math.sin(there)
         return None if rng.random() < 0.05 else self._command
 
 

@@ -37,7 +37,7 @@ class Trial:
     def __init__(self, drive: Drive) -> None:
         self._drive, rng = drive, np.random.default_rng(drive.seed)
         self._rng, config, traits = rng, drive.config, drive.traits
-        self._world, self._laser, self._adversary = World(drive, rng), Laser(drive, rng), Adversary(rng)
+        self._world, self._laser, self._adversary = World(drive, rng), Laser(drive, rng), Adversary(rng, drive.fastest)
         self._robot = Robot(drive, np.array([0.0, 0.0, rng.uniform(-np.pi, np.pi)]))
         self._wheels = np.random.default_rng([drive.seed, 1])
         self._measured = Odometer(self._robot.pose, traits["odometry_gain"])

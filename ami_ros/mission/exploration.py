@@ -26,7 +26,7 @@ from ami_ros.mission.unexplored import Unexplored, worth
 from ami_ros.places.seen_directions import gaps
 from ami_ros.places.types import Route
 from ami_ros.planning.route_follower import pose_in_map
-from ami_ros.planning.scan_geometry import roomiest
+from ami_ros.planning.scan_geometry import free_range, roomiest
 
 TURNS = 3  # legs of one look around: each a turn that is not far enough for the other way to be shorter
 AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
@@ -197,9 +197,16 @@ class Exploration:
         assert state.places is not None and state.odometry is not None
         if self._is_outside(pose) or not self._unexplored.looks_around(pose, state.places):
             return None
-        parts = np.arange(1, TURNS + 1) * 2 * np.pi / TURNS
-        self._turns = [compose(state.odometry, np.array([0.0, 0.0, angle])) for angle in parts]
+        parts, stops = np.arange(1, TURNS + 1) * 2 * np.pi / TURNS, self._stops(state)
+        self._turns = [compose(state.odometry, np.array([stops, 0.0, angle])) for angle in parts]
         return self._turn_to(self._turns[0])
+
+    def _stops(self, state: WorldState) -> float:
+        """How far ahead [m] it comes to a stop, where nothing stands before that. There it need not back up."""
+        if state.scan is None or state.speed <= 0.0 or not self.config.coast:
+            return 0.0
+        half_width = self.config.robot_radius + ASIDE
+        return max(0.0, min(self.config.coast * state.speed, free_range(state.scan, 0.0, half_width) - half_width))
 
     def _turn_on(self, odometry: Array) -> Step | None:
         """The next part of a turn, begun before the robot stands still; None once it is nearly over.

@@ -22,6 +22,7 @@ class ExplorationConfig:
     doubt_worth: float = 2.0  # [m] of detour for a spot where the model is twice as unsure as usual; 0: none
     doubtful: float = 1.5  # relative doubt at which a known place is visited again; larger: fewer visits
     doubt_apart: float = 1.5  # [m] between such visits; larger: fewer
+    coast: float = 0.0  # [s] times the speed is where it looks around, ahead: larger: it does not roll past that
     passed: float = 0.5  # [m] from the end of a leg at which the next leg begins; larger cuts corners
     same: float = 0.3  # [m] between the ends of two legs that count as one; larger changes its mind less often
     apart: float = 0.5  # [m] around a spot that was not reached within which no other is tried; larger: fewer tries

@@ -85,6 +85,7 @@ class WorldState:
     battery: float | None = None  # charge [0, 1]
     doubts: PlaceDoubts | None = None  # of the world model, wherever the robot was so far
     things: MovingThings | None = None  # what moves, where somebody tells of this moment
+    speed: float = 0.0  # [m/s] ahead
     keep_out: Mask | None = None  # where the robot must not go, in the map frame
 
 

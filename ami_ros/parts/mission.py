@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ami_ros.commands import STILL
 from ami_ros.geometry import Array
 from ami_ros.mission.mission_file import MissionFile
 from ami_ros.mission.place_doubts import PlaceDoubts
@@ -112,9 +113,11 @@ class MissionPart(Part):
         location = self._location
         if location is not None and abs(now - location.stamp) > FRESH:
             location = None
-        pose = None if motion is None else motion[0]
+        pose, velocity = motion or (None, STILL)
         things = usable(self._things, seen_at)
-        return WorldState(now, pose, scan, location, self.places, self._battery, self.doubts, things, self.keep_out)
+        return WorldState(
+            now, pose, scan, location, self.places, self._battery, self.doubts, things, velocity[0], self.keep_out
+        )
 
     def tick(self) -> None:
         """Does what is due."""

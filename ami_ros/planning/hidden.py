@@ -21,8 +21,8 @@ from ami_ros.scan import Scan, is_full_turn
 
 WALK = 1.6  # [m/s] of who comes out (ISO 13855: speed of approach by walking)
 BODY = 0.25  # [m] radius of a person
-GAP = 0.5  # [m] by which the range jumps where a person has room: 2 * BODY
-NARROW = 0.3  # [m] across, less than which a thing hides nobody
+GAP = 1.5  # [m] by which the range jumps where a person can come walking: two steps from standing to that speed
+NARROW = 0.5  # [m] across, less than which a thing hides nobody: 2 * BODY
 ROOM = 0.05  # [m] beside and before the robot that the gate keeps free, and a little
 FAR = 8.0  # [m] as far as a beam counts
 UNHURRIED = 0.5  # [m/s] no edge makes it slower: robots drive so among people, see docs/safety.md

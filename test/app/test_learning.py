@@ -66,9 +66,8 @@ def test_a_finished_model_gets_heads_and_its_memories_stay_valid(runs: Path, tmp
 def test_a_model_learns_what_the_commands_of_a_faster_robot_do_and_its_memories_stay_valid(
     runs: Path, model: Path, tmp_path: Path
 ) -> None:
-    out, settings, quick = tmp_path / "faster", ["head_steps=2", "windows.starts=3"], tmp_path / "quick.yaml"
-    quick.write_text(share("config", "robots/ami_bot.yaml").read_text().replace("  linear: 0.5 ", "  linear: 1.0 "))
-    train.main([runs], out, robot=str(quick), start=model, dynamics=True, steps=2, settings=settings, threads=1)
+    out, settings = tmp_path / "faster", ["head_steps=2", "windows.starts=3"]
+    train.main([runs], out, robot="ami_bot_fast", start=model, dynamics=True, steps=2, settings=settings, threads=1)
     before, after = load_model(model), load_model(out)
     assert after.encoder_id == before.encoder_id and after.model.spec.max_linear == 1.0
     assert after.sha256 != before.sha256

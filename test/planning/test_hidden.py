@@ -63,7 +63,7 @@ def test_a_door_far_beside_the_way_or_into_a_shallow_niche_does_not_slow_it_down
     beside = corridor(1.0, door=2.0)
     assert limit(beside, 1.4) < 1.0
     assert limit(corridor(3.4, door=2.0), 1.4) >= 1.0
-    assert limit(corridor(1.0, door=2.0, beyond=0.3), 1.4) >= 1.0
+    assert limit(corridor(1.0, door=2.0, beyond=1.0), 1.4) >= 1.0
 
 
 def test_legs_of_a_table_hide_nobody_and_a_column_does() -> None:

@@ -11,6 +11,7 @@ from ami_ros.learning.extract import ExtractConfig
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.robots.derived import (
     check_model,
+    exploration_settings,
     extraction_settings,
     learned_limits,
     navigator_settings,
@@ -41,6 +42,19 @@ def test_the_simulated_robot_is_what_the_defaults_of_gate_and_planner_are_for() 
     faster = replace(plain, max_linear=kinematics.max_linear, max_retreat=kinematics.max_retreat)
     assert replace(kinematics, max_lateral=plain.max_lateral) == faster
     assert plain.max_linear <= kinematics.max_linear
+
+
+def test_a_fast_robot_has_the_general_model_looks_farther_ahead_and_plans_with_its_brakes() -> None:
+    robot, usual = load_robot("ami_bot_fast"), load_robot("ami_bot")
+    assert shipped_model(robot) == "general"
+    settings, slow = navigator_settings(robot), navigator_settings(usual)
+    assert settings["follower"]["lookahead"] > 1.5 and "lookahead" not in slow["follower"]
+    assert settings["planner"]["kinematics"]["deceleration"] == robot.braking.deceleration
+    assert settings["planner"]["kinematics"]["reaction"] == robot.braking.reaction
+    legs, speed = exploration_settings(robot), robot.planned.linear
+    assert legs["passed"] == pytest.approx(robot.braking.distance(speed)) and legs["sight"] > 2.4
+    assert legs["coast"] * speed == pytest.approx(legs["passed"])
+    assert exploration_settings(usual) == {"robot_radius": 0.18}
 
 
 @pytest.mark.parametrize("name", sorted(packaged("config/robots")))

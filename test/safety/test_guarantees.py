@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ami_ros.evaluation.gate_drives import (
     ATTENTIVE,
     CLOCKS,
+    FASTEST,
     FAULTS,
     KINDS,
     LOSSES,
@@ -27,6 +28,7 @@ from ami_ros.safety.gate import SafetyGate
 
 TRAITS = st.fixed_dictionaries({name: st.floats(*limits) for name, limits in RANGES.items()})
 SEEDS = st.integers(0, 2**31 - 1)
+SPEEDS = st.sampled_from(FASTEST)
 BEAMS = st.integers(72, 720)
 FEW = settings(max_examples=3, deadline=None)
 
@@ -38,10 +40,12 @@ def keeps_its_word(outcome: Outcome) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@given(SEEDS, BEAMS, TRAITS)
+@given(SEEDS, BEAMS, TRAITS, SPEEDS)
 @FEW
-def test_what_stands_is_not_touched(kind: DriveKind, seed: int, beams: int, traits: dict[str, float]) -> None:
-    assert keeps_its_word(drive(Drive(seed, kind, beams=beams, traits=traits)))
+def test_what_stands_is_not_touched(
+    kind: DriveKind, seed: int, beams: int, traits: dict[str, float], fastest: float
+) -> None:
+    assert keeps_its_word(drive(Drive(seed, kind, beams=beams, traits=traits, fastest=fastest)))
 
 
 def test_it_keeps_its_margin_from_what_has_gone_out_of_sight() -> None:
@@ -70,12 +74,12 @@ def test_it_keeps_its_margin_from_what_has_gone_out_of_sight() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS[1:])
-@given(SEEDS, st.sampled_from(KINDS), TRAITS)
+@given(SEEDS, st.sampled_from(KINDS), TRAITS, SPEEDS)
 @FEW
 def test_a_laser_that_fails_under_way_does_no_harm(
-    fault: Fault, seed: int, kind: DriveKind, traits: dict[str, float]
+    fault: Fault, seed: int, kind: DriveKind, traits: dict[str, float], fastest: float
 ) -> None:
-    assert keeps_its_word(drive(Drive(seed, kind, fault, traits=traits)))
+    assert keeps_its_word(drive(Drive(seed, kind, fault, traits=traits, fastest=fastest)))
 
 
 @pytest.mark.parametrize("closing", [0.3, 0.5])
