@@ -21,7 +21,7 @@ class Logs:
     folder: str = ""  # with CARMEN logs (*.log, *.log.gz); or one log
     yards: int = 0  # drives over drawn open ground, in place of logs
     worlds: tuple[str, ...] = ()  # that a robot drives through from room to room, in place of logs
-    robot: str = "ami_bot"  # that does, with the odometry that it has
+    robot: str = "ami_bot"  # that does, with the odometry that it has; other errors in each
     minutes: float = 20.0  # of each of these drives
     drift: float = 0.05  # standard deviation of errors per metre and radian; half of it in radians per metre
     learned: bool = True  # compare scans with models/scans, else by the share of points that agree
@@ -44,7 +44,7 @@ class Logs:
         from ami_ros.learning.carmen import find_logs, read_carmen
 
         if part in self.worlds:
-            log, odometry = driven_log(part, self.robot, self.minutes, seed)
+            log, odometry = driven_log(part, self.robot, self.minutes, seed + self.worlds.index(part))
         else:
             log = (
                 drawn_log(int(part.removeprefix("yard:")))

@@ -79,6 +79,7 @@ class ScanOdometry:
     def restart(self) -> None:
         """The robot may have been carried."""
         self.pose, self.way = np.zeros(3), 0.0
+        self.gains.stand()
         self._odometry: Array | None = None
         self._stops: deque[Stop] = deque()
         self._free = self._through = np.zeros(0)
@@ -109,7 +110,9 @@ class ScanOdometry:
         config = self.config
         length, turn = float(np.hypot(*motion[:2])), abs(float(motion[2]))
         along = config.distance_noise * length + 0.02 * turn + 0.005
-        return np.diag(np.square([along, along, config.turn_noise * turn + config.drift_noise * length + 0.003]))
+        own = np.square([along, along, config.turn_noise * turn + config.drift_noise * length + 0.003])
+        way, heading = self.gains.doubt(motion)
+        return np.diag(own + [way, way, heading])
 
     def _fit(self, said: Array, points: Array, silent: float) -> Step:
         """What a scan makes of what odometry said (3,); `silent`: see `Matcher.conflict`."""
@@ -132,10 +135,12 @@ class ScanOdometry:
         if match is None or match.support < self.config.support:
             # A long step may lead to where nothing of before is seen; a short one does not.
             is_near = bool(np.hypot(*motion[:2]) < NEAR_STEP and abs(motion[2]) < NEAR_STEP)
+            self.gains.learn(said, motion, False, False)
             conflict = self._matcher.conflict(submap_of(points, self._free), expected, silent)
             return Step(motion, prior, False, conflict > self.config.strange and is_near)
         off = relative(expected, match.pose)
         if off @ np.linalg.solve(prior, off) > 25.0:
+            self.gains.learn(said, motion, False, False)
             return step
         moved, posterior = relative(base, match.pose), turned.T @ match.covariance @ turned
         told = np.diag(posterior) < TOLD * np.diag(prior)

@@ -34,7 +34,7 @@ def test_errors_are_as_large_as_they_are_said_to_be() -> None:
     off = np.array([np.hypot(*error[:2]) for error, _ in ways])
     said = np.array([sigma_of(covariance) for _, covariance in ways])
     assert (off < 3 * said).all()
-    assert said.max() < 0.8 and (said < 20 * off.mean()).all(), f"off {off}, said {said}"
+    assert said.max() < 0.8 and (said < 30 * off.mean()).all(), f"off {off}, said {said}"
 
 
 @pytest.mark.parametrize("times", [2, 6])
