@@ -11,7 +11,7 @@ import torch
 from ami_ros.errors import AmiError
 from ami_ros.scan import Scan
 from ami_ros.share import share
-from ami_ros.world_model.checkpoint import load_model
+from ami_ros.world_model.checkpoint import DYNAMICS, load_model
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -30,11 +30,15 @@ def test_it_perceives_what_the_one_that_sees_does_before_a_grey_wall() -> None:
         assert torch.equal(one, other)
 
 
-def test_the_one_that_ships_is_made_of_the_general_one() -> None:
+def test_the_one_that_ships_encodes_as_the_general_one() -> None:
+    """What commands do the general one has learned further, on latents that had pictures."""
     made, shipped = without_camera(load_model(share("models", "general")).model), load_model(share("models", "laser"))
-    assert shipped.model.spec == made.spec and not made.spec.inputs.image_size and made.pairs is None
+    assert shipped.model.spec == replace(made.spec, max_linear=0.5)
+    assert not made.spec.inputs.image_size and made.pairs is None
     weights = shipped.model.state_dict()
     for name, weight in made.state_dict().items():
+        if name.startswith((*DYNAMICS, "heads.")):
+            continue
         assert torch.allclose(weights[name].float(), weight.float(), atol=1e-3, rtol=1e-3), name
 
 
