@@ -27,8 +27,8 @@ SURPRISE_TIMEOUT = 1.0  # [s] between a latent and the newest reading of surpris
 class Percepts:
     """The newest of everything, by stamp."""
 
-    def __init__(self) -> None:
-        self.odometry = OdometryHistory()
+    def __init__(self, tracks: bool = True) -> None:
+        self.odometry, self._tracks = OdometryHistory(), tracks
         self._around, self._tracker = RollingScan(), Tracker()
         self._keep_away: Array = np.zeros((0, 3))  # stays whatever time does
         self.clear()
@@ -52,13 +52,13 @@ class Percepts:
             self._tracker.clear()
 
     def take_scan(self, stamp: float, scan: Scan) -> MovingThings | None:
-        """In base_link; what moves by it, where odometry is known."""
+        """In base_link; what moves by it, where odometry is known, and tracked."""
         self._scan = (stamp, scan)
         motion = self.odometry.at(stamp)
         if motion is not None:
             self._around.add(scan, motion[0])
-            self.things = self._tracker.take(stamp, scan, motion[0])
-        return None if motion is None else self.things
+            self.things = self._tracker.take(stamp, scan, motion[0]) if self._tracks else self.things
+        return None if motion is None or not self._tracks else self.things
 
     def take_location(self, location: Location) -> None:
         """In the frame of the memory."""

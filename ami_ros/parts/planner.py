@@ -65,6 +65,9 @@ class PlannerSettings:
     route_timeout: float = parameter(
         2.0, "To wait for a route before the robot drives without one.", "s", (0.05, 60.0), True
     )
+    tracks: bool = parameter(
+        True, "Whether what moves is tracked in scans. Errors of scans that are guessed from pictures move, too."
+    )
     patience: Patience = group(Patience, mutable=None)
 
 
@@ -132,7 +135,7 @@ class PlannerPart(Part):
     ) -> None:
         super().__init__(bus)
         self.followed, self.goals = followed, goals
-        self.percepts, self.routes = Percepts(), Routes(bus, config.route_timeout)
+        self.percepts, self.routes = Percepts(config.tracks), Routes(bus, config.route_timeout)
         self.driver = Driver(navigator, perception, self.routes)
         self._latent_stamp = self._latent_came = -math.inf
         self._compares: bool | None = None  # what it said last

@@ -65,6 +65,11 @@ def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
     }
 
 
+def tracks(robot: RobotDescription) -> bool:
+    """Whether its scans tell what moves: those that are guessed from pictures do not."""
+    return robot.laser is None or not robot.laser.from_camera
+
+
 def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `ExplorationConfig` that are the robot's: one without a camera has no need to look around."""
     looks = {} if robot.camera is not None else {"look_apart": 0.0}
@@ -137,7 +142,14 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
             "odom_frame": frames.odom,
             "map_frame": frames.map,
         },
-        "planner": {**stamped, **scanner, **sits, "frames": to_mapping(frames), "navigator": navigator_settings(robot)},
+        "planner": {
+            **stamped,
+            **scanner,
+            **sits,
+            "frames": to_mapping(frames),
+            "tracks": tracks(robot),
+            "navigator": navigator_settings(robot),
+        },
         "mission": {**scanner, "frames": to_mapping(frames), **exploration},
     }
 
