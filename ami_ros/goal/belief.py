@@ -11,7 +11,7 @@ from ami_ros.geometry import Array, compose, relative
 from ami_ros.goal.likelihoods import Likelihoods
 from ami_ros.goal.looks import GoalLocator
 from ami_ros.goal.posterior import GoalPosterior, Hypothesis
-from ami_ros.goal.search import is_out_of_reach
+from ami_ros.goal.search import reach
 from ami_ros.goal.tracker import GoalTracker
 from ami_ros.places.types import ALONE, map_to_odom
 from ami_ros.planning.protocols import Dynamics
@@ -55,7 +55,6 @@ class GoalBelief:
         approach: way left [m] from which sightings by latents are kept: from farther away they err.
 
     Attributes:
-        began: (3,) in odom, where the robot set out; None: that is not known.
         driven: the hypothesis that is most worth driving to, for the way; None: none is.
         attentive: whether pictures were compared at the last moment: on the way to where memory is sure to have the
             goal, no look counts.
@@ -65,7 +64,6 @@ class GoalBelief:
         self.goal, self.approach = goal, approach
         self.locator = GoalLocator(model, goal) if goal.latent is not None else None
         self.posterior, self.tracker = GoalPosterior(Likelihoods()), GoalTracker()
-        self.began: Array | None = None
         self.driven: Hypothesis | None = None
         self.attentive = self.compares
 
@@ -77,7 +75,6 @@ class GoalBelief:
     def look(self, percept: Percept, follower: RouteFollower | None, elapsed: float = 0.0) -> Sight:
         """The goal at this moment, with the route in use, `elapsed` [s] after it was asked for."""
         goal, from_memory, left, ended = self.goal, None, 0.0, False
-        self.began = percept.odometry if self.began is None else self.began
         if follower is not None and percept.location is not None:
             ended = follower.at_end
             from_memory = compose(map_to_odom(percept.location), follower.route.goal_pose)
@@ -86,7 +83,7 @@ class GoalBelief:
             from_memory = compose(map_to_odom(percept.location), goal.pose)
         close = left < self.approach or ended
         if self.locator is not None and self.compares:
-            late = is_out_of_reach(left, elapsed, goal.time_allowance)
+            late = left > reach(elapsed, goal.time_allowance)
             share = 0.0 if follower is None else follower.route.goal_confidence
             recalled = self.posterior.recall(from_memory, share, late)
             beside = from_memory is not None and bool(np.hypot(*(from_memory - percept.odometry)[:2]) < self.approach)
@@ -137,15 +134,13 @@ class GoalBelief:
         """Odometry restarted: what was seen lies nowhere any more."""
         self.posterior.restart()
         self.tracker.forget()
-        self.began = self.driven = None
+        self.driven = None
         if self.locator is not None:
             self.locator.own.forget()
 
     def carry(self, correction: Array) -> None:
         """Odometry drifted; see `Drift`."""
         self.posterior.carry(correction)
-        if self.began is not None:
-            self.began = compose(correction, self.began)
 
 
 def _is_sure(hypothesis: Hypothesis) -> bool:

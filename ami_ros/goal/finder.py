@@ -13,15 +13,14 @@ from ami_ros.goal.belief import DROPPED, GoalBelief, Sight
 from ami_ros.goal.goal_checker import StopRule
 from ami_ros.goal.posterior import Hypothesis
 from ami_ros.goal.routing import Routing
-from ami_ros.goal.search import GoalSearch, is_out_of_reach, is_over
+from ami_ros.goal.search import GoalSearch, is_over
 from ami_ros.goal.second_look import SecondLook
-from ami_ros.places.types import FAR_OFF
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Goal, Percept
 
 ARRIVED = 0.995  # probability of the hypothesis where the robot stands, from which it has arrived
 LOOK_SECONDS = 0.8  # [s] of standing at a goal that is not proven, before it is looked at again from elsewhere
-THERE = 0.3  # [m] from a place that memory is not sure of, at which the robot looks around
+THERE = 0.3  # [m] from a spot to look from, at which the robot looks around
 HERE = 0.5  # [m] from where memory has the goal, within which it is there that it was looked for
 
 
@@ -80,70 +79,46 @@ class GoalFinder:
             return None
         if self._is_left(sight):
             return self._leave(percept, sight)
-        routing, search = self._routing, self.search
-        refuted = sight.remembered is not None and self._belief.posterior.is_refuted(
-            compose(percept.odometry, sight.remembered)
-        )
-        if (routing.likely and refuted and not self._is_worth) or self._is_hopeless(sight, elapsed):
-            routing.try_elsewhere()
-            return Search(Look.NEXT)
-        if sight.spotted or (self._is_worth and not self._may_be_here(sight, elapsed)):
+        if sight.spotted or self._belief.driven is not None:
             return None
-        if routing.lost and _is_located(percept):
-            routing.look_up_again()
-            return Search(Look.ASK)
-        turned, unseen = search.done, routing.flat and sight.pose is None
-        if unseen and search.spots and is_over(elapsed, self._goal.time_allowance):
-            return Search(Look.GIVE_UP)
-        if search.goes_on(percept.stamp, percept.odometry):
+        stamp, here, routing, search = percept.stamp, percept.odometry, self._routing, self.search
+        turned = search.is_turning
+        if search.goes_on(stamp, here):
             return Search(Look.TURN)
-        if not turned and routing.config.use_memory and _is_located(percept):  # memory has seen what the robot saw
-            routing.look_up_again()
+        if (turned or routing.lost) and routing.config.use_memory and _is_located(percept):
+            routing.look_up_again()  # memory has seen what the robot saw
             return Search(Look.ASK)
-        if unseen:
-            spot = search.next_spot(percept.stamp, percept.odometry, percept.scan)
-            return Search(Look.GIVE_UP) if spot is None else Search(Look.DRIVE, spot)
-        return self._look_there(percept, sight, refuted, elapsed)
+        if routing.flat and sight.pose is None:
+            spot = None if is_over(elapsed, self._goal.time_allowance) else search.next_spot(stamp, here, percept.scan)
+            if spot is None:
+                return Search(Look.GIVE_UP)
+            return Search(Look.DRIVE, spot) if np.hypot(*(spot - here)[:2]) > THERE else self._turn(percept)
+        return self._look_there(percept, sight, elapsed)
 
-    @property
-    def _is_worth(self) -> bool:
-        return self._belief.driven is not None
+    def _look_there(self, percept: Percept, sight: Sight, elapsed: float) -> Search | None:
+        """What to do on the way to where memory says to look: there it is looked for once, all round."""
+        routing, search, allowance = self._routing, self.search, self._goal.time_allowance
+        if sight.remembered is None:
+            return None
+        there = compose(percept.odometry, sight.remembered)
+        if self._belief.posterior.is_refuted(there) or search.has_looked_from(there):
+            if is_over(elapsed, allowance) or not (allowance or search.may_go_on):
+                return Search(Look.GIVE_UP)
+            search.spots.append(there)
+            routing.look_up_again()
+            return Search(Look.NEXT)
+        return self._turn(percept) if np.hypot(*sight.remembered[:2]) < THERE else None
+
+    def _turn(self, percept: Percept) -> Search:
+        """Looks around here."""
+        self.search.begin(percept.stamp, percept.odometry)
+        return Search(Look.TURN)
 
     def _is_left(self, sight: Sight) -> bool:
         """Whether what was approached is no more worth it."""
         driven = self._belief.driven
         before, self._approached = self._approached, driven if sight.spotted or sight.distance < HERE else None
         return before is not None and before is not driven and before.probability < DROPPED
-
-    def _is_hopeless(self, sight: Sight, elapsed: float) -> bool:
-        """Whether where memory has the goal cannot be got to in time, however fast: then it was not meant. Before, the
-        robot looks around where it is."""
-        looked, fastest = self.search.spots and self.search.done, self._routing.config.planner.kinematics.max_linear
-        late = is_out_of_reach(sight.left, elapsed, self._goal.time_allowance, fastest)
-        return bool(self._routing.likely and looked and late and not sight.spotted)
-
-    def _may_be_here(self, sight: Sight, elapsed: float) -> bool:
-        """Whether it is worth a look around before the robot sets out for a far place: one that is not the only one, or
-        too far off for the time allowed, which nobody would have asked for."""
-        too_far = is_out_of_reach(sight.left, elapsed, self._goal.time_allowance)
-        looked = self.search.spots and self.search.done
-        return (self._routing.split or too_far) and sight.left > FAR_OFF and not looked
-
-    def _look_there(self, percept: Percept, sight: Sight, refuted: bool, elapsed: float) -> Search | None:
-        """What to do on the way to a place that memory is not sure of: there it is looked for once, all round."""
-        routing, search = self._routing, self.search
-        if sight.remembered is None or self._is_worth:
-            return None
-        there, allowance = compose(percept.odometry, sight.remembered), self._goal.time_allowance
-        if refuted or search.has_looked_from(there) or is_out_of_reach(sight.left, elapsed, allowance):
-            if is_over(elapsed, allowance) or not (allowance or search.may_go_on):
-                return Search(Look.GIVE_UP)
-            routing.try_elsewhere()
-            return Search(Look.NEXT)
-        if np.hypot(*sight.remembered[:2]) < THERE:
-            search.restart()
-            return Search(Look.TURN) if search.goes_on(percept.stamp, percept.odometry) else None
-        return None
 
     @property
     def searches(self) -> bool:
@@ -152,7 +127,7 @@ class GoalFinder:
 
     def given_up(self, percept: Percept) -> tuple[Code, str]:
         """Why the goal cannot be found."""
-        known = self._routing.exhausted or "memory has no place like the goal's picture"
+        known = f"memory has no {'other ' if self.search.spots else ''}place like the goal's picture"
         if self._routing.config.use_memory and not _is_located(percept):
             known = "memory does not know where the robot is"
         elsewhere = f"it is elsewhere with a probability of {self._belief.posterior.elsewhere:.2f}"
@@ -204,14 +179,17 @@ class GoalFinder:
         self._second_look.restart()
         led_here = sight.remembered is not None and bool(np.hypot(*sight.remembered[:2]) < HERE)
         if led_here or self._routing.flat:
-            self.search.rest_of_here(percept.odometry)
-            self._routing.try_elsewhere()
+            if not self.search.has_looked_from(percept.odometry):  # coming back costs more
+                self._turn(percept)
+            self._routing.ask_again()
         return Search(Look.LEAVE)
 
     def leave(self, percept: Percept, sight: Sight) -> None:
         """Latents say that the goal is not here."""
         self._belief.tracker.forget()
-        self._leave(percept, sight)
+        self._stop.restart()
+        self.search.spots.append(np.array(percept.odometry))
+        self._routing.look_up_again()
 
     def stuck(self) -> None:
         """The robot did not get to where the goal is believed to be, beside it."""

@@ -10,7 +10,7 @@ import numpy as np
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.places.codes import Code as MemoryCode
-from ami_ros.places.types import ALONE, GoalQuery, Route, SearchState
+from ami_ros.places.types import GoalQuery, Route, SearchState
 from ami_ros.planning.blocked_ways import NEAR, SEEN, SIGHT, BlockedWay, BlockedWays, wall_across
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
@@ -42,7 +42,6 @@ class Routing:
         blocked: what was found blocked on this way and others; outlives the goal.
         replans: routes taken so far.
         scouting: memory knows no way to a pose in the map: it is explored towards.
-        exhausted: that memory has no more places to look for the goal at, in words; "": it may.
     """
 
     def __init__(self, goal: Goal, config: NavigatorConfig, blocked: BlockedWays) -> None:
@@ -53,7 +52,6 @@ class Routing:
         self.refusal: tuple[Code, str] | None = None
         self.hypothesis = 0
         self.replans = self.rounds = 0
-        self.exhausted = ""
         self._tried: list[Array] = []  # (3,) each, in the map frame: frontiers on the way to a pose ...
         self._done: list[Array] = []  # ... and those to which it was, or that it did not get to at once
         self._guessed = False  # no place shows for certain that the goal is where the last route led
@@ -67,26 +65,19 @@ class Routing:
         """Whether remembered places show for certain that the goal is where the route in use leads."""
         return self.follower is not None and self.follower.route.goal_confidence >= LIKELY
 
-    @property
-    def split(self) -> bool:
-        """Whether the goal may as well be elsewhere, as far as memory knows."""
-        return self.follower is not None and self.follower.route.goal_confidence < ALONE
-
     def _is_partial(self, route: Route) -> bool:
         """Whether no way to the pose that is the goal is known, and a route leads to a frontier on the way there."""
         return self.goal.pose is not None and route.goal_confidence <= 0.0
 
     # Questions and answers
 
-    def request(
-        self, percept: Percept, began: Array | None = None, looked_from: Sequence[Array] = ()
-    ) -> RouteRequest | None:
+    def request(self, percept: Percept, looked_from: Sequence[Array] = (), reach: float = 0.0) -> RouteRequest | None:
         """What to ask memory at this moment.
 
         Args:
             percept: of it.
-            began: (3,) in odom, where the robot was asked for the goal; None: that is not known.
-            looked_from: (3,) each, from where it was looked for in vain.
+            looked_from: (3,) each, in odom, from where the goal was looked for in vain.
+            reach: [m] that the robot can drive in the time that is left.
         """
         goal = self.goal
         if not self._wanted:
@@ -96,9 +87,9 @@ class Routing:
             if percept.location is None or not percept.location.localised:
                 return None
             query = GoalQuery(pose=pose_in_map(percept.location, goal.pose))
-        if began is not None and percept.location is not None:
-            spots = [pose_in_map(percept.location, spot)[:2] for spot in (began, *looked_from)]
-            query = replace(query, search=SearchState(spots[0], np.array(spots[1:]).reshape(-1, 2)))
+        if percept.location is not None:
+            spots = [pose_in_map(percept.location, spot)[:2] for spot in looked_from]
+            query = replace(query, search=SearchState(np.array(spots).reshape(-1, 2), reach))
         self._asked = RouteRequest(query, self.hypothesis, self.blocked.legs(percept.stamp))
         return self._asked
 
@@ -122,11 +113,7 @@ class Routing:
         elif self.goal.recognised and answer.code == MemoryCode.NO_ROUTE:
             self.hypothesis += 1  # no place saw a way to where this one lies
             self._wanted = True
-        elif self.hypothesis and self.goal.recognised:
-            # What was looked at and not recognised is not looked at again.
-            self.exhausted = f"not recognised at {self.hypothesis} places that memory had for it"
-            self.flat = True
-        elif self.hypothesis:
+        elif self.hypothesis and not self.goal.recognised:
             self.hypothesis = 0
             self._wanted = True
         elif self.goal.only_in_memory:
@@ -193,18 +180,13 @@ class Routing:
         for stopwatch in (self._lost, self._hidden, self._walled):
             stopwatch.restart()
 
-    def try_elsewhere(self) -> None:
-        """The goal is not where memory had it: its next best match."""
-        self.hypothesis += 1
-        self.ask_again()
-
     def go_on_lost(self) -> None:
         """Without memory, until that knows where the robot is."""
         self.flat = self.lost = True
 
     def look_up_again(self) -> None:
         """Memory has seen more: all that it has for the goal now."""
-        self.hypothesis, self.flat, self.lost, self.exhausted = 0, False, False, ""
+        self.hypothesis, self.flat, self.lost = 0, False, False
         self.ask_again()
 
     # The route in use

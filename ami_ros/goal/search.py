@@ -1,4 +1,4 @@
-"""Looking for a goal that memory does not know: once around where the robot is, then from other spots near by."""
+"""Looking for a goal from spot to spot, once around at each; and the next one, where memory names none."""
 
 from __future__ import annotations
 
@@ -18,42 +18,28 @@ LOOKED = 0.5  # [m] from a spot, within which nothing more is to be seen
 STEPS = (1.1, 1.6, 2.2)  # [m] to the next, the nearest that is new
 BEARINGS = np.linspace(-np.pi, np.pi, 24, endpoint=False)  # [rad] in which it lies
 HALF_WIDTH, AHEAD = 0.25, 0.3  # [m] of what has to be free on the way, and beyond its end
-THERE = 0.25  # [m] from a spot, from which the robot is there
 DRIVE_SECONDS = 10.0  # [s] for the way to a spot, after which another is chosen
 PACE = 0.3  # [m/s] of a robot on its way through a building
 SHARE = 0.88  # of the time that is allowed for a goal, after which it is not looked for any more
 
 
 class GoalSearch:
-    """One turn on the spot, as odometry measures it; then another where nobody has looked from.
+    """Turns on the spot, as odometry measures them, and from where that was done.
 
     Attributes:
-        done: the turn here is over.
-        spots: (3,) each, in odom, from which the robot looked, or which it did not get to.
+        spots: (3,) each, in odom, from which the robot looked, or which it need not go to any more.
     """
 
     def __init__(self) -> None:
-        self.spots: list[Array] = []
-        self.restart()
-
-    def restart(self) -> None:
-        """The robot is elsewhere, so there is something new to see."""
-        self.done = False
-        self._since: float | None = None
-        self._turned, self._last = 0.0, 0.0
-        self._target: Array | None = None  # (3,) in odom, on the way to the next spot
-        self._set_out = 0.0
-
-    def rest_of_here(self, odometry: Array) -> None:
-        """The goal is not what the robot came here for: it looks around before it goes on, unless it has, for coming
-        back costs more."""
-        self.restart()
-        self.done = self.has_looked_from(odometry)
+        self.re_anchor()
 
     def re_anchor(self) -> None:
         """Odometry restarted: nobody knows where the spots lie."""
-        self.spots.clear()
-        self.restart()
+        self.spots: list[Array] = []
+        self._since: float | None = None  # [s] when the turn began; None: the robot does not turn
+        self._turned, self._last = 0.0, 0.0
+        self._target: Array | None = None  # (3,) in odom, on the way to the next spot
+        self._set_out = 0.0
 
     def carry(self, correction: Array) -> None:
         """Odometry drifted; see `Drift`."""
@@ -61,17 +47,25 @@ class GoalSearch:
         if self._target is not None:
             self._target = compose(correction, self._target)
 
+    def begin(self, stamp: float, odometry: Array) -> None:
+        """Turns once around here."""
+        self._since, self._turned, self._last, self._target = stamp, 0.0, float(odometry[2]), None
+        self.spots.append(np.array(odometry))
+
+    @property
+    def is_turning(self) -> bool:
+        """Whether a turn has begun, and was not found to be over yet."""
+        return self._since is not None
+
     def goes_on(self, stamp: float, odometry: Array) -> bool:
-        """Whether the robot is to turn on now; begins by itself, and is `done` after that."""
-        if self.done:
-            return False
+        """Whether the robot is to turn on now."""
         if self._since is None:
-            self._since, self._last = stamp, float(odometry[2])
-            self.spots.append(np.array(odometry))
+            return False
         self._turned += float(wrap(odometry[2] - self._last))
         self._last = float(odometry[2])
-        self.done = abs(self._turned) > 2 * math.pi or stamp - self._since > SECONDS
-        return not self.done
+        if abs(self._turned) > 2 * math.pi or stamp - self._since > SECONDS:
+            self._since = None
+        return self.is_turning
 
     @property
     def may_go_on(self) -> bool:
@@ -83,18 +77,13 @@ class GoalSearch:
         return any(np.hypot(*(spot - pose)[:2]) < LOOKED for spot in self.spots)
 
     def next_spot(self, stamp: float, odometry: Array, scan: Scan | None) -> Array | None:
-        """Pose (3,) in odom from which to look next; None: there is none, or it was looked from enough of them.
-
-        Once the robot is there, another turn begins.
-        """
-        if self._target is not None:
-            gap = float(np.hypot(*(self._target - odometry)[:2]))
-            if gap < THERE:
-                self.restart()
-                return np.array(odometry)
-            if stamp - self._set_out > DRIVE_SECONDS:
-                self.spots.append(self._target)
-                self._target = None
+        """Pose (3,) in odom from which to look next, perhaps the robot's; None: there is none, or it has looked from
+        enough of them."""
+        if self._target is not None and stamp - self._set_out > DRIVE_SECONDS:
+            self.spots.append(self._target)
+            self._target = None
+        elif self._target is None and not self.has_looked_from(odometry):
+            return np.array(odometry)
         if self._target is None and scan is not None and self.may_go_on:
             self._target, self._set_out = self._new(odometry, scan), stamp
         return self._target
@@ -119,7 +108,7 @@ def is_over(elapsed: float, allowance: float) -> bool:
     return bool(allowance) and elapsed > SHARE * allowance
 
 
-def is_out_of_reach(way: float, elapsed: float, allowance: float, pace: float = PACE) -> bool:
-    """Whether a `way` [m] cannot be driven at a `pace` [m/s] in what is left of the time allowed [s], `elapsed` [s] of
-    which are over."""
-    return bool(allowance) and way > pace * (allowance - elapsed)
+def reach(elapsed: float, allowance: float) -> float:
+    """How far [m] the robot can drive in what is left of the time allowed [s], `elapsed` [s] of which are over; an
+    allowance of 0: as far as it likes."""
+    return max(PACE * (allowance - elapsed), 0.0) if allowance else math.inf

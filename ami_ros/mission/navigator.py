@@ -12,6 +12,7 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, compose, inverse, pose_gap
 from ami_ros.goal.belief import GoalBelief
 from ami_ros.goal.routing import Routing
+from ami_ros.goal.search import reach
 from ami_ros.mission.back_up import BackAndTurn, Trail
 from ami_ros.mission.goal_controller import GoalController
 from ami_ros.mission.recovery import Recovery, RecoveryState, Signs
@@ -129,8 +130,9 @@ class Navigator:
         if decision.done:
             self.goal = None
         self.steering.command = tuple(map(float, decision.commands[0])) if len(decision.commands) else STILL
+        left = reach(percept.stamp - self.began, goal.time_allowance)
         looked_from = self.controller.finder.search.spots
-        request = None if decision.done else self.routing.request(percept, self.belief.began, looked_from)
+        request = None if decision.done else self.routing.request(percept, looked_from, left)
         behaviour = "" if decision.done else decision.behaviour
         return replace(
             decision, behaviour=behaviour, wants_route=request, goal=self.controller.believed,

@@ -1,9 +1,9 @@
-"""Where to look for a goal that no place shows for certain: from where most speaks for it, for the way there. And where
-to go first towards a goal that no way is known to.
+"""Where to look for a goal next: from where a look finds it with the most probability, for the way there. And where to
+go first towards a goal that no way is known to.
 
-Four things speak for a spot to look from: what places say of the goal, though none for certain; that little was seen
-from there; that nobody has been there yet; and that it is near to where the goal was asked for. Against it speaks each
-look around near by that did not find the goal.
+All places together say where a picture was taken. What none of them shows for certain is spread over spots: by what
+places say of it, and by how little was seen from there. Each look around that did not find it makes it less likely
+nearby. For independent spots, probability over cost is the best order (Black, Discrete Sequential Search, 1965).
 """
 
 from __future__ import annotations
@@ -17,20 +17,16 @@ from ami_ros.geometry import Array
 from ami_ros.places.matching import Hypothesis
 from ami_ros.places.recognition import Evidence
 from ami_ros.places.seen_directions import all_round, gaps, missing_views
-from ami_ros.places.types import ALONE, FAR_OFF, REST, SearchState
+from ami_ros.places.types import RECALLED, REST, SearchState
 
 TURN = 2.5  # [m] that could be driven while the robot turns once around
 SEEN = 0.3  # of the evidence for a spot from which all was seen, beside one from which nothing was; measured, see ...
 PRIOR = 0.1  # of evidence for any spot, where the picture says nothing; ... docs/archive/0097
 LEAST = 0.05  # of such a chance, below which a spot is not worth a look: of 69 goals 65 lay where there was more
 REACH = 0.8  # [m] from a place within which it shows what can be seen from there: beyond, few goals are recognised
-NEAR_GAIN = 10.0  # times more speaks for a spot where the goal was asked for ...
-NEAR_FADE = 0.7  # ... of which so much is left after each look in vain ...
-NEAR_SCALE = 0.7  # [m] ... and which falls with the distance over that
-NEAR_FIRST = 3.0  # times more, with which a spot comes before a place that may be the wrong one and is far off ...
-BESIDE = 2.5  # [m] ... if the way to the spot is no longer
 LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen
 FOUND, FOUND_SCALE = 0.9, 0.6  # share of goals that a look around finds where it lies, and [m] with which that falls
+LATE = 0.05  # of certain places that the robot cannot get to in time are meant all the same
 APART = 0.5  # [m] between two spots
 FRONTIERS_APART = 1.2  # [m] between two frontiers
 OFF, NEW = 0.4, 0.9  # [m] from all places, of free ground that is looked from, and of what nobody has been near to
@@ -44,57 +40,59 @@ Lengths = Callable[[Array], Array]  # poses (k, 3) -> lengths (k,) [m] of the wa
 Beyond = Callable[[NDArray[np.int64], float], tuple[Array, NDArray[np.int64]]]
 
 
-def in_order(
+def next_best_views(
     guesses: Sequence[Hypothesis],
     places: Array,
+    robot: Array,
     lengths: Lengths,
     evidence: Evidence,
     search: SearchState,
     beyond: Beyond | None = None,
 ) -> list[Hypothesis]:
-    """Hypotheses of where a picture was taken: those that places show for certain, then spots that are worth a look; of
-    each kind that first which is the likeliest for the way there. Where what is certain is far off and may be the wrong
-    place all the same, the search goes on around where the goal was asked for first.
+    """Where a picture may have been taken, and from where to look for that: first where a look finds it with the most
+    probability for the way there. The robot's own spot is one of them.
 
     Args:
-        guesses: best first; a share of 0: no place shows it for certain.
+        guesses: of where it was taken, best first; a share of 0: no place shows it for certain.
         places: (n, 3) all that are remembered.
-        lengths: from the robot.
+        robot: (3,) where it is.
+        lengths: from there.
         evidence: of the picture; see `Recogniser.evidence`.
-        search: until now; where it began is known.
+        search: until now.
         beyond: spots that places saw to be free, and that nobody drove to; None: that is not known.
 
     Returns:
-        The same and spots to look from, whose share is 0; of these without what no way leads to.
+        Guesses with a share, and spots to look from, whose share is 0; of these without what no way leads to.
     """
-    certain, way = _certain(guesses, lengths)
-    doubtful_far = len(search.looked_from) > 0 and bool(certain) and certain[0].share < ALONE and way > FAR_OFF
-    doubtful = np.array([guess.pose for guess in guesses if guess.share <= 0]).reshape(-1, 3)
-    spots, ends = _spots(doubtful, places, beyond)
+    certain, doubtful = ([guess for guess in guesses if (guess.share > 0) == sure] for sure in (True, False))
+    known, shares = _poses(certain), np.array([RECALLED * guess.share for guess in certain])
+    spots, ends = _spots(np.concatenate([robot[None], _poses(doubtful)]), places, beyond)
     missing = missing_views(spots[:, :2], np.concatenate([places, all_round(search.looked_from)]), REACH)
-    assert search.asked_at is not None
-    near = np.exp(-np.hypot(*(spots[:, :2] - search.asked_at).T) / NEAR_SCALE)
-    near = 1.0 + NEAR_GAIN * NEAR_FADE ** len(search.looked_from) * near
-    chance = near * (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing) * _missed(spots, search.looked_from)
-    good = (chance > LEAST) & (gaps(spots[:, :2], search.looked_from) > LOOKED)
-    spots, chance, ends, near = (values[good] for values in (spots, chance, ends, near))
-    ways = lengths(ends) + np.hypot(*(spots - ends)[:, :2].T)
-    worth = chance / (ways + TURN)
-    best = np.argsort(-worth, kind="stable")[: np.count_nonzero(worth)]  # 0: no way leads there
-    chosen = _apart(spots, best, APART)
-    first = [row for row in chosen if near[row] > NEAR_FIRST and ways[row] < BESIDE] if doubtful_far else []
-    rest = [row for row in chosen if row not in first]
-    return [*(Hypothesis(spots[row], 0.0) for row in first), *certain, *(Hypothesis(spots[row], 0.0) for row in rest)]
+    chance = (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)
+    rest = (1.0 - shares.sum()) / max(chance.sum(), 1e-9)
+    at, ends = np.concatenate([known, spots]), np.concatenate([known, ends])
+    missed = _missed(at, search.looked_from)
+    gain = _found_from(at, np.concatenate([shares, rest * chance]) * missed)
+    ways = lengths(ends) + np.hypot(*(at - ends)[:, :2].T)
+    ways[len(known)] = 0.0  # the robot is there
+    is_spot = np.arange(len(at)) >= len(known)
+    late = np.where(ways < (search.reach or np.inf), 1.0, np.where(is_spot, 0.0, LATE))
+    good = (gaps(at[:, :2], search.looked_from) > LOOKED) & np.isfinite(ways)
+    good[is_spot] &= (chance * missed[is_spot] > LEAST) & (gaps(spots[:, :2], known[:, :2]) > APART)
+    rate = np.where(good, gain * late / (ways + TURN), 0.0)
+    best = np.argsort(-rate, kind="stable")[: np.count_nonzero(rate)]
+    return [certain[k] if k < len(certain) else Hypothesis(at[k], 0.0) for k in _apart(at, best, APART)]
 
 
-def _certain(guesses: Sequence[Hypothesis], lengths: Lengths) -> tuple[list[Hypothesis], float]:
-    """Those that places show for certain, the likeliest for the way first, and the way [m] to that."""
-    certain = [guess for guess in guesses if guess.share > 0]
-    if not certain:
-        return [], 0.0
-    ways = lengths(np.array([guess.pose for guess in certain]))
-    order = np.argsort([-guess.share / (way + TURN) for guess, way in zip(certain, ways, strict=True)], kind="stable")
-    return [certain[k] for k in order], float(ways[order[0]])
+def _poses(guesses: Sequence[Hypothesis]) -> Array:
+    return np.array([guess.pose for guess in guesses]).reshape(-1, 3)
+
+
+def _found_from(at: Array, chance: Array) -> Array:
+    """Probability (k,) that a look around from each of the spots `at` (k, 3) finds the goal, which lies at each of them
+    with a `chance` (k,)."""
+    squared = np.square(at[:, None, :2] - at[None, :, :2]).sum(axis=2)
+    return np.asarray(FOUND * np.exp(-squared / (2 * FOUND_SCALE**2)) @ chance)
 
 
 def _missed(spots: Array, looked_from: Array) -> Array:
@@ -122,17 +120,17 @@ def frontiers(goal: Array, places: Array, lengths: Lengths, beyond: Beyond) -> A
 
 
 def _spots(guesses: Array, places: Array, beyond: Beyond | None) -> tuple[Array, Array]:
-    """Poses (k, 3) to look from: guesses (m, 3), remembered places, and free ground beside them; and the poses (k, 3)
-    on the map from which the rest of the way is straight and free."""
+    """Poses (k, 3) to look from, one in a cell: guesses (m, 3), remembered places, and free ground beside them; and the
+    poses (k, 3) on the map from which the rest of the way is straight and free."""
     rows = _one_a_cell(places, CELL)
     known = np.concatenate([guesses, places[rows]])
-    if beyond is None:
-        return known, known
-    new, seen_from = beyond(rows[_one_a_cell(places[rows], COARSE_CELL)], OFF)
-    thinned = _one_a_cell(new, CELL)  # neighbours see the same ground
-    new, seen_from = new[thinned], seen_from[thinned]
-    spots = np.concatenate([known, np.column_stack([new, np.zeros(len(new))])])
-    return spots, np.concatenate([known, places[seen_from]])
+    spots = ends = known
+    if beyond is not None:
+        new, seen_from = beyond(rows[_one_a_cell(places[rows], COARSE_CELL)], OFF)
+        spots = np.concatenate([known, np.column_stack([new, np.zeros(len(new))])])
+        ends = np.concatenate([known, places[seen_from]])
+    thinned = np.sort(_one_a_cell(spots, CELL))  # neighbours see the same ground
+    return spots[thinned], ends[thinned]
 
 
 def _apart(spots: Array, rows: NDArray[np.int64], gap: float) -> list[int]:

@@ -13,7 +13,7 @@ from ami_ros.geometry import Array, pose_gap
 from ami_ros.places.codes import Code
 from ami_ros.places.index import Latents
 from ami_ros.places.matching import cluster, match
-from ami_ros.places.next_best_view import frontiers, in_order
+from ami_ros.places.next_best_view import LOOKED, frontiers, next_best_views
 from ami_ros.places.place_map import PlaceMap
 from ami_ros.places.recognition import COMPARED
 from ami_ros.places.types import ALONE, MAX_RESULTS, GoalQuery, Place, PlaceQuery, Statistics
@@ -38,7 +38,8 @@ def check_pose(pose: Array) -> None:
 def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> tuple[Array, float]:
     """Pose (3,) of a goal in the map frame, and the share of this hypothesis [0, 1]; the robot is at `robot` (3,).
 
-    Of a goal with a picture hypotheses go on with where to look for it; see `next_best_view`.
+    Of a goal with a picture hypotheses go on with where to look for it, or, for who searches, are in the order to look;
+    see `next_best_view`.
 
     Raises:
         AmiError: `Code.NOT_FOUND` or `INVALID_INPUT`.
@@ -51,15 +52,18 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
             rows, _ = places.index.most_similar(goal.latent, COMPARED)
             recognised = places.recogniser.hypotheses(places.index, rows, goal.picture)
             certain = [found.share for found in recognised or () if found.share > 0]
-            if recognised is not None and (hypothesis >= len(certain) or len(certain) > 1 or certain[0] < ALONE):
+            searched = goal.search.reach > 0 and (certain[:1] < [ALONE] or len(goal.search.looked_from) > 0)
+            if recognised is not None and (hypothesis >= len(certain) or searched):
                 graph = places.graph
                 beyond = None if graph.free is None else graph.free.beyond
                 evidence = places.recogniser.evidence(places.index, rows, goal.picture)
-                lengths = partial(graph.lengths, robot)
-                asked_at = robot[:2] if goal.search.asked_at is None else goal.search.asked_at
-                search = replace(goal.search, asked_at=asked_at)
-                recognised = in_order(recognised, places.index.poses, lengths, evidence, search, beyond)
-        hypotheses = cluster(matches) if recognised is None else recognised
+                lengths, poses = partial(graph.lengths, robot), places.index.poses
+                views = next_best_views(recognised, poses, robot, lengths, evidence, goal.search, beyond)
+                recognised = views if searched else [*recognised[: len(certain)], *(v for v in views if not v.share)]
+        hypotheses = recognised
+        if hypotheses is None:
+            looked = goal.search.looked_from
+            hypotheses = [h for h in cluster(matches) if (np.hypot(*(looked - h.pose[:2]).T) > LOOKED).all()]
         if hypothesis >= len(hypotheses):
             raise AmiError(f"memory: the goal has only {len(hypotheses)} hypotheses", Code.NOT_FOUND)
         return hypotheses[hypothesis].pose, hypotheses[hypothesis].share

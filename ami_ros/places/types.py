@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array, compose, relative
 
 ALONE = 0.75  # confidence in where a goal is, below which another place may be the one that is meant, ...
-FAR_OFF = 4.0  # [m] of way there, from which it is looked for around where it was asked for first, if it may be another
+RECALLED = 0.97  # probability that what all that places say of a goal agrees on is right
 REST = 1.5  # times the straight way that is left beyond a spot: how much of it is to be driven, nobody knows
 MAX_RESULTS = 1000  # of a recall
 
@@ -59,9 +59,9 @@ class Place:
 class SearchState:
     """How far the search for a goal has come. Points [m] in the map frame."""
 
-    asked_at: Array | None = None  # (2,) where the robot was when it was asked for; None: where it is
     # (k, 2) from where it was looked for in vain, or that the robot did not get to
     looked_from: Array = field(default_factory=lambda: np.zeros((0, 2)))
+    reach: float = 0.0  # [m] that the robot can drive in the time that is left; 0: nobody searches
 
 
 @dataclass(frozen=True)

@@ -44,15 +44,10 @@ def test_a_pose_in_odom_is_asked_for_in_the_map_once_it_is_known_where_that_is()
     np.testing.assert_allclose(request.goal.pose, ROBOT.ground_truth().pose, atol=1e-9)
 
 
-def test_memory_is_told_from_where_a_picture_was_looked_for_and_where_that_began() -> None:
-    routing = routing_of(PICTURE)
-    request = routing.request(HERE)
-    assert request is not None and request.goal.search.asked_at is None, "it begins where the robot is"
-    routing.ask()
-    request = routing.request(HERE, HERE.odometry, [compose(HERE.odometry, np.array([1.0, 0.0, 0.5]))])
-    assert request is not None and request.goal.search.asked_at is not None
+def test_memory_is_told_from_where_a_picture_was_looked_for_and_how_far_the_robot_may_go() -> None:
+    request = routing_of(PICTURE).request(HERE, [compose(HERE.odometry, np.array([1.0, 0.0, 0.5]))], 7.0)
+    assert request is not None and request.goal.search.reach == 7.0
     truth = ROBOT.ground_truth().pose
-    np.testing.assert_allclose(request.goal.search.asked_at, truth[:2], atol=1e-9)
     np.testing.assert_allclose(request.goal.search.looked_from, [compose(truth, np.array([1.0, 0.0, 0.0]))[:2]])
 
 
@@ -90,11 +85,11 @@ def test_a_blocked_way_elsewhere_does_not_make_a_picture_that_nobody_knows_unrea
     routing.answer(ROUTE)
     routing.misfit(HERE)
     routing.stuck_here()
-    routing.try_elsewhere()
+    routing.look_up_again()
     request = routing.request(HERE)
     assert request is not None and request.avoid_edges
     routing.answer(AmiError("memory: the goal has only 1 hypotheses", MemoryCode.NOT_FOUND))
-    assert routing.exhausted and routing.flat and routing.refusal is None
+    assert routing.flat and routing.refusal is None
 
 
 @pytest.mark.parametrize(("confidence", "refused"), [(0.0, False), (0.9, True)], ids=["guess", "certain"])
@@ -111,14 +106,6 @@ def test_a_spot_to_look_from_whose_ways_are_blocked_gives_way_to_the_next_one(co
     assert (routing.refusal is not None) == refused
     request = routing.request(HERE)
     assert request is None if refused else request is not None and request.hypothesis == 1
-
-
-def test_a_match_that_is_not_alone_leaves_the_belief_split() -> None:
-    routing = routing_of(PICTURE)
-    routing.answer(replace(ROUTE, goal_confidence=0.52))
-    assert routing.likely and routing.split
-    routing.answer(replace(ROUTE, goal_confidence=0.9))
-    assert routing.likely and not routing.split
 
 
 def test_where_it_got_stuck_is_avoided() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.goal.search import APART, DRIVE_SECONDS, LOOKED, SPOTS, GoalSearch, is_out_of_reach, is_over
+from ami_ros.geometry import compose
+from ami_ros.goal.search import APART, DRIVE_SECONDS, PACE, SECONDS, SPOTS, GoalSearch, is_over, reach
 
 from .conftest import NOTHING, scan_of_points
 
@@ -13,9 +14,15 @@ HERE = np.zeros(3)
 
 def turned(search: GoalSearch, at: np.ndarray, stamp: float) -> None:
     """A whole turn at a spot."""
-    for k, yaw in enumerate(np.arange(0.0, 7.0, 0.5)):
-        search.goes_on(stamp + 0.1 * k, at + [0.0, 0.0, yaw])
-    assert search.done
+    search.begin(stamp, at)
+    turns = [search.goes_on(stamp + 0.1 * k, at + [0.0, 0.0, yaw]) for k, yaw in enumerate(np.arange(0.0, 7.0, 0.5))]
+    assert turns[0] and not turns[-1] and not search.is_turning
+
+
+def test_it_begins_where_the_robot_is() -> None:
+    search = GoalSearch()
+    np.testing.assert_array_equal(search.next_spot(0.0, HERE, NOTHING), HERE)
+    assert not search.goes_on(0.0, HERE), "nothing has begun yet"
 
 
 def test_each_spot_is_away_from_those_that_were_looked_from_and_the_search_ends() -> None:
@@ -28,9 +35,9 @@ def test_each_spot_is_away_from_those_that_were_looked_from_and_the_search_ends(
             break
         assert spot is not None
         assert min(np.hypot(*(spot - other)[:2]) for other in search.spots) > APART
+        midway = compose(spot, np.array([-0.6 * APART, 0.0, 0.0]))
+        np.testing.assert_array_equal(search.next_spot(100.0 * k + 11.0, midway, NOTHING), spot)
         at = spot
-        search.next_spot(100.0 * k + 12.0, at, NOTHING)
-        assert not search.done, "another turn begins there"
     assert len(search.spots) == SPOTS
 
 
@@ -44,7 +51,8 @@ def test_it_goes_only_where_there_is_room() -> None:
     turned(shut, HERE, 0.0)
     angles = np.linspace(-np.pi, np.pi, 400)
     assert shut.next_spot(9.0, HERE, scan_of_points(0.7 * np.column_stack([np.cos(angles), np.sin(angles)]))) is None
-    assert GoalSearch().next_spot(0.0, HERE, None) is None, "without a scan nothing is known to be free"
+    turned(blind := GoalSearch(), HERE, 0.0)
+    assert blind.next_spot(9.0, HERE, None) is None, "without a scan nothing is known to be free"
 
 
 def test_a_spot_that_it_does_not_get_to_is_left_for_another() -> None:
@@ -55,15 +63,10 @@ def test_a_spot_that_it_does_not_get_to_is_left_for_another() -> None:
     assert first is not None and second is not None and np.hypot(*(first - second)[:2]) > APART
 
 
-def test_where_the_goal_is_not_it_looks_around_before_it_goes_on_but_once() -> None:
+def test_a_turn_ends_after_its_time_where_the_robot_does_not_come_around() -> None:
     search = GoalSearch()
-    search.rest_of_here(HERE)
-    assert not search.done
-    turned(search, HERE, 0.0)
-    search.rest_of_here(HERE + [LOOKED - 0.1, 0.0, 0.0])
-    assert search.done
-    search.rest_of_here(HERE + [LOOKED + 0.1, 0.0, 0.0])
-    assert not search.done
+    search.begin(0.0, HERE)
+    assert search.goes_on(SECONDS - 0.1, HERE) and not search.goes_on(SECONDS + 0.1, HERE)
 
 
 def test_it_leaves_time_to_say_that_the_goal_is_unknown() -> None:
@@ -71,6 +74,6 @@ def test_it_leaves_time_to_say_that_the_goal_is_unknown() -> None:
     assert not is_over(1000.0, 0.0), "without a limit the spots are counted"
 
 
-def test_what_is_too_far_for_the_time_that_is_left_is_not_driven_to() -> None:
-    assert is_out_of_reach(8.0, 10.0, 30.0) and not is_out_of_reach(5.0, 10.0, 30.0)
-    assert not is_out_of_reach(100.0, 1000.0, 0.0), "without a limit there is time"
+def test_the_robot_reaches_as_far_as_it_can_drive_in_the_time_that_is_left() -> None:
+    assert reach(10.0, 30.0) == PACE * 20.0 and reach(40.0, 30.0) == 0.0
+    assert reach(1000.0, 0.0) == np.inf, "without a limit there is time"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -95,39 +93,25 @@ def test_the_next_place_of_memory_is_looked_at() -> None:
     assert_at(seeing.robot, GOAL)
 
 
-def test_before_it_sets_out_for_a_far_place_that_is_not_the_only_one_the_robot_looks_around() -> None:
+def test_where_memory_says_to_look_around_first_the_robot_does_before_it_asks_again() -> None:
     """Memory has it 6 m off, and somewhere else as well; it is behind the robot."""
-    far = route_to(GOAL + [4.0, 4.0, 0.0], (2.8, 2.3), (2.0, 1.8), confidence=0.5)
-    seeing = course(far)
+    seeing = course(route_to(GOAL + [0.0, -0.9, 0.0], (2.8, 2.3), confidence=0.0))
     seeing.robot.place(GOAL + [0.0, -0.9, 0.0])
     assert seeing.run(40.0).succeeded
     assert_at(seeing.robot, GOAL)
-    sure = course(replace(far, goal_confidence=1.0))
-    sure.robot.place(GOAL + [0.0, -0.9, 0.0])
-    sure.run(3.0, until=lambda decision: decision.message.startswith("on the way"))
-    assert not any(decision.message.startswith("looking for") for decision in sure.decisions)
+    blind = course(route_to(GOAL + [0.0, -0.9, 0.0], (2.8, 2.3), confidence=0.0), blind=True)
+    blind.robot.place(GOAL + [0.0, -0.9, 0.0])
+    blind.run(20.0, until=lambda decision: decision.message.startswith("asking memory again"))
+    request = blind.decisions[-1].wants_route
+    assert request is not None and len(request.goal.search.looked_from) == 1 and 0 < request.goal.search.reach < 9.0
 
 
-def test_before_it_sets_out_for_a_place_too_far_off_for_its_time_the_robot_looks_around() -> None:
-    seeing = course(route_to(GOAL + [4.0, 4.0, 0.0], (2.8, 2.3), (2.0, 1.8), confidence=1.0))
-    seeing.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL), time_allowance=15.0))
-    seeing.robot.place(GOAL + [0.0, -0.9, 0.0])
-    assert seeing.run(16.0).succeeded
-    assert_at(seeing.robot, GOAL)
-
-
-def test_a_place_that_cannot_be_got_to_in_time_gives_way_to_one_nearer_by() -> None:
-    """In a ward whose rooms are alike a robot set out for one 14 m off, and had 25 s; its goal was beside it."""
-    far = route_to(GOAL + [0.0, 14.0, 0.0], (2.8, 2.3), (2.0, 1.8), confidence=0.7)
-    seeing = course(far, blind=True)
-    seeing.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL), time_allowance=30.0))
-    seeing.run(20.0, until=lambda d: d.message.startswith("memory has it where it is not"))
-    assert any(decision.message.startswith("looking for") for decision in seeing.decisions), "first it looks around"
-    assert not any(decision.message.startswith("on the way") for decision in seeing.decisions)
-    seeing.blind = False
-    seeing.answer = route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3))
-    assert seeing.run(20.0).succeeded
-    assert_at(seeing.robot, GOAL)
+def test_a_place_that_it_has_looked_from_is_not_driven_to_again() -> None:
+    """However often memory names it."""
+    seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3), confidence=0.0), blind=True)
+    seeing.run(25.0, until=lambda d: d.message.startswith("memory has it where it is not"))
+    request = seeing.decisions[-1].wants_route
+    assert request is not None and len(request.goal.search.looked_from) == 2
 
 
 @pytest.mark.parametrize(("difference", "same", "again"), [(2.0, 1.0, True), (4.0, 0.85, False)])

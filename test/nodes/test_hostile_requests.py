@@ -73,7 +73,7 @@ def test_every_nonsense_gets_an_answer_with_a_code_and_all_nodes_serve_on(stack_
     requests += [
         (FindRoute, "memory/find_route", {"goal": known, "avoid_edges": [LARGEST, 1]}),
         (FindRoute, "memory/find_route", {"goal": known, "avoid_edges": [1, 2, 3]}),
-        (FindRoute, "memory/find_route", {"goal": known, "asked_at": [Point(x=math.nan)]}),
+        (FindRoute, "memory/find_route", {"goal": known, "reach": math.nan}),
         (FindRoute, "memory/find_route", {"goal": known, "looked_from": [Point(y=math.inf), Point()]}),
         (Predict, "world_model/predict", {"use_current": False, "start": latent(1.0, 2.0, 3.0), "commands": [Twist()]}),
         (Predict, "world_model/predict", {"use_current": False, "start": latent(), "commands": [Twist()]}),

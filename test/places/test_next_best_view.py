@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
 from ami_ros.places.matching import Hypothesis
-from ami_ros.places.next_best_view import FRONTIERS_APART, LEAST, LOOKED, NEW, OFF, REACH, frontiers, in_order
+from ami_ros.places.next_best_view import (
+    FRONTIERS_APART,
+    LEAST,
+    LOOKED,
+    NEW,
+    OFF,
+    REACH,
+    Beyond,
+    Lengths,
+    frontiers,
+    next_best_views,
+)
 from ami_ros.places.recognition import Evidence
 from ami_ros.places.types import SearchState
 
@@ -16,7 +28,15 @@ HEADINGS = np.linspace(-np.pi, np.pi, 8, endpoint=False)
 SEEN = np.array([[0.0, 0.0, yaw] for yaw in HEADINGS])  # all round
 CORRIDOR = np.array([[x, 0.0, 0.0] for x in (4.0, 4.2, 4.4)])  # one way only
 PLACES = np.concatenate([SEEN, CORRIDOR])
-FAR = SearchState(np.array([1e3, 1e3]), np.zeros((0, 2)))  # asked for so far off that it says nothing of where to look
+ORIGIN = np.zeros(3)
+
+
+def order(
+    guesses: Sequence[Hypothesis], places: Array, lengths: Lengths, evidence: Evidence,
+    *looked_from: tuple[float, float], robot: Array = ORIGIN, reach: float = 99.0, beyond: Beyond | None = None,
+) -> list[Hypothesis]:  # fmt: skip
+    search = SearchState(np.array(looked_from).reshape(-1, 2), reach)
+    return next_best_views(guesses, places, robot, lengths, evidence, search, beyond)
 
 
 def silent(points: Array) -> Array:
@@ -29,11 +49,11 @@ def straight(poses: Array) -> Array:
 
 
 def test_where_all_was_seen_there_is_nothing_more_to_look_at() -> None:
-    assert in_order([], SEEN, straight, silent, FAR) == []
+    assert order([], SEEN, straight, silent) == []
 
 
 def test_a_spot_is_named_once_and_where_views_are_missing() -> None:
-    (spot,) = in_order([], PLACES, straight, silent, FAR)
+    (spot,) = order([], PLACES, straight, silent)
     assert spot.share == 0.0 and 4.0 <= spot.pose[0] <= 4.4
 
 
@@ -46,50 +66,51 @@ def spoken_for(*spots: tuple[float, float]) -> Evidence:
     return evidence
 
 
-def test_what_is_certain_comes_first_and_what_is_likely_next_door_before_what_is_likelier_far_away() -> None:
-    certain, best, near = (
-        Hypothesis(np.array([x, 0.0, 0.0]), share) for x, share in ((30.0, 0.5), (40.0, 0.0), (1.5, 0.0))
-    )
-    found = in_order([best, near, certain], SEEN, straight, spoken_for((40.0, 1.0), (1.5, 0.5)), FAR)
-    assert [hypothesis.pose[0] for hypothesis in found] == [30.0, 1.5, 40.0]
+def at(x: float, share: float = 0.0) -> Hypothesis:
+    return Hypothesis(np.array([x, 0.0, 0.0]), share)
+
+
+def xs(found: list[Hypothesis]) -> list[float]:
+    return [round(float(hypothesis.pose[0]), 2) for hypothesis in found]
+
+
+def test_what_is_next_door_comes_before_what_is_likelier_and_far_away() -> None:
+    much = spoken_for((40.0, 1.0), (1.5, 0.5))
+    assert xs(order([at(40.0), at(1.5), at(30.0, 0.5)], SEEN, straight, much)) == [1.5, 30.0, 40.0]
+    assert xs(order([at(3.0, 0.5), at(1.5)], SEEN, straight, spoken_for((1.5, 1.0)))) == [1.5, 3.0]
+    assert xs(order([at(3.0, 0.9), at(1.5)], SEEN, straight, spoken_for((1.5, 1.0)))) == [3.0, 1.5]
 
 
 def test_a_spot_where_all_was_seen_is_worth_a_look_if_enough_speaks_for_it() -> None:
-    assert [found.pose[0] for found in in_order([], SEEN, straight, spoken_for((0.0, 1.0)), FAR)] == [0.0]
-    assert in_order([], SEEN, straight, spoken_for((0.0, LEAST)), FAR) == []
+    assert xs(order([], SEEN, straight, spoken_for((0.0, 1.0)))) == [0.0]
+    assert order([], SEEN, straight, spoken_for((0.0, LEAST))) == []
 
 
 def test_of_two_that_are_alike_the_nearer_one_comes_first_and_a_sure_one_before_it() -> None:
-    far, near, sure = (Hypothesis(np.array([x, 0.0, 0.0]), share) for x, share in ((5.0, 0.5), (1.0, 0.4), (9.0, 0.9)))
-    assert [found.pose[0] for found in in_order([far, near], SEEN, straight, silent, FAR)] == [1.0, 5.0]
-    doubtful = Hypothesis(np.array([1.0, 0.0, 0.0]), 0.1)
-    assert [found.pose[0] for found in in_order([doubtful, sure], SEEN, straight, silent, FAR)] == [9.0, 1.0]
+    assert xs(order([at(5.0, 0.5), at(1.0, 0.4)], SEEN, straight, silent)) == [1.0, 5.0]
+    assert xs(order([at(1.0, 0.1), at(9.0, 0.9)], SEEN, straight, silent)) == [9.0, 1.0]
 
 
-@pytest.mark.parametrize(
-    ("share", "certain_at", "looks", "robot_at", "first"),
-    [
-        (0.5, 9.0, [(2.2, 0.0)], 1.5, 1.5),  # it may be the wrong one and is far off: around the start first
-        (0.5, 9.0, [], 1.5, 9.0),  # who asks for a way only gets that to what is certain
-        (0.9, 9.0, [(2.2, 0.0)], 1.5, 9.0),
-        (0.5, 3.0, [(2.2, 0.0)], 1.5, 3.0),
-        (0.5, 9.0, [(2.2, 0.0)], 6.0, 9.0),  # the robot has left the start
-    ],
-)
-def test_around_the_start_it_is_looked_for_before_a_far_place_that_may_be_the_wrong_one(
-    share: float, certain_at: float, looks: list[tuple[float, float]], robot_at: float, first: float
-) -> None:
+def test_the_robot_looks_around_where_it_is_before_it_drives_to_what_may_be_the_wrong_place() -> None:
     """A picture was taken a metre off, in one of the rooms that are alike: the robot drove to another, 11 m away."""
-    spot, certain = Hypothesis(np.array([1.5, 0.0, 0.0]), 0.0), Hypothesis(np.array([certain_at, 0.0, 0.0]), share)
-    search = SearchState(np.array([1.4, 0.5]), np.array(looks).reshape(-1, 2))
-    way = lambda poses: np.abs(poses[:, 0] - robot_at)  # noqa: E731
-    found = in_order([certain, spot], SEEN, way, spoken_for((1.5, 1.0)), search)
-    assert (found[0].pose[0], found[0].share) == (first, share if first == certain_at else 0.0)
+    unseen = np.array([20.0, 0.0, 0.0])
+
+    def way(poses: Array) -> Array:
+        return np.abs(poses[:, 0] - unseen[0])
+
+    assert xs(order([at(9.0, 0.5)], SEEN, way, silent, robot=unseen)) == [20.0, 9.0]
+    assert xs(order([at(9.0, 0.95)], SEEN, way, silent, robot=unseen)) == [9.0, 20.0]
+    assert xs(order([at(9.0, 0.5)], SEEN, way, silent, (20.0, 0.0), robot=unseen)) == [9.0]
 
 
 def test_what_no_way_leads_to_is_not_named() -> None:
-    guess = Hypothesis(np.array([1.0, 0.0, 0.0]), 0.0)
-    assert in_order([guess], PLACES, lambda poses: np.full(len(poses), np.inf), silent, FAR) == []
+    assert order([at(1.0), at(2.0, 0.9)], PLACES, lambda poses: np.full(len(poses), np.inf), silent) == []
+
+
+def test_what_the_robot_cannot_get_to_in_time_comes_last_and_is_no_spot_to_look_from() -> None:
+    guesses, much = [at(9.0, 0.9), at(3.0), at(8.0)], spoken_for((3.0, 0.5), (8.0, 1.0))
+    assert xs(order(guesses, SEEN, straight, much))[0] == 9.0
+    assert xs(order(guesses, SEEN, straight, much, reach=5.0)) == [3.0, 9.0]
 
 
 def test_free_ground_beyond_what_was_driven_is_looked_at_before_what_lacks_some_views() -> None:
@@ -99,59 +120,45 @@ def test_free_ground_beyond_what_was_driven_is_looked_at_before_what_lacks_some_
         asked.extend(rows)
         return np.array([[4.3, 2.0], [4.4, 2.1]]), rows[[-1, -1]]
 
-    poses = [found.pose[:2].round(1).tolist() for found in in_order([], PLACES, straight, silent, FAR, beyond)]
+    poses = [found.pose[:2].round(1).tolist() for found in order([], PLACES, straight, silent, beyond=beyond)]
     assert poses == [[4.3, 2.0], [4.0, 0.0]] and 0 < len(asked) <= 4  # those close to one another are one
-
-
-def test_of_two_spots_the_one_near_where_the_goal_was_asked_for_comes_first() -> None:
-    spots = [Hypothesis(np.array([x, 0.0, 0.0]), 0.0) for x in (-8.0, 8.0)]
-    for asked_at in (-8.0, 8.0):
-        search = SearchState(np.array([asked_at, 0.0]), np.zeros((0, 2)))
-        best = in_order(spots, SEEN, straight, spoken_for((-8.0, 1.0), (8.0, 1.0)), search)[0]
-        assert best.pose[0] == asked_at
-
-
-def test_after_some_looks_in_vain_nearness_says_little_any_more() -> None:
-    """A far goal was looked for within two metres of where it was asked for until its 300 s were over."""
-    spots, much = [Hypothesis(np.array([x, 0.0, 0.0]), 0.0) for x in (0.0, 8.0)], spoken_for((0.0, 1.0), (8.0, 2.0))
-
-    def first(looks: int) -> float:
-        search = SearchState(np.zeros(2), np.array([[0.0, 2.0 + k] for k in range(looks)]).reshape(-1, 2))
-        return float(in_order(spots, SEEN, lambda poses: np.ones(len(poses)), much, search)[0].pose[0])
-
-    assert (first(0), first(8)) == (0.0, 8.0)
 
 
 def test_a_room_that_was_looked_round_in_vain_is_left_however_much_speaks_for_it() -> None:
     """Of a far goal's 300 s a robot spent 180 in the room where it began, which was like the goal's."""
-    spots = [Hypothesis(np.array([x, 0.0, 0.0]), 0.0) for x in (0.0, 8.0)]
 
     def first(*looked_from: tuple[float, float]) -> float:
-        search = SearchState(FAR.asked_at, np.array(looked_from).reshape(-1, 2))
         much = spoken_for((0.0, 9.0), (8.0, 1.0))
-        return float(in_order(spots, SEEN, lambda poses: np.ones(len(poses)), much, search)[0].pose[0])
+        return xs(order([at(0.0), at(8.0)], SEEN, lambda poses: np.ones(len(poses)), much, *looked_from))[0]
 
     assert (first(), first((0.7, 0.0)), first((0.7, 0.0), (-0.7, 0.0), (0.0, 0.7))) == (0.0, 0.0, 8.0)
 
 
+def test_a_place_that_was_looked_round_in_vain_is_less_likely_to_be_the_goal() -> None:
+    guesses = [at(0.0, 0.5), at(4.0, 0.4)]
+    assert xs(order(guesses, SEEN, lambda poses: np.ones(len(poses)), silent)) == [0.0, 4.0]
+    assert xs(order(guesses, SEEN, lambda poses: np.ones(len(poses)), silent, (0.6, 0.0))) == [4.0, 0.0]
+
+
 def test_from_where_the_goal_was_looked_for_it_is_not_looked_for_again() -> None:
-    guesses = [Hypothesis(np.array([x, 0.0, 0.0]), 0.0) for x in (0.0, 0.9 * LOOKED, 1.1 * LOOKED, 9.0)]
-    search = SearchState(np.zeros(2), np.zeros((1, 2)))
-    found = in_order(guesses, SEEN, straight, spoken_for((0.0, 1.0), (1.1 * LOOKED, 1.0), (9.0, 1.0)), search)
-    assert [round(spot.pose[0], 2) for spot in found] == [round(1.1 * LOOKED, 2), 9.0]
+    guesses = [at(x) for x in (0.0, 0.9 * LOOKED, 1.7 * LOOKED, 9.0)]
+    found = order(guesses, SEEN, straight, spoken_for((0.0, 1.0), (1.7 * LOOKED, 1.0), (9.0, 1.0)), (0.0, 0.0))
+    assert xs(found) == [1.7 * LOOKED, 9.0]
 
 
 def test_what_is_near_to_where_it_was_looked_for_all_round_is_worth_less() -> None:
-    beside, beyond = (np.array([x, 0.0, 0.0]) for x in (4.0 - 0.9 * REACH, 4.4 + 1.1 * REACH))
-    guesses = [Hypothesis(pose, 0.0) for pose in (beside, beyond)]
+    beside, beyond = 4.0 - 0.9 * REACH, 4.4 + 1.1 * REACH
 
-    def nearest(looked_from: Array) -> float:
-        search = SearchState(FAR.asked_at, looked_from)
-        spots = in_order(guesses, SEEN, lambda poses: np.ones(len(poses)), lambda at: np.full(len(at), 0.2), search)
-        return float(spots[0].pose[0])
+    def nearest(*looked_from: tuple[float, float]) -> float:
+        def little(points: Array) -> Array:
+            return np.full(len(points), 0.2)
 
-    assert nearest(np.zeros((0, 2))) == beside[0]
-    assert nearest(np.array([[4.0, 0.0]])) == beyond[0]
+        guesses = [at(beside), at(beyond)]
+        found = xs(order(guesses, SEEN, lambda poses: np.ones(len(poses)), little, *looked_from))
+        return next(x for x in found if x)
+
+    assert nearest() == round(beside, 2)
+    assert nearest((4.0, 0.0)) == round(beyond, 2)
 
 
 def test_ground_beside_the_way_is_looked_from_and_only_new_ground_is_a_frontier() -> None:
@@ -161,7 +168,7 @@ def test_ground_beside_the_way_is_looked_from_and_only_new_ground_is_a_frontier(
         asked.append(off)
         return np.zeros((0, 2)), np.zeros(0, np.int64)
 
-    in_order([], PLACES, straight, silent, FAR, beyond)
+    order([], PLACES, straight, silent, beyond=beyond)
     frontiers(np.array([8.0, 0.0, 0.0]), PLACES, straight, beyond)
     assert asked == [OFF, NEW]
 

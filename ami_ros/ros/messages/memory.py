@@ -139,19 +139,20 @@ def request_to_message(request: RouteRequest, encoder_id: str, frame: str) -> Fi
     return FindRoute.Request(
         goal=query_to_message(query, encoder_id, frame),
         hypothesis=request.hypothesis,
-        asked_at=[] if query.search.asked_at is None else _points(query.search.asked_at[None]),
+        reach=query.search.reach,
         looked_from=_points(query.search.looked_from[-MOST_POINTS:]),
         avoid_edges=[place for edge in request.avoid_edges for place in edge],
     )
 
 
 def search_from_message(request: FindRoute.Request) -> SearchState:
-    """How far a search has come. Raises AmiError on points that lie on no map."""
-    points = np.array([(point.x, point.y) for point in (*request.asked_at, *request.looked_from)]).reshape(-1, 2)
+    """How far a search has come. Raises AmiError on points that lie on no map, or a reach that is no length."""
+    points = np.array([(point.x, point.y) for point in request.looked_from]).reshape(-1, 2)
     if not (np.abs(points) < conversions.FARTHEST).all():
-        raise AmiError("memory: asked_at and looked_from must be finite points in metres", Code.INVALID_INPUT)
-    count = len(request.asked_at)
-    return SearchState(points[0] if count else None, points[count:])
+        raise AmiError("memory: looked_from must be finite points in metres", Code.INVALID_INPUT)
+    if not request.reach >= 0.0:
+        raise AmiError("memory: reach must be a length in metres", Code.INVALID_INPUT)
+    return SearchState(points, request.reach)
 
 
 def _points(points: Array) -> list[Point]:

@@ -125,25 +125,23 @@ def test_how_far_a_search_has_come_survives_the_round_trip() -> None:
         return memory_messages.search_from_message(memory_messages.request_to_message(request, ENCODER, "map"))
 
     begun = there_and_back(SearchState())
-    assert begun.asked_at is None and begun.looked_from.shape == (0, 2)
-    search = SearchState(np.array([1.0, -2.0]), np.array([[1.0, -2.0], [3.5, 0.25]]))
-    again = there_and_back(search)
-    assert again.asked_at is not None
-    np.testing.assert_array_equal(again.asked_at, [1.0, -2.0])
+    assert begun.reach == 0.0 and begun.looked_from.shape == (0, 2)
+    again = there_and_back(search := SearchState(np.array([[1.0, -2.0], [3.5, 0.25]]), 4.5))
+    assert again.reach == 4.5
     np.testing.assert_array_equal(again.looked_from, search.looked_from)
-    np.testing.assert_array_equal(there_and_back(replace(search, asked_at=None)).looked_from, search.looked_from)
-    long = SearchState(np.zeros(2), np.arange(2.0 * (memory_messages.MOST_POINTS + 5)).reshape(-1, 2))
+    long = SearchState(np.arange(2.0 * (memory_messages.MOST_POINTS + 5)).reshape(-1, 2))
     newest = there_and_back(long).looked_from
     np.testing.assert_array_equal(newest, long.looked_from[-memory_messages.MOST_POINTS :])
 
 
 def test_a_search_that_was_nowhere_is_refused() -> None:
     for broken in (
-        FindRoute.Request(asked_at=[Point(x=math.nan)]),
-        FindRoute.Request(asked_at=[Point()], looked_from=[Point(y=math.inf)]),
+        FindRoute.Request(looked_from=[Point(), Point(y=math.inf)]),
         FindRoute.Request(looked_from=[Point(y=1e200)]),
+        FindRoute.Request(reach=math.nan),
+        FindRoute.Request(reach=-1.0),
     ):
-        with pytest.raises(AmiError, match="finite points") as refusal:
+        with pytest.raises(AmiError, match="memory: ") as refusal:
             memory_messages.search_from_message(broken)
         assert refusal.value.code == Code.INVALID_INPUT
 
