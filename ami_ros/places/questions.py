@@ -52,7 +52,8 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
             rows, _ = places.index.most_similar(goal.latent, COMPARED)
             recognised = places.recogniser.hypotheses(places.index, rows, goal.picture)
             certain = [found.share for found in recognised or () if found.share > 0]
-            searched = goal.search.reach > 0 and (certain[:1] < [ALONE] or len(goal.search.looked_from) > 0)
+            is_sure = bool(certain) and certain[0] >= ALONE and not len(goal.search.looked_from)
+            searched = goal.search.reach > 0 and not is_sure
             if recognised is not None and (hypothesis >= len(certain) or searched):
                 graph = places.graph
                 beyond = None if graph.free is None else graph.free.beyond
