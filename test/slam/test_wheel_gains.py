@@ -92,6 +92,15 @@ def test_doubt_grows_with_the_way_while_nothing_is_seen_and_holds_what_the_wheel
     assert headings[-1] > 1.7 * headings[len(headings) // 2]  # that of a random walk grows by 1.4
 
 
+def test_what_is_put_straight_after_a_way_that_nobody_saw_is_not_taken_for_one_step() -> None:
+    gains, step = WheelGains(), np.array([0.1, 0.0, 0.0])
+    gains.learn(step, step, False, False)
+    gains.learn(step, step + [0.05, 0.0, 0.1], True, True)
+    assert gains.gains == pytest.approx([1.0, 1.0, 0.0])
+    gains.learn(step, step + [0.0, 0.0, 0.001], True, True)
+    assert gains.gains[2] > 0.0
+
+
 def test_they_survive_that_the_robot_was_carried_and_never_run_away() -> None:
     scans = followed(RING, around(0.5), wheels(around(0.5), 1.05, 0.95))
     learned = scans.gains.gains
