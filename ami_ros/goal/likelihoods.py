@@ -9,7 +9,7 @@ import numpy as np
 
 from ami_ros.geometry import Array
 from ami_ros.goal.looks import Look
-from ami_ros.places.types import RECALLED
+from ami_ros.places.types import LATE, RECALLED
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ class Likelihoods:
     checked: tuple[float, float, float] = (-5.0, -2.0, 5.4)
     unproven: float = -4.0  # [nat] the robot stood there, looked again, and was not sure: 2 % of goals
     unreached: float = -4.0  # [nat] the robot got stuck on the way there from close by: likewise
-    late: float = -3.0  # [nat] a place that cannot be got to in the time allowed: nobody asks for such, but for 5 %
 
     def of_look(self, look: Look) -> float:
         """Of the goal's being seen, however many looks from one spot say so."""
@@ -66,4 +65,4 @@ class Likelihoods:
         """Log odds that the goal is where memory has it with a `share` of all that places say; `is_late`: the robot
         cannot get there in the time that it is allowed."""
         right = RECALLED * min(share, 1.0)
-        return math.log(right / (1 - right)) + self.late * is_late if right > 0 else -math.inf
+        return math.log(right / (1 - right)) + math.log(LATE) * is_late if right > 0 else -math.inf

@@ -17,7 +17,7 @@ from ami_ros.geometry import Array
 from ami_ros.places.matching import Hypothesis
 from ami_ros.places.recognition import Evidence
 from ami_ros.places.seen_directions import all_round, gaps, missing_views
-from ami_ros.places.types import RECALLED, REST, SearchState
+from ami_ros.places.types import LATE, RECALLED, REST, SearchState
 
 TURN = 2.5  # [m] that could be driven while the robot turns once around
 SEEN = 0.3  # of the evidence for a spot from which all was seen, beside one from which nothing was; measured, see ...
@@ -26,7 +26,7 @@ LEAST = 0.05  # of such a chance, below which a spot is not worth a look: of 69 
 REACH = 0.8  # [m] from a place within which it shows what can be seen from there: beyond, few goals are recognised
 LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen
 FOUND, FOUND_SCALE = 0.9, 0.6  # share of goals that a look around finds where it lies, and [m] with which that falls
-LATE = 0.05  # of certain places that the robot cannot get to in time are meant all the same
+NEIGHBOURS = 3.5  # times that deviation: beyond, a look finds less than a goal of 400
 APART = 0.5  # [m] between two spots
 FRONTIERS_APART = 1.2  # [m] between two frontiers
 OFF, NEW = 0.4, 0.9  # [m] from all places, of free ground that is looked from, and of what nobody has been near to
@@ -72,7 +72,7 @@ def next_best_views(
     rest = (1.0 - shares.sum()) / max(chance.sum(), 1e-9)
     at, ends = np.concatenate([known, spots]), np.concatenate([known, ends])
     missed = _missed(at, search.looked_from)
-    gain = _found_from(at, np.concatenate([shares, rest * chance]) * missed)
+    gain = found_from(at, np.concatenate([shares, rest * chance]) * missed)
     ways = lengths(ends) + np.hypot(*(at - ends)[:, :2].T)
     ways[len(known)] = 0.0  # the robot is there
     is_spot = np.arange(len(at)) >= len(known)
@@ -88,11 +88,15 @@ def _poses(guesses: Sequence[Hypothesis]) -> Array:
     return np.array([guess.pose for guess in guesses]).reshape(-1, 3)
 
 
-def _found_from(at: Array, chance: Array) -> Array:
+def found_from(at: Array, chance: Array) -> Array:
     """Probability (k,) that a look around from each of the spots `at` (k, 3) finds the goal, which lies at each of them
-    with a `chance` (k,)."""
-    squared = np.square(at[:, None, :2] - at[None, :, :2]).sum(axis=2)
-    return np.asarray(FOUND * np.exp(-squared / (2 * FOUND_SCALE**2)) @ chance)
+    with a `chance` (k,). Only neighbours count: a site has tens of thousands of spots."""
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(at[:, :2])
+    near = tree.sparse_distance_matrix(tree, NEIGHBOURS * FOUND_SCALE, output_type="ndarray")
+    found = FOUND * np.exp(-np.square(near["v"] / FOUND_SCALE) / 2) * chance[near["j"]]
+    return np.asarray(np.bincount(near["i"], found, len(at)), np.float64)
 
 
 def _missed(spots: Array, looked_from: Array) -> Array:
@@ -108,7 +112,7 @@ def frontiers(goal: Array, places: Array, lengths: Lengths, beyond: Beyond) -> A
         goal: in the map frame; no way to it is known.
         places: (n, 3) all that are remembered.
         lengths: from the robot.
-        beyond: see `in_order`.
+        beyond: see `next_best_views`.
     """
     spots, seen_from = beyond(_one_a_cell(places, COARSE_CELL), NEW)
     if not len(spots):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array, compose, relative
 
 ALONE = 0.75  # confidence in where a goal is, below which another place may be the one that is meant, ...
+LATE = 0.05  # of places that the robot cannot get to in the time allowed are meant all the same
 RECALLED = 0.97  # probability that what all that places say of a goal agrees on is right
 REST = 1.5  # times the straight way that is left beyond a spot: how much of it is to be driven, nobody knows
 MAX_RESULTS = 1000  # of a recall

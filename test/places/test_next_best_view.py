@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 from ami_ros.places.matching import Hypothesis
 from ami_ros.places.next_best_view import (
+    FOUND,
+    FOUND_SCALE,
     FRONTIERS_APART,
     LEAST,
     LOOKED,
@@ -18,6 +20,7 @@ from ami_ros.places.next_best_view import (
     REACH,
     Beyond,
     Lengths,
+    found_from,
     frontiers,
     next_best_views,
 )
@@ -159,6 +162,16 @@ def test_what_is_near_to_where_it_was_looked_for_all_round_is_worth_less() -> No
 
     assert nearest() == round(beside, 2)
     assert nearest((4.0, 0.0)) == round(beyond, 2)
+
+
+def test_a_look_is_worth_what_it_finds_around_it_and_a_large_site_is_no_matter() -> None:
+    """All pairs of the spots of a site with 100,000 places would take gigabytes."""
+    rng = np.random.default_rng(4)
+    at, chance = np.column_stack([rng.uniform(0.0, 8.0, (150, 2)), np.zeros(150)]), rng.random(150)
+    squared = np.square(at[:, None, :2] - at[None, :, :2]).sum(axis=2)
+    wanted = FOUND * np.exp(-squared / (2 * FOUND_SCALE**2)) @ chance
+    np.testing.assert_allclose(found_from(at, chance), wanted, rtol=0.01)
+    assert found_from(np.column_stack([rng.uniform(0.0, 150.0, (30_000, 2)), np.zeros(30_000)]), np.ones(30_000)).all()
 
 
 def test_ground_beside_the_way_is_looked_from_and_only_new_ground_is_a_frontier() -> None:
