@@ -71,7 +71,7 @@ setup(
     ],
     entry_points={
         "console_scripts": [
-            f"ami = {PACKAGE}.app.cli:main",
+            f"ami = {PACKAGE}.app.__main__:main",
             *(f"{node} = {PACKAGE}.nodes.{node}:main" for node in NODES),
         ]
     },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ami_ros.errors import AmiError
@@ -30,6 +31,11 @@ def importing(extra: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise AmiError(
-            f"{error.name} is not installed; it is in the extra {extra}: pip install -r requirements/{extra}.txt"
-        ) from error
+        raise missing(error.name or "", extra) from error
+
+
+def missing(module: str, extra: str) -> AmiError:
+    """The line for a module that is not installed."""
+    file = Path("requirements") / f"{extra}.txt"  # of a clone; a wheel has none
+    what = f"-r {file}" if (Path(__file__).parents[1] / file).is_file() else f"'ami_ros[{extra}]'"
+    return AmiError(f"{module} is not installed; it is in the extra {extra}: pip install {what}")

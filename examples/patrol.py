@@ -5,12 +5,14 @@ Places are named by the service memory/remember. Ctrl-C ends the mission, and th
 
 import sys
 
+from ami_ros.errors import AmiError
 from ami_ros.ros.goals.robot_client import RobotClient
 
 
 def main():
-    if len(sys.argv) < 3 or not sys.argv[1].isdecimal():
-        sys.exit(__doc__)
+    if len(sys.argv) < 3 or not sys.argv[1].isdecimal() or int(sys.argv[1]) == 0:
+        print(__doc__, file=sys.stderr)
+        return 2
     rounds, goals = int(sys.argv[1]), sys.argv[2:]
     said = [""]
 
@@ -19,12 +21,16 @@ def main():
             said.append(feedback.message)
             print(said[-1], flush=True)
 
-    with RobotClient() as robot:
-        outcome = robot.patrol(goals, rounds, tell=tell)
+    try:
+        with RobotClient() as robot:
+            outcome = robot.patrol(goals, rounds, tell=tell)
+    except AmiError as error:  # no stack runs, or one of them is no goal
+        print(f"patrol.py: {error}", file=sys.stderr)
+        return error.exit_code
     reached = outcome.result.reached if outcome.result else 0
     print(f"{reached} of {len(goals) * rounds} goals reached; code {outcome.code}, {outcome.message}")
-    sys.exit(outcome.end)
+    return outcome.end
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

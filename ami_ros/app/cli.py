@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from ami_ros import renamed
 from ami_ros.app.commands import find_command, overview, split, version
 from ami_ros.errors import AmiError
-from ami_ros.extras import importing, need
+from ami_ros.extras import importing, missing, need
 
 with importing("cli"):
     import typer
@@ -55,14 +55,13 @@ def run(arguments: Sequence[str]) -> NoReturn:
     if command.renders and not os.environ.get("DISPLAY"):
         os.environ.setdefault("MUJOCO_GL", "egl")  # where pip installed it; ./ami has looked what there is
     spelled_out = getattr(importlib.import_module(f"ami_ros.app.{name}"), "spelled_out", list)
-    _application(name)(args=spelled_out(today), prog_name=f"ami {name}")
-    sys.exit(0)
-
-
-def main() -> NoReturn:
-    """The program `ami`, where pip or colcon installed it."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see ami_ros/app/__main__.py
-    run(sys.argv[1:])
+    try:
+        sys.exit(_application(name)(args=spelled_out(today), prog_name=f"ami {name}", standalone_mode=False) or 0)
+    except Exception as error:
+        if (say := getattr(error, "format_message", None)) is None:  # of click, which typer brings under its own name
+            raise
+        _complain(f"ami {name}: {' '.join(say().split()).rstrip('.')}; see ami {name} --help")
+        sys.exit(USAGE_ERROR)
 
 
 def _application(name: str) -> typer.Typer:
@@ -106,11 +105,9 @@ def with_exit_codes(function: Callable[..., int | None]) -> Callable[..., None]:
             _complain(f"ami: {error}")
             code = error.exit_code
         except ModuleNotFoundError as error:
-            if not _is_of_ros(error.name or ""):
+            if not (line := _remedy(error.name or "")):
                 raise
-            _complain(
-                f"ami: this needs ROS 2, which has {error.name}: source one, or run ./ami of a clone, which brings it"
-            )
+            _complain(f"ami: {line}")
             code = USAGE_ERROR
         except KeyboardInterrupt:
             _complain("ami: interrupted")
@@ -120,9 +117,14 @@ def with_exit_codes(function: Callable[..., int | None]) -> Callable[..., None]:
     return wrapped
 
 
-def _is_of_ros(module: str) -> bool:
+def _remedy(module: str) -> str:
+    """What to do about a module that is not there; "" for one of ours."""
     name = module.partition(".")[0]
-    return name in ("rclpy", "ami_interfaces", "ament_index_python") or name.endswith(("_msgs", "_srvs", "_interfaces"))
+    if name == "torch":  # imported in too many places to be named in each
+        return str(missing(name, "train"))
+    if name in ("rclpy", "ami_interfaces", "ament_index_python") or name.endswith(("_msgs", "_srvs", "_interfaces")):
+        return f"this needs ROS 2, which has {module}: source one, or run ./ami of a clone, which brings it"
+    return ""
 
 
 def _complain(line: str) -> None:

@@ -29,7 +29,9 @@ def main(
 ) -> int:
     """Listen for ten seconds. Say what fits the robot's description, what does not, and what to write instead.
 
-    Exit code: 0 if the stack can drive this robot, 1 if not.
+    With --write the new description is what is compared: what is left to write into it is said.
+
+    Exit code: 0 if the stack can drive this robot, 1 if not, 2 if nothing was heard to describe.
     """
     from dataclasses import asdict
 
@@ -39,31 +41,31 @@ def main(
     from ami_ros.evaluation.report import write_json
     from ami_ros.robots.checkup import examine
     from ami_ros.robots.description import load_robot
-    from ami_ros.robots.draft import draft
+    from ami_ros.robots.draft import write_draft
 
     if write is not None and write.exists():
         raise AmiError(f"{write} exists; name a new file")
     expected, console = load_robot(robot), Console(emoji=False)
-    if bag is None:
-        seen = _from_graph(seconds, console)
+    if write is not None:
+        seen = _from_graph(seconds, console) if bag is None else _from_last_bag(bag, seconds)
+        write_draft(write, seen)
+        words = f"a first description is in {write}; measure what its head says, then: ./ami doctor --robot {write}"
+        console.print(words, soft_wrap=True)
+        expected = load_robot(str(write))
         findings = examine(expected, seen, namespace)
+        _print(findings, f"left to write into {write}:", console)
+    elif bag is None:
+        findings = examine(expected, _from_graph(seconds, console), namespace)
         _print(findings, f"robot {expected.name}", console)
     else:
-        seen, findings = _from_bags(bag, seconds, expected, namespace, console)
-    if write is not None:
-        write.write_text(draft(seen), encoding="utf-8")
-        console.print(
-            f"a first description is in {write}; measure what its head says, then: ./ami doctor --robot {write}"
-        )
+        findings = _from_bags(bag, seconds, expected, namespace, console)
     if json is not None:
         write_json(json, {"robot": expected.name, "findings": [asdict(finding) for finding in findings]})
     return int(any(finding.severity == "error" for finding in findings))
 
 
-def _from_bags(
-    path: Path, seconds: float, robot: RobotDescription, namespace: str, console: Console
-) -> tuple[Observation, list[Finding]]:
-    """What was seen in the last of the bags at `path`, and the findings of all."""
+def _from_bags(path: Path, seconds: float, robot: RobotDescription, namespace: str, console: Console) -> list[Finding]:
+    """The findings of all the bags at `path`."""
     from ami_ros.app.recordings import find_bags
     from ami_ros.config import from_mapping
     from ami_ros.learning.bag_listening import examine_extraction, listen_to_bag
@@ -73,11 +75,17 @@ def _from_bags(
 
     settings, all_findings = from_mapping(ExtractConfig, extraction_settings(robot), "doctor"), []
     for bag in find_bags(path):
-        seen = listen_to_bag(bag, seconds)
-        findings = [*examine(robot, seen, namespace), examine_extraction(bag, settings)]
+        findings = [*examine(robot, listen_to_bag(bag, seconds), namespace), examine_extraction(bag, settings)]
         _print(findings, f"robot {robot.name}, {bag}", console)
         all_findings += findings
-    return seen, all_findings
+    return all_findings
+
+
+def _from_last_bag(path: Path, seconds: float) -> Observation:
+    from ami_ros.app.recordings import find_bags
+    from ami_ros.learning.bag_listening import listen_to_bag
+
+    return listen_to_bag(find_bags(path)[-1], seconds)
 
 
 def _from_graph(seconds: float, console: Console) -> Observation:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 NAMESPACE = typer.Option(help="Namespace of the robot, as its launch file sets it.")
+
+
+def spelled_out(arguments: Sequence[str]) -> list[str]:
+    """A pose may begin with a minus; without the blank it would be an option."""
+    return [f" {word}" if re.match(r"-[\d.]", word) else word for word in arguments]
 
 
 def main(
@@ -21,8 +28,7 @@ def main(
 ) -> int:
     """Send the robot somewhere and wait until it arrives. Ctrl-C stops it.
 
-    The stack must run in the same ROS domain, started by ami drive or ros2 launch. Put -- before a pose that begins
-    with a minus: ami goto -- -1.5,2
+    The stack must run in the same ROS domain, started by ami drive or ros2 launch.
 
     Exit code: 0 reached, 1 gave up, 2 no stack or no such goal, 3 rejected, 4 out of time, 5 the planner died, 130
     cancelled.

@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
+from ami_ros.app import goto
 from ami_ros.app.goto import NAMESPACE
+
+spelled_out = goto.spelled_out  # what `cli.run` looks for
 
 
 def main(

@@ -335,7 +335,9 @@ def _clocks(robot: RobotDescription, seen: Observation, namespace: str) -> Itera
     if clock is not None and len(clock.publishers) > 1:
         yield Finding("error", "/clock", f"{_list(clock.publishers)} both tell the time", "one world has one clock")
     elif seen.simulated_time:
-        yield Finding("ok", "/clock", "simulated time: start everything with use_sim_time:=true")
+        yield Finding(
+            "ok", "/clock", "simulated time: ./ami drive needs --sim-time, and ros2 launch use_sim_time:=true"
+        )
     ages: dict[str, float] = {}
     for sensor in robot.sensors:
         topic = seen.topics.get(full_name(sensor.topic, namespace))

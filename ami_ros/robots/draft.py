@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
 from ami_ros.depth import ENCODINGS as DEPTHS
+from ami_ros.errors import AmiError
 from ami_ros.robots.observation import (
     COMPRESSED,
     IMAGE,
@@ -33,6 +35,18 @@ GUESSES: dict[str, Any] = {
     "braking": {"deceleration": 0.5, "reaction": 0.3, "turn_lag": 0.4},
 }
 DEPTH_MOUNT = {"z": 0.2}  # [m]: a guess as well
+
+
+def write_draft(file: Path, seen: Observation) -> None:
+    """Writes a first description into a new file.
+
+    Raises:
+        AmiError: no sensor of a robot was heard.
+    """
+    if not any(_heard(seen, IMAGE, COMPRESSED, SCAN, ODOMETRY)):
+        where = "in this ROS domain: do its drivers run, with the same ROS_DOMAIN_ID?" if seen.live else "in the bag"
+        raise AmiError(f"{file} is not written: no picture, scan or odometry was heard {where}")
+    file.write_text(draft(seen), encoding="utf-8")
 
 
 def draft(seen: Observation) -> str:

@@ -69,6 +69,7 @@ def test_every_step_from_an_unknown_robot_to_its_first_goal(
 
     # What does it offer?
     doctor.main(write=Path("office.yaml"), seconds=4.0)
+    assert "ami_bot" not in capsys.readouterr().out  # nobody asked for a comparison with a robot that is not there
     assert doctor.main(robot="office.yaml", seconds=4.0) == 0, capsys.readouterr().out
 
     # What does the place look like? Somebody drives it by hand.

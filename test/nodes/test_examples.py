@@ -93,7 +93,12 @@ def covered(image: Image) -> list[Image]:
 def test_examples_without_arguments_or_a_stack_say_what_they_need(children: Children) -> None:
     for name in ("goto", "patrol", "take_picture"):
         child = example(children, name)
-        assert child.wait(60) == 1 and f"{name}.py" in child.output() and "Traceback" not in child.output()
+        assert child.wait(60) == 2 and f"{name}.py" in child.output() and "Traceback" not in child.output()
+    lonely = [
+        example(children, *words) for words in (("goto", "1,2"), ("patrol", "1", "here"), ("take_picture", "a.png"))
+    ]
+    for child in lonely:
+        assert child.wait(60) == 2 and len(child.output().splitlines()) == 1, child.output()
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import pytest
 
+from ami_ros.app import goto, patrol
 from ami_ros.app.cli import functions, with_exit_codes
 from ami_ros.app.commands import COMMANDS, overview, version
 from ami_ros.errors import AmiError
@@ -74,7 +75,12 @@ def test_unknown_command_is_one_line_and_2() -> None:
 def test_unknown_option_is_2(name: str) -> None:
     result = ami(name, "--no-such-option")
     assert result.returncode == 2
-    assert "no-such-option" in result.stderr
+    assert "no-such-option" in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+def test_a_pose_may_begin_with_a_minus() -> None:
+    assert goto.spelled_out(["-1.5,2", "--timeout", "5", "kitchen"]) == [" -1.5,2", "--timeout", "5", "kitchen"]
+    assert patrol.spelled_out(["-.5,2"]) == [" -.5,2"]
 
 
 def test_error_that_a_user_can_mend_is_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,6 +80,16 @@ def test_wheel_has_the_program_its_files_and_robots(installed: Path, tmp_path: P
     assert str(installed) in found.stdout and "general" in found.stdout, found.stderr
 
 
+def test_without_the_extra_of_the_commands_the_program_says_how_to_get_it(installed: Path, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['typer'] = None; from ami_ros.app.__main__ import main; main()"
+    found = run(installed, "python", "-c", code, folder=tmp_path)
+    assert found.returncode == 2
+    assert found.stderr == "ami: typer is not installed; it is in the extra cli: pip install 'ami_ros[cli]'\n"
+    code = "import sys; sys.modules['torch'] = None; from ami_ros.app.cli import run; run(['train', 'a', '--out', 'b'])"
+    found = run(installed, "python", "-c", code, folder=tmp_path)
+    assert (found.returncode, len(found.stderr.splitlines())) == (2, 1) and "'ami_ros[train]'" in found.stderr
+
+
 def test_simulator_works_without_ros_and_what_needs_it_says_so(installed: Path, tmp_path: Path) -> None:
     collected = ami(
         installed, "collect", "--out", "runs", "--world", "empty", "--steps", "20", "--runs", "1", folder=tmp_path

@@ -13,10 +13,11 @@ import yaml
 from scipy.spatial.transform import Rotation
 
 from ami_ros.camera import CameraMount
+from ami_ros.errors import AmiError
 from ami_ros.robots.checkup import Finding, examine
 from ami_ros.robots.derived import depth_camera
 from ami_ros.robots.description import load_robot
-from ami_ros.robots.draft import draft
+from ami_ros.robots.draft import draft, write_draft
 from ami_ros.robots.observation import (
     IMAGE,
     INFO,
@@ -174,6 +175,12 @@ def test_the_draft_is_a_description_that_fits_what_was_heard(tmp_path: Path) -> 
     found = [f for f in examine(robot, seen) if f.severity != "ok"]
     assert [(f.topic, f.remedy[:6]) for f in found] == [("/image", "mount:")]  # that nobody can hear
     assert yaml.safe_load(draft(Observation()))["sensors"] == []
+
+
+def test_a_silent_robot_is_one_line_and_no_description(tmp_path: Path) -> None:
+    with pytest.raises(AmiError, match=r"mine\.yaml is not written: no picture"):
+        write_draft(tmp_path / "mine.yaml", Observation())
+    assert not (tmp_path / "mine.yaml").exists()
 
 
 def test_a_camera_whose_height_nobody_tells_is_found_with_what_the_transforms_say() -> None:

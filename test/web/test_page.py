@@ -318,6 +318,40 @@ def test_nothing_hangs_over_the_edge_and_stop_is_in_sight(width: int, show: Call
     assert unnamed == []
 
 
+@pytest.mark.parametrize("width", [960, 1280])
+def test_the_release_of_a_stop_covers_nothing_that_a_second_viewer_needs(
+    width: int, bench: Bench, show: Callable[..., Page]
+) -> None:
+    show(width=width).click("#keep_view")
+    second = show(width=width)
+    second.click("[data-ask=home]")
+    first = show(width=width)
+    bench.scene.stopped = True
+    first.wait("!document.getElementById('release').hidden && !document.getElementById('take').hidden")
+    for name in ("take", "theme", "release", "stop"):
+        x, y, w, h = first.box(f"#{name}")
+        assert first.eval(f"document.elementFromPoint({x + w / 2}, {y + h / 2}).closest('button').id") == name
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_list_of_layers_lies_within_the_map(width: int, show: Callable[..., Page]) -> None:
+    page = show(width=width)
+    page.click("[data-tool=keep]")
+    page.click("#layers summary")
+    (x, y, w, h), (left, top, wide, high) = page.box("#layer_list"), page.box("#map")
+    assert left <= x and x + w <= left + wide and y + h <= top + high
+
+
+def test_what_it_does_is_in_words_without_names_for_programs(bench: Bench, show: Callable[..., Page]) -> None:
+    page = show()
+    for said, shown in (
+        ("follow_path: turning to the way", "Turning to the way"),
+        ("memory: no place is remembered", "Memory: no place is remembered"),
+    ):
+        bench.scene.decision = said
+        page.wait(f"document.getElementById('doing').textContent === '{shown}'")
+
+
 def test_colours_of_words_have_contrast(show: Callable[..., Page]) -> None:
     """WCAG 2.1, 1.4.3: 4.5 to 1."""
     for dark in (False, True):

@@ -33,7 +33,7 @@ from ami_interfaces.msg import NavigationGoal
 from ami_interfaces.srv import RecallPlaces
 from ami_ros.errors import AmiError
 from ami_ros.images import image_of
-from ami_ros.mission.area import Corners
+from ami_ros.mission.area import FARTHEST, Corners
 from ami_ros.ros.messages.conversions import (
     compressed_message,
     polygon_message,
@@ -46,7 +46,7 @@ SILENCE = 10.0  # [s] without feedback, which comes some times a second, after w
 ANSWER = 10.0  # [s] that an answer to a request may take
 CANCEL_WITHIN = 5.0  # [s]
 HOME = "home"
-_NUMBERS = re.compile(r"\s*(-?[\d.]+(?:[eE]-?\d+)?)\s*")
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 
 
 class End(IntEnum):
@@ -120,6 +120,7 @@ class RobotClient:
         Raises:
             AmiError: it is a file that is no picture.
         """
+        text = text.strip()
         file = Path(text).expanduser()
         if file.is_file():
             return picture_goal(file)
@@ -275,11 +276,15 @@ def outcome_of(answer: Any) -> Outcome:
 
 
 def pose_of(text: str) -> np.ndarray | None:
-    """Two or three numbers with commas between, as they are; None where it is something else."""
+    """Two or three numbers with commas between, as they are; None where it is something else. Raises AmiError: one is
+    beyond any building."""
     parts = text.split(",")
-    if len(parts) not in (2, 3) or not all(_NUMBERS.fullmatch(part) for part in parts):
+    if len(parts) not in (2, 3) or not all(_NUMBER.fullmatch(part) for part in parts):
         return None
-    return np.array([float(part) for part in parts])
+    pose = np.array([float(part) for part in parts])
+    if not np.all(np.abs(pose) <= FARTHEST):
+        raise AmiError(f"goal {text}: a number is beyond {FARTHEST:g}; positions are in metres, headings in radians")
+    return pose
 
 
 def pose_goal(pose: np.ndarray, frame: str = "map") -> NavigationGoal:

@@ -22,6 +22,7 @@ const GATE = { // what the gate says, in people's words; what follows a colon st
   "moving thing ahead": "slows down: somebody is in the way", "emergency stop": "", "a node is missing": "the robot stands: a part of the stack is missing",
   zone: "something is in the zone", "keep-out": "keeps out of an area",
 };
+const BEHAVIOUR = /^(make_way|back_up|localise|wait|search|second_look|final_approach|explore|follow_path): /; // of docs/planning.md: a name for programs
 const SHOWN_AFTER = 2; // states in a row: it corrects many a command for a moment
 let gateSaid = ["", 0];
 let about = null, newest = null, toast = 0;
@@ -46,7 +47,7 @@ function showState(state) {
   $("located").innerHTML = "";
   $("located").append(state.robot == null ? "" : state.localised ? `knows where it is, ${Math.round(100 * (state.confidence || 0))} %` : "does not know where it is");
   const words = !state.alive ? "Nothing is heard of the stack. Is it running, with the same ROS_DOMAIN_ID?" : !state.stack_well ? state.stack
-    : state.stopped ? "Stopped. Nothing moves it until the stop is released." : state.fault || state.decision || "no goal";
+    : state.stopped ? "Stopped. Nothing moves it until the stop is released." : state.fault || (state.decision || "no goal").replace(BEHAVIOUR, "");
   if ($("doing").textContent !== capital(words)) $("doing").textContent = capital(words);
   const parts = [state.doing, state.paused && `paused: ${state.paused}`, mission && (mission.words || PHASES[mission.phase]),
     mission && mission.remaining > 0 && `${mission.remaining} goals left`];

@@ -19,12 +19,17 @@ from ami_ros.ros.goals.robot_client import End, outcome_of, picture_goal, pose_o
     ("text", "pose"),
     [
         ("1,2", [1, 2]), ("-1.5, 2e0,0.5", [-1.5, 2, 0.5]), ("kitchen", None), ("1", None), ("1,2,3,4", None),
-        ("a,b", None), ("nan,1", None), ("1,", None),
+        ("a,b", None), ("nan,1", None), ("1,", None), ("1.2.3,4", None), (".5,+1.", [0.5, 1]),
     ],
 )  # fmt: skip
 def test_poses_are_two_or_three_numbers(text: str, pose: list[float] | None) -> None:
     found = pose_of(text)
     assert (found.tolist() if found is not None else None) == pose
+
+
+def test_a_pose_beyond_any_building_is_one_line() -> None:
+    with pytest.raises(AmiError, match="1e999,0: a number is beyond"):
+        pose_of("1e999,0")
 
 
 def test_a_picture_is_a_file_that_is_one(tmp_path: Path) -> None:
