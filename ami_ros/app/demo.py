@@ -68,7 +68,7 @@ class DemoOptions:
         ),
     ] = None
     port: Annotated[
-        int | None, typer.Option(help="Port of the page. Default: the first free one from 8765.", min=1, max=65_535)
+        int | None, typer.Option(help="Port of the page. Default: the first free one from 8770.", min=1, max=65_535)
     ] = None
     domain_id: Annotated[int | None, typer.Option(help="ROS domain. Default: ROS_DOMAIN_ID, or a free one.")] = None
 

@@ -34,7 +34,7 @@ with importing("console"):
     from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 LOOPBACK = "127.0.0.1"
-FIRST_PORT = 8765
+FIRST_PORT = 8770  # above the ports of `ami view`, which Foxglove connects to (8765)
 PORTS_TRIED = 50
 PERIOD = 0.2  # [s] between two states for a page
 MAX_MESSAGE = 64 * 1024  # [bytes] of what a page says

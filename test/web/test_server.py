@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import inspect
 import json
 import random
 import socket
@@ -19,13 +20,14 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from ami_ros.app import view
 from ami_ros.console.desk import Desk, Keys, done
 from ami_ros.console.pictures import MAX_BYTES, Pictures
 from ami_ros.console.requests import Request, Steer, Stop
 from ami_ros.console.scene import Scene
 from ami_ros.errors import AmiError
 from ami_ros.images import encode_png
-from ami_ros.web.server import FLOODED, MAX_MESSAGE, ConsoleServer, static_files
+from ami_ros.web.server import FIRST_PORT, FLOODED, MAX_MESSAGE, ConsoleServer, static_files
 from harness.waiting import wait_until
 
 
@@ -308,6 +310,11 @@ def test_two_servers_take_different_ports_and_a_port_in_use_is_one_line(bench: B
         other.close()
     with pytest.raises(AmiError, match="an address is expected"):
         ConsoleServer(bench.desk, bench.scene, bench.pictures.add, host="evil.example")
+
+
+def test_the_page_leaves_foxglove_s_port_free() -> None:
+    port = inspect.signature(view.main).parameters["port"].default
+    assert port + 1 < FIRST_PORT, "ami view listens there, with Rerun at the next one, too"
 
 
 def test_a_closed_server_leaves_its_port_free(bench: Bench) -> None:

@@ -116,7 +116,7 @@ class FoxgloveServer:
 
     def _poll(self) -> None:
         for topic, kinds in self._node.get_topic_names_and_types():
-            if topic not in self._channels and topic not in self._unknown:
+            if topic not in self._channels and topic not in self._unknown and "/_" not in topic:  # hidden: actions
                 self._offer(topic, kinds[0])
         with self._lock:
             wanted = {topic for topic, count in self._viewers.items() if count}

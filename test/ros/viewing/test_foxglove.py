@@ -73,6 +73,7 @@ def server(ros: RosPeer) -> Iterator[FoxgloveServer]:
 
 
 def test_a_viewer_sees_messages_as_they_are_latched_ones_too(ros: RosPeer, server: FoxgloveServer) -> None:
+    ros.node.create_publisher(OccupancyGrid, "go/_action/feedback", RELIABLE)
     maps = ros.node.create_publisher(OccupancyGrid, "map", LATCHED)
     scans = ros.node.create_publisher(LaserScan, "scan", SENSOR)
     latents = ros.node.create_publisher(Latent, "latent", RELIABLE)
@@ -82,6 +83,7 @@ def test_a_viewer_sees_messages_as_they_are_latched_ones_too(ros: RosPeer, serve
     try:
         ros.spin_until(lambda: {"/map", "/scan", "/latent"} <= viewer.channels.keys(), what="topics")
         assert scans.get_subscription_count() == 0, "nobody looks yet"
+        assert "/go/_action/feedback" not in viewer.channels, "hidden, as ros2 topic list has it"
         channel = viewer.channels["/latent"]
         assert (channel["schemaName"], channel["encoding"]) == ("ami_interfaces/msg/Latent", "cdr")
         assert "MSG: std_msgs/Header" in channel["schema"]

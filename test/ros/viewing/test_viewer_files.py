@@ -60,6 +60,16 @@ def test_foxglove_s_layout_holds_panels_that_are_there_each_once() -> None:
     assert {name.partition("!")[0] for name in LAYOUT["configById"]} <= PANELS
 
 
+def test_lichtblick_draws_the_scan_in_its_colour_and_shows_the_titles() -> None:
+    """Without `colorField` it replaces the colour mode of a scan, and it has a key of its own for titles."""
+    scene = LAYOUT["configById"]["3D!floor"]
+    assert scene["topics"]["/scan"]["colorField"] in ("intensity", "range")
+    assert scene["scene"]["transforms"]["editable"], "else offsets count for nothing"
+    assert scene["transforms"]["frame:base_link"]["xyzOffset"][2] > 0, "else the map hides the scan, which is as high"
+    for name, config in LAYOUT["configById"].items():
+        assert config["lichtblickPanelTitle"] == config["foxglovePanelTitle"], name
+
+
 @pytest.mark.parametrize("panel", sorted(LAYOUT["configById"]))
 def test_foxglove_s_panels_get_what_they_take(panel: str) -> None:
     config, kind = LAYOUT["configById"][panel], panel.partition("!")[0]
