@@ -53,6 +53,7 @@ class TrainingLog:
     def __init__(self, trainer: Trainer, bar: Progress, console: Console) -> None:
         self._trainer, self._bar, self._console = trainer, bar, console
         self._task = bar.add_task("training", total=trainer.config.steps, completed=trainer.step)
+        self._phase = ""  # that the bar shows; a phase after the steps has a count and a time left of its own
         self._said: tuple[str, int] | None = None  # what was last told of where there is no terminal: phase, tenths
 
     def report(self, step: int, terms: dict[str, float]) -> None:
@@ -61,7 +62,10 @@ class TrainingLog:
         if "phase" in terms:
             what, loss = next(iter(terms.items()))
             after = "" if math.isnan(loss) else f"  loss {loss:.3f}"
-            self._bar.update(self._task, description=f"then  {what} {terms['phase']:.0%}{after}")
+            if what != self._phase:
+                self._phase = what
+                self._bar.reset(self._task, total=100)
+            self._bar.update(self._task, description=f"then  {what}{after}", completed=int(100 * terms["phase"]))
             self._tell(what, terms["phase"], f"{what} {terms['phase']:.0%}{after}")
             return
         shown = "  ".join(f"{name} {value:.3f}" for name, value in terms.items() if name in SHOWN)
