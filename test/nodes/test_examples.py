@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
 
 from ami_ros.config import from_mapping
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
@@ -61,6 +62,10 @@ def test_a_picture_is_taken_and_driven_to_and_ctrl_c_stops_the_robot(
     stack.ros.spin_until(lambda: going.code is not None, 60.0, going.output)
     assert going.code == 130 and "cancelled" in going.output()
     stack.ros.spin_until(lambda: not stack.moves, what="standing after Ctrl-C")
+    assert stack.ros.call(Trigger, "safety/emergency_stop", Trigger.Request()).success
+    held = example(children, "goto", str(tmp_path / "near.png"))
+    stack.ros.spin_until(lambda: held.code is not None, 60.0, held.output)
+    assert held.code == 3 and "an emergency stop holds" in held.output()  # else it is stuck, and open ways are blocked
 
 
 def test_patrol_visits_its_goals_again_and_the_listener_hears_a_covered_camera(

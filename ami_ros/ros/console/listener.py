@@ -39,6 +39,7 @@ from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.sensors.scanner import TF_STATIC
 from ami_ros.ros.sensors.tf import TFMessage
+from ami_ros.safety.output import STOPPED
 from ami_ros.scan import scan_points
 from ami_ros.static_frames import StaticFrames, mount_of
 
@@ -223,7 +224,7 @@ class Listener:
         values, scene = {value.key: value.value for value in message.values}, self._scene
         scene.gate_words, scene.gate_level = message.message, int.from_bytes(message.level, "little")
         scene.gate_guarantee, scene.gate_zone = values.get("guarantee", ""), values.get("polygon_name", "")
-        scene.stopped = message.message == "emergency stop"
+        scene.stopped = message.message == STOPPED
 
     def _stack(self, message: DiagnosticStatus) -> None:
         self._scene.stack, self._scene.stack_well = message.message, message.level == DiagnosticStatus.OK

@@ -19,6 +19,7 @@ import numpy as np
 import rclpy
 from action_msgs.msg import GoalStatus
 from action_msgs.srv import CancelGoal
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionClient
 from rclpy.context import Context
@@ -40,11 +41,14 @@ from ami_ros.ros.messages.conversions import (
     pose_to_message,
     seconds_to_duration,
 )
+from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.start.graph import enclave_arguments
+from ami_ros.safety.output import STOPPED
 
 SILENCE = 10.0  # [s] without feedback, which comes some times a second, after which whoever had the goal is gone
 ANSWER = 10.0  # [s] that an answer to a request may take
 CANCEL_WITHIN = 5.0  # [s]
+GATE_WITHIN = 1.0  # [s] that the gate's newest word may take to come; it is latched
 HOME = "home"
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 
@@ -190,6 +194,9 @@ class RobotClient:
             if time.monotonic() > deadline:
                 raise AmiError(self._nobody(name))
             self._executor.spin_once(timeout_sec=0.1)
+        if self._is_stopped():
+            held = "an emergency stop holds, and nothing moves the robot; end it with ./ami stop --release"
+            return Outcome(End.REJECTED, held, NavigateToGoal.Result.GOAL_REJECTED)
         heard = [time.monotonic()]
 
         def hear(message: Any) -> None:
@@ -248,6 +255,16 @@ class RobotClient:
     def _wait(self, future: Any, patience: float = ANSWER) -> Any:
         self._executor.spin_until_future_complete(future, patience)
         return future.result() if future.done() else None
+
+    def _is_stopped(self) -> bool:
+        """Whether the gate says so. A goal would end as stuck, and memory would take open ways for blocked."""
+        said: list[DiagnosticStatus] = []
+        listening = self.node.create_subscription(DiagnosticStatus, "safety/status", said.append, LATCHED)
+        deadline = time.monotonic() + GATE_WITHIN
+        while not said and time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.05)
+        self.node.destroy_subscription(listening)
+        return bool(said) and said[-1].message == STOPPED
 
     def _is_labelled(self, label: str) -> bool:
         client = self.node.create_client(RecallPlaces, "memory/recall")
