@@ -42,20 +42,19 @@ def main(
     from ami_ros.robots.checkup import examine
     from ami_ros.robots.description import load_robot
     from ami_ros.robots.draft import write_draft
+    from ami_ros.robots.observation import Observation
 
     if write is not None and write.exists():
         raise AmiError(f"{write} exists; name a new file")
     expected, console = load_robot(robot), Console(emoji=False)
+    live = _from_graph(seconds, console) if bag is None else Observation()
     if write is not None:
-        seen = _from_graph(seconds, console) if bag is None else _from_last_bag(bag, seconds)
-        write_draft(write, seen)
+        write_draft(write, live if bag is None else _from_last_bag(bag, seconds))
         words = f"a first description is in {write}; measure what its head says, then: ./ami doctor --robot {write}"
         console.print(words, soft_wrap=True)
         expected = load_robot(str(write))
-        findings = examine(expected, seen, namespace)
-        _print(findings, f"left to write into {write}:", console)
-    elif bag is None:
-        findings = examine(expected, _from_graph(seconds, console), namespace)
+    if bag is None:
+        findings = examine(expected, live, namespace)
         _print(findings, f"robot {expected.name}", console)
     else:
         findings = _from_bags(bag, seconds, expected, namespace, console)

@@ -23,6 +23,7 @@ from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.frames import encode_frame
+from ami_ros.robots.derived import topics
 from ami_ros.robots.description import DEFAULT
 from ami_ros.robots.drawn import PREFIX as DRAWN
 from ami_ros.scan import Scan
@@ -167,21 +168,24 @@ def driver_of(robot: Robot, space: FreeSpace, rng: np.random.Generator) -> Drive
 
 
 def record_step(bag: BagWriter, robot: Robot, driver: Driver, period: float) -> None:
-    """Writes what the robot senses now and the command that it gets, all of one stamp, and drives `period` seconds."""
-    seen = robot.observe()
+    """Writes what the robot senses now and the command that it gets, all of one stamp, and drives `period` seconds.
+
+    Topics have the robot's own names, as in a recording of the real one: else `extract --robot` would not find them.
+    """
+    seen, names = robot.observe(), topics(robot.description)
     command = driver(seen.scan)
     camera = robot.description.camera
     if seen.image is not None:
-        bag.image("image/compressed", seen.stamp, encode_frame(seen.image))
+        bag.image(f"{names.get('image', 'image')}/compressed", seen.stamp, encode_frame(seen.image))
         if camera is not None:
-            bag.camera_info("camera_info", seen.stamp, (camera.width, camera.height), camera.matrix)
+            bag.camera_info(names["camera_info"], seen.stamp, (camera.width, camera.height), camera.matrix)
     laser, stamp = robot.description.laser, seen.stamp
     assert laser is not None, "simulated robots have one"
     own, frame = laser.scan(seen.scan.ranges), laser.frame or robot.description.frames.base
-    bag.scan("scan", stamp, own.ranges, own.angle_min, own.angle_increment, own.max_range, frame)
-    bag.odometry("odom", stamp, seen.odometry, seen.velocity)
+    bag.scan(names["scan"], stamp, own.ranges, own.angle_min, own.angle_increment, own.max_range, frame)
+    bag.odometry(names["odom"], stamp, seen.odometry, seen.velocity)
     bag.pose("ground_truth", stamp, robot.ground_truth().pose, "world")
-    bag.command("cmd_vel", stamp, *command)
+    bag.command(names["cmd_vel"], stamp, *command)
     robot.step(command, period)
 
 

@@ -77,6 +77,8 @@ def examine(robot: RobotDescription, seen: Observation, namespace: str = "") -> 
     for sensor in robot.sensors:
         if isinstance(sensor, LaserSensor) and sensor.is_made:
             continue  # it comes from perception, which need not run yet
+        if not (seen.live or sensor.recorded or full_name(sensor.topic, namespace) in seen.topics):
+            continue  # ./ami record leaves it out
         found = _sensor(robot, sensor, seen, namespace)
         if isinstance(sensor, ImuSensor):  # nothing here needs it
             found = [replace(f, severity="warning") if f.severity == "error" else f for f in found]
@@ -261,7 +263,8 @@ def _intrinsics(sensor: LensSensor, seen: Observation, namespace: str) -> list[F
         return [
             Finding("warning", name, "the camera is not calibrated: its matrix is 0", "calibrate (camera_calibration)")
         ]
-    wanted, found = sensor.matrix, (k[0], k[4], k[2], k[5])
+    scale = (topic.last.width or sensor.width) / sensor.width  # of pictures that are shrunk: they show the same
+    wanted, found = [scale * v for v in sensor.matrix], (k[0], k[4], k[2], k[5])
     if abs(found[0] / wanted[0] - 1) > INTRINSICS_TOLERANCE or abs(found[1] / wanted[1] - 1) > INTRINSICS_TOLERANCE:
         text = f"focal length {found[0]:.0f}, {found[1]:.0f} px, and not {wanted[0]:.0f}, {wanted[1]:.0f}"
         line = f"intrinsics: [{', '.join(f'{v:.1f}' for v in found)}]  # of camera {sensor.name}, instead of fov"

@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.learning.bag_listening import examine_extraction
 from ami_ros.learning.bag_reader import BagReader
 from ami_ros.learning.collection import CollectionConfig, open_collection, record_run, run_folder
+from ami_ros.learning.extract import ExtractConfig
+from ami_ros.robots.derived import extraction_settings
+from ami_ros.robots.description import load_robot
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.world_file import load_world
 from harness.processes import ChildProcess, Children
@@ -100,6 +105,14 @@ def test_foreign_folders_and_impossible_settings_are_refused(tmp_path: Path) -> 
     ):
         with pytest.raises(ValueError):
             CollectionConfig(world="two_rooms", **wrong)  # type: ignore[arg-type]
+
+
+def test_a_robot_with_names_of_its_own_is_collected_under_them_and_extracted(tmp_path: Path) -> None:
+    config = CollectionConfig("empty", steps=30, robot="turtlebot4")
+    record_run(tmp_path, config, 0, lambda: None)
+    settings = from_mapping(ExtractConfig, extraction_settings(load_robot("turtlebot4")), "test")
+    found = examine_extraction(run_folder(tmp_path, 0), settings)
+    assert found.severity == "ok", found.text
 
 
 def test_steps_are_spread_evenly_over_the_runs() -> None:

@@ -231,6 +231,20 @@ def test_a_depth_camera_that_is_tilted_otherwise_is_found_with_the_line_to_write
     assert told == pytest.approx(0.1745 + pitch, abs=0.03)
 
 
+def test_a_recording_need_not_have_the_depth_that_record_leaves_out() -> None:
+    live, bag = everything(), replace(everything(), live=False)
+    assert [f.severity for f in examine(DEPTH_ROBOT, live) if f.topic == DEPTH] == ["error"]
+    assert not [f for f in examine(DEPTH_ROBOT, bag) if f.topic == DEPTH]
+
+
+def test_shrunk_pictures_have_the_shrunk_calibration() -> None:
+    seen = everything()
+    focal = 24 / np.tan(np.radians(50))
+    shrunk = [focal, 0, 23.5, 0, focal, 23.5, 0, 0, 1]
+    seen.topics["/camera_info"] = sensor_topic(INFO, "camera_optical_frame", 10, k=shrunk, width=48, height=48)
+    assert not [f for f in examine(ROBOT, seen) if f.topic == "/camera_info"]
+
+
 def test_the_draft_does_not_take_depth_for_the_camera(tmp_path: Path) -> None:
     """Its topic may come first by name."""
     seen = everything()
