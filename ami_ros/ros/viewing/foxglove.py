@@ -24,6 +24,7 @@ from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.recorder import matching_qos, message_class, message_definitions
 from ami_ros.ros.sensors.tf import TFMessage
 from ami_ros.ros.viewing.frames import Frames
+from ami_ros.ros.viewing.relay import Relay
 
 POLL = 0.25  # [s] between two looks for topics and viewers
 FRAMES = "/frames"  # topic of transforms, where there is no /tf
@@ -61,12 +62,14 @@ class FoxgloveServer:
         self._out = {name: node.create_publisher(kind, name, RELIABLE) for name, kind in self._publishers.items()}
         self._context = self._sdk.Context()
         capabilities = [self._sdk.websocket.Capability.ClientPublish]
+        self._server = self._sdk.start_server(
+            name="ami_ros", host="127.0.0.1", port=0, capabilities=capabilities, supported_encodings=[ENCODING],
+            server_listener=_Listener(self), context=self._context,
+        )  # fmt: skip
         try:
-            self._server = self._sdk.start_server(
-                name="ami_ros", host=host, port=port, capabilities=capabilities, supported_encodings=[ENCODING],
-                server_listener=_Listener(self), context=self._context,
-            )  # fmt: skip
-        except (OSError, RuntimeError) as error:
+            self._relay = Relay(host, port, int(self._server.port))
+        except OSError as error:
+            self._server.stop()
             raise AmiError(f"cannot listen at {host}:{port}: {error}; name another --port") from error
         if TFMessage is None:  # nobody has, so /tf is silent
             self._transforms = need("foxglove.channels", "foxglove").FrameTransformChannel(
@@ -79,11 +82,12 @@ class FoxgloveServer:
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self._server.port)
+        return self._relay.port
 
     def close(self) -> None:
         """Takes leave of viewers and topics."""
         self._node.destroy_timer(self._timer)
+        self._relay.close()
         self._server.stop()
         if TFMessage is None:
             self._frames.close()

@@ -148,6 +148,13 @@ def test_a_viewer_may_send_goals_and_nothing_that_drives(ros: RosPeer, server: F
     assert goals[-1] == goal and not commands and not raw
 
 
+def test_viewers_are_told_that_it_is_a_ros_2_so_that_a_click_can_send_a_goal(server: FoxgloveServer) -> None:
+    with connect(f"ws://127.0.0.1:{server.port}", subprotocols=[Subprotocol("foxglove.sdk.v1")]) as link:
+        hello = json.loads(link.recv(5.0))
+    assert hello["op"] == "serverInfo" and "clientPublish" in hello["capabilities"]
+    assert hello["metadata"]["ROS_DISTRO"]
+
+
 def test_a_port_that_is_taken_is_one_line(ros: RosPeer, server: FoxgloveServer) -> None:
     with pytest.raises(AmiError, match="name another --port"):
         FoxgloveServer(ros.make_node("second"), "127.0.0.1", server.port, NAMES)
