@@ -52,7 +52,12 @@ def main(
         write_draft(write, live if bag is None else _from_last_bag(bag, seconds))
         words = f"a first description is in {write}; measure what its head says, then: ./ami doctor --robot {write}"
         console.print(words, soft_wrap=True)
-        expected = load_robot(str(write))
+        try:
+            expected = load_robot(str(write))
+        except AmiError as error:  # a robot without odometry, say
+            raise AmiError(
+                f"{error}: none was heard; let the robot publish it, and write the description anew"
+            ) from error
     if bag is None:
         findings = examine(expected, live, namespace)
         _print(findings, f"robot {expected.name}", console)

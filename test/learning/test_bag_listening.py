@@ -9,6 +9,7 @@ import pytest
 
 from ami_ros.app import doctor
 from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
 from ami_ros.learning.bag_listening import examine_extraction, listen_to_bag
 from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.collection import CollectionConfig, open_collection, record_run
@@ -47,6 +48,14 @@ def test_the_command_writes_a_description_and_fails_where_something_is_in_the_wa
     assert doctor.main(bag=bag, write=mine, json=tmp_path / "found.json") == 1
     assert {s.topic for s in load_robot(mine).sensors} == {"/scan", "/odom"}
     assert '"severity": "error"' in (tmp_path / "found.json").read_text()
+
+
+def test_what_a_description_must_have_and_nobody_published_is_one_line(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "laser") as bag:
+        for i in range(30):
+            bag.scan("scan", 0.1 * i, np.full(72, 2.0), -np.pi, np.radians(5), frame="base_link")
+    with pytest.raises(AmiError, match="odometry is missing: none was heard"):
+        doctor.main(bag=tmp_path / "laser", write=tmp_path / "mine.yaml")
 
 
 def test_simulated_time_is_judged_by_itself(tmp_path: Path) -> None:
