@@ -52,7 +52,9 @@ class DriveSettings:
     host: Annotated[str, typer.Option(help="Address of the page. 0.0.0.0 lets others on the network open it.")] = (
         "127.0.0.1"
     )
-    port: Annotated[int | None, typer.Option(help="Port of the page. Default: the first free one from 8770.")] = None
+    port: Annotated[
+        int | None, typer.Option(help="Port of the page. Default: the first free one from 8770.", min=0, max=65535)
+    ] = None
 
 
 main = command(DriveSettings, "ami_ros.app.drive_run:drive")

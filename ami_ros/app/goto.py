@@ -30,7 +30,7 @@ def main(
 
     The stack must run in the same ROS domain, started by ami drive or ros2 launch.
 
-    Exit code: 0 reached, 1 gave up, 2 no stack or no such goal, 3 rejected, 4 out of time, 5 the planner died, 130
+    Exit code: 0 reached, 1 gave up, 2 no stack or no such file, 3 rejected, 4 out of time, 5 the planner died, 130
     cancelled.
     """
     from ami_ros.app.domain import domain_in_environment

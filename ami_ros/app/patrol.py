@@ -20,7 +20,7 @@ def main(
 ) -> int:
     """Visit places one after the other. Ctrl-C stops the robot.
 
-    Exit code: 0 reached all, 1 missed some, 2 no stack or no such goal, 3 rejected, 4 out of time, 5 the stack died,
+    Exit code: 0 reached all, 1 missed some, 2 no stack or no such file, 3 rejected, 4 out of time, 5 the stack died,
     130 cancelled.
     """
     from ami_ros.app.domain import domain_in_environment

@@ -14,7 +14,9 @@ def main(
     robot: Annotated[
         str, typer.Option(help="Robot in config/robots, or its file, if its topics have unusual names.")
     ] = "",
-    port: Annotated[int | None, typer.Option(help="Port of the page. Default: the first free one from 8770.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port of the page. Default: the first free one from 8770.", min=0, max=65535)
+    ] = None,
 ) -> int:
     """Show a recorded run on the page of ami console, until Ctrl-C. Nothing runs, and nothing is sent to a robot.
 
