@@ -59,6 +59,7 @@ class Scene:
     gate_guarantee: str = ""
     gate_zone: str = ""
     stopped: bool = False  # by an emergency stop
+    recording: bool = False  # it is a recorded run, and there is no robot to stop
     stack: str = ""
     stack_well: bool = True
     command: tuple[float, ...] = ()  # sent to the robot [m/s, rad/s]
@@ -141,7 +142,7 @@ class Scene:
             } if current else None,
             "gate": {"words": self.gate_words, "level": self.gate_level, "guarantee": self.gate_guarantee,
                      "zone": self.gate_zone},
-            "stopped": self.stopped, "stack": self.stack, "stack_well": self.stack_well,
+            "stopped": self.stopped, "recording": self.recording, "stack": self.stack, "stack_well": self.stack_well,
             "command": rounded(self.command) if self.command else None,
             "rate": rounded(self.rate), "age": rounded(self.age), "energy": rounded(self.energy),
             "surprise": rounded(self.surprise), "surprise_threshold": rounded(self.surprise_threshold),

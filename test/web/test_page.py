@@ -352,6 +352,14 @@ def test_what_it_does_is_in_words_without_names_for_programs(bench: Bench, show:
         page.wait(f"document.getElementById('doing').textContent === '{shown}'")
 
 
+def test_a_recording_is_called_one_and_has_nothing_to_stop(bench: Bench, show: Callable[..., Page]) -> None:
+    page = show()
+    assert not page.eval("document.getElementById('stopbar').hidden")
+    bench.scene.recording = True
+    page.wait("document.getElementById('state').textContent === 'a recording'")
+    assert page.eval("document.getElementById('stopbar').hidden")
+
+
 def test_colours_of_words_have_contrast(show: Callable[..., Page]) -> None:
     """WCAG 2.1, 1.4.3: 4.5 to 1."""
     for dark in (False, True):

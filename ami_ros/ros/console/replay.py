@@ -58,6 +58,7 @@ class Replay:
     def __init__(self, bag: Path, scene: Scene, names: Mapping[str, str]) -> None:
         self._listener = Listener(None, scene)
         self._scene = scene
+        scene.recording = True
         self._bag = BagReader(bag)
         self._topics: dict[str, str] = {}  # of the bag -> of the listener
         for topic, about in self._bag.topics.items():

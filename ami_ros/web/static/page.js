@@ -41,7 +41,8 @@ const capital = words => words ? words[0].toUpperCase() + words.slice(1) : "";
 
 function showState(state) {
   const mission = state.mission;
-  const chip = state.stopped ? ["stopped", "bad"] : !state.alive ? ["no stack heard", "bad"] : !state.stack_well ? ["starting", "warn"]
+  $("stopbar").hidden = Boolean(state.recording);
+  const chip = state.recording ? ["a recording", "warn"] : state.stopped ? ["stopped", "bad"] : !state.alive ? ["no stack heard", "bad"] : !state.stack_well ? ["starting", "warn"]
     : state.by_hand ? ["driven by hand", "go"] : [STATES[state.planner] || state.planner || "waiting", TONES[state.planner] || ""];
   $("state").textContent = chip[0]; $("state").dataset.tone = chip[1];
   $("located").innerHTML = "";
