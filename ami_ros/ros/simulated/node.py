@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
+from geometry_msgs.msg import PoseStamped, TransformStamped, Twist, TwistStamped
 from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, LaserScan
@@ -20,18 +20,19 @@ from ami_ros.commands import Command
 from ami_ros.config import parameter
 from ami_ros.errors import AmiError
 from ami_ros.images import encode_png
-from ami_ros.robots.description import DEFAULT
+from ami_ros.robots.description import DEFAULT, RobotDescription
 from ami_ros.robots.sensors import Sensor
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.sensors.mounts import sensor_frames
 from ami_ros.ros.sensors.scanner import TF_STATIC
-from ami_ros.ros.sensors.tf import TFMessage, send_transform, tf_publisher
+from ami_ros.ros.sensors.tf import TFMessage, send_transform, tf_publisher, transform_message
 from ami_ros.ros.simulated.loop import MAX_LAG, SimulationLoop
 from ami_ros.simulation.gazebo.robot_urdf import robot_urdf
 from ami_ros.simulation.noise import noise_of
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation, Robot, simulated
+from ami_ros.simulation.robot_model import WHEEL_RADIUS, wheel_places
 
 WORLD_FRAME = "world"
 
@@ -61,6 +62,19 @@ class RobotParameters:
 
 
 ParametersT = TypeVar("ParametersT", bound=RobotParameters)
+
+
+def wheel_frames(robot: RobotDescription, stamp: Any) -> list[TransformStamped]:
+    """Where the wheels of `robot_description` are.
+
+    They do not turn there. RViz shows an error for a robot that lacks the frame of a link.
+    """
+    header, found = conversions.header_at(stamp, robot.frames.base), []
+    for name, (x, y) in wheel_places(robot.drive).items():
+        pose = conversions.pose_to_message((x, y, 0.0))
+        pose.position.z = WHEEL_RADIUS
+        found.append(transform_message(header, name, pose))
+    return found
 
 
 class RobotNode(AmiNode[ParametersT]):
@@ -154,7 +168,8 @@ class RobotNode(AmiNode[ParametersT]):
             self._depth.publish(conversions.depth_to_message(depth, header, sensor.encoding))
             self._depth_info.publish(conversions.camera_info_message(sensor, header))
         if self._mounts is not None:
-            self._mounts.publish(TFMessage(transforms=sensor_frames(self.description, stamp)))
+            frames = [*sensor_frames(self.description, stamp), *wheel_frames(self.description, stamp)]
+            self._mounts.publish(TFMessage(transforms=frames))
             self._mounts = None  # latched
         if self._urdf is not None:
             self._urdf.publish(String(data=robot_urdf(self.description)))

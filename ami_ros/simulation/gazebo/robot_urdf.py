@@ -59,6 +59,8 @@ def _add_cylinder(
     link: Element, tag: str, place: Sequence[float], turn: Sequence[float], radius: float, length: float
 ) -> None:
     part = ElementTree.SubElement(link, tag)
+    if tag == "visual":  # RViz paints in red what has no material
+        ElementTree.SubElement(ElementTree.SubElement(part, "material", name="grey"), "color", rgba="0.6 0.6 0.65 1")
     _place(part, place, turn)
     shape = ElementTree.SubElement(part, "geometry")
     ElementTree.SubElement(shape, "cylinder", radius=text(radius), length=text(length))

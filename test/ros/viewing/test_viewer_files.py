@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
+from builtin_interfaces.msg import Time
 
+from ami_ros.robots.description import load_robot
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.node.bus import message_type
+from ami_ros.ros.sensors.mounts import sensor_frames
+from ami_ros.ros.simulated.node import wheel_frames
 from ami_ros.share import share
+from ami_ros.simulation.gazebo.robot_urdf import robot_urdf
 
 PUBLISHED = {
     name.replace("~/", f"{node}/"): kind for node, i in INTERFACES.items() for name, kind in i.publishes.items()
@@ -45,6 +51,21 @@ def test_rviz_s_displays_get_what_they_take() -> None:
         shown.add(topic)
     assert shown >= {"map", "scan", "plan", "places", "imagined", "people", "goal", "robot_description", "footprint"}
     assert {tool["Topic"]["Value"] for tool in manager["Tools"] if "Topic" in tool} == {"initialpose", "goal_pose"}
+
+
+def test_rviz_needs_no_plugin_that_it_does_not_bring() -> None:
+    """It ends at a topic of CompressedImage where compressed_image_transport is not installed."""
+    displays = yaml.safe_load(share("rviz", "ami_ros.rviz").read_text())["Visualization Manager"]["Displays"]
+    assert not [d["Name"] for d in displays if d.get("Topic", {}).get("Value", "").endswith("/compressed")]
+
+
+@pytest.mark.parametrize("name", ["ami_bot", "ackermann", "ami_bot_omnidirectional", "turtlebot4"])
+def test_each_link_of_a_simulated_robot_has_a_frame(name: str) -> None:
+    """RViz shows an error for a robot that lacks one."""
+    robot = load_robot(name)
+    links = {link.get("name") for link in ElementTree.fromstring(robot_urdf(robot)).iter("link")}
+    frames = [*sensor_frames(robot, Time()), *wheel_frames(robot, Time())]
+    assert links == {robot.frames.base, *(frame.child_frame_id for frame in frames)}
 
 
 LAYOUT: dict[str, Any] = json.loads(share("foxglove", "ami_ros.json").read_text())
