@@ -148,7 +148,7 @@ class FoxgloveServer:
             self._unknown.add(topic)
             self._node.get_logger().warning(f"{topic} is not shown: {error}")
             return
-        schema = self._sdk.Schema(name=type_name, encoding=SCHEMA, data=text.encode())
+        schema = self._sdk.Schema(name=type_name, encoding=SCHEMA, data=_with_defaults(text).encode())
         channel = self._sdk.Channel(topic, schema=schema, message_encoding=ENCODING, context=self._context)
         self._channels[topic] = channel, type_name
 
@@ -176,6 +176,13 @@ class FoxgloveServer:
             return
         self._node.get_logger().info(f"a viewer sent {topic}")
         self._out[topic].publish(message)
+
+
+def _with_defaults(text: str) -> str:
+    """As ROS 2 defines it, which Lichtblick compares: rosbags leaves out the default values of a Quaternion."""
+    bare = "MSG: geometry_msgs/Quaternion\n" + "".join(f"float64 {axis}\n" for axis in "xyzw")
+    full = "MSG: geometry_msgs/Quaternion\n" + "".join(f"float64 {axis} {int(axis == 'w')}\n" for axis in "xyzw")
+    return text.replace(bare, full)
 
 
 class _Listener:

@@ -87,6 +87,8 @@ def test_a_viewer_sees_messages_as_they_are_latched_ones_too(ros: RosPeer, serve
         channel = viewer.channels["/latent"]
         assert (channel["schemaName"], channel["encoding"]) == ("ami_interfaces/msg/Latent", "cdr")
         assert "MSG: std_msgs/Header" in channel["schema"]
+        goal = viewer.channels["/goal_pose"]["schema"]
+        assert "float64 z 0\nfloat64 w 1\n" in goal, "Lichtblick shows an error where a definition is not ROS's own"
         viewer.look("/map", 1)
         ros.spin_until(lambda: viewer.heard, what="the map")
         late.look("/map", 5)
