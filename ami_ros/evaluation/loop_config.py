@@ -9,7 +9,7 @@ from ami_ros.config import from_mapping, to_mapping, with_settings
 from ami_ros.parts.config import AgentConfig
 from ami_ros.parts.timing import Timing
 from ami_ros.planning.navigator_config import NavigatorConfig
-from ami_ros.robots.derived import navigator_settings, safety_settings, tracks
+from ami_ros.robots.derived import measures, navigator_settings, safety_settings
 from ami_ros.robots.description import RobotDescription
 from ami_ros.safety.config import SafetyConfig
 
@@ -30,7 +30,7 @@ class LoopConfig:
         values, own = to_mapping(self.agent.navigator), navigator_settings(robot)
         for group, settings in own.items():
             values[group] |= settings
-        agent = replace(self.agent, navigator=from_mapping(NavigatorConfig, values), tracks=tracks(robot))
+        agent = replace(self.agent, navigator=from_mapping(NavigatorConfig, values), tracks=measures(robot))
         return replace(self, agent=agent, safety=safety)
 
     def navigating(self, navigator: NavigatorConfig) -> LoopConfig:

@@ -35,6 +35,7 @@ def safety_settings(robot: RobotDescription) -> dict[str, Any]:
         "robot_radius": robot.shape.radius,
         **to_mapping(braking),
         **({"footprint": outline} if outline else {}),
+        **({} if measures(robot) else {"measured": False}),
     }
 
 
@@ -65,8 +66,8 @@ def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
     }
 
 
-def tracks(robot: RobotDescription) -> bool:
-    """Whether its scans tell what moves: those that are guessed from pictures do not."""
+def measures(robot: RobotDescription) -> bool:
+    """Whether a sensor measures its scans. Those that are guessed from pictures do not tell what moves."""
     return robot.laser is None or not robot.laser.from_camera
 
 
@@ -147,7 +148,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
             **scanner,
             **sits,
             "frames": to_mapping(frames),
-            "tracks": tracks(robot),
+            "tracks": measures(robot),
             "navigator": navigator_settings(robot),
         },
         "mission": {**scanner, "frames": to_mapping(frames), **exploration},

@@ -42,6 +42,7 @@ class SafetyConfig:
     silence_timeout: float = 1.0  # [s] of steady time without commands, or scans, until it stands, whatever the clock
     clock_timeout: float = 0.4  # [s] of steady time for which the node's clock may stand still until the robot does
     require_scan: bool = True  # stop without a fresh scan; false: drive blind
+    measured: bool = True  # a sensor measures scans; false: guessed from pictures, and may change little with motion
     robot_radius: float = 0.18  # [m] of the smallest circle around base_link that holds the robot
     footprint: tuple[float, ...] = ()  # x1, y1, x2, y2, ... [m] of a convex outline around base_link; empty: the circle
     margin: float = 0.03  # [m] kept free beyond the outline; larger than the errors of scan and odometry

@@ -83,7 +83,7 @@ class SafetyGate:
 
     def _forget(self) -> None:
         self._motion, self._around = Motion(self._start), Surroundings(self._start, self._footprint)
-        self._liveness = Liveness()
+        self._liveness = Liveness(self._start.measured)
         self._laser, self._others = Observations({}), Observations(self._sources)
         self._passed: dict[str, PassedOver] = {}  # by source: what went under or beside its view
         sees = self._around, self._others, self.keep_out
@@ -255,7 +255,7 @@ class SafetyGate:
 
     def release(self) -> None:
         """Ends an emergency stop, and doubt whether the laser lives; commands from before do not come back."""
-        self.emergency, self._command, self._liveness = False, None, Liveness()
+        self.emergency, self._command, self._liveness = False, None, Liveness(self._start.measured)
 
     def output(self, now: float, steady: float = 0.0) -> SafetyOutput:
         """The command to send now; call it at a fixed rate."""

@@ -4,6 +4,8 @@ A driver that hangs sends old scans with new stamps: one, several in turn, or wi
 find that out. Does a scan repeat an earlier one to the last bit? And does it look like an earlier one where the way
 driven since should have changed it? Where several lasers are merged into one scan, one of them may hang alone. So each
 part of the view is asked as well whether it repeats an earlier one to the last bit.
+
+Scans that a network guesses from pictures err by more than a short way changes them. Of them only the first is asked.
 """
 
 from __future__ import annotations
@@ -30,9 +32,14 @@ PROOF = 0.15  # [m] of way over which they do: a turn of 0.3 rad, more than seve
 
 
 class Liveness:
-    """Remembers scans that were believed, and compares the next ones with them."""
+    """Remembers scans that were believed, and compares the next ones with them.
 
-    def __init__(self) -> None:
+    Args:
+        measured: whether a sensor measures the scans, so that they change as the way says.
+    """
+
+    def __init__(self, measured: bool = True) -> None:
+        self._measured = measured
         self._exact: OrderedDict[bytes, tuple[Array, float]] = OrderedDict()  # ranges -> first pose (3,), and doubt [m]
         self._kept: deque[Reference] = deque(maxlen=KEPT)
         self._pose: Array = np.zeros(3)  # of the robot, without drift while standing
@@ -72,7 +79,7 @@ class Liveness:
         elif self._turned > TURNED:
             return problem or "scans were not of now; a turn on the spot shows whether they are again"
         elif problem:
-            if self._doubted is None and stamp - self._believed > LASTS:
+            if self._measured and self._doubted is None and stamp - self._believed > LASTS:
                 self._doubted, self._proof = seen.pose, None
             return problem
         self._doubted, self._turned, self._believed = None, 0.0, stamp
@@ -87,7 +94,7 @@ class Liveness:
             self._exact.popitem(last=False)
         if (np.abs(relative(first, pose)) > MOVED + unsure + seen.unsure).any():
             return "the scan repeats one from before the robot moved, to the last bit; does its driver hang?"
-        if changes.are_none():
+        if self._measured and changes.are_none():
             return "the scan looks like one from before the robot moved; does its driver hang, or do the wheels slip?"
         return ""
 

@@ -130,6 +130,7 @@ def test_the_clock_cannot_be_changed_under_way(bench: Callable[..., Bench]) -> N
         ("gate.scan_timeout", 0.1),
         ("gate.reaction", 0.01),
         ("gate.require_scan", False),
+        ("gate.measured", False),
         ("gate.robot_radius", 0.01),
         ("gate.memory", 30.0),
         ("rate", 1.0),

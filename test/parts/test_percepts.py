@@ -7,7 +7,7 @@ import numpy as np
 from ami_ros.commands import STILL
 from ami_ros.parts.perceiver import LatentFrame
 from ami_ros.parts.percepts import Percepts
-from ami_ros.robots.derived import tracks
+from ami_ros.robots.derived import measures
 from ami_ros.robots.description import load_robot
 from ami_ros.scan import Scan
 
@@ -62,7 +62,7 @@ def test_errors_of_scans_that_are_guessed_from_pictures_are_nobody_who_moves() -
     """A robot without a laser explored a tenth of a home: it waited for people who were errors of its scans."""
 
     def seen(robot: str) -> int:
-        percepts, count = Percepts(tracks(load_robot(robot))), 0
+        percepts, count = Percepts(measures(load_robot(robot))), 0
         for k in range(100):
             stamp, guessed = 0.1 * k, front(0.0, 1.0)
             guessed.ranges[10 + k // 4 % 9 : 14 + k // 4 % 9] = 0.7  # a dent that goes along the wall

@@ -152,6 +152,18 @@ def test_a_robot_that_was_carried_elsewhere_believes_what_it_sees_there() -> Non
         assert laser.doubt(scan_of(5.0 - 0.02 * k, 0.003, k), at(0.02 * k), (0.2, 0.0, 0.0), 0.1 * k) == ""
 
 
+def test_guessed_scans_that_change_less_than_the_way_says_are_believed_but_none_that_repeats() -> None:
+    """Of a picture, half of the distances err by 9 % or more, and alike from one picture to the next."""
+    guessed, measuring = Liveness(measured=False), Liveness()
+    steps = [(scan_of(1.5, 0.002, k), at(0.03 * k), (0.3, 0.0, 0.0), 0.1 * k) for k in range(8)]
+    assert [guessed.doubt(*step) for step in steps] == [""] * len(steps)
+    assert any(measuring.doubt(*step) for step in steps)
+    old, later = steps[-1][0], 0.1 * np.arange(8, 20)
+    assert all("to the last bit" in guessed.doubt(old, at(0.3 * t), (0.3, 0.0, 0.0), t) for t in later)
+    turned = at(0.6, 0.3)
+    assert guessed.doubt(scan_of(1.0, 0.002, 9), turned, (0.3, 0.0, 0.0), 2.1) == "", "the camera's driver is back"
+
+
 def test_a_scan_of_other_beams_and_one_that_sees_nothing_are_not_compared() -> None:
     laser, empty = Liveness(), Scan(np.full(120, np.inf, np.float32), -1.0, 0.02, max_range=8.0)
     for k in range(10):
