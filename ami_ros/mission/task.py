@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
@@ -87,6 +88,7 @@ class WorldState:
     things: MovingThings | None = None  # what moves, where somebody tells of this moment
     speed: float = 0.0  # [m/s] ahead
     keep_out: Mask | None = None  # where the robot must not go, in the map frame
+    place_ids: NDArray[np.int64] | None = None  # (n,) of `places`
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ class MemoryPart(Part):
                 return
             self._shown = self.memory.map.revision
             places = self.memory.places()
-            known = Known(places.poses, places, self.memory.map.graph.edges.columns.copy())
+            known = Known(places.poses, places.ids, places, self.memory.map.graph.edges.columns.copy())
             circles = self.memory.keep_away()
         now = self.bus.now()
         self.bus.give(PLACES, now, known)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ami_ros.commands import STILL
 from ami_ros.geometry import Array
 from ami_ros.mission.mission_file import MissionFile
@@ -67,6 +70,7 @@ class MissionPart(Part):
         self.routes = Routes(bus, route_timeout)
         self.runner = TaskRunner(legs, self.routes, file, bus.steady, silence, patience)
         self.places: Array | None = None  # (n, 3) in the map frame
+        self._place_ids: NDArray[np.int64] | None = None  # (n,) of them
         self.keep_out: Mask | None = None  # in the map frame
         self.doubts = PlaceDoubts()  # for as long as the process lives
         self._battery: float | None = None
@@ -91,7 +95,7 @@ class MissionPart(Part):
         self._things = things
 
     def on_place_graph(self, stamp: float, known: Known) -> None:
-        self.places = known.poses
+        self.places, self._place_ids = known.poses, known.ids
 
     def on_battery_state(self, stamp: float, charge: float) -> None:
         """NaN where the robot does not know."""
@@ -116,7 +120,17 @@ class MissionPart(Part):
         pose, velocity = motion or (None, STILL)
         things = usable(self._things, seen_at)
         return WorldState(
-            now, pose, scan, location, self.places, self._battery, self.doubts, things, velocity[0], self.keep_out
+            now,
+            pose,
+            scan,
+            location,
+            self.places,
+            self._battery,
+            self.doubts,
+            things,
+            velocity[0],
+            self.keep_out,
+            self._place_ids,
         )
 
     def tick(self) -> None:

@@ -77,6 +77,7 @@ class Known(NamedTuple):
     """What memory knows, as others see it."""
 
     poses: Array  # (n, 3) of all places in the map
+    ids: NDArray[np.int64]  # (n,) of them
     places: Places | None = None  # more of them, for who shows them
     edges: NDArray[np.void] | None = None  # (m,) with the fields of `WAYS`
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ami_ros.geometry import Array
-from ami_ros.mission.drawing import AGAIN, STANDING, Drawing
+from ami_ros.mission.drawing import AGAIN, STANDING, Anchors, Drawing
 from ami_ros.moving.things import Kind, MovingThing, MovingThings
 from ami_ros.scan import Scan
 from harness.scans import scan_of_points
@@ -81,3 +81,28 @@ def test_a_jump_of_the_belief_begins_anew() -> None:
     drawing = stood(1.0)
     drawing.draw(1.5, np.array([5.0, 0.0, 0.0]), HERE, NOBODY, None)
     assert drawing.grid is not None and (odds(drawing, LEGS) <= 0.0).all()
+
+
+def off_the_wall(drawing: Drawing) -> float:
+    """How far [m] what is drawn as standing is from y = 1 at most."""
+    assert drawing.grid is not None
+    stands = drawing.grid.points(np.argwhere(drawing.grid.odds > 0.5))
+    assert len(stands) > 50
+    return float(np.abs(stands[:, 1] - 1.0).max())
+
+
+def test_after_a_jump_what_was_drawn_is_where_its_places_are_now() -> None:
+    """A loop is closed: memory moves its places, the last ones farthest, and tells where they are a moment later."""
+    wall = np.column_stack([np.linspace(0.0, 10.0, 300), np.full(300, 1.0)])
+    drawing, truths = Drawing(), np.column_stack([np.arange(6.0), np.zeros((6, 2))])
+    ids, bent = np.arange(1, 7), truths + np.column_stack([np.zeros(6), 0.2 * np.arange(6), np.zeros(6)])
+    for k, (pose, true) in enumerate(zip(bent, truths, strict=True)):
+        seen = scan_of_points(wall - true[:2])
+        drawing.draw(float(k), pose, true, seen, None, Anchors(k + 1, ids[: k + 1], bent[: k + 1]))
+    assert off_the_wall(drawing) > 0.5
+    told = Anchors(6, ids, bent)
+    drawing.draw(6.0, truths[-1], truths[-1], scan_of_points(wall - truths[-1][:2]), None, told)
+    assert drawing.is_drawn_anew and drawing.grid is None
+    told = Anchors(6, ids, truths)
+    drawing.draw(6.2, truths[-1], truths[-1], scan_of_points(wall - truths[-1][:2]), None, told)
+    assert not drawing.is_drawn_anew and off_the_wall(drawing) < 0.1

@@ -23,7 +23,8 @@ Read = Callable[[Any], Any]  # a message -> its value; None: it says nothing to 
 
 
 def _places(message: PlaceGraph) -> Known:
-    return Known(np.column_stack([message.x, message.y, message.yaw]).astype(np.float64))
+    poses = np.column_stack([message.x, message.y, message.yaw]).astype(np.float64)
+    return Known(poses, np.array(message.ids, np.int64))
 
 
 READS: Mapping[str, Read] = {
