@@ -44,6 +44,11 @@ def test_the_simulated_robot_is_what_the_defaults_of_gate_and_planner_are_for() 
     assert plain.max_linear <= kinematics.max_linear
 
 
+@pytest.mark.parametrize(("robot", "measured"), [("ami_bot", True), ("realsense", True), ("ami_bot_camera", False)])
+def test_the_gate_is_told_that_scans_are_guessed_from_pictures(robot: str, measured: bool) -> None:
+    assert from_mapping(SafetyConfig, safety_settings(load_robot(robot))).measured == measured
+
+
 def test_a_fast_robot_has_the_general_model_looks_farther_ahead_and_plans_with_its_brakes() -> None:
     robot, usual = load_robot("ami_bot_fast"), load_robot("ami_bot")
     assert shipped_model(robot) == "general"
