@@ -17,6 +17,7 @@ from ami_ros.geometry import Array, transform_points
 from ami_ros.moving.config import TrackerConfig
 from ami_ros.moving.recent_scans import RecentScans, looked
 from ami_ros.moving.segments import Segments, ends_of, segments_of
+from ami_ros.moving.standing_spots import StandingSpots
 from ami_ros.moving.things import MOST_THINGS, Kind, MovingThing, MovingThings
 from ami_ros.moving.tracks import Tracks
 from ami_ros.scan import Scan, is_full_turn, moved
@@ -35,7 +36,7 @@ class Tracker:
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self.config = config or TrackerConfig()
-        self._tracks, self._recent = Tracks(), RecentScans(self.config)
+        self._tracks, self._recent, self._spots = Tracks(), RecentScans(self.config), StandingSpots()
         self._stamp, self._next = -math.inf, 1
         self._scanner = np.zeros(2)
         self._owned: tuple[Array, NDArray[np.int64]] = (np.zeros((0, 2)), np.zeros(0, np.int64))  # by whom
@@ -44,6 +45,7 @@ class Tracker:
         """Forgets all, as where odometry begins anew."""
         self._tracks = Tracks()
         self._recent.clear()
+        self._spots.clear()
         self._stamp = -math.inf
 
     def take(self, stamp: float, scan: Scan, pose: Array) -> MovingThings:
@@ -66,12 +68,16 @@ class Tracker:
         self._recent.go(pose, elapsed)
         ends = ends_of(seen, self.config)
         free, still = self._recent.compare(stamp, ends.points)
+        stood = self._spots.stood(ends.points).astype(np.float64)
+        self._spots.add(stamp, ends.points)
         segments = segments_of(ends, _smoothed(still), is_full_turn(scan), self.config)
         if self._odometry_was_off(segments, free):
             self._recent.clear()
+            self._spots.clear()
             free, still = np.zeros_like(free), np.zeros_like(still)
         if not math.isinf(elapsed):
-            self._follow(stamp, min(elapsed, 0.5), segments, segments.mean(free), segments.mean(still))
+            shares = (segments.mean(share) for share in (free, still, stood))
+            self._follow(stamp, min(elapsed, 0.5), segments, *shares)
             self._judge_places(stamp, elapsed, seen)
         self._recent.add(stamp, seen)
         return self._report(pose)
@@ -80,7 +86,9 @@ class Tracker:
         wall = (segments.width > self.config.wall)[segments.of]
         return bool(wall.sum() >= WALL_POINTS and free[segments.order][wall].mean() > WALL_MOVES)
 
-    def _follow(self, stamp: float, elapsed: float, segments: Segments, free: Array, still: Array) -> None:
+    def _follow(
+        self, stamp: float, elapsed: float, segments: Segments, free: Array, still: Array, stood: Array
+    ) -> None:  # fmt: skip
         """Predicts, gives each track its segments, begins tracks of those that have none."""
         config, tracks = self.config, self._tracks
         tracks.predict(elapsed, config)
@@ -91,6 +99,9 @@ class Tracker:
         owner = np.full(len(thing), -1)
         near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], still[thing] > 0.5)
         owner[thing] = np.where(near, owner[thing], -1)
+        # Where something thin stands nothing moves, but who has come from elsewhere and passes it.
+        thin = (stood > 0.5) & ~((owner >= 0) & np.append(tracks.comes > config.passes, False)[owner])
+        free, still = np.where(thin, 0.0, free), np.where(thin, 1.0, still)
         # What one beam too few met may be the leg of a table that beams missed before, until it has come along.
         counts = clear if not len(tracks) else clear | (tracks.came > config.step)[owner]
         self._measure(stamp, elapsed, segments, owner, free, still, counts)

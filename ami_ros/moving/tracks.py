@@ -53,6 +53,12 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.id)
 
+    @property
+    def comes(self) -> Array:
+        """(n,) from how far off each has come within the time of its trail [m]."""
+        way = np.hypot(*(self.trail - self.surface[:, None]).transpose(2, 0, 1))
+        return np.nan_to_num(way, nan=0.0).max(1, initial=0.0)
+
     def keep(self, which: NDArray[np.bool_]) -> None:
         """Drops all others."""
         if not which.all():

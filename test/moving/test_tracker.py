@@ -162,7 +162,12 @@ def test_nothing_moves_in_a_room_that_stands_still() -> None:
 
 @pytest.mark.parametrize(
     ("world", "robot", "share"),
-    [("home", "turtlebot4", 0.0), ("building:ward:3", "turtlebot3_burger", 0.0), ("building:1", "ami_bot", 0.05)],
+    [
+        ("home", "turtlebot4", 0.0),
+        ("building:ward:3", "turtlebot3_burger", 0.0),
+        ("building:1", "ami_bot", 0.05),
+        ("building:school:300004", "ami_bot", 0.15),
+    ],
 )
 def test_nothing_moves_in_buildings_that_stand_still(world: str, robot: str, share: float) -> None:
     """By odometry that drifts, and lasers that err. Of 72 beams one may miss the leg of a chair now and then."""
