@@ -13,6 +13,7 @@ from ami_ros.geometry import Array
 
 CELL = 0.1  # [m]
 STOOD = 1.2  # [s] from first to last return; a foot stands for 62 % of a stride (Perry and Burnfield 2010), slow: 1 s
+PAUSE = 0.6  # [s] between two returns at most, until it is known to stand: later comes the next walker
 REMEMBERED = 20.0  # [s] since the last return; longer: odometry has drifted by a cell
 STRIDE = 1 << 20  # of the numbers of cells
 AROUND = np.array([i * STRIDE + j for i in (-1, 0, 1) for j in (-1, 0, 1)])
@@ -30,9 +31,10 @@ class StandingSpots:
         self._first = self._last = np.zeros(0)  # (n,) [s]
 
     def add(self, stamp: float, points: Array) -> None:
-        """A scan met `points` (n, 2) in odom [m]; without pauses of more than REMEMBERED they count as one stay."""
+        """A scan met `points` (n, 2) in odom [m]."""
         met = np.unique(_numbers(points))
-        recent = stamp - self._last < REMEMBERED
+        stands = self._last - self._first > STOOD
+        recent = stamp - self._last < np.where(stands, REMEMBERED, PAUSE)
         cells, first, last = self._cells[recent], self._first[recent], self._last[recent]
         again = np.isin(cells, met, assume_unique=True)
         new = np.setdiff1d(met, cells[again], assume_unique=True)

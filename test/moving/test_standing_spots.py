@@ -12,7 +12,7 @@ ELSEWHERE = np.array([[5.0, 5.0]])
 
 def test_what_is_met_now_and_then_from_one_spot_stands_there() -> None:
     spots = StandingSpots()
-    for stamp in (0.0, 0.5, 0.6):
+    for stamp in (0.0, 0.5, 0.6, 1.1):
         spots.add(stamp, LEG)
         assert not spots.stood(LEG).any(), "a foot stands as long"
     spots.add(STOOD + 0.1, LEG)
@@ -26,6 +26,14 @@ def test_a_walker_stands_nowhere() -> None:
         foot = np.array([[0.5 * np.floor((stamp + 0.01) / 0.8), 0.1]])
         spots.add(float(stamp), foot)
         assert not spots.stood(foot).any()
+
+
+def test_walkers_who_pass_one_after_another_stand_nowhere() -> None:
+    spots = StandingSpots()
+    for passing in (0.0, 2.0, 4.0, 7.0, 9.0):
+        for stamp in np.arange(passing, passing + 0.8, 0.1):
+            spots.add(float(stamp), LEG)
+            assert not spots.stood(LEG).any()
 
 
 def test_what_was_not_met_for_long_is_forgotten() -> None:

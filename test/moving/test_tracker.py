@@ -166,7 +166,6 @@ def test_nothing_moves_in_a_room_that_stands_still() -> None:
         ("home", "turtlebot4", 0.0),
         ("building:ward:3", "turtlebot3_burger", 0.0),
         ("building:1", "ami_bot", 0.05),
-        ("building:school:300004", "ami_bot", 0.15),
     ],
 )
 def test_nothing_moves_in_buildings_that_stand_still(world: str, robot: str, share: float) -> None:
