@@ -30,7 +30,6 @@ from ami_ros.planning.scan_geometry import free_range, roomiest
 
 TURNS = 3  # legs of one look around: each a turn that is not far enough for the other way to be shorter
 AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
-STOPPED = 0.1  # [m] before a robot that stands still on its way, where it is taken that something stands
 ASIDE = 0.04  # [m] of room on either side of where a lost robot drives on
 
 
@@ -62,7 +61,6 @@ class Exploration:
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
         self._turns: list[Array] = []  # (3,) each, in odom: what is left of looking round, that under way first
         self._said = False  # that the model has no ensemble
-        self._pose: Array | None = None  # (3,) in the map frame, where it was last known to be
         self._stamp: float | None = None
         self._lost_since: float | None = None
 
@@ -86,7 +84,7 @@ class Exploration:
             self.revision += 1
         if self.phase is Phase.RETURNING:
             return self._return()
-        pose = self._pose = pose_in_map(location, state.odometry)
+        pose = pose_in_map(location, state.odometry)
         self._drawing.draw(state.stamp, pose, state.odometry, state.scan, state.things, _anchors(state))
         if self._turns and (turning := self._turn_on(state.odometry)) is not None:
             return turning
@@ -110,8 +108,6 @@ class Exploration:
             return
         if not succeeded and self._target is not None:
             self._unexplored.not_reached(self._target, self._gap)
-            if self._gap is None and (stopped := self._stopped_at()) is not None:
-                self._unexplored.not_through(stopped)
         if not succeeded:
             self._turns.clear()
         self._target = None
@@ -189,16 +185,6 @@ class Exploration:
         self.legs += 1
         self.message = reason
         return Step(Leg(self.legs, destination, allowance, reason))
-
-    def _stopped_at(self) -> Array | None:
-        """Where (2,) it stood still on the way to its target, a little ahead: something stands there that scans do not
-        show. None: it came as near as to the target itself."""
-        if self._pose is None or self._target is None:
-            return None
-        ahead = self._target - self._pose[:2]
-        left = float(np.hypot(*ahead))
-        before = (self.config.robot_radius + STOPPED) / max(left, self.config.apart) * ahead
-        return None if left < self.config.apart else self._pose[:2] + before
 
     def _passes(self, pose: Array) -> bool:
         """Whether it is as good as at the end of its leg, so that the next begins without stopping."""

@@ -45,15 +45,10 @@ class Unexplored:
         return self._passes[0]
 
     def not_reached(self, spot: Array, gap: Array | None = None) -> None:
-        """It did not get to a `spot` (2,), or through a `gap` (2,) on the way there."""
+        """It did not get to a `spot` (2,), or through a `gap` (2,) on the way there; that is tried once more."""
         if gap is None:
             self.vain.append(spot)
-        else:
-            self.not_through(gap)
-
-    def not_through(self, gap: Array) -> None:
-        """It did not get through a `gap` (2,); that is tried once more."""
-        if self._tried and gaps(gap[None], np.stack(self._tried))[0] < SAME_GAP:
+        elif self._tried and gaps(gap[None], np.stack(self._tried))[0] < SAME_GAP:
             self.shut.append(gap)
         else:
             self._tried.append(gap)

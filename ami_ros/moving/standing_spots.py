@@ -33,8 +33,7 @@ class StandingSpots:
     def add(self, stamp: float, points: Array) -> None:
         """A scan met `points` (n, 2) in odom [m]."""
         met = np.unique(_numbers(points))
-        stands = self._last - self._first > STOOD
-        recent = stamp - self._last < np.where(stands, REMEMBERED, PAUSE)
+        recent = stamp - self._last < np.where(self._stands, REMEMBERED, PAUSE)
         cells, first, last = self._cells[recent], self._first[recent], self._last[recent]
         again = np.isin(cells, met, assume_unique=True)
         new = np.setdiff1d(met, cells[again], assume_unique=True)
@@ -46,8 +45,12 @@ class StandingSpots:
 
     def stood(self, points: Array) -> NDArray[np.bool_]:
         """At which of `points` (n, 2) in odom [m], or beside them, something stood until now (n,)."""
-        long = self._cells[self._last - self._first > STOOD]
-        return np.asarray(np.isin(_numbers(points)[:, None] + AROUND, long).any(1))
+        return np.asarray(np.isin(_numbers(points)[:, None] + AROUND, self._cells[self._stands]).any(1))
+
+    @property
+    def _stands(self) -> NDArray[np.bool_]:
+        """In which cells something has stood for long enough (n,)."""
+        return np.asarray(self._last - self._first > STOOD)
 
 
 def _numbers(points: Array) -> NDArray[np.int64]:

@@ -100,7 +100,7 @@ class Tracker:
         near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], still[thing] > 0.5)
         owner[thing] = np.where(near, owner[thing], -1)
         # Where something thin stands nothing moves, but who has come from elsewhere and passes it.
-        thin = (stood > 0.5) & ~((owner >= 0) & np.append(tracks.comes > config.passes, False)[owner])
+        thin = (stood > 0.5) & ~((owner >= 0) & np.append((tracks.from_trail > config.passes).any(1), False)[owner])
         free, still = np.where(thin, 0.0, free), np.where(thin, 1.0, still)
         # What one beam too few met may be the leg of a table that beams missed before, until it has come along.
         counts = clear if not len(tracks) else clear | (tracks.came > config.step)[owner]
@@ -196,7 +196,7 @@ class Tracker:
         here = np.concatenate([tracks.state[:, None, :2], np.nan_to_num(tracks.trail, nan=1e6)], 1)
         places = here.reshape(-1, 2)
         through = looked(scan, places, self._recent.slack, config.depth_share)[0].reshape(len(tracks), -1)
-        left = np.hypot(*(tracks.trail - tracks.surface[:, None]).transpose(2, 0, 1)) > config.step  # NaN: False
+        left = tracks.from_trail > config.step
         # Beams pass beside what one beam met.
         sure = (tracks.width / np.maximum(2 * tracks.spacing, 1e-3)).clip(0.0, 1.0)
         has_left = (through[:, 1:] & left).any(1) & (tracks.seen == stamp)

@@ -54,10 +54,9 @@ class Tracks:
         return len(self.id)
 
     @property
-    def comes(self) -> Array:
-        """(n,) from how far off each has come within the time of its trail [m]."""
-        way = np.hypot(*(self.trail - self.surface[:, None]).transpose(2, 0, 1))
-        return np.nan_to_num(way, nan=0.0).max(1, initial=0.0)
+    def from_trail(self) -> Array:
+        """(n, TRAIL) how far each has come from each point of its trail [m]; 0 before its time."""
+        return np.nan_to_num(np.hypot(*(self.trail - self.surface[:, None]).transpose(2, 0, 1)), nan=0.0)
 
     def keep(self, which: NDArray[np.bool_]) -> None:
         """Drops all others."""

@@ -120,18 +120,9 @@ class MissionPart(Part):
         pose, velocity = motion or (None, STILL)
         things = usable(self._things, seen_at)
         return WorldState(
-            now,
-            pose,
-            scan,
-            location,
-            self.places,
-            self._battery,
-            self.doubts,
-            things,
-            velocity[0],
-            self.keep_out,
+            now, pose, scan, location, self.places, self._battery, self.doubts, things, velocity[0], self.keep_out,
             self._place_ids,
-        )
+        )  # fmt: skip
 
     def tick(self) -> None:
         """Does what is due."""

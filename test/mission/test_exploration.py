@@ -94,22 +94,6 @@ def test_a_leg_that_ends_before_its_spot_is_not_tried_for_ever() -> None:
     assert same.sum(axis=1).max() <= 2
 
 
-def test_where_it_stood_still_twice_on_ground_that_looks_free_it_finds_another_way() -> None:
-    """A chair that no guess of its camera shows, in a passage between two walls."""
-    x = np.linspace(-0.6, 4.0, 110)
-    sides = [np.column_stack([x, np.full(110, side)]) for side in (-0.35, 0.35)]
-    passage = scan_of_points(
-        np.concatenate([*sides, np.column_stack([np.full(30, -0.6), np.linspace(-0.35, 0.35, 30)])])
-    )
-    exploration = Exploration(CONFIG)
-    for k in range(2):
-        leg = leg_of(exploration, state_at(2.0 * k, scan=passage))
-        assert leg.destination.kind == "pose" and leg.destination.pose[0] > CONFIG.known
-        exploration.ended(leg.number, False, 10309, "stuck", 2.0 * k + 1.0)
-    leg_of(exploration, state_at(4.0, scan=passage))
-    assert exploration.phase is Phase.RETURNING, "nothing else is in reach"
-
-
 def test_what_was_seen_and_passed_by_is_driven_to_later_around_the_corner() -> None:
     """An L of free space: at the end of one leg the robot goes back for the other, in legs that lead straight on."""
     exploration = Exploration(CONFIG)
