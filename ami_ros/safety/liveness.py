@@ -42,6 +42,7 @@ class Liveness:
         self._measured = measured
         self._exact: OrderedDict[bytes, tuple[Array, float]] = OrderedDict()  # ranges -> first pose (3,), and doubt [m]
         self._kept: deque[Reference] = deque(maxlen=KEPT)
+        self._accusing: list[Reference] = []  # those of them that the newest scan looks like, though it should not
         self._pose: Array = np.zeros(3)  # of the robot, without drift while standing
         self._last: tuple[Array, float] | None = None  # pose and stamp of the last scan
         self._believed = -math.inf  # stamp of the last scan that was [s]
@@ -94,7 +95,8 @@ class Liveness:
             self._exact.popitem(last=False)
         if (np.abs(relative(first, pose)) > MOVED + unsure + seen.unsure).any():
             return "the scan repeats one from before the robot moved, to the last bit; does its driver hang?"
-        if self._measured and changes.are_none():
+        self._accusing = changes.none_since(self._accusing) if self._measured else []
+        if self._accusing:
             return "the scan looks like one from before the robot moved; does its driver hang, or do the wheels slip?"
         return ""
 

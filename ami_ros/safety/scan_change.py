@@ -54,6 +54,7 @@ class Changes:
     seen: Array  # (m, n)
     weight: Array  # (m, n) [m]; 0: it tells nothing
     is_exact: NDArray[np.bool_]  # (m,) the way is known well enough to tell how much of the change was seen
+    earlier: tuple[Reference, ...] = ()  # the m scans
 
     @classmethod
     def since(cls, earlier: Iterable[Reference], now: Reference) -> Changes:
@@ -72,7 +73,7 @@ class Changes:
         wanted, seen = expected(befores, np.stack(moves)) - ranges, now.ranges - ranges
         size = np.abs(wanted)
         tells = (size > CLEAR) & np.isfinite(seen)
-        return cls(wanted, seen, np.where(tells, np.minimum(size, STRONGEST), 0.0), np.array(exact))
+        return cls(wanted, seen, np.where(tells, np.minimum(size, STRONGEST), 0.0), np.array(exact), befores)
 
     def shares(self) -> Array:
         """How much of each change (m,) was seen: 1 for a laser that lives, 0 for an old scan. NaN: too few beams
@@ -82,14 +83,19 @@ class Changes:
         share = np.divide(self.seen, self.wanted, out=np.full(tells.shape, np.inf), where=tells)
         return np.where(enough, _weighted_medians(share, self.weight), np.nan)
 
-    def are_none(self) -> bool:
-        """Whether the scan shows what one of the earlier did, although the robot has moved far enough to see something
-        else."""
-        for k in np.flatnonzero(np.abs(self.shares()) < STALE):
-            wanted, seen = (np.abs(each[k, self.weight[k] > 0]) for each in (self.wanted, self.seen))
-            if np.median(seen) < STALE * np.median(wanted):
-                return True
-        return False
+    def none_since(self, accusing: Sequence[Reference]) -> list[Reference]:
+        """Those of the earlier scans that this one looks like, although the robot has moved far enough to see something
+        else. One that was `accusing` before stays so until the way is known well enough to tell again."""
+        shares, found = self.shares(), []
+        for k, before in enumerate(self.earlier):
+            if np.isnan(shares[k]):
+                if any(before is each for each in accusing):
+                    found.append(before)
+            elif abs(shares[k]) < STALE:
+                wanted, seen = (np.abs(each[k, self.weight[k] > 0]) for each in (self.wanted, self.seen))
+                if np.median(seen) < STALE * np.median(wanted):
+                    found.append(before)
+        return found
 
 
 class OldSectors:

@@ -82,6 +82,14 @@ def test_a_laser_that_fails_under_way_does_no_harm(
     assert keeps_its_word(drive(Drive(seed, kind, fault, traits=traits, fastest=fastest)))
 
 
+def test_a_scan_that_was_found_old_is_not_believed_because_the_robot_stands_for_a_moment() -> None:
+    """Found by the test above: a hanging laser was noticed, the robot stood, so nobody knew how far it had come since
+    the scans before, the scan was believed again, and so it crept on, until it touched at 0.02 m/s."""
+    still = {"turning": 4.0, "slip": 1.0, "odometry_gain": 1.0, "fault_at": 2.0, "cover_speed": 0.0}
+    traits = {name: low for name, (low, _) in RANGES.items()} | still | {"scan_rate": 8.0, "view": 4.0, "braking": 1.0}
+    assert keeps_its_word(drive(Drive(988011, "differential", "noisy_ring", traits=traits)))
+
+
 @pytest.mark.parametrize("closing", [0.3, 0.5])
 @given(SEEDS, st.sampled_from(KINDS), TRAITS)
 @FEW

@@ -35,6 +35,7 @@ from ami_interfaces.srv import RecallPlaces
 from ami_ros.errors import AmiError
 from ami_ros.images import image_of
 from ami_ros.mission.area import FARTHEST, Corners
+from ami_ros.ros.goals.held_signals import HeldSignals
 from ami_ros.ros.messages.conversions import (
     compressed_message,
     polygon_message,
@@ -99,6 +100,7 @@ class RobotClient:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._clients: list[ActionClient] = []
+        self._signals = HeldSignals()
 
     def __enter__(self) -> RobotClient:
         return self
@@ -187,13 +189,17 @@ class RobotClient:
         Raises:
             AmiError: no node offers the action.
         """
+        with self._signals.held():
+            return self._send(kind, name, goal, tell)
+
+    def _send(self, kind: Any, name: str, goal: Any, tell: Tell | None) -> Outcome:
         client = ActionClient(self.node, kind, name)
         self._clients.append(client)
         deadline = time.monotonic() + ANSWER
         while not client.server_is_ready():
             if time.monotonic() > deadline:
                 raise AmiError(self._nobody(name))
-            self._executor.spin_once(timeout_sec=0.1)
+            self._spin(0.1)
         if self._is_stopped():
             held = "an emergency stop holds, and nothing moves the robot; end it with ./ami stop --release"
             return Outcome(End.REJECTED, held, NavigateToGoal.Result.GOAL_REJECTED)
@@ -237,7 +243,7 @@ class RobotClient:
         ended = handle.get_result_async()
         try:
             while not ended.done():
-                self._executor.spin_once(timeout_sec=0.2)
+                self._spin(0.2)
                 if time.monotonic() - heard[0] > SILENCE:
                     return Outcome(End.LOST, "nothing is heard any more: its node died, or was started again")
         except BaseException as stop:
@@ -253,8 +259,15 @@ class RobotClient:
         return Outcome(End.CANCELED, "cancelled; the robot stands")
 
     def _wait(self, future: Any, patience: float = ANSWER) -> Any:
-        self._executor.spin_until_future_complete(future, patience)
+        deadline = time.monotonic() + patience
+        while not future.done() and time.monotonic() < deadline:
+            self._spin(0.1)
         return future.result() if future.done() else None
+
+    def _spin(self, seconds: float) -> None:
+        """Handles what comes first within some seconds, then a signal if one came."""
+        self._executor.spin_once(timeout_sec=seconds)
+        self._signals.act()
 
     def _is_stopped(self) -> bool:
         """Whether the gate says so. A goal would end as stuck, and memory would take open ways for blocked."""
@@ -262,7 +275,7 @@ class RobotClient:
         listening = self.node.create_subscription(DiagnosticStatus, "safety/status", said.append, LATCHED)
         deadline = time.monotonic() + GATE_WITHIN
         while not said and time.monotonic() < deadline:
-            self._executor.spin_once(timeout_sec=0.05)
+            self._spin(0.05)
         self.node.destroy_subscription(listening)
         return bool(said) and said[-1].message == STOPPED
 
