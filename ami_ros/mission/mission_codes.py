@@ -20,3 +20,4 @@ class Code(IntEnum):
     NOT_LOCALISED = 10329
     BAD_FILE = 10330
     CANCELED = 10331
+    EMERGENCY_STOP = 10332

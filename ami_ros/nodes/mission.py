@@ -215,7 +215,10 @@ class MissionNode(PartNode[MissionParameters]):
             return
         code, message = (Code(suspended.code), str(suspended)) if suspended else (task.code, task.message)
         log = self.get_logger()
-        (log.info if code is Code.NONE else log.warning)(message)
+        if code is Code.NONE:
+            log.info(message)
+        else:
+            log.warning(message)  # a line of its own: rclpy lets none change its severity
         self.runner.task, self.runner.suspended = None, None
         ticket = self._server.current
         if ticket is not None and ticket.prepared is task:

@@ -28,6 +28,7 @@ from ami_ros.parts.ports import (
     ATTENTION,
     CMD_VEL_RAW,
     FIND_ROUTE,
+    GATE,
     KEEP_AWAY,
     LATENT,
     LOCATION,
@@ -45,10 +46,16 @@ from ami_ros.parts.watchdog import Ages, Patience, Verdict
 from ami_ros.places.types import Location
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Decision, Percept, Reading, State
+from ami_ros.safety.output import STOPPED, SafetyOutput
 from ami_ros.scan import Scan
 from ami_ros.world_model.perception import Perception
 
 PAUSE = 0.5  # [s] of steady time without a tick of the control timer after which the robot's clock counts as paused
+
+# A stop that is released must not set the robot off by itself (ISO 13850); who wants it to go on says so.
+HELD = Verdict(
+    STILL, State.FAULT, Code.EMERGENCY_STOP, "an emergency stop: release it, then send the goal again", give_up=True
+)
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,7 @@ class PlannerPart(Part):
         KEEP_AWAY,
         SURPRISE.taken(max_age=SURPRISE_TIMEOUT),
         LATENT,
+        GATE,
     )
     gives: tuple[Port, ...] = (ATTENTION, CMD_VEL_RAW, STATE, THOUGHT, MOVING_THINGS)
     asks = (FIND_ROUTE,)
@@ -139,6 +147,7 @@ class PlannerPart(Part):
         self.driver = Driver(navigator, perception, self.routes)
         self._latent_stamp = self._latent_came = -math.inf
         self._compares: bool | None = None  # what it said last
+        self._stopped = False  # by an emergency stop
         self._ticked = bus.steady()
         self._timer = bus.every(1.0 / config.control_rate, self._control)
         bus.every(PAUSE / 2, self._control_when_paused, steady=True)
@@ -189,6 +198,11 @@ class PlannerPart(Part):
         else:
             self._attend(stamp, False)
             self.bus.give(THOUGHT, stamp, Thought(percept, None, None))
+
+    def on_safety_status(self, stamp: float, output: SafetyOutput) -> None:
+        self._stopped = output.reason == STOPPED
+        if self._stopped:
+            self._control()
 
     def _attend(self, stamp: float, compares: bool) -> None:
         """Says whether pictures are compared; half of what perception computes is for that."""
@@ -245,7 +259,7 @@ class PlannerPart(Part):
             verdict = Verdict(STILL, State.IDLE, *self.goals.last_error)
             self.bus.give(STATE, now, PlannerStatus(verdict, None, ages.observation))
             return
-        verdict = execution.act(now, steady, ages)
+        verdict = HELD if self._stopped else execution.act(now, steady, ages)
         self.bus.give(CMD_VEL_RAW, now, verdict.command)
         self.bus.give(STATE, now, PlannerStatus(verdict, execution, ages.observation))
         self.goals.progress(execution, now)

@@ -108,6 +108,6 @@ EMERGENCY_STOP = Port("emergency_stop", bool, "every")
 ATTENTION = Port("attention", bool, "latched")  # whether the planner compares pictures: else nobody needs codes
 STATE = Port("planner/state", "PlannerStatus", "every", rate=10.0)
 THOUGHT = Port("planner/thought", "Thought", "every", rate=10.0)
-GATE = Port("safety/status", "SafetyOutput", "every")
+GATE = Port("safety/status", "SafetyOutput", "latched")
 
 FIND_ROUTE = Question("find_route", "RouteRequest", "Route")

@@ -115,6 +115,9 @@ class TaskRunner:
                 task.finish(Code.TAKEN_OVER, f"another client took over: {outcome.message}")
             elif outcome.code == GoalCode.DEACTIVATED:
                 task.interrupted()
+            elif outcome.code == GoalCode.EMERGENCY_STOP:
+                task.interrupted()
+                self.suspend(Code.EMERGENCY_STOP, "an emergency stop: release it, then send kind RESUME")
             else:
                 task.ended(outcome.leg, outcome.succeeded, outcome.code, outcome.message, stamp)
         elif self._legs.silence > self.silence:

@@ -14,7 +14,8 @@ from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionClient
 from sensor_msgs.msg import CompressedImage
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
 
 from ami_interfaces.action import RunMission
 from ami_interfaces.msg import NavigationGoal
@@ -137,6 +138,20 @@ def test_mission_goes_on_after_its_own_restart_and_after_the_planners(
     status, result = client.result(again)
     assert status == GoalStatus.STATUS_SUCCEEDED, result.error_msg
     assert result.reached == 2 and result.tries[0] == 1, "the first goal was driven to again"
+
+
+def test_an_emergency_stop_leaves_the_mission_to_be_resumed_once_it_is_released(stack: Any, client: Client) -> None:
+    handle = client.drive_off(Request(goals=[ahead(stack, 1.0)]))
+    button = stack.ros.node.create_publisher(Bool, "emergency_stop", RELIABLE)
+    stack.ros.spin_until(lambda: button.get_subscription_count(), what="the gate to listen")
+    button.publish(Bool(data=True))
+    status, result = client.result(handle)
+    assert status == GoalStatus.STATUS_ABORTED and result.error_code == Result.EMERGENCY_STOP
+    assert "release" in result.error_msg and result.tries[0] == 0
+    assert client.result(client.send(Request(kind=Request.RESUME)))[1].error_code == Result.EMERGENCY_STOP
+    assert stack.ros.call(Trigger, "safety/release", Trigger.Request()).success
+    status, result = client.result(client.send(Request(kind=Request.RESUME)))
+    assert status == GoalStatus.STATUS_SUCCEEDED, result.error_msg
 
 
 def test_a_goal_that_somebody_else_sends_ends_the_mission(stack: Any, client: Client) -> None:

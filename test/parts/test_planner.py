@@ -12,6 +12,7 @@ from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.geometry import compose
 from ami_ros.parts.config import AgentConfig
+from ami_ros.parts.safety import SafetyPart
 from ami_ros.parts.timing import Span, Timing
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
@@ -101,6 +102,30 @@ def test_a_robot_whose_camera_stops_stands_and_gives_up_with_a_code() -> None:
     driven.wait(10.0)
     given_up = driven.given_up()
     assert given_up is not None and given_up.code is Code.STALE_OBSERVATION
+
+
+def test_an_emergency_stop_ends_the_goal_and_its_release_sets_nothing_off() -> None:
+    """The goal went on under a button that was pressed, ended as stuck, and closed open ways in memory."""
+    driven, robot = loop()
+    gate = cast(SafetyPart, driven.bus.seats["safety"].part).gate
+    driven.set_goal(GOAL, 60.0)
+    driven.wait(1.5)
+    gate.emergency_stop()
+    driven.wait(0.5)
+    ended = driven.given_up()
+    assert ended is not None and ended.code is Code.EMERGENCY_STOP and "release" in ended.message
+    driven.cancel()
+    driven.set_goal(GOAL, 60.0)
+    driven.wait(0.5)
+    again = driven.given_up()
+    assert again is not None and again.code is Code.EMERGENCY_STOP
+    driven.cancel()
+    pose = robot.ground_truth().pose
+    gate.release()
+    driven.wait(2.0)
+    np.testing.assert_allclose(robot.ground_truth().pose, pose, atol=1e-3)
+    driven.set_goal(GOAL, 60.0)
+    assert drive_until_done(driven).succeeded
 
 
 def test_without_a_goal_the_robot_stands_and_its_memory_still_looks() -> None:

@@ -18,6 +18,7 @@ from ami_ros.errors import AmiError
 from ami_ros.ros.goals.robot_client import SILENCE, outcome_of
 from ami_ros.ros.messages.conversions import seconds_to_duration
 
+STOPPED = (NavigateToGoal.Result.EMERGENCY_STOP, RunMission.Result.EMERGENCY_STOP)
 ACTIONS = {"navigate_to_goal": NavigateToGoal, "run_mission": RunMission}
 
 
@@ -91,15 +92,23 @@ class Errands:
         errand = self._current
         if errand is None:
             raise AmiError("pause: nothing that was asked for here is under way; Cancel ends what others asked for")
-        mission = self._scene.mission
+        self.interrupt()
+        return f"paused: {errand.words}"
+
+    def interrupt(self) -> None:
+        """Cancels whatever goal or mission is under way, and keeps what is left of what was asked for here."""
+        errand, mission = self._current, self._scene.mission
         self.cancel()
+        if errand is not None:
+            self._keep(errand, mission)
+
+    def _keep(self, errand: Errand, mission: Mission) -> None:
         if errand.allowance:
             errand.allowance = max(5.0, errand.allowance - (time.monotonic() - errand.began))
         if errand.action == "run_mission" and mission.index > 0 and len(errand.goal.goals):
             errand.goal.goals = errand.goal.goals[mission.index :]
             errand.goal.waits = errand.goal.waits[mission.index :]
         self._pause(errand)
-        return f"paused: {errand.words}"
 
     def resume(self, answer: Future[Any]) -> None:
         """Goes on with what was paused. Raises AmiError if nothing was."""
@@ -140,7 +149,10 @@ class Errands:
     def _ended(self, errand: Errand, future: Any) -> None:
         answer = future.result()
         if answer is not None and self._current is errand:
-            self._end(errand, outcome_of(answer).message)
+            outcome, mission = outcome_of(answer), self._scene.mission
+            self._end(errand, outcome.message)
+            if outcome.code in STOPPED:  # of which the desk did not know, as of a button on the robot
+                self._keep(errand, mission)
 
     def _end(self, errand: Errand, words: str) -> None:
         self._set(None)

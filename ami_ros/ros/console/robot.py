@@ -124,7 +124,7 @@ class StackRobot:
     @_do.register
     def _(self, request: requests.Stop, answer: Future[Any]) -> Any:
         self._hand.end()
-        self._errands.cancel()
+        self._errands.interrupt()
         self._call("safety/emergency_stop", Trigger.Request(), answer, "stopped, until it is released")
 
     @_do.register

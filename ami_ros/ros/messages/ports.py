@@ -17,6 +17,7 @@ from ami_ros.parts.ports import Known, Motion
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.messages.memory import keep_away_from_message, location_from_message
 from ami_ros.ros.messages.moving import things_from_message
+from ami_ros.safety.output import SafetyOutput
 from ami_ros.world_model.spec import ModelSpec
 
 Read = Callable[[Any], Any]  # a message -> its value; None: it says nothing to this part
@@ -36,6 +37,7 @@ READS: Mapping[str, Read] = {
     "place_graph": _places,
     "keep_away": keep_away_from_message,
     "attention": lambda message: message.data,
+    "safety/status": lambda message: SafetyOutput(0.0, 0.0, message.message),  # what it sends is not in it
 }
 
 

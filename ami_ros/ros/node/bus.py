@@ -41,6 +41,7 @@ TYPES = {
     "attention": "std_msgs/msg/Bool",
     "initialpose": "geometry_msgs/msg/PoseWithCovarianceStamped",
     "emergency_stop": "std_msgs/msg/Bool",
+    "safety/status": "diagnostic_msgs/msg/DiagnosticStatus",
 }
 
 

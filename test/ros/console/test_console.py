@@ -46,6 +46,7 @@ class Bench:
         self._thread.start()
         self.sent = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
         self.goals: list[NavigateToGoal.Goal] = []
+        self.ends_with = NavigateToGoal.Result.NONE
         self.planner = ros.node.create_publisher(PlannerState, "planner/state", RELIABLE)
         self.words = ros.node.create_publisher(String, "planner/decision", LATCHED)
         self.server = ActionServer(ros.node, NavigateToGoal, "navigate_to_goal", self._drive)
@@ -81,8 +82,11 @@ class Bench:
 
     def _drive(self, handle: Any) -> NavigateToGoal.Result:
         self.goals.append(handle.request)
-        handle.succeed()
-        return NavigateToGoal.Result()
+        if self.ends_with:
+            handle.abort()
+        else:
+            handle.succeed()
+        return NavigateToGoal.Result(error_code=self.ends_with)
 
     def link(self) -> ClientConnection:
         link = connect(f"ws://{self.host}/link", max_size=None).__enter__()
@@ -246,6 +250,17 @@ def test_goals_go_to_the_planner_and_bad_ones_nowhere(bench: Bench) -> None:
     assert "no picture" in bench.ask(link, do="keep_view")["error"]
     assert "nothing is paused" in bench.ask(link, do="resume")["error"]
     assert not bench.moves
+
+
+def test_what_a_button_on_the_robot_stopped_can_be_gone_on_with(bench: Bench) -> None:
+    link = bench.link()
+    bench.ends_with = NavigateToGoal.Result.EMERGENCY_STOP
+    assert "accepted" in bench.ask(link, do="goto", x=1.5, y=-2.0)["value"]
+    bench.ros.spin_until(lambda: bench.hear(link, "state")["state"]["paused"], 10.0, "the goal to be kept")
+    bench.ends_with = NavigateToGoal.Result.NONE
+    assert "accepted" in bench.ask(link, do="resume")["value"]
+    bench.ros.spin_until(lambda: len(bench.goals) == 2)
+    assert bench.goals[1].goal.pose.pose.position.x == 1.5
 
 
 def test_parameters_are_told_by_the_node_and_set_as_far_as_it_allows(bench: Bench) -> None:
