@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 os.environ["OMP_NUM_THREADS"] = "1"  # here: a conftest below may import torch before pytest_configure
 
 # On a loaded machine any example may take long.
-hypothesis.settings.register_profile("ami_ros", deadline=None)
+# The same draws each time: what fails is the change under test. `--hypothesis-profile anew`, and `./ami bench gate`, draw
+# others.
+hypothesis.settings.register_profile("ami_ros", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("anew", deadline=None)
 hypothesis.settings.load_profile("ami_ros")
 
 # The folder of this run, inherited by all its processes: tells ours from those of others at the end.
