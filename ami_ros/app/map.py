@@ -25,8 +25,8 @@ def export_map(
     drawn = occupancy_map(submaps_in(memory))
     if drawn is None:
         raise AmiError(
-            f"map export: no place of {memory} has a scan; models/general, models/laser and what is trained from them "
-            "keep scans, models that know a place by one picture do not"
+            f"map export: no place of {memory} has a scan: it was made without a laser, or by a version that kept "
+            "none; explore with a new memory"
         )
     try:
         picture.write_bytes(drawn.pgm())

@@ -81,6 +81,9 @@ class ScanFrontEnd:
         config: see there.
         spacing: [m], [rad] between places.
         pose_graph: of the map.
+
+    Attributes:
+        ways: which of them scans saw to be free.
     """
 
     def __init__(
@@ -90,8 +93,7 @@ class ScanFrontEnd:
         self.odometry = ScanOdometry(config.odometry)
         self.loop_closure = LoopCloser(places, config.loop_closure, pose_graph.way_sigma)
         self.relocaliser = Relocaliser(places, self.loop_closure, config.belief)
-        self._ways = FreeWays(places, self.loop_closure.submaps)
-        places.graph.free = self._ways
+        self.ways = FreeWays(places, self.loop_closure.submaps)
         if places.recogniser is not None:
             places.recogniser.surroundings = self._seen_around
         self._backlog, self._new_constraints = Backlog(), 0
@@ -272,14 +274,15 @@ class ScanFrontEnd:
             self._link(Edge(self.here, place_id, pose, 1, stamp - self._since, 0, stamp, covariance))
         self.loop_closure.ways[place_id] = self.odometry.way
         self._open.append(OpenSubmap(place_id, self.odometry.pose, self.odometry.way, submap.free))
-        self._keep(place_id, submap)
+        self.keep(place_id, submap)
         self._at(place_id, stamp, np.zeros(3), np.zeros((3, 3)))
 
     def _at(self, place_id: int, stamp: float, pose: Array, covariance: Array) -> None:
         self.here, self._since, self._step = place_id, stamp, (pose, covariance)
         self._left = None
 
-    def _keep(self, place_id: int, submap: Submap) -> None:
+    def keep(self, place_id: int, submap: Submap) -> None:
+        """What a laser saw around a place is remembered."""
         self.loop_closure.submaps.put(place_id, submap)
         self.places.store.put_experience(place_id, Experience(submap=submap.pack()))
 
@@ -293,7 +296,7 @@ class ScanFrontEnd:
         while self._open and (everything or self.odometry.way - self._open[0].way > self.config.completion):
             done = self._open.popleft()
             whole = self.odometry.surroundings(done.track)
-            self._keep(done.place_id, Submap(whole.points, whole.normals, done.free))
+            self.keep(done.place_id, Submap(whole.points, whole.normals, done.free))
             self._backlog.add(_SEARCH, partial(self._search, done.place_id))
         while everything and self._backlog.step():
             pass
@@ -335,7 +338,7 @@ class ScanFrontEnd:
             self._backlog.add(_OPTIMISE, self._optimise)
 
     def _constrain(self, constraint: LoopConstraint) -> None:
-        ends, free = (constraint.start, constraint.stop), self._ways.along(constraint)
+        ends, free = (constraint.start, constraint.stop), self.ways.along(constraint)
         self._link(Edge(*ends, constraint.relative, int(free), 0.0, 0, 0.0, constraint.covariance, True))
         self._changed.update(ends)
 

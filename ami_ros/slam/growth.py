@@ -16,10 +16,12 @@ from ami_ros.places.index import Latents
 from ami_ros.places.place_map import PlaceMap
 from ami_ros.places.recorder import CommandRecorder
 from ami_ros.places.rows import Experience
+from ami_ros.scan import Scan
 from ami_ros.slam.continuity import ContinuityConfig
 from ami_ros.slam.front_end import FrontEndConfig, ScanFrontEnd
 from ami_ros.slam.particle_filter import FilterConfig
 from ami_ros.slam.pose_graph import PoseGraphConfig
+from ami_ros.submaps import Submap, free_distance, points_of, submap_of
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Moment:
     odometry: Array  # (3,) in odom
     picture: Picture = None
     surprise: float = 0.0  # z score
+    scan: Scan | None = None  # in base_link, to keep for a map where latents say where the robot is
 
     @cached_property
     def latent(self) -> Latents:
@@ -67,10 +70,11 @@ class Growth:
     Args:
         places: the map, which grows.
         config: of the memory.
+        keep: takes what a laser saw around a place, by its id.
     """
 
-    def __init__(self, places: PlaceMap, config: MemoryConfig) -> None:
-        self.places, self.config = places, config
+    def __init__(self, places: PlaceMap, config: MemoryConfig, keep: Callable[[int, Submap], None]) -> None:
+        self.places, self.config, self._keep = places, config, keep
         self._forgetter = Forgetter(places, config.forgetting, (config.spacing, config.turn_spacing))
         spec = places.index.model.spec
         self._recorder = CommandRecorder(spec.period, spec.command_dim)
@@ -147,6 +151,8 @@ class Growth:
         surprise = moment.surprise if moment.surprise >= self.config.surprising else 0.0
         here = self.places.add(moment.stamp, moment.latent, pose, picture, surprise, covariance)
         self._forgetter.added(here, moment.stamp)
+        if moment.scan is not None:
+            self._keep(here, submap_of(points_of(moment.scan), free_distance(moment.scan)))
         return here
 
     def _see(self, place_id: int, latent: Latents) -> Array:

@@ -44,7 +44,7 @@ class Localiser:
             self.map, config.front_end, (config.spacing, config.turn_spacing), config.pose_graph
         )
         self._continuity = Continuity(config.continuity)
-        self._growth = Growth(self.map, config)
+        self._growth = Growth(self.map, config, self.front_end.keep)
         self._odometry: Array | None = None
         self.location: Location | None = None  # the newest belief; None before the first moment
         self._waits_at: Array | None = None  # (3,) in odom of the only place, from before the first scan
@@ -52,8 +52,8 @@ class Localiser:
         self.begin()
 
     @property
-    def takes_scans(self) -> bool:
-        """Whether scans are of use: with the model of this map, as it is configured."""
+    def follows_scans(self) -> bool:
+        """Whether scans can say where the robot is: with the model of this map, as it is configured."""
         use, model = self.config.front_end.use, self.map.index.model
         exact = model.pairs is not None or not model.spec.inputs.image_size
         return use == "always" or (use == "auto" and exact)
@@ -69,14 +69,25 @@ class Localiser:
         self._waits_at = self._initial_pose = None
         self._unsought = LOOK_AGAIN  # [m] and [rad] that a lost robot has moved since it was looked for
         # A memory that was made without scans has nothing that they could be compared with.
-        self._was_scanned = len(self.map) > 0 and self.front_end.loop_closure.submaps.count() > 0
-        self._uses_scans = self.takes_scans and (not len(self.map) or self._was_scanned)
+        self._was_scanned = len(self.map) > 0 and self._is_of_scans()
+        self._use_scans(self.follows_scans and (not len(self.map) or self._was_scanned))
         self._continuity.restart()
         self._growth.restart()
         self.front_end.restart()
         self.map.begin_episode()
         if len(self.map):
             self.filter.start_lost(self.map.index)
+
+    def _is_of_scans(self) -> bool:
+        """Whether scans placed what is remembered. Where latents did, scans of places are kept for a map only, and no
+        way was measured."""
+        edges = self.map.graph.edges.columns
+        return self.front_end.loop_closure.submaps.count() > 0 and (not len(edges) or bool((edges["caa"] > 0).any()))
+
+    def _use_scans(self, use: bool) -> None:
+        """From now on scans say where the robot is and which ways are free, or latents and what was driven alone."""
+        self._uses_scans = use
+        self.map.graph.free = self.front_end.ways if use else None
 
     def set_initial_pose(self, pose: Array, reach: float, turn: float) -> None:
         """See `PlaceMemory.set_initial_pose`."""
@@ -96,13 +107,14 @@ class Localiser:
         check_pose(odometry)
         if latent is not None:
             check_latent(latent, self.map.latent_dim)
+        kept = None
         if not self._uses_scans:
-            scan = None
+            kept, scan = scan, None
         if scan is not None:
             self._move(odometry, scan)
         describe = self._latent_of(latent, scan)
         before, self._odometry = self._odometry, np.array(odometry, dtype=np.float64)
-        moment = Moment(stamp, describe, self._odometry, thumbnail, float(np.nan_to_num(surprise)))
+        moment = Moment(stamp, describe, self._odometry, thumbnail, float(np.nan_to_num(surprise)), kept)
         if self.config.learning:
             self._growth.command(stamp, command)
         if scan is not None and self._is_scanned(moment):
@@ -138,7 +150,7 @@ class Localiser:
         if not len(self.map):  # that place was forgotten
             return True
         if len(self.map) != 1 or np.greater(pose_gap(waited, moment.odometry), STOOD).any():
-            self._uses_scans = False
+            self._use_scans(False)
             return False
         self.front_end.founded(int(self.map.index.ids[0]), moment.stamp, self.front_end.surroundings())
         return True

@@ -70,8 +70,8 @@ class PlaceMemory:
 
     @property
     def takes_scans(self) -> bool:
-        """Whether scans are of use to it: with its model, as it is configured."""
-        return self._localiser.takes_scans
+        """Whether scans are of use to it: to say where the robot is, or to be kept for a map."""
+        return self.config.learning or self._localiser.follows_scans
 
     # Experience
 
@@ -95,7 +95,8 @@ class PlaceMemory:
             command: (command_dim,) in force since the moment before; None: not known.
             surprise: z score of this moment; NaN and 0: not known.
             scan: of that moment, in base_link. With scans the map grows by what was driven, and places are linked that
-                scans verify (`ScanFrontEnd`); without, by what latents say alone.
+                scans verify (`ScanFrontEnd`); without, by what latents say alone. A model that does not go by scans
+                keeps that of each new place.
 
         Raises:
             AmiError: a latent or pose that is not finite or of another length; nothing was changed.
