@@ -78,7 +78,7 @@ class Pacer:
 
 READY_WITHIN = 180.0  # [s]; a loaded machine may take long to import torch in five processes
 SAMPLE_EVERY = 1.0  # of CPU and memory [s]
-RECORDED = (*recorded_topics(default_robot()), "places", "cmd_vel_raw", "planner/state", "planner/decision")
+RECORDED = recorded_topics(default_robot())
 
 
 def run_demo(asked: DemoOptions) -> int:

@@ -21,13 +21,27 @@ from ami_ros.extras import importing
 from ami_ros.scan import Mount
 
 with importing("train"):
-    from rosbags.interfaces import Connection
+    from rosbags.interfaces import (
+        Connection,
+        Qos,
+        QosDurability,
+        QosHistory,
+        QosLiveliness,
+        QosReliability,
+        QosTime,
+    )
     from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
     from rosbags.rosbag2.storage_mcap import McapWriter
     from rosbags.typesys import Stores, get_types_from_msg, get_typestore
     from rosbags.typesys.store import Typestore
 
 NANOSECONDS = 1_000_000_000
+FRAMES = 100  # messages of /tf_static that are played to those who come late: each of its publishers speaks once
+_ENDLESS = QosTime(9223372036, 854775807)  # as rosbag2 writes it
+_LATCHED = Qos(
+    QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL, _ENDLESS, _ENDLESS,
+    QosLiveliness.AUTOMATIC, _ENDLESS, False,
+)  # fmt: skip
 
 
 def to_nanoseconds(stamp: float) -> int:
@@ -59,6 +73,7 @@ class BagWriter:
         self.size = 0  # bytes of messages, before compression
         self._types = message_types()
         self._connections: dict[str, Connection] = {}
+        self._latched: set[str] = set()
         self._writer = Writer(self.path, version=9, storage_plugin=StoragePlugin.MCAP)
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self._closed = False
@@ -71,6 +86,10 @@ class BagWriter:
             if name not in self._types.fielddefs:
                 self._types.register(get_types_from_msg(text, name))
 
+    def latch(self, topic: str) -> None:
+        """Whoever plays this topic says its last word to those who come late, too; before its first message."""
+        self._latched.add("/" + topic.lstrip("/"))
+
     def raw(self, topic: str, type_name: str, time: float, data: bytes | memoryview) -> None:
         """Writes a message that is serialised already (CDR). `time` [s] is the bag's time of it.
 
@@ -80,7 +99,11 @@ class BagWriter:
         with self._failure_named():
             connection = self._connections.get(topic)
             if connection is None:
-                connection = self._writer.add_connection(topic, type_name, typestore=self._types)
+                depth = FRAMES if topic.endswith("tf_static") else 1
+                qos = [_LATCHED._replace(depth=depth)] if topic in self._latched else []
+                connection = self._writer.add_connection(
+                    topic, type_name, typestore=self._types, offered_qos_profiles=qos
+                )
                 self._connections[topic] = connection
                 self.counts[topic] = 0
             self._writer.write(connection, to_nanoseconds(time), data)

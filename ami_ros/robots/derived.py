@@ -19,8 +19,14 @@ LASER = "laser"  # preset of robots without a camera, and the folder of their mo
 CORRIDOR_MARGIN = 0.01  # [m] beyond the radius, that must be free on each side of the way to a sub-goal
 QUICK = 0.5  # [m/s] above which a robot looks farther ahead than is configured:
 LOOKAHEAD, LEG = 3.0, 5.0  # [s] to a sub-goal, and in a leg of exploring, at the planned speed
-# What is recorded beside the robot's own topics: for evaluation, for looking at it, and where the scanner sits.
-STACK_TOPICS = ("ground_truth", "latent", "surprise", "location", "plan", "/tf_static")
+# What is recorded beside the robot's own topics: for evaluation, where the scanner sits, and all that RViz's file,
+# Foxglove's layout and the page of a replay show.
+STACK_TOPICS = (
+    *("ground_truth", "latent", "surprise", "location", "plan", "/tf_static", "/tf", "/diagnostics"),
+    *("map", "keep_out_mask", "robot_description", "places", "place_graph", "pose", "footprint", "imagined"),
+    *("moving_things", "people", "goal", "goal_markers", "goal_picture/compressed", "cmd_vel_raw", "planner/state"),
+    *("planner/decision", "mission/decision", "safety/status", "supervisor/state"),
+)
 
 
 def safety_settings(robot: RobotDescription) -> dict[str, Any]:

@@ -75,6 +75,7 @@ class Bag(Protocol):
     size: int
 
     def define(self, definitions: Mapping[str, str]) -> None: ...
+    def latch(self, topic: str) -> None: ...
     def raw(self, topic: str, type_name: str, time: float, data: bytes) -> None: ...
     def flush(self) -> None: ...
     def close(self) -> None: ...
@@ -174,6 +175,8 @@ class Recorder:
         try:
             with self._lock:
                 self._bag.define(message_definitions(type_name))
+                if qos.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL:
+                    self._bag.latch(topic)
             kind = message_class(type_name)
         except AmiError as error:
             self._unrecordable.add(topic)

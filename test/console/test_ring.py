@@ -9,9 +9,13 @@ class Bag:
     def __init__(self) -> None:
         self.messages: list[tuple[str, float, bytes]] = []
         self.types: dict[str, str] = {}
+        self.latched = set[str]()
 
     def define(self, definitions: Mapping[str, str]) -> None:
         self.types.update(definitions)
+
+    def latch(self, topic: str) -> None:
+        self.latched.add(topic)
 
     def raw(self, topic: str, type_name: str, time: float, data: bytes | memoryview) -> None:
         self.messages.append((topic, time, bytes(data)))
@@ -29,6 +33,16 @@ def test_the_newest_seconds_are_kept_and_of_each_topic_the_last_word_before_them
     assert times == sorted(times) and bag.types == {"a/msg/B": "int8 x"}
     assert bag.messages[0] == ("map", times[0], b"map") and bag.messages[-1][2] == b"99"
     assert 12 <= len(bag.messages) <= 14
+
+
+def test_frames_of_all_who_told_them_once_are_kept_and_what_is_latched_stays_so() -> None:
+    ring, bag = Ring(seconds=10.0), Bag()
+    ring.latch("/a/tf_static")
+    for time, frames in ((0.0, b"camera"), (0.1, b"laser"), (1.0, b"camera"), (50.0, b"wheels")):
+        ring.raw("/a/tf_static", "t", time, frames)
+    ring.write(bag)
+    assert sorted(data for _, _, data in bag.messages) == [b"camera", b"laser", b"wheels"]
+    assert bag.latched == {"/a/tf_static"}
 
 
 def test_a_large_camera_does_not_fill_the_memory() -> None:

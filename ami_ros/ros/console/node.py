@@ -22,10 +22,7 @@ from ami_ros.ros.node.executor import LeanExecutor
 
 NAME = "console"
 LOOK_FOR_TOPICS = 5.0  # [s] between two looks for topics that are new: each costs milliseconds
-RECORDED = (
-    *("image", "camera_info", "scan", "odom", "cmd_vel", "cmd_vel_raw", "moving_things", "goal", "place_graph", "map"),
-    *("planner/state", "planner/decision", "mission/decision", "safety/status", "supervisor/state", *STACK_TOPICS),
-)
+RECORDED = ("image", "camera_info", "scan", "odom", "cmd_vel", *STACK_TOPICS)
 
 
 class ConsoleNode:

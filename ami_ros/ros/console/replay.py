@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,12 @@ class Recording:
         """Nor to let go."""
 
 
+def namespace_of(topics: Iterable[str], known: Collection[str]) -> str:
+    """The namespace that most topics with one of the `known` names are in, such as /robot1; "" for none."""
+    found = Counter(topic.removesuffix(f"/{name}") for topic in topics for name in known if topic.endswith(f"/{name}"))
+    return max(found, key=lambda space: found[space], default="")
+
+
 class Replay:
     """Plays a bag into a scene.
 
@@ -61,8 +68,10 @@ class Replay:
         scene.recording = True
         self._bag = BagReader(bag)
         self._topics: dict[str, str] = {}  # of the bag -> of the listener
+        space = namespace_of(self._bag.topics, {*names, *self._listener.topics})
         for topic, about in self._bag.topics.items():
-            name = names.get(topic.strip("/"), topic.strip("/"))
+            name = topic.removeprefix(space).strip("/")
+            name = names.get(name, name)
             name = "image" if name == "image/compressed" else f"/{name}" if name == "tf_static" else name
             heard = self._listener.topics.get(name)
             if heard is not None:

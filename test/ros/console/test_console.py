@@ -17,9 +17,11 @@ import pytest
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from rclpy.action import ActionServer
+from rosbags.interfaces import ConnectionExtRosbag2
 from rosbags.rosbag2 import Reader as open_bag
 from sensor_msgs.msg import LaserScan
 from std_msgs.msg import String
+from visualization_msgs.msg import MarkerArray
 from websockets.sync.client import ClientConnection, connect
 
 from ami_interfaces.action import NavigateToGoal
@@ -326,12 +328,21 @@ def test_painted_areas_are_published_and_kept(bench: Bench, tmp_path: Path) -> N
 def test_the_last_minutes_are_saved_as_a_bag(bench: Bench, tmp_path: Path) -> None:
     link = bench.link()
     bench.words.publish(String(data="looks for the door"))
+    bench.ros.node.create_publisher(MarkerArray, "places", LATCHED).publish(MarkerArray())
+    bench.ros.spin_until(lambda: bench.console.node._ring.counts.get("/places"), 20.0, "places")
     bench.ros.spin_until(lambda: bench.console.scene.buffered > 1.0, 20.0, "some seconds")
     assert "being written" in bench.ask(link, do="save_bag")["value"]
     bench.ros.spin_until(lambda: any("messages are in" in line for line in bench.told), 20.0, lambda: str(bench.told))
     with open_bag(next((tmp_path / "bags").iterdir())) as bag:
-        counts = {connection.topic: connection.msgcount for connection in bag.connections}
-    assert counts["/odom"] and counts["/planner/decision"] == 1
+        found = {connection.topic: connection for connection in bag.connections}
+    assert found["/odom"].msgcount and found["/planner/decision"].msgcount == found["/places"].msgcount == 1
+    extra = {name: found[name].ext for name in ("/places", "/odom")}
+    durable = {
+        name: [qos.durability.name for qos in ext.offered_qos_profiles]
+        for name, ext in extra.items()
+        if isinstance(ext, ConnectionExtRosbag2)
+    }
+    assert durable == {"/places": ["TRANSIENT_LOCAL"], "/odom": []}
 
 
 def test_without_a_stack_each_request_is_one_line(ros: RosPeer) -> None:

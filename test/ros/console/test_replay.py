@@ -15,20 +15,25 @@ from ami_ros.ros.console.replay import Replay
 from harness import Children
 
 
+def drive(path: Path, space: str = "") -> Path:
+    """Two seconds of a robot that drives 1 m; one message of its laser is none."""
+    with BagWriter(path) as bag:
+        bag.raw(f"{space}/scan", "sensor_msgs/msg/LaserScan", 0.0, b"\x00\x01")
+        for k in range(21):
+            bag.odometry(f"{space}/odom", 0.1 * k, [0.05 * k, 0.0, 0.0], (0.5, 0.0))
+            bag.command(f"{space}/robot/drive", 0.1 * k, 0.5, 0.1)
+            bag.scan(f"{space}/scan", 0.1 * k, np.full(36, 2.0), -math.pi, math.pi / 18)
+    return path
+
+
 @pytest.fixture
 def bag(tmp_path: Path) -> Path:
-    """Two seconds of a robot that drives 1 m; one message of its laser is none."""
-    with BagWriter(tmp_path / "bag") as bag:
-        bag.raw("/scan", "sensor_msgs/msg/LaserScan", 0.0, b"\x00\x01")
-        for k in range(21):
-            bag.odometry("/odom", 0.1 * k, [0.05 * k, 0.0, 0.0], (0.5, 0.0))
-            bag.command("/robot/drive", 0.1 * k, 0.5, 0.1)
-            bag.scan("/scan", 0.1 * k, np.full(36, 2.0), -math.pi, math.pi / 18)
-    return tmp_path / "bag"
+    return drive(tmp_path / "bag")
 
 
-def test_a_recorded_run_is_shown_as_a_live_one(bag: Path) -> None:
-    scene = Scene()
+@pytest.mark.parametrize("space", ["", "/fleet/r1"])
+def test_a_recorded_run_is_shown_as_a_live_one(tmp_path: Path, space: str) -> None:
+    scene, bag = Scene(), drive(tmp_path / "bag", space)
     replay = Replay(bag, scene, {"robot/drive": "cmd_vel"})
     assert replay.play(100.0) == pytest.approx(2.0)
     replay.close()

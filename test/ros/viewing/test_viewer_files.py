@@ -10,7 +10,11 @@ import pytest
 import yaml
 from builtin_interfaces.msg import Time
 
+from ami_ros.console.scene import Scene
+from ami_ros.robots.derived import recorded_topics
 from ami_ros.robots.description import load_robot
+from ami_ros.ros.console.listener import Listener
+from ami_ros.ros.console.node import RECORDED
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.node.bus import message_type
 from ami_ros.ros.sensors.mounts import sensor_frames
@@ -66,6 +70,19 @@ def test_each_link_of_a_simulated_robot_has_a_frame(name: str) -> None:
     links = {link.get("name") for link in ElementTree.fromstring(robot_urdf(robot)).iter("link")}
     frames = [*sensor_frames(robot, Time()), *wheel_frames(robot, Time())]
     assert links == {robot.frames.base, *(frame.child_frame_id for frame in frames)}
+
+
+@pytest.mark.parametrize("recorded", [RECORDED, recorded_topics(load_robot("ami_bot"))], ids=["console", "ami record"])
+def test_a_bag_has_all_that_is_shown(recorded: tuple[str, ...]) -> None:
+    """But for the feedback of an action, whose type has no definition of its own; the mission's words are there."""
+    manager = yaml.safe_load(share("rviz", "ami_ros.rviz").read_text())["Visualization Manager"]
+    rviz = {(d.get("Topic") or d.get("Description Topic") or {"Value": "/tf"})["Value"] for d in manager["Displays"]}
+    panels = LAYOUT["configById"].values()
+    foxglove = {topic.removeprefix("/") for topic in LAYOUT["configById"]["3D!floor"]["topics"]}
+    foxglove |= {panel["imageMode"]["imageTopic"][1:] for panel in panels if panel.get("imageMode")}
+    page = set(Listener(None, Scene()).topics) - {"run_mission/_action/feedback"}
+    names = {name for entry in recorded for name in entry.split("|")}
+    assert not (rviz | foxglove | page) - names and {"/tf", "/tf_static", "/diagnostics"} <= names
 
 
 LAYOUT: dict[str, Any] = json.loads(share("foxglove", "ami_ros.json").read_text())
