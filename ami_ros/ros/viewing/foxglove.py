@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy
 from rclpy.serialization import deserialize_message
-from rosbags.typesys import get_types_from_msg
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from ami_ros.errors import AmiError
 from ami_ros.extras import need
@@ -25,6 +25,9 @@ from ami_ros.ros.recorder import matching_qos, message_class, message_definition
 from ami_ros.ros.sensors.tf import TFMessage
 from ami_ros.ros.viewing.frames import Frames
 from ami_ros.ros.viewing.relay import Relay
+
+if TYPE_CHECKING:
+    from rosbags.typesys.store import Typestore
 
 POLL = 0.25  # [s] between two looks for topics and viewers
 FRAMES = "/frames"  # topic of transforms, where there is no /tf
@@ -49,7 +52,7 @@ class FoxgloveServer:
 
     def __init__(self, node: Node, host: str, port: int, frames: tuple[str, str, str]) -> None:
         self._sdk = need("foxglove", "foxglove")
-        self._node, self._types = node, message_types()
+        self._node, self._types = node, _types()
         self._channels: dict[str, tuple[Any, str]] = {}  # topic -> channel, type
         self._heard: dict[str, Any] = {}  # topic -> subscription
         self._last: dict[str, bytes] = {}  # topic -> its newest message, of latched ones
@@ -178,8 +181,17 @@ class FoxgloveServer:
         self._out[topic].publish(message)
 
 
+def _types() -> Typestore:
+    """Of Jazzy, with the constants of Humble: Lichtblick 1.28.1 compares those. They are no part of a message."""
+    types, humble = message_types(), get_typestore(Stores.ROS2_HUMBLE).fielddefs
+    for name, (_, fields) in types.fielddefs.items():
+        if name in humble and humble[name][1] == fields:
+            types.fielddefs[name] = humble[name]
+    return types
+
+
 def _with_defaults(text: str) -> str:
-    """As ROS 2 defines it, which Lichtblick compares: rosbags leaves out the default values of a Quaternion."""
+    """As ROS 2 defines it, which Lichtblick compares as well: rosbags leaves out the default values of a Quaternion."""
     bare = "MSG: geometry_msgs/Quaternion\n" + "".join(f"float64 {axis}\n" for axis in "xyzw")
     full = "MSG: geometry_msgs/Quaternion\n" + "".join(f"float64 {axis} {int(axis == 'w')}\n" for axis in "xyzw")
     return text.replace(bare, full)

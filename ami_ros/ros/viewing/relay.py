@@ -1,7 +1,7 @@
-"""Stands between viewers and foxglove-sdk's server, and says that it speaks for a ROS 2.
+"""Stands between viewers and foxglove-sdk's server, and says what Lichtblick's 3D panel needs for its goals and poses.
 
-Lichtblick's 3D panel offers its tools for goals and poses only where `serverInfo` names a ROS distribution, which
-foxglove-sdk cannot be told in Python. All else passes as it is.
+It offers these tools only where `serverInfo` names a ROS distribution, which foxglove-sdk cannot be told in Python. And
+it must know topics before that, if none: see NO_TOPICS. All else passes as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from ami_ros.extras import need
 
 PROTOCOL = "foxglove.sdk.v1"
 MOST_BYTES = 1 << 18  # of what a viewer says at once: subscriptions to some thousand topics
+# Lichtblick 1.28.1 (FoxgloveWebSocketPlayer) tells its panels of the distribution only once it has a list of topics. If
+# they hear of it after `clientPublish`, it makes the 3D panel anew, and the old one takes back what the new advertised.
+NO_TOPICS = json.dumps({"op": "advertise", "channels": []})
 SILENT = logging.Logger("viewers", logging.CRITICAL)  # a stranger who speaks no WebSocket is no error of ours
 
 
@@ -50,6 +53,8 @@ class Relay:
             self._address, subprotocols=[PROTOCOL], compression=None, max_size=None, logger=SILENT
         ) as server:
             threading.Thread(target=_pass_on, args=(viewer, server), daemon=True).start()
+            if not _is_foxglove(viewer.request.headers):  # which was never tried with more than the protocol says
+                viewer.send(NO_TOPICS)
             viewer.send(with_distribution(server.recv()))
             _pass_on(server, viewer)
 
@@ -59,6 +64,10 @@ def with_distribution(hello: str | bytes) -> str:
     said = json.loads(hello)
     said["metadata"] = {**said.get("metadata", {}), "ROS_DISTRO": os.environ.get("ROS_DISTRO", "jazzy")}
     return json.dumps(said)
+
+
+def _is_foxglove(headers: Any) -> bool:
+    return any("foxglove" in headers.get(name, "").lower() for name in ("Origin", "User-Agent"))
 
 
 def _pass_on(source: Any, target: Any) -> None:

@@ -15,8 +15,10 @@ import pytest
 from geometry_msgs.msg import PoseStamped, TwistStamped
 from nav_msgs.msg import OccupancyGrid, Odometry
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import LaserScan
-from websockets import ConnectionClosed, Subprotocol
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from sensor_msgs.msg import BatteryState, LaserScan
+from visualization_msgs.msg import MarkerArray
+from websockets import ConnectionClosed, Origin, Subprotocol
 from websockets.sync.client import connect
 
 from ami_interfaces.msg import Latent, Location
@@ -27,6 +29,7 @@ from ami_ros.ros.viewing.foxglove import FoxgloveServer
 from harness.ros import RosPeer
 
 NAMES = "map", "odom", "base_link"
+PROTOCOLS = [Subprotocol("foxglove.websocket.v1"), Subprotocol("foxglove.sdk.v1")]  # as Lichtblick asks for them
 
 
 class Viewer:
@@ -36,8 +39,7 @@ class Viewer:
         self.channels: dict[str, dict[str, Any]] = {}
         self.heard: list[tuple[int, bytes]] = []  # subscription, message
         self._open = ExitStack()
-        protocol = Subprotocol("foxglove.sdk.v1")
-        self._link = self._open.enter_context(connect(f"ws://127.0.0.1:{port}", subprotocols=[protocol]))
+        self._link = self._open.enter_context(connect(f"ws://127.0.0.1:{port}", subprotocols=PROTOCOLS))
         self._thread = threading.Thread(target=self._hear, daemon=True)
         self._thread.start()
 
@@ -143,18 +145,41 @@ def test_a_viewer_may_send_goals_and_nothing_that_drives(ros: RosPeer, server: F
         for number, topic in enumerate(("/cmd_vel", "/cmd_vel_raw"), 1):
             viewer.send(number, topic, "geometry_msgs/msg/TwistStamped", serialize_message(twist))
         viewer.send(3, "/goal_pose", "geometry_msgs/msg/PoseStamped", b"", b"\x00\x01\x00\x00xx", b"x" * 9999)
-        viewer.send(4, "/goal_pose", "geometry_msgs/msg/PoseStamped", serialize_message(goal))
+        viewer.send(4, "/goal_pose", "geometry_msgs/PoseStamped", serialize_message(goal))  # Lichtblick's name of it
         ros.spin_until(lambda: goals, what="the goal")
     finally:
         viewer.close()
     assert goals[-1] == goal and not commands and not raw
 
 
-def test_viewers_are_told_that_it_is_a_ros_2_so_that_a_click_can_send_a_goal(server: FoxgloveServer) -> None:
-    with connect(f"ws://127.0.0.1:{server.port}", subprotocols=[Subprotocol("foxglove.sdk.v1")]) as link:
-        hello = json.loads(link.recv(5.0))
-    assert hello["op"] == "serverInfo" and "clientPublish" in hello["capabilities"]
-    assert hello["metadata"]["ROS_DISTRO"]
+@pytest.mark.parametrize(
+    ("origin", "first"), [("http://127.0.0.1:8080", ["advertise"]), ("https://app.foxglove.dev", [])]
+)
+def test_lichtblick_has_a_list_of_topics_when_it_hears_of_ros_2_so_that_a_click_sends_a_goal(
+    server: FoxgloveServer, origin: str, first: list[str]
+) -> None:
+    """Else its 3D panel says that the goal's topic was never advertised. Foxglove gets what the protocol says."""
+    with connect(f"ws://127.0.0.1:{server.port}", subprotocols=PROTOCOLS, origin=Origin(origin)) as link:
+        said = [json.loads(link.recv(5.0)) for _ in range(len(first) + 2)]
+    assert [each["op"] for each in said] == [*first, "serverInfo", "advertise"]
+    hello = said[len(first)]
+    assert "clientPublish" in hello["capabilities"] and hello["metadata"]["ROS_DISTRO"]
+    assert "cdr" in hello["supportedEncodings"]
+
+
+def test_definitions_are_those_that_lichtblick_compares_them_with(ros: RosPeer, server: FoxgloveServer) -> None:
+    """It knows Humble's, and says of a Marker of Jazzy, which has one constant more, that it changed at run time."""
+    ros.node.create_publisher(MarkerArray, "places", LATCHED)
+    ros.node.create_publisher(BatteryState, "battery_state", SENSOR)
+    humble = get_typestore(Stores.ROS2_HUMBLE).fielddefs
+    viewer = Viewer(server.port)
+    try:
+        ros.spin_until(lambda: {"/places", "/battery_state"} <= viewer.channels.keys(), what="topics")
+    finally:
+        viewer.close()
+    for channel in viewer.channels.values():
+        for name, definition in get_types_from_msg(channel["schema"], channel["schemaName"]).items():
+            assert definition == humble[name], f"{channel['topic']}: {name}"
 
 
 def test_a_port_that_is_taken_is_one_line(ros: RosPeer, server: FoxgloveServer) -> None:
