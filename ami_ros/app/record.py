@@ -32,21 +32,33 @@ def main(
     from rich.live import Live
 
     from ami_ros.app.domain import domain_in_environment
+    from ami_ros.learning.bag_writer import BagWriter
     from ami_ros.robots.derived import recorded_topics
     from ami_ros.robots.description import load_robot
     from ami_ros.ros.recorder import Recorder, RecorderLimits
+    from ami_ros.ros.sensors.tf import TFMessage
+    from ami_ros.ros.viewing.frames import Frames
 
     domain_in_environment()  # complains in one line where rclpy would not
     endless = float("inf")
     limits = RecorderLimits(max_size_mb or endless, max_duration or endless)
-    wanted = topics or recorded_topics(load_robot(robot))
+    described = load_robot(robot)
+    wanted = topics or recorded_topics(described)
     console = Console(emoji=False, stderr=True)
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = Node("recorder")
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        recorder = Recorder(node, out, wanted, limits)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        bag = BagWriter(out)
+        recorder = Recorder(node, out, wanted, limits, bag)
+        if TFMessage is None and "/tf" in wanted:  # nobody has its type, so it is silent
+            now, names = node.get_clock().now, described.frames
+            Frames(
+                node, (names.map, names.odom, names.base),
+                lambda *moved: bag.frame("/tf", now().nanoseconds * 1e-9, *moved),
+            )  # fmt: skip
         try:
             with Live(console=console, refresh_per_second=4, get_renderable=lambda: state(recorder)):
                 while not recorder.stopped:

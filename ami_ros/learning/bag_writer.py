@@ -194,14 +194,19 @@ class BagWriter:
         """Where a scanner of `frame` sits, as tf2_msgs/TFMessage."""
         c, s = math.cos(mount.yaw / 2), math.sin(mount.yaw / 2)
         x, y, z, w = (c, s, 0.0, 0.0) if mount.upside_down else (0.0, 0.0, s, c)  # first turned about its x axis
+        turn = self.make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
+        self._transform(topic, stamp, self.header(stamp, "base_link"), frame, self._vector(mount.x, 0.0, mount.y), turn)
+
+    def frame(self, topic: str, time: float, stamp: float, parent: str, child: str, pose: ArrayLike) -> None:
+        """The pose (3,) of frame `child` in `parent` as tf2_msgs/TFMessage. `time` [s] is the bag's time of it."""
+        x, y, yaw = np.asarray(pose, dtype=np.float64).tolist()
+        self._transform(topic, time, self.header(stamp, parent), child, self._vector(x, 0.0, y), self._quaternion(yaw))
+
+    def _transform(self, topic: str, time: float, header: Any, child: str, place: Any, turn: Any) -> None:
         make, moved = self.make, "geometry_msgs/msg/Transform"
-        turn = make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
-        transform = make(moved, translation=self._vector(mount.x, 0.0, mount.y), rotation=turn)
-        stamped = make(
-            "geometry_msgs/msg/TransformStamped", header=self.header(stamp, "base_link"), child_frame_id=frame,
-            transform=transform,
-        )  # fmt: skip
-        self.message(topic, "tf2_msgs/msg/TFMessage", stamp, transforms=[stamped])
+        transform = make(moved, translation=place, rotation=turn)
+        stamped = make(f"{moved}Stamped", header=header, child_frame_id=child, transform=transform)
+        self.message(topic, "tf2_msgs/msg/TFMessage", time, transforms=[stamped])
 
     def flush(self) -> None:
         """Ends the running chunk, so that all that was written so far survives a kill."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ament_index_python.packages import get_package_share_directory
 from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import get_types_from_msg
 from sensor_msgs.msg import CompressedImage, Image, LaserScan
@@ -21,6 +22,7 @@ from ami_ros.learning.bag_reader import BagReader
 from ami_ros.learning.bag_writer import message_types
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.recorder import Recorder, RecorderLimits, message_definitions
+from ami_ros.ros.sensors.tf import TFMessage
 from harness.processes import Children
 from harness.ros import RosPeer
 
@@ -108,17 +110,24 @@ def test_recorder_stops_at_its_limits(tmp_path: Path, ros: RosPeer, limits: Reco
 
 def test_record_command_ends_the_bag_properly_on_ctrl_c(tmp_path: Path, ros: RosPeer, children: Children) -> None:
     publisher = ros.node.create_publisher(LaserScan, "scan", SENSOR)
+    odometry, moved = ros.node.create_publisher(Odometry, "odom", SENSOR), Odometry()
+    moved.pose.pose.position.x = 2.0
     out = tmp_path / "a folder" / "bag"
     command = children.python("-m", "ami_ros.app", "record", "--out", str(out))
-    publish_until(ros, {publisher: LaserScan()}, lambda: publisher.get_subscription_count() > 0)
+    messages = {publisher: LaserScan(), odometry: moved}
+    publish_until(ros, messages, lambda: all(each.get_subscription_count() for each in messages))
     for _ in range(20):
-        publish_until(ros, {publisher: LaserScan()}, lambda: True)
+        publish_until(ros, messages, lambda: True)
         ros.spin_once(0.02)
     command.send(signal.SIGINT)
     assert command.wait(30) == 0, command.output()
     assert "messages are in" in command.output() and "Traceback" not in command.output()
     with BagReader(out) as bag:
         assert not bag.problems and bag.topics["/scan"].count > 0
+        if TFMessage is None:  # without its messages nobody says where frames are, and a viewer needs them
+            moves = [bag.decode(topic, data).transforms[0] for topic, _, data in bag.messages() if topic == "/tf"]
+            assert moves and (moves[0].header.frame_id, moves[0].child_frame_id) == ("odom", "base_link")
+            assert moves[0].transform.translation.x == 2.0
     again = children.python("-m", "ami_ros.app", "record", "--out", str(out))
     assert again.wait(30) == 2
     assert "exists already" in again.output().splitlines()[-1]
