@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 os.environ["OMP_NUM_THREADS"] = "1"  # here: a conftest below may import torch before pytest_configure
 
 # On a loaded machine any example may take long.
-# The same draws each time: what fails is the change under test. `--hypothesis-profile anew`, and `./ami bench gate`, draw
-# others.
+# The same draws each time: what fails is the change under test. `--hypothesis-profile anew`, and `./ami bench gate`,
+# draw others.
 hypothesis.settings.register_profile("ami_ros", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("anew", deadline=None)
 hypothesis.settings.load_profile("ami_ros")
