@@ -11,6 +11,8 @@ from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Percept, RouteRequest
 from ami_ros.world_model.perception import Perception
 
+PATIENCE = 5.0  # times the usual that an answer is waited for without which the goal has to be given up
+
 
 class Driver:
     """Call `decide` for the newest percept, on one thread; it waits for nothing but the model.
@@ -45,7 +47,7 @@ class Driver:
         self._wanted = decision.wants_route
         if self._wanted is not None and not self._routes.pending:
             self._asked = self._wanted
-            self._routes.ask([self._wanted])
+            self._routes.ask([self._wanted], PATIENCE if execution.goal.only_in_memory else 1.0)
         return decision
 
     def abandon(self) -> None:

@@ -32,7 +32,7 @@ class Routes:
         self._lock = threading.Lock()
         self._answers: list[Route | AmiError | None] = []
         self._unsent: list[tuple[int, RouteRequest]] = []  # until somebody is there to answer
-        self._round, self._asked = 0, 0.0
+        self._round, self._asked, self._times = 0, 0.0, 1.0
         self.took: list[float] = []
 
     @property
@@ -40,12 +40,12 @@ class Routes:
         """Something was asked, and `poll` has not yet given the answers."""
         return bool(self._answers)
 
-    def ask(self, requests: Sequence[RouteRequest]) -> None:
-        """Asks in place of what was asked before."""
+    def ask(self, requests: Sequence[RouteRequest], times: float = 1.0) -> None:
+        """Asks in place of what was asked before, and waits so many `times` the timeout."""
         with self._lock:
             self._round += 1
             self._answers, self._unsent = [None] * len(requests), list(enumerate(requests))
-            self._asked = self._bus.steady()
+            self._asked, self._times = self._bus.steady(), times
         self._send()
 
     def poll(self) -> list[Route | AmiError] | None:
@@ -57,7 +57,7 @@ class Routes:
             return None
         self._send()
         with self._lock:
-            late = self._bus.steady() - self._asked > self.timeout
+            late = self._bus.steady() - self._asked > self.timeout * self._times
             if not late and any(answer is None for answer in self._answers):
                 return None
             silence = AmiError(self._silence(), Code.NO_ANSWER)
@@ -96,4 +96,4 @@ class Routes:
     def _silence(self) -> str:
         if self._unsent:
             return "no node offers find_route; start memory, or set use_memory to false"
-        return f"memory did not answer within {self.timeout} s"
+        return f"memory did not answer within {self.timeout * self._times:g} s"

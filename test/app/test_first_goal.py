@@ -57,6 +57,7 @@ def sent(ros: RosPeer, children: Children, goal: str) -> str:
     return there.output()
 
 
+@pytest.mark.timeout(900)  # a busy machine takes minutes for what an idle one does in one
 def test_every_step_from_an_unknown_robot_to_its_first_goal(
     ros: RosPeer, children: Children, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -133,3 +133,15 @@ def test_without_a_goal_the_robot_stands_and_its_memory_still_looks() -> None:
     driven.wait(2.0)
     assert driven.memory.location() is not None and len(driven.memory) == 1
     np.testing.assert_allclose(robot.ground_truth().pose, START, atol=1e-6)
+
+
+def test_a_memory_that_is_slow_to_answer_does_not_end_a_goal_that_only_it_can_place() -> None:
+    """On a busy machine the first goal ended with "memory did not answer within 2.0 s"."""
+    agent = AgentConfig(navigator=NavigatorConfig(planner=PLANNER))
+    slow = replace(Timing.none(), find_route=Span(1.5 * agent.route_timeout, 1.5 * agent.route_timeout))
+    driven, robot = loop(replace(CONFIG, agent=agent, timing=slow))
+    driven.wait(1.0)
+    driven.start(Goal(pose=np.array([0.4, 0.0, 0.0]), in_map=True))
+    decision = drive_until_done(driven)
+    assert decision.succeeded, decision
+    assert np.hypot(*(robot.ground_truth().pose - START)[:2]) > 0.2
