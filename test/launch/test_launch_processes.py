@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from ami_ros.config import dump_yaml
 from harness.processes import REPOSITORY, ChildProcess, Children
@@ -81,6 +82,31 @@ def test_killed_node_is_started_again(launches: Launches) -> None:
     [gate] = [p for p in psutil.Process(launched.pid).children() if "ami_ros.nodes.safety" in p.cmdline()]
     gate.kill()
     wait_until(lambda: launched.output().count("nodes are active") == 2, 60.0, launched.output)
+
+
+def test_rviz_in_a_namespace_looks_at_the_robot_in_it(launches: Launches, tmp_path: Path) -> None:
+    """As Nav2 starts it: in the namespace, with its /tf, by relative topics. The file names the robot's frames."""
+    prefix, robot = tmp_path / "prefix", tmp_path / "r1.yaml"
+    (prefix / "share" / "ament_index" / "resource_index" / "packages" / "rviz2").touch()
+    rviz = prefix / "lib" / "rviz2" / "rviz2"
+    rviz.parent.mkdir()
+    rviz.write_text(f'#!/bin/sh\ncp "$2" {tmp_path}/seen.rviz\nprintf "%s " "$@" > {tmp_path}/arguments\n')
+    rviz.chmod(0o755)
+    frames = "frames: {base: r1/base, odom: r1/odom, map: r1/map}"
+    described = (REPOSITORY / "config" / "robots" / "ami_bot.yaml").read_text()
+    robot.write_text(described.replace("frames: {base: base_link, odom: odom, map: map}", frames))
+    launched = launches.start("sim", "headless:=false", "namespace:=r1", f"robot:={robot}", "scan_topic:=lidar")
+    wait_until((tmp_path / "arguments").is_file, 60.0, launched.output)
+    wait_until(lambda: "-r /tf_static" in (tmp_path / "arguments").read_text(), 5.0, launched.output)
+    arguments = (tmp_path / "arguments").read_text()
+    for rule in ("__ns:=/r1", "scan:=lidar", "/tf:=tf", "/tf_static:=tf_static"):
+        assert f"-r {rule} " in arguments, arguments
+    manager = yaml.safe_load((tmp_path / "seen.rviz").read_text())["Visualization Manager"]
+    assert manager["Global Options"]["Fixed Frame"] == "r1/map"
+    assert manager["Views"]["Current"]["Target Frame"] == "r1/base"
+    topics = [(d.get("Topic") or d.get("Description Topic", {})).get("Value", "") for d in manager["Displays"]]
+    topics += [tool["Topic"]["Value"] for tool in manager["Tools"] if "Topic" in tool]
+    assert "goal_pose" in topics and not [topic for topic in topics if topic.startswith("/")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
