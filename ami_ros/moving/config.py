@@ -37,7 +37,6 @@ class TrackerConfig:
     gate: float = 0.45  # [m] from a predicted position to a segment of it, beside its doubt: half a stride
     apart: float = 0.35  # [m] two tracks nearer than this are one
     step: float = 0.2  # [m] away from where it was that a thing has left a place
-    passes: float = 0.6  # [m] that a thing has come, from which it passes what stands and is not taken for it
     fastest: float = 3.0  # [m/s]
     lost: float = 1.5  # [s] that a track lives unseen; larger: ghosts, smaller: no memory behind a pillar
     hidden: float = 0.7  # [s] that one is reported unseen

@@ -69,8 +69,9 @@ class Tracker:
         ends = ends_of(seen, self.config)
         free, still = self._recent.compare(stamp, ends.points)
         stood = self._spots.stood(ends.points).astype(np.float64)
-        self._spots.add(stamp, ends.points)
         segments = segments_of(ends, _smoothed(still), is_full_turn(scan), self.config)
+        thin = segments.order[(segments.width < self.config.widest)[segments.of]]
+        self._spots.add(stamp, seen, ends.points[thin], self._recent.slack, self.config.depth_share)
         if self._odometry_was_off(segments, free):
             self._recent.clear()
             self._spots.clear()
@@ -99,8 +100,7 @@ class Tracker:
         owner = np.full(len(thing), -1)
         near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], still[thing] > 0.5)
         owner[thing] = np.where(near, owner[thing], -1)
-        # Where something thin stands nothing moves, but who has come from elsewhere and passes it.
-        thin = (stood > 0.5) & ~((owner >= 0) & np.append((tracks.from_trail > config.passes).any(1), False)[owner])
+        thin = stood > 0.5  # there nothing moves
         free, still = np.where(thin, 0.0, free), np.where(thin, 1.0, still)
         # What one beam too few met may be the leg of a table that beams missed before, until it has come along.
         counts = clear if not len(tracks) else clear | (tracks.came > config.step)[owner]
