@@ -80,10 +80,10 @@ class StandingSpots:
             through = looked(scan, spots.at, slack, depth_share)[0]
             spacing = np.hypot(*(spots.at - scan.origin).T) * abs(scan.angle_increment)
             misses = 1.0 - (WIDTH / np.maximum(spacing, 1e-3)).clip(*METS)
+            self._close(stamp, (stamp - spots.since >= BIN) | (hit & ~spots.met))  # a foot falls into one bin
             spots.missed *= np.where(through | hit, misses, 1.0)
             spots.met |= hit
             spots.last[hit] = stamp
-            self._close(stamp)
         new = points[~near.any(1)]
         new = new[np.unique(np.floor(new / NEAR), axis=0, return_index=True)[1]]
         spots = spots.and_then(_Spots.begin(new, stamp))
@@ -96,11 +96,10 @@ class StandingSpots:
         stands = self._spots.at[self._spots.odds > STANDS]
         return np.asarray((np.hypot(*(points[:, None] - stands[None]).transpose(2, 0, 1)) < 1.5 * NEAR).any(1))
 
-    def _close(self, stamp: float) -> None:
-        """Counts the looks at spots whose time is over."""
+    def _close(self, stamp: float, over: NDArray[np.bool_]) -> None:
+        """Counts the looks at spots whose time is `over` (n,), and begins anew."""
         spots = self._spots
         met = np.log(np.maximum(1.0 - spots.missed, SELDOM) / SELDOM)
         missed = np.log(np.maximum(spots.missed, SELDOM) / (1.0 - SELDOM)).clip(None, 0.0)
-        over = stamp - spots.since >= BIN
         spots.odds[over] = (spots.odds + np.where(spots.met, met, missed))[over].clip(None, MOST)
         spots.since[over], spots.missed[over], spots.met[over] = stamp, 1.0, False

@@ -70,7 +70,11 @@ class PlannerSettings:
         True,
     )
     route_timeout: float = parameter(
-        2.0, "To wait for a route before the robot drives without one.", "s", (0.05, 60.0), True
+        2.0,
+        "To wait for a route before the robot drives without one; five times as long where only memory knows the goal.",
+        "s",
+        (0.05, 60.0),
+        True,
     )
     tracks: bool = parameter(
         True, "Whether what moves is tracked in scans. Errors of scans that are guessed from pictures move, too."
