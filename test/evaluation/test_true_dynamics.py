@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -117,17 +118,20 @@ def test_it_predicts_a_car(make: Callable[..., Robot]) -> None:
 
 def test_on_the_truth_a_goal_beside_the_robot_is_reached_sooner_by_driving_sideways() -> None:
     """With physics and the safety gate; the heading of an omnidirectional robot is that of the goal all the time."""
-    goal, times = np.array([2.0, 2.5, 0.0]), {}
-    for spec in (SPEC, replace(SPEC, max_lateral=0.4)):
-        robot = Simulator("empty", simulated_robot(spec), noise=SensorNoise(scale=0.0), pictures=False)
-        robot.place(np.array([2.0, 1.5, 0.0]))
-        loop = TrueLoop(LoadedModel(ExactModel(spec), "exact", "0" * 64), robot, CONFIG, 0)
-        trial = loop.drive("near", robot.ground_truth().pose, goal, 1.0)
-        assert trial.success and trial.collisions == 0
-        turned = max(abs(float(pose[2])) for _, pose, _ in loop.trace)
-        times[spec.drive] = trial.time_s, turned
-    assert times["omnidirectional"][0] < 0.8 * times["differential"][0]
-    assert times["omnidirectional"][1] < 0.3 < times["differential"][1]
+    goal = np.array([2.0, 2.5, 0.0])
+    times, turned = {"differential": 0.0, "omnidirectional": 0.0}, {"differential": math.inf, "omnidirectional": 0.0}
+    for seed in range(4):  # of when messages arrive: one drive takes 5 to 8 s by that alone
+        for spec in (SPEC, replace(SPEC, max_lateral=0.4)):
+            robot = Simulator("empty", simulated_robot(spec), noise=SensorNoise(scale=0.0), pictures=False)
+            robot.place(np.array([2.0, 1.5, 0.0]))
+            loop = TrueLoop(LoadedModel(ExactModel(spec), "exact", "0" * 64), robot, CONFIG, seed)
+            trial = loop.drive("near", robot.ground_truth().pose, goal, 1.0)
+            assert trial.success and trial.collisions == 0
+            times[spec.drive] += trial.time_s
+            most = max(abs(float(pose[2])) for _, pose, _ in loop.trace)
+            turned[spec.drive] = (min if spec.drive == "differential" else max)(turned[spec.drive], most)
+    assert times["omnidirectional"] < 0.9 * times["differential"]
+    assert turned["omnidirectional"] < 0.3 < turned["differential"]
 
 
 def test_a_simulated_robot_of_another_drive_than_the_models_is_refused() -> None:
