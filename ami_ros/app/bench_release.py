@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,8 +23,8 @@ INTRODUCTION = """# Figures
 
 `./ami bench release --out FOLDER` drives the scenarios below, one after the other, and writes this page. It can be
 interrupted, goes on where it was, and takes trials that other machines have put into the folder. Each row comes from
-one commit; "commits ago" says how many have followed it when the page was written. Rows that are not measured yet have
-no figure: those of earlier versions of this page were measured at many commits, and are gone.
+one commit; "commits ago" says how many have followed it when the page was written. A row that the folder has no trials
+of stays as it was measured, until its scenario changes.
 
 Reached means: the robot claims success, stands still, and the simulator knows it to be within 0.30 m and 30 degrees of
 where the picture was taken, in time. Intervals are Wilson's, 95 %; of zero the upper bound is given, rounded up. Nobody
@@ -45,7 +46,7 @@ def main(
     from rich.console import Console
 
     from ami_ros.app.bench_scenario import drive, show
-    from ami_ros.evaluation.trial_store import REPOSITORY, TrialStore
+    from ami_ros.evaluation.trial_store import TrialStore
 
     console, scenarios = Console(emoji=False, highlight=False), released(logs)
     wanted = [name.strip() for name in only.split(",") if name.strip()]
@@ -64,8 +65,8 @@ def main(
             console.print(f"{scenario.name}: {error}", style="yellow", soft_wrap=True)
             continue
         show(store, scenario.figures(store.rows()), console)
-        (REPOSITORY / PAGE).write_text(page(scenarios, out), encoding="utf-8")
-    (REPOSITORY / PAGE).write_text(page(scenarios, out), encoding="utf-8")
+        _write(scenarios, out)
+    _write(scenarios, out)
     console.print(f"{PAGE} is written", soft_wrap=True)
 
 
@@ -87,18 +88,43 @@ def released(logs: str = "") -> list[Scenario]:
     return [load_scenario(str(name), [f"folder={logs}"] if name == LOGS and logs else []) for name in names]
 
 
-def page(scenarios: Sequence[Scenario], folder: Path) -> str:
-    """docs/figures.md: of each scenario the newest commit at which it was measured in whole."""
-    rows = []
+def _write(scenarios: Sequence[Scenario], folder: Path) -> None:
+    from ami_ros.evaluation.trial_store import REPOSITORY
+
+    path = REPOSITORY / PAGE
+    path.write_text(page(scenarios, folder, path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def page(scenarios: Sequence[Scenario], folder: Path, before: str = "") -> str:
+    """docs/figures.md: of each scenario the newest commit at which it was measured in whole, by the trials in `folder`,
+    else by the page `before`."""
+    rows: list[Sequence[str]] = []
     for scenario in scenarios:
         store = newest(scenario, folder)
         if store is None:
-            rows.append((scenario.about, "not measured yet", f"`./ami bench {scenario.name}`", ""))
+            nothing = scenario.about, "not measured yet", f"`./ami bench {scenario.name}`", ""
+            rows.append(kept(scenario, before) or nothing)
             continue
         figures = [f for f in scenario.figures(store.rows()) if f.measure.headline]
         words = "; ".join(f"{f.name}: {f}{' *few*' if f.rate and f.n < 100 else ''}" for f in figures)
         rows.append((scenario.about, words, f"`./ami bench {scenario.name}`", measured(store.at, store.head())))
     return f"{INTRODUCTION}\n{table(HEADER, rows)}\n"
+
+
+def kept(scenario: Scenario, page: str) -> Sequence[str] | None:
+    """The row of a scenario on a page of before, with how old it is now; None: it has none, or the scenario has changed
+    since."""
+    from ami_ros.evaluation.scenario import FOLDER
+    from ami_ros.evaluation.trial_store import git
+
+    for line in page.splitlines():
+        cells = [cell.replace("\\|", "|").replace("\\<", "<") for cell in re.split(r" (?<!\\)\| ", line[2:-2])]
+        if len(cells) == len(HEADER) and cells[2] == f"`./ami bench {scenario.name}`" and cells[3]:
+            at, when = re.split(r", (?=\d{4}-)", cells[3], maxsplit=1)
+            at = at.partition(",")[0]
+            if git("diff", "--name-only", at, "HEAD", "--", f"{FOLDER}/{scenario.name}.yaml") == "":
+                return (*cells[:3], f"{at}{_age(at)}, {when}")
+    return None
 
 
 def newest(scenario: Scenario, folder: Path) -> Any:
@@ -116,11 +142,14 @@ def newest(scenario: Scenario, folder: Path) -> Any:
 
 def measured(at: str, head: dict[str, Any]) -> str:
     """Commit, date, machine, and how old that is."""
+    return f"{at}{_age(at)}, {str(head['date'])[:10]}, {head['cores']} cores of {head['processor']}"
+
+
+def _age(at: str) -> str:
     from ami_ros.evaluation.trial_store import git
 
     ago = git("rev-list", "--count", f"{at}..HEAD")
-    age = "" if ago is None else ", this commit" if ago == "0" else f", {ago} commits ago"
-    return f"{at}{age}, {str(head['date'])[:10]}, {head['cores']} cores of {head['processor']}"
+    return "" if ago is None else ", this commit" if ago == "0" else f", {ago} commits ago"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

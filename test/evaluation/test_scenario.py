@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -10,14 +11,15 @@ from typing import Literal
 import pytest
 
 from ami_ros.app.bench import PARTS, spelled_out
-from ami_ros.app.bench_release import MOST, newest, page, released
+from ami_ros.app.bench_release import HEADER, MOST, kept, newest, page, released, table
 from ami_ros.app.bench_scenario import of_recordings
 from ami_ros.errors import AmiError
+from ami_ros.evaluation import trial_store
 from ami_ros.evaluation.building_trials import judged
 from ami_ros.evaluation.measured_kinds import Control
 from ami_ros.evaluation.scenario import Measure, Scenario, load_scenario
 from ami_ros.evaluation.scenario_kinds import Buildings, Planning, Recovery
-from ami_ros.evaluation.trial_store import TrialStore
+from ami_ros.evaluation.trial_store import TrialStore, git
 from ami_ros.evaluation.trials import Trial
 from ami_ros.share import packaged
 from harness.processes import REPOSITORY, Children
@@ -63,6 +65,20 @@ def test_the_page_is_what_the_list_says_and_no_longer_than_it_may_be(tmp_path: P
     assert text.count("| not measured yet |") == len(scenarios) <= MOST
     shown = (REPOSITORY / "docs" / "figures.md").read_text(encoding="utf-8")
     assert all(scenario.about in shown for scenario in scenarios), "run: ./ami bench release --page-only --out FOLDER"
+
+
+def test_a_row_whose_trials_are_elsewhere_stays_until_its_scenario_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = git("rev-parse", "--short", "HEAD")
+    (scenario,) = (each for each in released() if each.name == "planning")
+    told = "reached: 9 of 10 (60 to 98 %); a | b <c>", "`./ami bench planning`"
+    before = table(HEADER, [("of before", *told, f"{head}, 7 commits ago, 2026-01-02, 2 cores of X, of Y")])
+    after = table(HEADER, [("of before", *told, f"{head}, this commit, 2026-01-02, 2 cores of X, of Y")])
+    assert page([scenario], tmp_path, before).splitlines()[-1] == after.splitlines()[-1]
+    assert kept(replace(scenario, name="none_such"), before) is None
+    monkeypatch.setattr(trial_store, "git", lambda *arguments: "changed" if arguments[0] == "diff" else "3")
+    assert "not measured yet" in page([scenario], tmp_path, before)
 
 
 def test_buildings_count_ambiguous_goals_apart_and_wrong_claims_of_them_all_the_same() -> None:
