@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -56,8 +57,8 @@ class MissionFile:
     def __init__(self, path: Path | None) -> None:
         self.path = path
 
-    def save(self, task: Task) -> None:
-        """Writes `task`; removes the file if it is done.
+    def save(self, task: Task, by_itself: bool = True) -> None:
+        """Writes `task`; removes the file if it is done. What shall not go on by itself is infinitely old.
 
         Raises:
             AmiError: the folder is missing, read-only or full (`Code.BAD_FILE`).
@@ -69,6 +70,8 @@ class MissionFile:
                 self.path.unlink(missing_ok=True)
                 return
             times = {"saved": time.time(), "boot": _boot(), "uptime": time.clock_gettime(time.CLOCK_BOOTTIME)}
+            if not by_itself:
+                times = {"saved": 0.0}
             text = json.dumps({"format": FORMAT, "version": VERSION, **times, **_stored(task)})
             partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
             handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # there are pictures in it
@@ -92,6 +95,8 @@ class MissionFile:
         if content is None:
             return None
         uptime = content.get("uptime")
+        if not content["saved"]:
+            return math.inf
         if content.get("boot") == _boot() and isinstance(uptime, int | float):
             return time.clock_gettime(time.CLOCK_BOOTTIME) - uptime
         return time.time() - float(content["saved"])

@@ -117,6 +117,7 @@ class TaskRunner:
                 task.interrupted()
             elif outcome.code == GoalCode.EMERGENCY_STOP:
                 task.interrupted()
+                self._save(task, by_itself=False)
                 self.suspend(Code.EMERGENCY_STOP, "an emergency stop: release it, then send kind RESUME")
             else:
                 task.ended(outcome.leg, outcome.succeeded, outcome.code, outcome.message, stamp)
@@ -150,11 +151,11 @@ class TaskRunner:
         if step.leg is not None:
             self._legs.send(step.leg)
 
-    def _save(self, task: Task) -> None:
-        if task.revision == self._saved:
+    def _save(self, task: Task, by_itself: bool = True) -> None:
+        if by_itself and task.revision == self._saved:
             return
         self._saved = task.revision
         try:
-            self._file.save(task)
+            self._file.save(task, by_itself)
         except AmiError as error:
             self.suspend(Code.BAD_FILE, str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import stat
 import time
@@ -104,6 +105,17 @@ def test_age_is_the_time_since_it_was_written(tmp_path: Path) -> None:
         (tmp_path / "m").write_text(json.dumps(changed))
         age = file.age()
         assert age is not None and 3600 <= age < 7200
+
+
+def test_what_an_emergency_stop_ended_is_there_to_be_resumed_and_too_old_to_go_on_by_itself(tmp_path: Path) -> None:
+    file, mission = MissionFile(tmp_path / "m"), half_done()
+    file.save(mission, by_itself=False)
+    assert file.age() == math.inf
+    found = file.load(CONFIG)
+    assert isinstance(found, Mission) and found.progress == mission.progress
+    file.save(mission)
+    age = file.age()
+    assert age is not None and age < 100.0
 
 
 def test_setting_the_clock_changes_no_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

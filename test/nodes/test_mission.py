@@ -20,6 +20,7 @@ from std_srvs.srv import Trigger
 from ami_interfaces.action import RunMission
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.errors import AmiError
+from ami_ros.mission.mission_file import MissionFile
 from ami_ros.ros.messages.conversions import header_at, pose_to_message
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 
@@ -140,7 +141,9 @@ def test_mission_goes_on_after_its_own_restart_and_after_the_planners(
     assert result.reached == 2 and result.tries[0] == 1, "the first goal was driven to again"
 
 
-def test_an_emergency_stop_leaves_the_mission_to_be_resumed_once_it_is_released(stack: Any, client: Client) -> None:
+def test_an_emergency_stop_leaves_the_mission_to_be_resumed_once_it_is_released(
+    stack: Any, client: Client, tmp_path: Path
+) -> None:
     handle = client.drive_off(Request(goals=[ahead(stack, 1.0)]))
     button = stack.ros.node.create_publisher(Bool, "emergency_stop", RELIABLE)
     stack.ros.spin_until(lambda: button.get_subscription_count(), what="the gate to listen")
@@ -148,6 +151,7 @@ def test_an_emergency_stop_leaves_the_mission_to_be_resumed_once_it_is_released(
     status, result = client.result(handle)
     assert status == GoalStatus.STATUS_ABORTED and result.error_code == Result.EMERGENCY_STOP
     assert "release" in result.error_msg and result.tries[0] == 0
+    assert MissionFile(tmp_path / "mission").age() == np.inf  # a node that is started again does not go on by itself
     assert client.result(client.send(Request(kind=Request.RESUME)))[1].error_code == Result.EMERGENCY_STOP
     assert stack.ros.call(Trigger, "safety/release", Trigger.Request()).success
     status, result = client.result(client.send(Request(kind=Request.RESUME)))
