@@ -120,6 +120,7 @@ INTERFACES: dict[str, Interface] = {
     "safety": _part(  # of a robot with a depth camera also depth and depth_info, as perception does without a laser
         "safety",
         deaf=("depth",),
+        silent=("safety/status",),  # which is its own ~/status
         subscribes={"supervisor/state": _STATUS},  # if `supervised`
         publishes={"~/status": _STATUS, "footprint": "geometry_msgs/msg/PolygonStamped"},
         services={"~/emergency_stop": "std_srvs/srv/Trigger", "~/release": "std_srvs/srv/Trigger"},
