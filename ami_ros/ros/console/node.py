@@ -21,8 +21,10 @@ from ami_ros.ros.console.robot import StackRobot
 from ami_ros.ros.node.executor import LeanExecutor
 
 NAME = "console"
+REST = 0.01  # [s] between turns: topics of up to 100 Hz are heard, and bursts of them in one turn
 LOOK_FOR_TOPICS = 5.0  # [s] between two looks for topics that are new: each costs milliseconds
-RECORDED = ("image", "camera_info", "scan", "odom", "cmd_vel", *STACK_TOPICS)
+UNSEEN = {"latent"}  # that no view shows: ten messages a second
+RECORDED = ("image", "camera_info", "scan", "odom", "cmd_vel", *(t for t in STACK_TOPICS if t not in UNSEEN))
 
 
 class ConsoleNode:
@@ -53,6 +55,7 @@ class ConsoleNode:
         )  # fmt: skip
         self.scene = Scene()
         self._executor = LeanExecutor(context=context)
+        self._executor.rest = REST
         self._executor.failed = lambda error: tell(f"console: {type(error).__name__}: {error}")
         self._executor.add_node(self.node)
         strokes = KeepOutStrokes(keep_out)

@@ -38,6 +38,7 @@ class LeanExecutor(SingleThreadedExecutor):
 
     Attributes:
         failed: given what a callback, or taking a message, raised; as it comes that comes out of `spin`.
+        rest: [s] after each turn, for what comes meanwhile to be served in one; a topic has to be slower than that.
     """
 
     _tasks: list[tuple[Task, Any, Any]]  # rclpy's, of which the first counts
@@ -45,6 +46,7 @@ class LeanExecutor(SingleThreadedExecutor):
     def __init__(self, *, context: Context | None = None) -> None:
         super().__init__(context=context)
         self.failed: Callable[[Exception], None] = _raise
+        self.rest = 0.0
         self._events_at = 0.0  # steady time
         self._takers: dict[str, Callable[[Any], Callable[[], Any] | None]] = {
             "subscription": self._take_message,
@@ -64,6 +66,8 @@ class LeanExecutor(SingleThreadedExecutor):
                     self._gather(held)
                 self._run_tasks()
                 changed = self._serve()
+                if self.rest:
+                    time.sleep(self.rest)
 
     def _gather(self, held: ExitStack) -> None:
         """What there is to wait for; it stays alive while `held` is open."""
