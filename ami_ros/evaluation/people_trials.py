@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,16 +12,18 @@ import numpy as np
 from ami_ros.evaluation.building_trials import Row, explore, judged
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
+from ami_ros.evaluation.trials import allowance_of
 from ami_ros.geometry import Array, compose, relative, transform_points
 from ami_ros.moving.prediction import Forecast, PredictionConfig
 from ami_ros.moving.things import MovingThings
+from ami_ros.registration import believed_at
 from ami_ros.robots.derived import simulated_robot
 from ami_ros.robots.description import load_robot
 from ami_ros.simulation.contacts import counts
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import World
-from ami_ros.world_model.checkpoint import load_model
+from ami_ros.world_model.checkpoint import LoadedModel, load_model
 
 EMPTY = "empty"  # the same goals with nobody there: what times are compared with
 CONSTANT, NOTHING, EXACT = "constant_velocity", "nothing_predicted", "exact_future"
@@ -28,12 +31,14 @@ CONSTANT, NOTHING, EXACT = "constant_velocity", "nothing_predicted", "exact_futu
 # be if the robot stays where it is; and nobody there.
 METHODS = (CONSTANT, NOTHING, EXACT, EMPTY)
 NEAR = 6.0  # [m] from the robot within which the exact future is told
+NOWHERE = np.zeros((0, 3)), np.zeros((0, 3))  # beliefs and truths of a robot that has not explored
 KNOWN_TO = 0.05  # [m] deviation of the exact future: sway
 
 
 @dataclass(frozen=True)
 class PeopleSetting:
-    """What is driven. `world` has its people; `memory` None: the robot explores first, for `explore` minutes."""
+    """What is driven. `world` has its people; `memory` None: the robot explores first, for up to `explore`
+    minutes and with nobody there, as the memories that ship were made."""
 
     world: World
     model: Path
@@ -49,24 +54,52 @@ def drive_among(setting: PeopleSetting, method: str, seed: int) -> Iterator[Row]
 
     Raises AmiError: there is no such model or robot, or no OpenGL."""
     loaded = load_model(setting.model)
-    world = replace(setting.world, people=None) if method == EMPTY else setting.world
-    robot = load_robot(setting.robot) if setting.robot else simulated_robot(loaded.model.spec)
-    simulator = Simulator(world, robot, seed=seed)
+    robot = load_robot(setting.robot or simulated_robot(loaded.model.spec))
+    empty = replace(setting.world, people=None)
+    with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
+        memory, known, start = setting.memory, NOWHERE, None
+        if memory is None:
+            memory = Path(scratch, "explored.memory")
+            found, known, start = _explored(setting, loaded, Simulator(empty, robot, seed=seed), seed, memory)
+            yield {"kind": "explore"} | found
+        simulator = Simulator(empty if method == EMPTY else setting.world, robot, seed=seed)
+        try:
+            simulator.reset(start, seed=seed)
+            loop = ClosedLoop(loaded, simulator, memory, _config(setting, method), seed)
+            loop.beliefs = known
+            if start is not None and (told := believed_at(start, *known)) is not None:
+                loop.memory.set_initial_pose(told)
+            if method == EXACT:
+                loop.planner.navigator.steering.predict = ExactFuture(simulator)
+            yield from _goals(setting, loop)
+        finally:
+            simulator.close()
+
+
+def _explored(
+    setting: PeopleSetting, loaded: LoadedModel, simulator: Simulator, seed: int, file: Path
+) -> tuple[Row, tuple[Array, Array], Array]:  # fmt: skip
+    """Explores and keeps the memory in a file: how that went, beliefs and truths (n, 3), and where it ended (3,)."""
     try:
         simulator.reset(seed=seed)
-        loop = ClosedLoop(loaded, simulator, setting.memory, _config(setting, method), seed)
-        if method == EXACT:
-            loop.planner.navigator.steering.predict = ExactFuture(simulator)
-        if setting.memory is None:
-            space = FreeSpace(simulator.world, radius=simulator.description.shape.radius)
-            found, _ = explore(loop, space, 60.0 * setting.explore, lambda said: None)
-            yield {"kind": "explore"} | found | _touched(simulator, 0)
-        touched, met = len(simulator.touches), simulator.encounters
-        for trial in loop.run(setting.goals):
-            yield judged(trial) | _touched(simulator, touched) | {"encounters": simulator.encounters - met}
-            touched, met = len(simulator.touches), simulator.encounters
+        loop = ClosedLoop(loaded, simulator, None, setting.loop, seed)
+        space = FreeSpace(simulator.world, radius=simulator.description.shape.radius)
+        found, _ = explore(loop, space, 60.0 * setting.explore, lambda said: None)
+        loop.memory.save(file)
+        return found, loop.beliefs, simulator.ground_truth().pose
     finally:
         simulator.close()
+
+
+def _goals(setting: PeopleSetting, loop: ClosedLoop) -> Iterator[Row]:
+    """A row for each; in a place that the robot explored it has as much time as in a building."""
+    simulator = loop.simulator
+    for index in range(setting.goals):
+        touched, met, start = len(simulator.touches), simulator.encounters, simulator.ground_truth().pose
+        goal = loop.goals.sample(index, start)
+        allowance = allowance_of(goal, explored=setting.memory is None)
+        trial = loop.drive(goal.kind, start, goal.pose, goal.path_length, allowance)
+        yield judged(trial) | _touched(simulator, touched) | {"encounters": simulator.encounters - met}
 
 
 def _config(setting: PeopleSetting, method: str) -> LoopConfig:

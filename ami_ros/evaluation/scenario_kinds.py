@@ -208,8 +208,8 @@ class Adaptation:
 class People:
     """Goals among people who move about; see `people_trials`."""
 
-    world: str = "home"  # a world, a world file, or building:SEED
-    people: int = 3  # who walk about
+    world: str = ""  # a world, a world file, or building:SEED; empty: home, or where recorded people walked
+    people: int = 0  # who walk about; 0: three, or all who were recorded
     speed: float = 0.8  # [m/s] of theirs
     manner: str = "polite"  # polite, blind, orca or recorded:FILE
     goals: int = 10  # a seed, near and far alternately
@@ -239,10 +239,15 @@ class People:
             crowd = Crowd(count=self.people, speed=self.speed, manner=self.manner, seed=seed)
         except ValueError as error:
             raise AmiError(f"bench people: {error}") from error
-        beside = memory_beside(share("models", "onboard"), self.world)
+        if not crowd.recording:
+            crowd = replace(crowd, count=self.people or 3)
+        elif self.world not in ("", self.manner):
+            raise AmiError("bench people: recorded people would walk through the walls of any other place; leave --world out")
+        world = self.world or (self.manner if crowd.recording else "home")
+        beside = memory_beside(share("models", "onboard"), world)
         memory = Path(self.memory) if self.memory else beside if beside.is_file() and not self.model else None
         setting = PeopleSetting(
-            replace(load_world(self.world), people=crowd), model_at(self.model, "onboard" if memory else "general"),
+            replace(load_world(world), people=crowd), model_at(self.model, "onboard" if memory else "general"),
             memory, self.goals, self.robot, self.explore, loop_config(self.set),
         )  # fmt: skip
         for number, row in enumerate(drive_among(setting, part, seed), 1):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
@@ -24,6 +26,18 @@ def test_methods_drive_to_the_same_goal_and_only_people_come_near() -> None:
     assert figures["empty: near goals reached"].n == figures["nothing_predicted: near goals reached"].n == 1
     assert figures["nothing_predicted: nearest approach [m]"].value == among[0]["nearest_m"]
     assert figures["empty: contacts, the robot stood"].value == 0.0
+
+
+def test_recorded_people_walk_on_their_own_ground_all_of_them_and_nowhere_else(tmp_path: Path) -> None:
+    ways = [(who, 10 * k, 0.5 * k, 1.5 * who) for who in range(5) for k in range(12)]
+    file = tmp_path / "crowd.txt"
+    file.write_text("\n".join(f"{frame} {who} {x} 0 {y}" for who, frame, x, y in ways))
+    kind = People(manner=f"recorded:{file}", goals=1, explore=0.1)
+    first, goal = kind.run("constant_velocity", 7, (), lambda what: None)
+    assert first["kind"] == "explore" and goal["kind"] == "near" and goal["allowance_s"] == 60.0
+    assert np.isfinite(goal["nearest_m"])
+    with pytest.raises(AmiError, match="leave --world out"):
+        rows("constant_velocity", manner=f"recorded:{file}")
 
 
 def test_ghosts_are_a_part_of_their_own() -> None:

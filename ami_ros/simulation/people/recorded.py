@@ -1,7 +1,8 @@
 """People who walked before a camera: their recorded ways, and a world of the ground that they walked on.
 
 A file has rows of frame, id, x, z, y and velocities [m, m/s], as OpenTraj keeps ETH (Pellegrini et al., "You'll never
-walk alone", ICCV 2009) and UCY (Lerner et al., "Crowds by example", Eurographics 2007), and may be compressed by gzip.
+walk alone", ICCV 2009) and UCY (Lerner et al., "Crowds by example", Eurographics 2007), or of frame, id, x, y, as Social
+GAN does. It may be compressed by gzip.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from scipy.interpolate import PchipInterpolator
 
 PERIOD = 0.4  # between two frames in which everybody was annotated [s]: both data sets have 2.5 a second
+LIKELY = 0.15  # share by which PERIOD may differ from what a file's velocities say, which are smoothed
+WALKS = 0.3  # [m/s] faster than that somebody walks
+LOST = 4.0  # [s] after which an id that is seen again is somebody else: nobody saw which way it went
+QUIET = 1.0  # [s] that nobody is there, before those come who come next
+APPEARS = 2.0  # [m] nearer to the robot nobody begins: before the camera saw them they came from somewhere
 BORDER = 1.0  # of ground beyond where anybody walked [m]
 WALKED = 1.0  # who walked somewhere shows that there is room so far around it [m]
 CELL = 0.5  # of the ground [m]
@@ -66,13 +72,9 @@ def load_recording(path: str) -> Recording:
     from scipy.interpolate import PchipInterpolator  # 20 MB, which worlds without a recording do without
 
     rows = _rows(Path(path))
-    frames, ids, points = rows[:, 0], rows[:, 1].astype(np.int64), rows[:, [2, 4]]
-    steps = [np.diff(np.sort(frames[ids == who])) for who in np.unique(ids)]
-    gaps = np.concatenate([step[step > 0] for step in steps if len(step)] or [np.zeros(0)])
-    if not len(gaps):
-        raise AmiError(f"{path}: nobody in it moves: every id has one row")
-    values, counts = np.unique(gaps, return_counts=True)
-    times = (frames - frames.min()) / values[counts.argmax()] * PERIOD
+    rows = rows[np.lexsort((rows[:, 0], rows[:, 1]))]
+    frames, ids, points = rows[:, 0], rows[:, 1].astype(np.int64), rows[:, [2, 4] if rows.shape[1] > 4 else [2, 3]]
+    times = (frames - frames.min()) * _seconds_a_frame(rows, points, path)
     points = points - points.min(axis=0) + BORDER
     size = points.max(axis=0) + BORDER
     if size.max() > MOST_METRES:
@@ -80,21 +82,42 @@ def load_recording(path: str) -> Recording:
     tracks = []
     for who in np.unique(ids):
         own, first = np.unique(times[ids == who], return_index=True)
-        if len(own) > 1:
-            tracks.append(Track(float(own[0]), float(own[-1]), PchipInterpolator(own, points[ids == who][first])))
+        for seen in np.split(np.arange(len(own)), np.flatnonzero(np.diff(own) > LOST) + 1):
+            if len(seen) > 1:
+                way = PchipInterpolator(own[seen], points[ids == who][first[seen]])
+                tracks.append(Track(float(own[seen[0]]), float(own[seen[-1]]), way))
     return Recording(tuple(sorted(tracks, key=lambda t: t.begin)), (float(size[0]), float(size[1])), points)
+
+
+def _seconds_a_frame(rows: Array, points: Array, path: str) -> float:
+    """How long a frame is [s], of `rows` in the order of their ids and frames: PERIOD between most of them, unless
+    velocities say otherwise, as where somebody filled in the frames between."""
+    passed, same = np.diff(rows[:, 0]), np.diff(rows[:, 1]) == 0
+    if not (same & (passed > 0)).any():
+        raise AmiError(f"{path}: nobody in it moves: every id has one row")
+    values, counts = np.unique(passed[same & (passed > 0)], return_counts=True)
+    usual = PERIOD / float(values[counts.argmax()])
+    if rows.shape[1] < 8:
+        return usual
+    speeds = np.hypot(rows[:, 5], rows[:, 7])
+    walked, speed = np.hypot(*np.diff(points, axis=0).T), (speeds[1:] + speeds[:-1]) / 2
+    counted = same & (passed > 0) & (speed > WALKS) & (walked > 0)
+    if not counted.any():
+        return usual
+    told = float(np.median(walked[counted] / (speed * passed)[counted]))
+    return usual if abs(told / usual - 1) < LIKELY else told
 
 
 def _rows(path: Path) -> Array:
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("ascii")
-        rows = np.array([[float(value) for value in line.split()[:5]] for line in text.splitlines() if line.strip()])
+        rows = np.array([[float(value) for value in line.split()[:8]] for line in text.splitlines() if line.strip()])
     except OSError as error:
         raise AmiError(f"{path}: {error.strerror or 'cannot be unpacked'}") from error
     except (ValueError, EOFError) as error:
         raise AmiError(f"{path}: no table of numbers with columns frame, id, x, z, y: {error}") from error
-    if rows.ndim != 2 or rows.shape[1] < 5 or not np.isfinite(rows).all() or len(rows) > MOST_ROWS:
+    if rows.ndim != 2 or rows.shape[1] < 4 or not np.isfinite(rows).all() or len(rows) > MOST_ROWS:
         raise AmiError(f"{path}: no table of finite numbers with columns frame, id, x, z, y and up to {MOST_ROWS} rows")
     return np.asarray(rows, np.float64)
 
@@ -103,7 +126,7 @@ class Recorded:
     """Those of a recording, from a moment that the seed draws, over and over again; `poses` and more as in `Manner`.
 
     A body is lent to one person after the other. Nobody reacts to the robot, but nobody walks through it: who touches
-    it stands until it is free to go on, and is late from then on.
+    it stands until it is free to go on, and is late from then on. Times in which nobody is there are left out.
     """
 
     def __init__(self, bodies: Sequence[Body], recording: Recording, seed: list[int]) -> None:
@@ -114,35 +137,40 @@ class Recorded:
         self._slots: list[int | None] = [None] * n  # the track of each body
         self._late = np.zeros(n)  # [s]
         self._next = 0
-        self._rewind()
+        self._rewind(None)
 
-    def _rewind(self) -> None:
+    def _rewind(self, robot: RobotDisc | None) -> None:
         self._slots = [None] * len(self._slots)
         begun = [track.begin < self._time - 1e-9 for track in self._recording.tracks]
         self._next = begun.index(False) if False in begun else len(begun)
         for number in range(self._next):
             if self._recording.tracks[number].end > self._time:
-                self._lend(number)
+                self._lend(number, robot)
         self._show(0.0)
 
-    def _lend(self, number: int) -> None:
-        """A free body plays that person; without one nobody does."""
-        if None in self._slots:
-            slot = self._slots.index(None)
-            self._slots[slot], self._late[slot] = number, 0.0
-            track = self._recording.tracks[number]
-            dx, dy = track.way(max(self._time, track.begin), 1)
-            self.poses[slot, 2] = np.arctan2(dy, dx)
+    def _lend(self, number: int, robot: RobotDisc | None) -> None:
+        """A free body plays that person; without one nobody does, nor if they would appear beside the robot."""
+        track = self._recording.tracks[number]
+        begins = max(self._time, track.begin)
+        if None not in self._slots or (robot is not None and _beside(robot, track.way(begins))):
+            return
+        slot = self._slots.index(None)
+        self._slots[slot], self._late[slot] = number, 0.0
+        dx, dy = track.way(begins, 1)
+        self.poses[slot, 2] = np.arctan2(dy, dx)
 
     def advance(self, seconds: float, robot: RobotDisc, touching: NDArray[np.bool_]) -> None:
         """They walk on for `seconds` [s]; who is `touching` (n,) the robot and walks towards it stands."""
         tracks = self._recording.tracks
         self._time += seconds
+        if not self.present.any():
+            comes = tracks[self._next].begin if self._next < len(tracks) else np.inf
+            self._time = max(self._time, comes - QUIET)
         if self._time > self._recording.seconds:
             self._time = 0.0
-            self._rewind()
+            self._rewind(robot)
         while self._next < len(tracks) and tracks[self._next].begin <= self._time:
-            self._lend(self._next)
+            self._lend(self._next, robot)
             self._next += 1
         for slot in np.flatnonzero(touching & self.present):
             number = self._slots[slot]
@@ -170,7 +198,10 @@ class Recorded:
                 self.poses[slot, 2] += float(turn)
 
     def make_room(self, robot: RobotDisc) -> None:
-        """Nobody gives way in a recording."""
+        """Nobody gives way in a recording: who is beside the robot is not there."""
+        for slot in np.flatnonzero(self.present):
+            if _beside(robot, self.poses[slot, :2]):
+                self._slots[slot], self.present[slot], self.velocities[slot] = None, False, 0.0
 
     def ahead_of(self, index: int, distance: float) -> Array:
         """They open no doors."""
@@ -179,6 +210,10 @@ class Recorded:
     def copied(self) -> Recorded:
         """The same from now on, apart."""
         return copy.deepcopy(self, {id(self._recording): self._recording})
+
+
+def _beside(robot: RobotDisc, point: Array) -> bool:
+    return bool(np.hypot(*(point - robot.centre)) < APPEARS)
 
 
 def most_at_once(recording: Recording) -> int:

@@ -24,7 +24,7 @@ def written(file: Path, rate: int = 10, packed: bool = False) -> Path:
     ):
         for k in range(20):
             x, y = start[0] + step[0] * k, start[1] + step[1] * k
-            rows.append(f"{rate * (begin + k):.7e} {who} {x} 0 {y} {step[0]} 0 {step[1]}")
+            rows.append(f"{rate * (begin + k):.7e} {who} {x} 0 {y} {step[0] / 0.4} 0 {step[1] / 0.4}")
     text = "\n".join(rows).encode()
     file.write_bytes(gzip.compress(text) if packed else text)
     return file
@@ -50,6 +50,54 @@ def test_walkers_go_where_they_were_recorded_at_the_recorded_speed(tmp_path: Pat
     assert seen == {"0", "1", "2"} or seen == {"1", "2"}
 
 
+def test_frames_that_somebody_filled_in_do_not_slow_walkers_down(tmp_path: Path) -> None:
+    file = tmp_path / "every_frame.txt"
+    ways = [(who, frame, 0.05 * frame * (-1) ** who, who) for who in range(3) for frame in range(1000, 1100)]
+    file.write_text("\n".join(f"{frame} {who} {x} 0 {y} {1.25 * (-1) ** who} 0 0" for who, frame, x, y in ways))
+    recording = load_recording(str(file))  # 25 frames a second
+    assert recording.seconds == pytest.approx(99 * 0.04, rel=1e-3)
+
+
+def test_rows_of_frame_id_and_place_alone_are_a_recording_too(tmp_path: Path) -> None:
+    wide, narrow = written(tmp_path / "wide.txt"), tmp_path / "narrow.txt"
+    rows = [line.split() for line in wide.read_text().splitlines()]
+    narrow.write_text("\n".join("\t".join((row[0], row[1], row[2], row[4])) for row in rows))
+    one, other = (load_recording(str(file)) for file in (wide, narrow))
+    assert (one.points == other.points).all() and one.seconds == other.seconds
+
+
+def test_an_id_that_comes_back_is_somebody_else(tmp_path: Path) -> None:
+    file = tmp_path / "again.txt"
+    file.write_text("\n".join(f"{10 * k} 7 {0.5 * k} 0 0" for k in [0, 1, 2, 3, 40, 41, 42]))
+    begins = [track.begin for track in load_recording(str(file)).tracks]
+    assert begins == pytest.approx([0.0, 16.0])
+
+
+def test_the_time_in_which_nobody_was_there_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "twice.txt"  # the robot stands between both ways
+    rows = [(who, 100_000 * who + 10 * k, 0.5 * k) for who in range(2) for k in range(20)]
+    file.write_text("\n".join(f"{frame} {who} {x} 0 {6 * who}" for who, frame, x in rows))
+    robot = Loopback(f"recorded:{file}", robot="ami_bot", seed=3)
+    robot.reset(np.array([5.0, 1.2, 0.0]))
+    there = []
+    for _ in range(300):
+        robot.step((0.0, 0.0), 0.1)
+        there.append(bool(robot.moving_truth()))
+    assert np.mean(there) > 0.5
+
+
+def test_nobody_begins_beside_the_robot(tmp_path: Path) -> None:
+    file = written(tmp_path / "crowd.txt")
+    robot = Loopback(f"recorded:{file}", robot="ami_bot", seed=2)
+    robot.reset(np.array([1.5, 1.0, 0.0]))  # where the first one begins
+    known: set[int] = set()
+    for _ in range(600):
+        robot.step((0.0, 0.0), 0.1)
+        there = {thing.id: float(np.hypot(*(thing.position - [1.5, 1.0]))) for thing in robot.moving_truth()}
+        assert all(distance > 1.8 for who, distance in there.items() if who not in known)
+        known = set(there)
+
+
 def test_where_nobody_ever_walked_something_stands_and_nowhere_else(tmp_path: Path) -> None:
     file = written(tmp_path / "crowd.txt")
     world, recording = ground_of(str(file)), load_recording(str(file))
@@ -63,7 +111,7 @@ def test_a_recorded_walker_is_stopped_by_the_robot_and_goes_on_when_it_has_left(
     robot = Loopback(f"recorded:{file}", robot="ami_bot", seed=0)
     assert robot._company is not None
     robot._company.crowd._manner._time = 0.0  # type: ignore[attr-defined]
-    robot._company.crowd._manner._rewind()  # type: ignore[attr-defined]
+    robot._company.crowd._manner._rewind(None)  # type: ignore[attr-defined]
     robot.place(np.array([5.0, 1.0, 0.0]))  # on the way of the first one
     for _ in range(50):
         robot.step((0.0, 0.0), 0.1)
