@@ -242,7 +242,9 @@ class People:
         if not crowd.recording:
             crowd = replace(crowd, count=self.people or 3)
         elif self.world not in ("", self.manner):
-            raise AmiError("bench people: recorded people would walk through the walls of any other place; leave --world out")
+            raise AmiError(
+                "bench people: recorded people would walk through the walls of other worlds; leave --world out"
+            )
         world = self.world or (self.manner if crowd.recording else "home")
         beside = memory_beside(share("models", "onboard"), world)
         memory = Path(self.memory) if self.memory else beside if beside.is_file() and not self.model else None

@@ -32,6 +32,7 @@ LIKELY = 0.15  # share by which PERIOD may differ from what a file's velocities 
 WALKS = 0.3  # [m/s] faster than that somebody walks
 LOST = 4.0  # [s] after which an id that is seen again is somebody else: nobody saw which way it went
 QUIET = 1.0  # [s] that nobody is there, before those come who come next
+LEFT = 0.1  # [m] of a gap from which the robot has left the way of who walked into it
 APPEARS = 2.0  # [m] nearer to the robot nobody begins: before the camera saw them they came from somewhere
 BORDER = 1.0  # of ground beyond where anybody walked [m]
 WALKED = 1.0  # who walked somewhere shows that there is room so far around it [m]
@@ -125,17 +126,19 @@ def _rows(path: Path) -> Array:
 class Recorded:
     """Those of a recording, from a moment that the seed draws, over and over again; `poses` and more as in `Manner`.
 
-    A body is lent to one person after the other. Nobody reacts to the robot, but nobody walks through it: who touches
-    it stands until it is free to go on, and is late from then on. Times in which nobody is there are left out.
+    A body is lent to one person after the other. Nobody looks at the robot, and nobody walks through it or pushes it
+    along: who walks into it stands until it has left the way, and is late from then on. Times in which nobody is there
+    are left out.
     """
 
     def __init__(self, bodies: Sequence[Body], recording: Recording, seed: list[int]) -> None:
         n = len(bodies)
         self.poses, self.velocities, self.present = np.zeros((n, 3)), np.zeros((n, 2)), np.zeros(n, bool)
-        self._recording = recording
+        self._recording, self._radii = recording, np.array([body.radius for body in bodies])
         self._time = float(np.random.default_rng(seed).uniform(0.0, recording.seconds))
         self._slots: list[int | None] = [None] * n  # the track of each body
         self._late = np.zeros(n)  # [s]
+        self._stopped = np.zeros(n, bool)  # who walked into the robot
         self._next = 0
         self._rewind(None)
 
@@ -155,12 +158,12 @@ class Recorded:
         if None not in self._slots or (robot is not None and _beside(robot, track.way(begins))):
             return
         slot = self._slots.index(None)
-        self._slots[slot], self._late[slot] = number, 0.0
+        self._slots[slot], self._late[slot], self._stopped[slot] = number, 0.0, False
         dx, dy = track.way(begins, 1)
         self.poses[slot, 2] = np.arctan2(dy, dx)
 
     def advance(self, seconds: float, robot: RobotDisc, touching: NDArray[np.bool_]) -> None:
-        """They walk on for `seconds` [s]; who is `touching` (n,) the robot and walks towards it stands."""
+        """They walk on for `seconds` [s]; who is `touching` (n,) the robot and walks towards it stops."""
         tracks = self._recording.tracks
         self._time += seconds
         if not self.present.any():
@@ -172,12 +175,13 @@ class Recorded:
         while self._next < len(tracks) and tracks[self._next].begin <= self._time:
             self._lend(self._next, robot)
             self._next += 1
-        for slot in np.flatnonzero(touching & self.present):
-            number = self._slots[slot]
-            if number is not None:
-                way = tracks[number].way(self._time - self._late[slot], 1)
-                if way @ (robot.centre - self.poses[slot, :2]) > 0.0:
-                    self._late[slot] += seconds
+        self._stopped |= touching
+        for slot in np.flatnonzero(self._stopped & self.present):
+            number, line = self._slots[slot], robot.centre - self.poses[slot, :2]
+            way = np.zeros(2) if number is None else tracks[number].way(self._time - self._late[slot], 1)
+            near = np.hypot(*line) < robot.radius + self._radii[slot] + LEFT
+            self._stopped[slot] = near and way @ line > 0.0
+            self._late[slot] += seconds * self._stopped[slot]
         self._show(seconds)
 
     def _show(self, seconds: float) -> None:

@@ -13,6 +13,7 @@ from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import obstacles_of
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.people.recorded import ground_of, load_recording, most_at_once
+from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world_file import load_world
 
 
@@ -121,6 +122,22 @@ def test_a_recorded_walker_is_stopped_by_the_robot_and_goes_on_when_it_has_left(
     robot.step((0.0, 0.0), 1.0)
     again = next(thing for thing in robot.moving_truth() if thing.id == person.id)
     assert again.position[0] > person.position[0] + 0.5
+
+
+def test_who_walks_into_the_robot_does_not_push_it_along(tmp_path: Path) -> None:
+    file = written(tmp_path / "crowd.txt")
+    robot = Simulator(f"recorded:{file}", "ami_bot", seed=0)
+    try:
+        robot.reset(np.array([5.5, 1.05, 1.57]))  # on the way of the first one
+        for _ in range(1200):
+            robot.step((0.0, 0.0), 0.1)
+            if robot.touches:
+                break
+        before = robot.ground_truth().pose
+        robot.step((0.0, 0.0), 3.0)
+        assert robot.touches and np.hypot(*(robot.ground_truth().pose - before)[:2]) < 0.2
+    finally:
+        robot.close()
 
 
 @pytest.mark.parametrize(
