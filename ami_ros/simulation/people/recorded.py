@@ -1,8 +1,8 @@
 """People who walked before a camera: their recorded ways, and a world of the ground that they walked on.
 
 A file has rows of frame, id, x, z, y and velocities [m, m/s], as OpenTraj keeps ETH (Pellegrini et al., "You'll never
-walk alone", ICCV 2009) and UCY (Lerner et al., "Crowds by example", Eurographics 2007), or of frame, id, x, y, as Social
-GAN does. It may be compressed by gzip.
+walk alone", ICCV 2009) and UCY (Lerner et al., "Crowds by example", Eurographics 2007), or of frame, id, x, y. It may
+be compressed by gzip.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ LIKELY = 0.15  # share by which PERIOD may differ from what a file's velocities 
 WALKS = 0.3  # [m/s] faster than that somebody walks
 LOST = 4.0  # [s] after which an id that is seen again is somebody else: nobody saw which way it went
 QUIET = 1.0  # [s] that nobody is there, before those come who come next
-LEFT = 0.1  # [m] of a gap from which the robot has left the way of who walked into it
+LEFT = 0.2  # [m] of a gap from which the robot has left the way of who walked into it
+STANDS = 1.0  # [s] that they still stand then
 APPEARS = 2.0  # [m] nearer to the robot nobody begins: before the camera saw them they came from somewhere
 BORDER = 1.0  # of ground beyond where anybody walked [m]
 WALKED = 1.0  # who walked somewhere shows that there is room so far around it [m]
@@ -138,7 +139,7 @@ class Recorded:
         self._time = float(np.random.default_rng(seed).uniform(0.0, recording.seconds))
         self._slots: list[int | None] = [None] * n  # the track of each body
         self._late = np.zeros(n)  # [s]
-        self._stopped = np.zeros(n, bool)  # who walked into the robot
+        self._stopped = np.zeros(n)  # for how long yet who walked into the robot stands when it has left [s]
         self._next = 0
         self._rewind(None)
 
@@ -158,7 +159,7 @@ class Recorded:
         if None not in self._slots or (robot is not None and _beside(robot, track.way(begins))):
             return
         slot = self._slots.index(None)
-        self._slots[slot], self._late[slot], self._stopped[slot] = number, 0.0, False
+        self._slots[slot], self._late[slot], self._stopped[slot] = number, 0.0, 0.0
         dx, dy = track.way(begins, 1)
         self.poses[slot, 2] = np.arctan2(dy, dx)
 
@@ -175,13 +176,14 @@ class Recorded:
         while self._next < len(tracks) and tracks[self._next].begin <= self._time:
             self._lend(self._next, robot)
             self._next += 1
-        self._stopped |= touching
-        for slot in np.flatnonzero(self._stopped & self.present):
+        self._stopped[touching] = STANDS
+        for slot in np.flatnonzero((self._stopped > 0.0) & self.present):
             number, line = self._slots[slot], robot.centre - self.poses[slot, :2]
             way = np.zeros(2) if number is None else tracks[number].way(self._time - self._late[slot], 1)
             near = np.hypot(*line) < robot.radius + self._radii[slot] + LEFT
-            self._stopped[slot] = near and way @ line > 0.0
-            self._late[slot] += seconds * self._stopped[slot]
+            left = float(self._stopped[slot]) - (0.0 if near else seconds)
+            self._stopped[slot] = left if way @ line > 0.0 else 0.0
+            self._late[slot] += seconds * (self._stopped[slot] > 0.0)
         self._show(seconds)
 
     def _show(self, seconds: float) -> None:

@@ -119,7 +119,7 @@ def test_a_recorded_walker_is_stopped_by_the_robot_and_goes_on_when_it_has_left(
     person = next(thing for thing in robot.moving_truth() if abs(thing.position[1] - 1.0) < 0.01)
     assert person.position[0] < 5.0 and robot.touches and not robot.touches[0].robot_moving
     robot.place(np.array([5.0, 9.0, 0.0]))
-    robot.step((0.0, 0.0), 1.0)
+    robot.step((0.0, 0.0), 2.0)
     again = next(thing for thing in robot.moving_truth() if thing.id == person.id)
     assert again.position[0] > person.position[0] + 0.5
 
