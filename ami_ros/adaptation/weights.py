@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,8 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from ami_ros.errors import AmiError
-from ami_ros.world_model.arrays import ArrayModel
 from ami_ros.world_model.identity import write_atomically
-
-if TYPE_CHECKING:  # who only follows what was adapted does without torch
-    from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.latent_model import Model
 
 DRIVE, COLOURS = "drive", "colours"
 LEAST_GAIN = 0.1  # of a colour [-]: with less the camera would be blind
@@ -46,13 +43,13 @@ class AdaptationConfig:
             raise ValueError(f"batch must be 1 to recent ({self.recent}), not {self.batch}")
 
 
-def adaptable(model: WorldModel | ArrayModel) -> dict[str, NDArray[Any]]:
+def adaptable(model: Model) -> dict[str, NDArray[Any]]:
     """What may change, by name, to be read and written: how commands act, and what the camera makes of colours."""
     own = {DRIVE: model.drive, COLOURS: model.colours} if model.spec.inputs.image_size else {DRIVE: model.drive}
     return {name: v if isinstance(v, np.ndarray) else v.detach().numpy() for name, v in own.items()}
 
 
-def check(weights: Weights, model: WorldModel | ArrayModel) -> None:
+def check(weights: Weights, model: Model) -> None:
     """Raises AmiError if the model has no such numbers, or they do not fit."""
     own = adaptable(model)
     for name, values in weights.items():
@@ -64,7 +61,7 @@ def check(weights: Weights, model: WorldModel | ArrayModel) -> None:
         raise AmiError("adaptation: by it the robot could not see; erase the file, or adapt again")
 
 
-def apply(weights: Weights, model: WorldModel | ArrayModel, trained: WorldModel | ArrayModel) -> None:
+def apply(weights: Weights, model: Model, trained: Model) -> None:
     """Makes `model`, a `private_copy` of `trained`, the trained one with `weights`; what they leave out is as trained.
 
     Raises:

@@ -19,9 +19,9 @@ from ami_ros.errors import AmiError
 from ami_ros.learning.range_phase import RangeConfig, fit_ranges, judge_ranges, ranges_in
 from ami_ros.learning.views import ViewConfig, Views, joined, load_views
 from ami_ros.simulation.world_file import load_world
+from ami_ros.world_model import torch_layers
 from ami_ros.world_model.checkpoint import load_model
-from ami_ros.world_model.picture_scan import SIZE
-from ami_ros.world_model.range_network import RangeNetwork, save_ranges
+from ami_ros.world_model.range_network import SIZE, RangeNetwork, save_ranges
 
 
 def run(job: RangeJob) -> None:
@@ -43,7 +43,7 @@ def run(job: RangeJob) -> None:
     held_out = _seen(job, kept, angle, console)
     began = time.monotonic()
     torch.manual_seed(job.seed)
-    network = RangeNetwork(model.pairs.features)
+    network = torch_layers.network(RangeNetwork, model.pairs.features)
     config = RangeConfig(steps=job.steps, seed=job.seed, bfloat16=has_bfloat16())
     keep = job.out / "ranges_so_far.safetensors"
     with goes_on_later(console), progress_bar(console) as bar:

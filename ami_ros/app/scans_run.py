@@ -22,7 +22,9 @@ from ami_ros.learning.scan_phase import ScanConfig, fit_scans, judge_scans
 from ami_ros.simulation.buildings.names import PREFIX, refuse_test_buildings
 from ami_ros.simulation.corridors import draw_corridors
 from ami_ros.simulation.world_file import load_world
-from ami_ros.world_model.scan_pair_network import ScanPairNetwork, save_scan_pairs
+from ami_ros.world_model import torch_layers
+from ami_ros.world_model.identity import WEIGHTS, save_network
+from ami_ros.world_model.scan_pair_network import ScanPairNetwork
 
 CORRIDORS = "corridors"
 DRIVES = "drives"  # folder in which fits are kept until the network is written
@@ -47,13 +49,13 @@ def run(job: ScanJob) -> None:
     drawn = _drawn(job, learned + kept, console)
     pairs = joined_pairs(drawn[: len(learned)])
     torch.manual_seed(job.seed)
-    network = ScanPairNetwork()
+    network = torch_layers.network(ScanPairNetwork)
     keep = job.out / "scans_so_far.safetensors"
     with goes_on_later(console), progress_bar(console) as bar:
         task = bar.add_task("learning which fits are right", total=job.steps)
         config = ScanConfig(steps=job.steps, seed=job.seed)
         fit_scans(network, pairs, config, lambda done, loss: bar.update(task, completed=done), keep)
-    save_scan_pairs(job.out, network)
+    save_network(job.out / WEIGHTS, network)
     keep.unlink(missing_ok=True)
     shutil.rmtree(job.out / DRIVES, ignore_errors=True)
     split = np.array_split(np.arange(len(learned), len(drawn)), len(kinds))

@@ -32,8 +32,9 @@ from ami_ros.planning.solvers.search import Icem, IcemConfig
 from ami_ros.scan import Scan
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
-from ami_ros.world_model.arrays import ArrayModel, Floats
+from ami_ros.world_model.arrays import Floats
 from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.latent_model import Model
 from ami_ros.world_model.perception import Perception
 
 
@@ -90,7 +91,7 @@ class Trace:
 
 
 def race(
-    model: ArrayModel, moments: list[PlanningCase], rivals: Mapping[str, Any], seed: int, tolerance: float,
+    model: Model, moments: list[PlanningCase], rivals: Mapping[str, Any], seed: int, tolerance: float,
     report: Callable[[str], None] = lambda what: None,
 ) -> Iterator[Row]:  # fmt: skip
     """Runs all solvers on one moment after the other; a row for each lane: a solver, and what it starts from.
@@ -146,7 +147,7 @@ def _row(index: int, lane: str, seconds: float, above: float, to_equal: float) -
     }  # fmt: skip
 
 
-def _problem(model: ArrayModel, moment: PlanningCase, proposals: bool) -> tuple[Trace, Problem]:
+def _problem(model: Model, moment: PlanningCase, proposals: bool) -> tuple[Trace, Problem]:
     """The search for the goal of `moment`, watched; with what ours begin with, if `proposals`."""
     robot, config = Kinematics(), PlannerConfig()
     scene = Scene(model, robot, config.disc, Target(moment.goal, None, True), moment.scan)

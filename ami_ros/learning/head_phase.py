@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from ami_ros.learning.descent import descend
 from ami_ros.learning.windows import WindowSampler
-from ami_ros.world_model.learned_heads import Ensemble
 from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.networks import Ensemble
 
 BATCH = 512  # moments that are encoded at a time
 
@@ -137,7 +137,7 @@ class _Lesson:
         kept = max(round(self.KEPT * len(episodes)), len(episodes) > 1)
         of_episode = {begin: data.starts[begins == begin] for begin in episodes}
         self.kept = np.concatenate([of_episode[begin] for begin in episodes[:kept] if kept] or [data.starts])
-        drawn = [rng.choice(episodes[kept:], len(episodes) - kept) for _ in range(len(head.weights[0]))]
+        drawn = [rng.choice(episodes[kept:], len(episodes) - kept) for _ in range(model.spec.ensemble)]
         self.rows = [np.concatenate([of_episode[begin] for begin in own]) for own in drawn]
         self.squared = self._squared_errors()
 

@@ -78,9 +78,9 @@ def judge_pairs(head: PairHead, views: Views, batches: int, seed: int) -> Judged
         labels = label(seen, batch.first, batch.second)
         with torch.inference_mode():
             told, bearings = rays_of(seen, rng)
-            codes = head.features(torch.from_numpy(seen.images).permute(0, 3, 1, 2), told).flatten(1)
+            cells = head.features(torch.from_numpy(seen.images).permute(0, 3, 1, 2), told).flatten(1, 2)
             columns = torch.from_numpy(columns_of(seen, batch.first))
-            found = head.match(codes[batch.first], codes[batch.second], (bearings[batch.first], bearings[batch.second]))
+            found = head.match(cells[batch.first], cells[batch.second], (bearings[batch.first], bearings[batch.second]))
             out = head.judge(found, columns)
             verdict = head.verdict(out)
         values = (from_cos_sin(out[:, :4]), labels.pose, labels.overlap, out[:, 5], out[:, 4].exp(), verdict.same)

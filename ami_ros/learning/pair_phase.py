@@ -101,10 +101,10 @@ def fit_pairs(
         told, bearings = rays_of(seen, rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             maps = head.features(images, told)
-        codes = maps.float().flatten(1)
+        cells = maps.flatten(1, 2)
 
         def match(first: NDArray[np.int64], second: NDArray[np.int64]) -> Matching:
-            return head.match(codes[first], codes[second], (bearings[first], bearings[second]))
+            return head.match(cells[first], cells[second], (bearings[first], bearings[second]))
 
         def alike(first: NDArray[np.int64], second: NDArray[np.int64]) -> Tensor:
             with torch.no_grad():
@@ -115,7 +115,7 @@ def fit_pairs(
         columns = _laser(columns_of(seen, here), rng)
         found = match(here, there)
         polar, known = plan_of(seen, np.arange(len(seen)))
-        guessed = head.plan(maps.float(), bearings)[0]
+        guessed = head.plan(cells, bearings)[0]
         off = (guessed - polar).abs() * torch.tensor([1.0, BEARING])
         shape = (off.sum(-1) * known).sum() / known.sum().clamp(min=1.0)
         return pair_loss(found.scores, head.judge(found, columns), labels) + SHAPE * shape

@@ -21,8 +21,8 @@ from ami_ros.learning.views import Views
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import at_height, obstacles_of
 from ami_ros.simulation.world import World
-from ami_ros.world_model.picture_scan import BEARINGS, FARTHEST, NEAREST, STEPS, bearings_of
-from ami_ros.world_model.range_network import RangeNetwork
+from ami_ros.world_model.picture_scan import FARTHEST, NEAREST, bearings_of
+from ami_ros.world_model.range_network import BEARINGS, STEPS, RangeNetwork
 
 HEIGHTS = 0.06, 0.14, 0.22, 0.3  # [m] of the planes
 CLIP, WARM_UP = 1.0, 200  # norm of the gradient; steps

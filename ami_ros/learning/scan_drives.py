@@ -19,7 +19,8 @@ from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.world import World
 from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
 from ami_ros.submaps import Submap
-from ami_ros.world_model.scan_pairs import FEATURES, NUMBERS, POINTS, match_numbers, point_features
+from ami_ros.world_model.scan_pair_network import FEATURES, NUMBERS
+from ami_ros.world_model.scan_pairs import POINTS, match_numbers, point_features
 
 BEAMS, FIELDS, FARTHEST = (180, 360), (math.pi, 1.5 * math.pi, 2 * math.pi), (8.0, 12.0, 30.0)
 NOISE, LOST = (0.005, 0.02), 0.01  # [m] of a beam; share of beams that do not return

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ami_ros.submaps import REACH, Submap
 from ami_ros.world_model.array_pairs import ArrayPairs
-from ami_ros.world_model.arrays import ArrayCritic, Floats
+from ami_ros.world_model.arrays import Floats
 from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.layers import unit
 from ami_ros.world_model.spec import InputSpec
@@ -34,13 +34,22 @@ class PlaceSpec(Protocol):
     def inputs(self) -> InputSpec: ...
 
 
+class Critic(Protocol):
+    """Compares latents: the product of a query and a key, both of unit length, says how alike they are."""
+
+    @property
+    def temperature(self) -> float: ...
+    def queries(self, latent: Floats, /) -> Floats: ...
+    def keys(self, latent: Floats, /) -> Floats: ...
+
+
 class PlaceModel(Protocol):
-    """What gives meaning to the latents of a memory: an `ArrayModel`, or `LaserModel`."""
+    """What gives meaning to the latents of a memory: a `Model` for arrays, or `LaserModel`."""
 
     @property
     def spec(self) -> PlaceSpec: ...
     @property
-    def contrast(self) -> ArrayCritic: ...
+    def contrast(self) -> Critic: ...
     @property
     def pairs(self) -> ArrayPairs | None: ...
     def relative_pose(self, first: Floats, second: Floats) -> Floats:
@@ -58,7 +67,7 @@ class LaserSpec:
     inputs: InputSpec = field(default_factory=lambda: InputSpec(image_size=0))
 
 
-class LaserModel(ArrayCritic):
+class LaserModel:
     """A `PlaceModel` that has learned nothing: latents are `describe`'s, and are compared as they are."""
 
     spec, temperature, pairs = LaserSpec(), 0.05, None

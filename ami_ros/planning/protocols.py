@@ -32,12 +32,12 @@ class Dynamics(Protocol):
 
     @property
     def relative_pose(self) -> Callable[[Floats, Floats], Floats]:
-        """The energy in metres: (..., latent_dim) twice -> (..., 4), see `world_model.heads.RelativePose`."""
+        """The energy in metres: (..., latent_dim) twice -> (..., 4), see `world_model.networks.RelativePose`."""
         ...
 
     @property
     def sighting(self) -> Callable[[Floats, Floats, Floats], Floats] | None:
-        """How pictures are compared, see `world_model.sighting.SightingHead`; None: by latents alone."""
+        """How pictures are compared, see `world_model.networks.SightingHead`; None: by latents alone."""
         ...
 
     def rollout(self, latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:

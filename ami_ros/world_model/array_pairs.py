@@ -1,25 +1,32 @@
-"""What is asked of a model that compares pictures cell by cell, in arrays; what needs none of its layers is here."""
+"""What a model that compares pictures cell by cell is asked in arrays; what needs none of its layers is here."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ami_ros.camera import CameraMount, Window
 from ami_ros.geometry import Array, from_cos_sin
 from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.alignment import Alignment, Interpolated, align, moved_off
-from ami_ros.world_model.layers import Floats
+from ami_ros.world_model.layers import Floats, Values, sigmoid
 from ami_ros.world_model.local_features import Points, matched, points_of
-from ami_ros.world_model.picture_rays import FARTHEST, NEAREST, distance_by_laser, nearness_by_laser
+from ami_ros.world_model.picture_rays import (
+    FARTHEST,
+    NEAREST,
+    PictureRays,
+    compared,
+    distance_by_laser,
+    nearness_by_laser,
+    picture_rays,
+)
 from ami_ros.world_model.pose_refinement import Correspondences
-from ami_ros.world_model.spec import PAIR_DESCRIPTOR, PAIR_DETAIL, PAIR_POINTS, PAIR_STRIDE, PAIR_THUMB
+from ami_ros.world_model.spec import PAIR_DESCRIPTOR, PAIR_DETAIL, PAIR_POINTS, PAIR_STRIDE, PAIR_THUMB, relied_on
 from ami_ros.world_model.two_views import LEAST, Motion, expected_error, motion, weight_of_evidence
 
 POINTS_LENGTH = PAIR_POINTS * (2 + PAIR_DESCRIPTOR)  # numbers of points, at the end of a code
@@ -31,57 +38,64 @@ LASER = 0.3, 8.0  # [m] below and beyond which what a laser sees makes no differ
 
 
 class Compared(NamedTuple):
-    """What pairs of pictures say; see `pairs.Verdict`."""
+    """What pairs of pictures say."""
 
-    pose: Floats  # (n, 4)
-    error: Floats  # (n,) [m]
-    same: Floats  # (n,)
+    pose: Values  # (n, 4): x, y [m], cos, sin of the second picture's yaw in the base frame of the first
+    error: Values  # (n,) expected error of x and y [m]
+    same: Values  # (n,) probability that both see the same
 
 
-class ArrayPairs(ABC):
-    """Compares pictures cell by cell; see `pairs.PairHead`."""
+class ArrayPairs:
+    """What only arrays are asked of `pairs.PairHead`."""
 
     size: int  # [px], square, of the pictures
     mount: CameraMount  # where the robot's camera sits
     window: Window  # what it sees of the picture that the model's camera would take
-
-    @property
-    @abstractmethod
-    def tangent(self) -> float:
-        """How far from its axis, at distance 1, the pictures reach that are compared."""
-
-    @property
-    @abstractmethod
-    def share(self) -> float:
-        """Of the sides of the picture that the model's camera would take: what is compared, in its middle."""
-
-    @property
-    @abstractmethod
-    def threshold(self) -> float:
-        """Least `same` at which a pair is relied on."""
+    full: float  # how far from its axis, at distance 1, that picture reaches
+    calibration: Values  # see `pairs.PairHead`
+    code: Any  # pictures (k, 3, n, n), n a multiple of `size`, at best `picture_size` -> (k, code)
+    forward: Any  # of two batches of codes, and columns: `Compared` by what is learned alone
+    distances: Any  # [m] how far off that is what the cells of a picture show, as they guess it
 
     @property
     def side(self) -> int:
         """Cells in a row, and in a column."""
         return self.size // PAIR_STRIDE
 
-    @abstractmethod
-    def code(self, image: NDArray[np.uint8]) -> Floats:
-        """Pictures (k, 3, n, n), n a multiple of `size`, at best `picture_size` -> (k, code)."""
-
     @property
     def picture_size(self) -> int:
         """[px], square, of the pictures that codes are made of."""
         return PAIR_DETAIL * self.size
 
-    @abstractmethod
-    def _compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
-        """As `compare`, by what is learned alone."""
+    @property
+    def tangent(self) -> float:
+        """How far from its axis, at distance 1, the pictures reach that are compared."""
+        return compared(self.window, self.full)
+
+    @property
+    def share(self) -> float:
+        """Of a picture's sides, as the model's camera would have taken it: what is compared, in its middle."""
+        return self.tangent / self.full
+
+    @property
+    def rays(self) -> PictureRays:
+        """Where this camera's pixels look."""
+        return picture_rays(self.mount, self.tangent, self.size)
+
+    @property
+    def threshold(self) -> float:
+        """Least `same` at which a pair is relied on: few pairs that do not see the same reach it."""
+        return float(sigmoid(np.float64(relied_on(self.calibration.tolist(), self._sees))))
+
+    @property
+    def _sees(self) -> float:
+        """What part of the picture that the model's camera would take this one does."""
+        return self.window.area / Window.square(self.full).area
 
     def compare(self, here: Floats, there: Floats, scans: Sequence[Scan | None] = ()) -> Compared:
         """Pairs of codes (n, code), and what a laser sees at the moments of the first ones, where there is one. Where
         points of both agree, they measure the pose, and say that both see the same."""
-        found = self._compare(here, there, self.columns(scans))
+        found = self.forward(here, there, self.columns(scans))
         self._measure(found, here, there, scans)
         return found
 
@@ -90,11 +104,11 @@ class ArrayPairs(ABC):
     ) -> Compared:
         """As `compare`; of those that are the same with a probability of `least`, that is the mean of both ways, in
         odds: what errs one way seldom does the other."""
-        found = self._compare(here, there, self.columns(scans))
+        found = self.forward(here, there, self.columns(scans))
         evidence = self._measure(found, here, there, scans)
         likely = found.same >= least
         if likely.any():
-            back = self._compare(there[likely], here[likely]).same
+            back = self.forward(there[likely], here[likely]).same
             odds = np.sqrt(odds_of(found.same[likely]) * odds_of(back) * np.exp(evidence[likely]))
             found.same[likely] = odds / (1 + odds)
         return found
@@ -156,10 +170,6 @@ class ArrayPairs(ABC):
         across, down = (((at[:, k] + 1) * self.side - 1) / 2 for k in (0, 1))
         grid = Interpolated(cells.reshape(1, self.side, self.side))
         return grid(across.astype(np.float32), down.astype(np.float32))[0].astype(np.float64)
-
-    @abstractmethod
-    def distances(self, code: Floats) -> Floats:
-        """(cells,) [m] how far off that is what the cells of a picture (code,) show, as they guess it."""
 
     def columns(self, scans: Sequence[Scan | None]) -> Floats | None:
         """What a laser sees in the directions of the columns of cells (n, side) [m]; NaN without one, and None where

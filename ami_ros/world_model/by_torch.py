@@ -8,156 +8,95 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ami_ros.camera import CameraMount, Window
 from ami_ros.world_model.array_pairs import ArrayPairs, Compared
-from ami_ros.world_model.arrays import ArrayCritic, ArrayModel, Bytes, Floats
-from ami_ros.world_model.inference import InferenceModel
-from ami_ros.world_model.picture_rays import picture_rays
-from ami_ros.world_model.spec import PAIR_CHANNELS, Sensors
+from ami_ros.world_model.inference import ArrayModel, InferenceModel
+from ami_ros.world_model.latent_model import Model
+from ami_ros.world_model.spec import Sensors
 
 
-class ByTorch(ArrayModel):
+class _Asked:
+    """A network of torch, whose functions take and give arrays."""
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+
+    def __getattr__(self, name: str) -> Any:
+        return _as_array(getattr(self.network, name))
+
+    def __call__(self, *values: Any) -> Any:
+        return _ask(self.network, *values)
+
+
+class ByTorch(ArrayModel, _Asked):
     """Any `WorldModel`; what is adapted in it counts from the next call on."""
 
-    def __init__(self, model: Any) -> None:
-        self.model, self.spec = model.eval(), model.spec
-
-    @property
-    def contrast(self) -> ArrayCritic:
-        return _CriticByTorch(self.model.contrast)
+    def __init__(self, network: Any) -> None:
+        super().__init__(network.eval())
 
     @property
     def pairs(self) -> ArrayPairs | None:
-        return None if self.model.pairs is None else _PairsByTorch(self.model.pairs)
-
-    @property
-    def colours(self) -> Floats:
-        colours: Floats = self.model.colours.detach().numpy()
-        return colours
-
-    @property
-    def drive(self) -> Floats:
-        drive: Floats = self.model.drive.detach().numpy()
-        return drive
+        return None if self.network.pairs is None else _PairsByTorch(self.network.pairs)
 
     def private_copy(self) -> ByTorch:
-        return ByTorch(self.model.private_copy())
-
-    def encode(self, sensors: Sensors) -> Floats:
-        tensors = Sensors(*(None if value is None else _tensor(value) for value in sensors))
-        return _ask(lambda: self.model.encode(tensors))
-
-    def encode_goal(self, image: Bytes) -> Floats:
-        return _ask(self.model.encode_goal, image)
-
-    def encode_picture(self, image: Bytes) -> Floats:
-        return _ask(self.model.encode_picture, image)
-
-    def relative_pose(self, first: Floats, second: Floats) -> Floats:
-        return _ask(self.model.relative_pose, first, second)
-
-    def rollout(self, latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
-        latents, motions = _ask(self.model.rollout, latent, commands, previous)
-        return latents, motions
-
-    def path_disagreement(self, latent: Floats, latents: Floats, commands: Floats, previous: Floats) -> Floats:
-        return _ask(self.model.path_disagreement, latent, latents, commands, previous)
-
-    @property
-    def sighting(self) -> Callable[[Floats, Floats, Floats], Floats] | None:
-        return None if self.model.sighting is None else partial(_ask, self.model.sighting)
+        """As `Model`'s."""
+        return ByTorch(self.network.private_copy())
 
 
-class _CriticByTorch(ArrayCritic):
-    def __init__(self, critic: Any) -> None:
-        self._critic, self.temperature = critic, critic.temperature
+class _PairsByTorch(ArrayPairs, _Asked):
+    """A `PairHead`, and its camera."""
 
-    def queries(self, latents: Floats) -> Floats:
-        return _ask(self._critic.queries, latents)
-
-    def keys(self, latents: Floats) -> Floats:
-        return _ask(self._critic.keys, latents)
-
-
-class _PairsByTorch(ArrayPairs):
-    def __init__(self, pairs: Any) -> None:
-        self._pairs, self.size = pairs, pairs.size
-
-    @property  # type: ignore[override]  # what it stands for is the head's
-    def mount(self) -> CameraMount:
-        found: CameraMount = self._pairs.mount
-        return found
-
-    @mount.setter
-    def mount(self, mount: CameraMount) -> None:
-        self._pairs.mount = mount
-
-    @property  # type: ignore[override]  # likewise
-    def window(self) -> Window:
-        found: Window = self._pairs.window
-        return found
-
-    @window.setter
-    def window(self, window: Window) -> None:
-        self._pairs.window = window
-
-    @property
-    def tangent(self) -> float:
-        return float(self._pairs.tangent)
-
-    @property
-    def share(self) -> float:
-        return float(self._pairs.share)
-
-    @property
-    def threshold(self) -> float:
-        return float(self._pairs.threshold)
-
-    def code(self, image: Bytes) -> Floats:
-        return _ask(self._pairs.code, image)
-
-    def _compare(self, here: Floats, there: Floats, columns: Floats | None = None) -> Compared:
-        return Compared(*_ask(self._pairs, here, there, *([] if columns is None else [columns])))
-
-    def distances(self, code: Floats) -> Floats:
-        cells = code[: PAIR_CHANNELS * self.side**2].reshape(PAIR_CHANNELS, self.side, self.side)
-        bearings = picture_rays(self.mount, self.tangent, self.size).bearings
-        return np.exp(_ask(self._pairs.plan, cells, bearings)[0][..., 0])
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("mount", "window"):
+            setattr(self.network, name, value)
+        else:
+            super().__setattr__(name, value)
 
 
-def _tensor(values: NDArray[Any]) -> Any:
+def _ask(function: Callable[..., Any], *values: Any) -> Any:
     import torch  # here: processes that have an `InferenceModel` do without its 190 MB
 
-    return torch.from_numpy(np.require(values, requirements=["C", "W"]))
-
-
-def _ask(function: Callable[..., Any], *values: NDArray[Any]) -> Any:
-    import torch
+    def tensor(value: Any) -> Any:
+        if isinstance(value, Sensors):
+            return Sensors(*map(tensor, value))
+        is_array = isinstance(value, np.ndarray)
+        return torch.from_numpy(np.require(value, requirements=["C", "W"])) if is_array else value
 
     with torch.inference_mode():
-        found = function(*map(_tensor, values))
-    return tuple(v.numpy() for v in found) if isinstance(found, tuple) else found.numpy()
+        return _as_array(function(*map(tensor, values)))
 
 
-_made: WeakKeyDictionary[Any, ArrayModel] = WeakKeyDictionary()  # of which `WorldModel`
+def _as_array(found: Any) -> Any:
+    import torch
+
+    if isinstance(found, torch.Tensor):
+        return found.detach().numpy()
+    if isinstance(found, Compared):
+        return Compared(*map(_as_array, found))
+    if type(found) is tuple:
+        return tuple(map(_as_array, found))
+    if isinstance(found, torch.nn.Module):
+        return _Asked(found)
+    return partial(_ask, found) if callable(found) else found
+
+
+_made: WeakKeyDictionary[Any, Model] = WeakKeyDictionary()  # of which `WorldModel`
 _pairs: WeakKeyDictionary[Any, ArrayPairs] = WeakKeyDictionary()  # of which `PairHead`, which private copies share
 
 
-def on_arrays(model: Any) -> ArrayModel:
+def on_arrays(model: Any) -> Model:
     """A model for arrays, whatever it computes by: a `WorldModel`, or one for arrays already.
 
     Of a loaded model that ami_ros itself can compute it is an `InferenceModel` of the same weights, one for all who
     ask; what is adapted in the `WorldModel` counts there too. Others are asked by torch.
     """
     if isinstance(model, ArrayModel):
-        return model
+        return model  # type: ignore[return-value]
     if not _is_loaded_and_ours(model):
         _made.pop(model, None)  # if it learns again, what was made of it would not follow
         if model.pairs is not None:
             _pairs.pop(model.pairs, None)
-        return ByTorch(model)
+        return ByTorch(model)  # type: ignore[return-value]
     if model not in _made:
         _made[model] = _inference_of(model)
     return _made[model]
@@ -170,9 +109,9 @@ def _is_loaded_and_ours(model: Any) -> bool:
     return type(model) is WorldModel and not model.spec.needs_torch and not learning
 
 
-def _inference_of(model: Any) -> ArrayModel:
-    weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    made = InferenceModel(model.spec, weights, model.drive.detach().numpy(), model.colours.detach().numpy())
+def _inference_of(model: Any) -> Model:
+    made = InferenceModel(model.spec, {name: tensor.numpy() for name, tensor in model.state_dict().items()})
+    made.drive, made.colours = model.drive.detach().numpy(), model.colours.detach().numpy()
     if made.pairs is not None:
-        made.__dict__["pairs"] = _pairs.setdefault(model.pairs, made.pairs)
+        made.pairs = _pairs.setdefault(model.pairs, made.pairs)
     return made

@@ -6,8 +6,11 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import yaml
+from safetensors.numpy import save as save_arrays
 
 from ami_ros.config import parse_yaml
 from ami_ros.errors import AmiError
@@ -31,6 +34,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def save_network(path: Path, network: Any, precision: type = np.float32) -> None:
+    """Writes the weights of a network that learns.
+
+    Raises:
+        OSError: as `write_atomically`.
+    """
+    weights = network.state_dict().items()
+    write_atomically(path, save_arrays({name: np.array(w.numpy(), precision, order="C") for name, w in weights}))
 
 
 FORMAT = 2  # of model folders

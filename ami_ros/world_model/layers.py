@@ -1,45 +1,129 @@
-"""Layers of a network on arrays, as torch has them: what a trained model computes, and nothing of how it learns.
+"""Layers of networks that are written once: here on arrays, for driving; `torch_layers` has the same, for learning.
 
-Pictures have their channels last, (batch, height, width, channels): then a convolution is one product of matrices. A
-layer is made of the weights of torch's layer of that name, and takes (batch, ...) float32.
+A network is a `Network`, made of the layers of a module `nn`: this one, or `torch_layers`. What it computes between its
+layers it computes by functions that arrays and tensors share. Pictures have their channels last, (batch, height, width,
+channels): then a convolution is one product of matrices. Names, sizes and orders of weights are torch's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import reduce
-from typing import Any
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Layer = Callable[[Any], Floats]
+Values: TypeAlias = Any  # an array of float32, or a tensor of torch
 Weights = Mapping[str, NDArray[Any]]
+Shape = tuple[int, ...]
 
 EPS = 1e-5  # torch's, of all normalisations
 FAR = 64.0  # squared, beyond which the distribution is 0 or 1, and the polynomial need not be known
-GELU = (
+GELU_SERIES = (
     *(0.7978842684287595, 0.036334149061095555, -3.3026660398831654e-05, -5.5273398714037885e-05),
     *(3.9740723739861575e-06, -1.3378329757635782e-07, 1.8139294580277188e-09),
 )
 
+if TYPE_CHECKING:
+    _Made: Any  # of a network are made its array and its torch kind, which have all that `Module` or torch's has
+else:
+    _Made = object
 
-def sequence(*layers: Layer) -> Layer:
-    """One after the other."""
-    return lambda x: reduce(lambda values, layer: layer(values), layers, x)
+
+class Network(_Made):  # type: ignore[misc]
+    """Whatever has a `forward` that arrays and tensors go through alike; made by `network` of a module `nn`."""
 
 
-def linear(weights: Weights, name: str) -> Layer:
+# Functions of arrays and tensors
+
+
+def kind_of(x: Values) -> Any:
+    """NumPy or torch: the module whose functions take `x`."""
+    return np if isinstance(x, (np.ndarray, np.generic)) else sys.modules["torch"]
+
+
+def like(constant: NDArray[Any], x: Values) -> Values:
+    """A constant as what `x` is."""
+    return constant if kind_of(x) is np else kind_of(x).from_numpy(constant)
+
+
+def float32(x: Values) -> Values:
+    """In single precision."""
+    return np.asarray(x, np.float32) if kind_of(x) is np else x.float()
+
+
+def joined(*parts: Values) -> Values:
+    """Along the last axis."""
+    return kind_of(parts[0]).concatenate(parts, -1)
+
+
+def permuted(x: Values, *axes: int) -> Values:
+    """With its axes in another order."""
+    return x.transpose(axes) if kind_of(x) is np else x.permute(axes)
+
+
+def unshuffled(x: Values, factor: int) -> Values:
+    """As torch's PixelUnshuffle, from channels first to channels last: (batch, channels, height, width) -> (batch,
+    height / factor, width / factor, channels * factor * factor)."""
+    batch, channels, height, width = x.shape
+    x = x.reshape(batch, channels, height // factor, factor, width // factor, factor)
+    return permuted(x, 0, 2, 4, 1, 3, 5).reshape(batch, height // factor, width // factor, -1)
+
+
+def flattened(x: Values) -> Values:
+    """(batch, ..., channels) -> (batch, n), in the order that torch flattens what has its channels first."""
+    return kind_of(x).moveaxis(x, -1, 1).reshape(len(x), -1)
+
+
+def linear(x: Values, weight: Values, bias: Values | None = None) -> Values:
     """(..., inputs) -> (..., outputs)."""
-    matrix, bias = weights[f"{name}.weight"].T, weights[f"{name}.bias"]
+    if kind_of(x) is not np:
+        return kind_of(x).nn.functional.linear(x, weight, bias)
+    out = product(x, weight.T)
+    return out if bias is None else np.add(out, bias, out=out)
 
-    def layer(x: Floats) -> Floats:
-        out = product(x, matrix)
-        out += bias
-        return out
 
-    return layer
+def unit(x: Values, least: float = 1e-12) -> Values:
+    """Of length 1 over the last axis."""
+    if kind_of(x) is not np:
+        return kind_of(x).nn.functional.normalize(x, dim=-1, eps=least)
+    return np.asarray(x / np.maximum(np.sqrt(np.square(x).sum(-1, keepdims=True)), least))
+
+
+def softmax(x: Values) -> Values:
+    """Over the last axis."""
+    if kind_of(x) is not np:
+        return x.softmax(-1)
+    x = np.exp(x - x.max(-1, keepdims=True))
+    return np.asarray(x / x.sum(-1, keepdims=True))
+
+
+def sigmoid(x: Values) -> Values:
+    """Of each number."""
+    return 1 / (1 + kind_of(x).exp(-x))
+
+
+def gelu(x: Values) -> Values:
+    """x times the normal distribution at x; of arrays (1 + tanh(x p(x^2))) / 2, to 6e-7; p is fitted (minimax)."""
+    if kind_of(x) is not np:
+        return kind_of(x).nn.functional.gelu(x)
+    z = np.square(x)
+    np.minimum(z, FAR, out=z)
+    inner: Floats = np.multiply(z, GELU_SERIES[-1])
+    for coefficient in GELU_SERIES[-2:0:-1]:
+        inner += coefficient
+        inner *= z
+    inner += GELU_SERIES[0]
+    inner *= x
+    np.tanh(inner, out=inner)
+    inner += 1.0
+    inner *= x
+    inner *= 0.5
+    return inner
 
 
 def product(x: Floats, matrix: Floats) -> Floats:
@@ -49,154 +133,12 @@ def product(x: Floats, matrix: Floats) -> Floats:
     return np.asarray(x.reshape(-1, x.shape[-1]) @ matrix).reshape(*x.shape[:-1], -1)
 
 
-def mlp(weights: Weights, name: str) -> Layer:
-    """As `heads.mlp`."""
-    first, second, last = (linear(weights, f"{name}.{k}") for k in (0, 2, 4))
-    return sequence(first, gelu, second, gelu, last)
-
-
-def mlp_of_two(weights: Weights, name: str) -> Callable[[Floats, Floats], Floats]:
-    """The same, of two inputs beside each other; each of them may be one for many of the other."""
-    matrix, bias = weights[f"{name}.0.weight"].T, weights[f"{name}.0.bias"]
-    half = len(matrix) // 2
-    second, last = (linear(weights, f"{name}.{k}") for k in (2, 4))
-    rest = sequence(gelu, second, gelu, last)
-    return lambda a, b: rest(product(a, matrix[:half]) + (product(b, matrix[half:]) + bias))
-
-
-def convolution(weights: Weights, name: str, stride: int | tuple[int, int] = 1) -> Layer:
-    """(batch, height, width, inputs) -> (batch, height / stride, width / stride, outputs), padded with zeros; `stride`
-    is the same down and across, or (down, across)."""
-    down, across = (stride, stride) if isinstance(stride, int) else stride
-    kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-    size = kernel.shape[-1]
-    matrix = np.ascontiguousarray(kernel.transpose(2, 3, 1, 0).reshape(-1, len(kernel)))
-
-    def layer(x: Floats) -> Floats:
-        height, width = -(-x.shape[1] // down), -(-x.shape[2] // across)
-        edge = size // 2
-        inside, x = x, np.zeros((len(x), x.shape[1] + 2 * edge, x.shape[2] + 2 * edge, x.shape[3]), x.dtype)
-        x[:, edge : x.shape[1] - edge, edge : x.shape[2] - edge] = inside
-        rows, columns = down * (height - 1) + 1, across * (width - 1) + 1
-        parts = [x[:, i : i + rows : down, j : j + columns : across] for i in range(size) for j in range(size)]
-        out: Floats = np.concatenate(parts, -1) @ matrix + bias
-        return out
-
-    return layer
-
-
-def row_convolution(weights: Weights, name: str) -> Layer:
-    """(batch, length, inputs) -> (batch, length, outputs), padded with zeros."""
-    return _of_row(weights, name, 1, circular=False)
-
-
-def circular_convolution(weights: Weights, name: str, stride: int) -> Layer:
-    """(batch, length, inputs) -> (batch, length / stride, outputs), around a circle."""
-    return _of_row(weights, name, stride, circular=True)
-
-
-def _of_row(weights: Weights, name: str, stride: int, circular: bool) -> Layer:
-    kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-    size = kernel.shape[-1]
-    matrix = np.ascontiguousarray(kernel.transpose(2, 1, 0).reshape(-1, len(kernel)))
-
-    def layer(x: Floats) -> Floats:
-        length, beyond = x.shape[1], size // 2
-        span = stride * (-(-length // stride) - 1) + 1
-        before, after = x[:, length - beyond :], x[:, :beyond]
-        if not circular:
-            before, after = np.zeros_like(before), np.zeros_like(after)
-        x = np.concatenate([before, x, after], 1)
-        out: Floats = np.concatenate([x[:, i : i + span : stride] for i in range(size)], -1) @ matrix + bias
-        return out
-
-    return layer
-
-
-def gelu(x: Floats) -> Floats:
-    """x times the normal distribution at x, (1 + tanh(x p(x^2))) / 2, to 6e-7; p is fitted (minimax)."""
-    z = np.square(x)
-    np.minimum(z, FAR, out=z)
-    inner: Floats = np.multiply(z, GELU[-1])
-    for coefficient in GELU[-2:0:-1]:
-        inner += coefficient
-        inner *= z
-    inner += GELU[0]
-    inner *= x
-    np.tanh(inner, out=inner)
-    inner += 1.0
-    inner *= x
-    inner *= 0.5
-    return inner
-
-
-def layer_norm(weights: Weights, name: str) -> Layer:
-    """Over the last axis."""
-    gain, shift = weights[f"{name}.weight"], weights[f"{name}.bias"]
-    return lambda x: standardised(x) * gain + shift
-
-
-def group_norm(weights: Weights, name: str, groups: int = 8) -> Layer:
-    """Over a picture, and the channels of a group."""
-    gain, shift = weights[f"{name}.weight"], weights[f"{name}.bias"]
-
-    def layer(x: Floats) -> Floats:
-        pixels = x.reshape(len(x), -1, x.shape[-1])
-        share = np.full(pixels.shape[1], groups / pixels[0].size, x.dtype)
-
-        def means(values: Floats) -> Floats:
-            """(batch, pixels, channels) -> (batch, 1, channels), the same for all channels of a group."""
-            of_channels = (share @ values).reshape(len(values), groups, -1)
-            return of_channels.sum(-1).repeat(of_channels.shape[-1], -1)[:, None]
-
-        out = pixels - means(pixels)
-        out *= gain / np.sqrt(means(np.square(out)) + EPS)
-        out += shift
-        return out.reshape(x.shape)
-
-    return layer
-
-
-def batch_norm(weights: Weights, name: str, eps: float = EPS) -> Layer:
-    """(batch, n), without gain and shift, by what was measured in training."""
-    mean, scale = weights[f"{name}.running_mean"], 1 / np.sqrt(weights[f"{name}.running_var"] + eps)
-    return lambda x: (x - mean) * scale
-
-
 def standardised(x: Floats) -> Floats:
     """With mean 0 and deviation 1 over the last axis."""
     share = np.full(x.shape[-1], 1 / x.shape[-1], x.dtype)  # a product with it is three times as fast as `mean`
     x = x - (x @ share)[..., None]
     x /= np.sqrt((np.square(x) @ share)[..., None] + EPS)
     return x
-
-
-def unit(x: Floats, least: float = 1e-12) -> Floats:
-    """Of length 1 over the last axis."""
-    return np.asarray(x / np.maximum(np.sqrt(np.square(x).sum(-1, keepdims=True)), least))
-
-
-def softmax(x: Floats) -> Floats:
-    """Over the last axis."""
-    x = np.exp(x - x.max(-1, keepdims=True))
-    return np.asarray(x / x.sum(-1, keepdims=True))
-
-
-def sigmoid(x: Any) -> Any:
-    """Of each number."""
-    return 1 / (1 + np.exp(-x))
-
-
-def unshuffled(x: Floats, factor: int) -> Floats:
-    """As torch's PixelUnshuffle."""
-    batch, height, width, channels = x.shape
-    x = x.reshape(batch, height // factor, factor, width // factor, factor, channels).transpose(0, 1, 3, 5, 2, 4)
-    return x.reshape(batch, height // factor, width // factor, -1)
-
-
-def flattened(x: Floats) -> Floats:
-    """(batch, height, width, channels) -> (batch, n), in the order that torch flattens pictures."""
-    return x.transpose(0, 3, 1, 2).reshape(len(x), -1)
 
 
 def pooled(x: Floats, size: int) -> Floats:
@@ -210,3 +152,216 @@ def _pooling(length: int, size: int) -> Floats:
     cells, at = np.arange(size)[:, None], np.arange(length)
     inside = (at >= cells * length // size) & (at < -(-(cells + 1) * length // size))
     return (inside / inside.sum(1, keepdims=True)).astype(np.float32)
+
+
+# Layers on arrays
+
+
+class Module:
+    """A layer or a network on arrays; what it has learned comes by `load`, and is float32 from its first use on."""
+
+    _shapes: Mapping[str, Shape] = MappingProxyType({})
+    _given: Weights = MappingProxyType({})
+
+    def __call__(self, *values: Any) -> Any:
+        return self.forward(*values)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._given:
+            raise AttributeError(name)
+        found = self.__dict__[name] = np.asarray(self._given[name], np.float32)
+        return found
+
+    def add(self, name: str, values: Any, learned: bool = True) -> None:
+        """Makes room for what files have under that name."""
+        self._shapes = {**self._shapes, name: np.shape(values)}
+
+    def hold(self, name: str, values: NDArray[Any]) -> None:
+        """Keeps numbers that files do not have."""
+        setattr(self, name, values)
+
+    def parts(self) -> dict[str, Module]:
+        """The layers that it consists of."""
+        return {name: part for name, part in vars(self).items() if isinstance(part, Module)}
+
+    def shapes(self) -> dict[str, Shape]:
+        """Of all weights, by their names in files."""
+        inside = {f"{at}.{name}": shape for at, part in self.parts().items() for name, shape in part.shapes().items()}
+        return {**self._shapes, **inside}
+
+    def load(self, weights: Weights, at: str = "") -> None:
+        """Takes weights, whose names begin with `at`; ValueError where they do not fit."""
+        self._given = {name: weights[at + name] for name in self._shapes}
+        if misfit := [at + name for name, given in self._given.items() if given.shape != self._shapes[name]]:
+            raise ValueError(f"{misfit[0]} is of another shape")
+        for name, part in self.parts().items():
+            part.load(weights, f"{at}{name}.")
+
+
+class Sequential(Module):
+    """One after the other."""
+
+    def __init__(self, *layers: Module) -> None:
+        self._layers = layers
+        vars(self).update({str(k): layer for k, layer in enumerate(layers)})
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._layers)
+
+    def __getitem__(self, k: int) -> Module:
+        return self._layers[k]
+
+    def forward(self, x: Floats) -> Floats:
+        for layer in self._layers:
+            x = layer(x)
+        return x
+
+
+class ModuleList(Sequential):
+    """Several, that whoever has them puts together."""
+
+    def __init__(self, layers: Sequence[Module]) -> None:
+        super().__init__(*layers)
+
+
+class ParameterList(Module):
+    """Weights of these shapes; `spread` says how they begin."""
+
+    def __init__(self, shapes: Sequence[Shape], spread: bool = False) -> None:
+        self._shapes = {str(k): shape for k, shape in enumerate(shapes)}
+
+    def __iter__(self) -> Iterator[Floats]:
+        return (getattr(self, name) for name in self._shapes)
+
+
+class Linear(Module):
+    """(..., inputs) -> (..., outputs)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        self._shapes = {"weight": (outputs, inputs), "bias": (outputs,)}
+
+    def forward(self, x: Floats) -> Floats:
+        return linear(x, self.weight, self.bias)  # type: ignore[no-any-return]
+
+
+def zeroed(layer: Linear) -> Linear:
+    """A layer that begins as zeros."""
+    return layer
+
+
+class Conv2d(Module):
+    """(batch, height, width, inputs) -> (batch, height / stride, width / stride, outputs), padded with zeros; `stride`
+    is the same down and across, or (down, across)."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, stride: int | tuple[int, int] = 1) -> None:
+        self._shapes = {"weight": (outputs, inputs, size, size), "bias": (outputs,)}
+        self.size, self.stride = size, (stride, stride) if isinstance(stride, int) else stride
+
+    @cached_property
+    def matrix(self) -> Floats:
+        kernel = np.asarray(self._given["weight"], np.float32)
+        return np.ascontiguousarray(kernel.transpose(2, 3, 1, 0).reshape(-1, len(kernel)))
+
+    def forward(self, x: Floats) -> Floats:
+        size, (down, across) = self.size, self.stride
+        height, width = -(-x.shape[1] // down), -(-x.shape[2] // across)
+        edge = size // 2
+        inside, x = x, np.zeros((len(x), x.shape[1] + 2 * edge, x.shape[2] + 2 * edge, x.shape[3]), x.dtype)
+        x[:, edge : x.shape[1] - edge, edge : x.shape[2] - edge] = inside
+        rows, columns = down * (height - 1) + 1, across * (width - 1) + 1
+        parts = [x[:, i : i + rows : down, j : j + columns : across] for i in range(size) for j in range(size)]
+        out: Floats = np.concatenate(parts, -1) @ self.matrix + self.bias
+        return out
+
+
+class Conv1d(Module):
+    """(batch, length, inputs) -> (batch, length / stride, outputs), padded with zeros, or around a circle."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, circular: bool = False) -> None:
+        self._shapes = {"weight": (outputs, inputs, size), "bias": (outputs,)}
+        self.size, self.stride, self.circular = size, stride, circular
+
+    @cached_property
+    def matrix(self) -> Floats:
+        kernel = np.asarray(self._given["weight"], np.float32)
+        return np.ascontiguousarray(kernel.transpose(2, 1, 0).reshape(-1, len(kernel)))
+
+    def forward(self, x: Floats) -> Floats:
+        length, beyond = x.shape[1], self.size // 2
+        span = self.stride * (-(-length // self.stride) - 1) + 1
+        before, after = x[:, length - beyond :], x[:, :beyond]
+        if not self.circular:
+            before, after = np.zeros_like(before), np.zeros_like(after)
+        x = np.concatenate([before, x, after], 1)
+        parts = [x[:, i : i + span : self.stride] for i in range(self.size)]
+        out: Floats = np.concatenate(parts, -1) @ self.matrix + self.bias
+        return out
+
+
+class LayerNorm(Module):
+    """Over the last axis."""
+
+    def __init__(self, width: int, elementwise_affine: bool = True) -> None:
+        self._shapes = {"weight": (width,), "bias": (width,)} if elementwise_affine else {}
+
+    def forward(self, x: Floats) -> Floats:
+        x = standardised(x)
+        return x * self.weight + self.bias if self._shapes else x
+
+
+class GroupNorm(Module):
+    """Over a picture, and the channels of a group."""
+
+    def __init__(self, groups: int, channels: int) -> None:
+        self._shapes, self.groups = {"weight": (channels,), "bias": (channels,)}, groups
+
+    def forward(self, x: Floats) -> Floats:
+        pixels = x.reshape(len(x), -1, x.shape[-1])
+        share = np.full(pixels.shape[1], self.groups / pixels[0].size, x.dtype)
+
+        def means(values: Floats) -> Floats:
+            """(batch, pixels, channels) -> (batch, 1, channels), the same for all channels of a group."""
+            of_channels = (share @ values).reshape(len(values), self.groups, -1)
+            return of_channels.sum(-1).repeat(of_channels.shape[-1], -1)[:, None]
+
+        out = pixels - means(pixels)
+        out *= self.weight / np.sqrt(means(np.square(out)) + EPS)
+        out += self.bias
+        return out.reshape(x.shape)
+
+
+class BatchNorm1d(Module):
+    """(batch, n), without gain and shift, by what was measured in training."""
+
+    def __init__(self, width: int) -> None:
+        self._shapes = {"running_mean": (width,), "running_var": (width,), "num_batches_tracked": ()}
+
+    @cached_property
+    def scale(self) -> Floats:
+        return 1 / np.sqrt(self.running_var + EPS)  # type: ignore[no-any-return]
+
+    def forward(self, x: Floats) -> Floats:
+        return (x - self.running_mean) * self.scale  # type: ignore[no-any-return]
+
+
+class GELU(Module):
+    """See `gelu`."""
+
+    forward = staticmethod(gelu)
+
+
+class Flatten(Module):
+    """See `flattened`."""
+
+    forward = staticmethod(flattened)
+
+
+@cache
+def _on_arrays(kind: type) -> type[Module]:
+    return type(kind.__name__, (kind, Module), {})
+
+
+def network(kind: type, *values: Any) -> Any:
+    """A network of this kind on arrays, made with `values`."""
+    made: Any = _on_arrays(kind)
+    return made(sys.modules[__name__], *values)

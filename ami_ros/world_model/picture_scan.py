@@ -2,7 +2,7 @@
 
 A network guesses it, as networks guess depth (pseudo-LiDAR, arXiv 1812.07179; MonoLayout, arXiv 2002.08394), by what
 stands on the floor and where its foot is seen. In each direction it says how likely each distance is; where these are
-far apart, it tells the least. The layers are those of `range_network.RangeNetwork`.
+far apart, it tells the least. The network is `range_network.RangeNetwork`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,14 @@ from ami_ros.config import parse_yaml
 from ami_ros.errors import AmiError
 from ami_ros.images import Image
 from ami_ros.scan import Scan
-from ami_ros.world_model.layers import Floats, convolution, gelu, group_norm, row_convolution, sequence, unshuffled
+from ami_ros.world_model import layers
+from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.perception import fit_image
-from ami_ros.world_model.picture_rays import FIRST, compared, picture_rays
+from ami_ros.world_model.picture_rays import compared, picture_rays
+from ami_ros.world_model.range_network import BEARINGS, SIZE, STEPS, RangeNetwork
 
 RANGES = "ranges"  # the folder in models/
-SIZE = 96  # [px] of the square pictures that the network takes
-BEARINGS = 48  # directions in which it looks, evenly across a picture
 NEAREST, FARTHEST = 0.15, 6.5  # [m] between which distances are told apart
-STEPS = 40  # of distance, evenly on a logarithmic scale
-COLUMNS = 24  # of the maps that are read
 UNSURE = 0.35  # standard deviation of the logarithm of a distance, from which the least that it may be is told
 SAME_FIELD = 0.01  # [rad] by which fields of view may differ
 SPREAD = 0.16, 0.84  # quantiles that are two standard deviations apart
@@ -57,7 +55,7 @@ class PictureScan:
     """Makes scans of pictures; not thread-safe.
 
     Args:
-        weights: by the names of the network's `state_dict`.
+        weights: by the names that files have.
         field_of_view: of the model's camera [rad], whose pictures are given.
 
     Attributes:
@@ -66,43 +64,21 @@ class PictureScan:
     """
 
     def __init__(self, weights: Mapping[str, NDArray[Any]], field_of_view: float) -> None:
-        w = weights
         self._full = math.tan(field_of_view / 2)
         self.mount, self.window = CameraMount(), Window.square(self._full)
-        self._first = sequence(convolution(w, "first.0"), group_norm(w, "first.1"), gelu)
-        self._skip = sequence(convolution(w, "skip", (2, 1)), gelu)
-        residuals = [self._residual(w, f"deep.{k}.layers") for k in (1, 2)]
-        self._deep = sequence(convolution(w, "deep.0", 2), *residuals, gelu, convolution(w, "deep.4"))
-        self._columns = sequence(row_convolution(w, "columns.0"), group_norm(w, "columns.1"), gelu)
-        self._beside = sequence(row_convolution(w, "beside.0"), group_norm(w, "beside.1"), gelu)
-        self._out = row_convolution(w, "out")
-
-    @staticmethod
-    def _residual(w: Mapping[str, NDArray[Any]], name: str) -> Any:
-        layers = sequence(
-            group_norm(w, f"{name}.0"), gelu, convolution(w, f"{name}.2"),
-            group_norm(w, f"{name}.3"), gelu, convolution(w, f"{name}.5"),
-        )  # fmt: skip
-        return lambda x: x + layers(x)
+        self._network = layers.network(RangeNetwork)
+        self._network.load(weights)
 
     def guess(self, image: Image) -> Guess:
         """Of a picture (H, W, 3) RGB as the model's camera would have taken it."""
         tangent = compared(self.window, self._full)
         picture = fit_image(image, SIZE, tangent / self._full)[None]
-        scores = self._scores(picture, picture_rays(self.mount, tangent, SIZE).told, tangent)
+        told = picture_rays(self.mount, tangent, SIZE).told[None]
+        scores = self._network(picture.transpose(0, 3, 1, 2), told, np.array([tangent], np.float32))[0]
         chances = np.exp(scores - scores.max(-1, keepdims=True))
         chances /= chances.sum(-1, keepdims=True)
         low, middle, high = (_quantile(chances, share) for share in (SPREAD[0], 0.5, SPREAD[1]))
         return Guess(bearings_of(tangent), np.exp(middle), (high - low) / np.float32(2))
-
-    def _scores(self, picture: NDArray[np.uint8], told: Floats, tangent: float) -> Floats:
-        """(BEARINGS, STEPS) of each distance."""
-        x = unshuffled(np.asarray(picture / np.float32(255) - 0.5, np.float32), FIRST)
-        x = self._first(np.concatenate([x, told.transpose(1, 2, 0)[None]], -1))
-        maps = np.concatenate([self._deep(x).repeat(2, axis=2), self._skip(x)], -1)  # (1, rows, COLUMNS, channels)
-        rows = maps.transpose(0, 2, 3, 1).reshape(1, COLUMNS, -1)
-        x = self._columns(np.concatenate([rows, np.full((1, COLUMNS, 1), tangent, np.float32)], -1))
-        return self._out(x + self._beside(x)).reshape(BEARINGS, STEPS)
 
     def scan(self, image: Image, beams: int, field_of_view: float, farthest: float) -> Scan:
         """A scan in the frame of a level scanner that sits where the camera does, and looks as it does.
@@ -144,7 +120,7 @@ def load_picture_scan(folder: Path, field_of_view: float) -> PictureScan:
         known = parse_yaml((folder / "config.yaml").read_text())
         weights = load_arrays((folder / "weights.safetensors").read_bytes())
         learned = float(known["field_of_view"])
-        found = PictureScan({name: w.astype(np.float32) for name, w in weights.items()}, learned)
+        found = PictureScan(weights, learned)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise AmiError(f"{folder} has no network that makes scans of pictures ({error}); see ./ami ranges") from error
     if abs(field_of_view - learned) > SAME_FIELD:

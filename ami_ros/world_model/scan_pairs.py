@@ -3,7 +3,7 @@
 Of each point of one it is known how far off the other's nearest is, whether the other saw free space there, and whether
 its wall holds the direction that is known worst. A network reads them as a set (Zaheer et al., "Deep Sets", NeurIPS
 2017), in both directions, and says how likely the two are one place, seen so. A share of points that agree says less:
-along a corridor its walls outvote its doors. The layers are those of `scan_pair_network.ScanPairNetwork`.
+along a corridor its walls outvote its doors. The network is `scan_pair_network.ScanPairNetwork`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, inverse, transform_points
 from ami_ros.scan_matching import Match
 from ami_ros.submaps import RAYS, REACH, Submap
-from ami_ros.world_model.layers import Floats, gelu, linear, mlp, sequence
+from ami_ros.world_model import layers
+from ami_ros.world_model.layers import Floats
+from ami_ros.world_model.scan_pair_network import ScanPairNetwork
 
 SCANS = "scans"  # the folder in models/
 POINTS = 96  # of each submap; those within REACH, which is what the network has learned from, ...
 LEAST = 24  # ... or so many of the nearest
-FEATURES = 12  # of a point
-NUMBERS = 6  # of a match
 OFF, BEYOND = 0.2, 0.3  # [m] off the other's nearest point, and before or behind what it saw, from which it contradicts
 
 
@@ -37,21 +37,19 @@ class ScanPairs:
     """Says how likely two submaps show the same.
 
     Args:
-        weights: by the names of the network's `state_dict`.
+        weights: by the names that files have.
     """
 
     def __init__(self, weights: Mapping[str, NDArray[Any]]) -> None:
-        self._point = mlp(weights, "point")
-        self._out = sequence(linear(weights, "out.0"), gelu, linear(weights, "out.2"))
+        self._network = layers.network(ScanPairNetwork)
+        self._network.load(weights)
 
     def log_odds(self, reference: Submap, others: Sequence[tuple[Submap, Match]]) -> Floats:
         """Of each other (k,) that it is seen from where the match has it; the match is one with `reference`."""
         if not others:
             return np.zeros(0, np.float32)
         points = np.stack([point_features(reference, other, match) for other, match in others])
-        seen = self._point(points)
-        sets = np.concatenate([seen.mean(2), seen.max(2)], -1).reshape(len(others), -1)
-        return self._out(np.concatenate([sets, np.stack([match_numbers(m) for _, m in others])], -1))[:, 0]
+        return np.asarray(self._network(points, np.stack([match_numbers(m) for _, m in others])))
 
 
 def point_features(reference: Submap, other: Submap, match: Match) -> Floats:
@@ -110,13 +108,13 @@ def match_numbers(match: Match) -> Floats:
 
 @cache
 def load_scan_pairs(folder: Path) -> ScanPairs:
-    """Reads what `scan_pair_network.save_scan_pairs` wrote.
+    """Reads what `./ami scans` wrote.
 
     Raises:
         AmiError: it is not there, or is something else.
     """
     try:
         weights = load_arrays((folder / "weights.safetensors").read_bytes())
-        return ScanPairs({name: w.astype(np.float32) for name, w in weights.items()})
+        return ScanPairs(weights)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise AmiError(f"{folder} has no network that compares scans ({error}); see ./ami scans") from error

@@ -14,9 +14,11 @@ from ami_ros.adaptation.adapter import Adapter, as_seen, colours_loss, driving_l
 from ami_ros.adaptation.segments import Segment, SegmentStore
 from ami_ros.adaptation.weights import AdaptationConfig
 from ami_ros.errors import AmiError
-from ami_ros.world_model.model import AS_TRAINED, WorldModel
+from ami_ros.world_model import arrays
+from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 
+AS_TRAINED = torch.from_numpy(arrays.AS_TRAINED)
 TINT = torch.tensor([0.6, 1.0, 1.3])
 QUICK = AdaptationConfig(period=0.2, batch=16, recent=32, colours=True)
 SIZE = 16

@@ -14,10 +14,10 @@ from ami_ros.evaluation.solver_race import YARDSTICK, PlanningCase, Trace, race
 from ami_ros.planning.solvers.registry import BUILT_IN
 from ami_ros.scan import Scan
 from ami_ros.world_model.arrays import Floats
-from ami_ros.world_model.by_torch import ByTorch
+from ami_ros.world_model.by_torch import on_arrays
 from harness.exact_model import ExactModel, latent_of
 
-EXACT = ByTorch(ExactModel())
+EXACT = on_arrays(ExactModel())
 CLEAR = Scan(np.full(72, np.inf, np.float32), -np.pi, np.pi / 36)
 
 

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from ami_ros.world_model.heads import Contrast, RelativePose
-from ami_ros.world_model.model import AS_TRAINED, WorldModel
-from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
+from ami_ros.world_model.arrays import AS_TRAINED
+from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.spec import CONTRAST_TEMPERATURE, InputSpec, ModelSpec, Sensors
 
 ArrayOrTensor: TypeAlias = Any  # a NumPy array, or a torch tensor
 
@@ -40,11 +40,8 @@ def pose_of(latent: ArrayLike) -> NDArray[np.float64]:
     return np.stack([z[..., 0], z[..., 1], np.arctan2(z[..., 3], z[..., 2])], -1)
 
 
-class ExactRelativePose(RelativePose):
+class ExactRelativePose(nn.Module):
     """The second pose as seen from the first."""
-
-    def __init__(self) -> None:
-        nn.Module.__init__(self)
 
     def forward(self, first: ArrayOrTensor, second: ArrayOrTensor) -> ArrayOrTensor:
         c, s = first[..., 2], first[..., 3]
@@ -54,11 +51,13 @@ class ExactRelativePose(RelativePose):
         return get_array_module(first).stack([c * dx + s * dy, c * dy - s * dx, cos, sin], -1)
 
 
-class ExactContrast(Contrast):
+class ExactContrast(nn.Module):
     """Scores fall with distance (half a metre) and turn, by random Fourier features (Rahimi & Recht 2007)."""
 
+    temperature = CONTRAST_TEMPERATURE
+
     def __init__(self) -> None:
-        nn.Module.__init__(self)
+        super().__init__()
         generator = torch.Generator().manual_seed(0)
         self.position = torch.randn(2, WAVES, generator=generator) / 0.5
         self.turn = torch.randint(0, 3, (WAVES,), generator=generator).float()
@@ -85,7 +84,7 @@ class ExactModel(WorldModel):
         self.spec = spec
         self.register_buffer("drive", torch.eye(spec.command_dim), persistent=False)
         self.register_buffer("command_scale", torch.tensor(spec.command_maxima), persistent=False)
-        self.register_buffer("colours", AS_TRAINED.clone(), persistent=False)
+        self.register_buffer("colours", torch.from_numpy(AS_TRAINED.copy()), persistent=False)
         self.relative_pose = ExactRelativePose()
         self.contrast = ExactContrast()
         self.sighting = self.pairs = None

@@ -18,9 +18,12 @@ from ami_ros.learning.pair_labels import columns_of, label, plan_of
 from ami_ros.learning.pair_phase import PairConfig, draw, fit_pairs
 from ami_ros.learning.photographs import framed, photographed, rays_of
 from ami_ros.learning.views import Views, joined, load_views, save_views
+from ami_ros.world_model import torch_layers
 from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness.wall_views import FIELD, SIDE, SIZE, view, world
+
+SPEC = ModelSpec(InputSpec(32, field_of_view=FIELD), pair_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +134,10 @@ def test_pairs_are_of_all_kinds(views: Views) -> None:
 def test_learning_lowers_the_loss_and_repeats_itself(views: Views) -> None:
     def learned() -> list[float]:
         torch.manual_seed(0)
-        head, losses = PairHead(ModelSpec(InputSpec(32, field_of_view=FIELD), pair_size=32)), list[float]()
+        head, losses = (
+            torch_layers.network(PairHead, SPEC),
+            list[float](),
+        )
         fit_pairs(head, views, PairConfig(steps=45, groups=4, pairs=16), lambda done, loss: losses.append(loss))
         return losses
 
@@ -142,7 +148,7 @@ def test_learning_lowers_the_loss_and_repeats_itself(views: Views) -> None:
 
 def test_what_is_said_is_calibrated_on_pairs_that_were_not_learned_from(views: Views) -> None:
     torch.manual_seed(0)
-    head = PairHead(ModelSpec(InputSpec(32, field_of_view=FIELD), pair_size=32))
+    head = torch_layers.network(PairHead, SPEC)
     fit_pairs(head, views, PairConfig(steps=5, groups=4, pairs=16), lambda done, loss: None)
     found = judge_pairs(head, views, 2, 0)
     calibrate(head, found, found)
@@ -157,7 +163,7 @@ def test_the_threshold_lets_two_of_a_thousand_unrelated_pairs_pass() -> None:
     pose = np.zeros((count, 3))
     truth = np.where(sees[:, None], pose, [5.0, 0, 0])
     overlap, error = sees.astype(np.float32), np.full(count, 0.1, np.float32)
-    head = PairHead(ModelSpec(InputSpec(32, field_of_view=FIELD), pair_size=32)).requires_grad_(False)
+    head = torch_layers.network(PairHead, SPEC).requires_grad_(False)
     judged = Judged(pose, truth, overlap, logit, error, sees.astype(np.float32))
     calibrate(head, judged, replace(judged, logit=logit - 1))
     probability = 1 / (1 + np.exp(-logit / float(head.calibration[0])))

@@ -10,8 +10,9 @@ import torch
 from ami_ros.learning.range_phase import RangeConfig, fit_ranges, judge_ranges, ranges_in
 from ami_ros.learning.views import Views
 from ami_ros.simulation.world import Wall, World
-from ami_ros.world_model.picture_scan import BEARINGS, SIZE, bearings_of
-from ami_ros.world_model.range_network import RangeNetwork
+from ami_ros.world_model import torch_layers
+from ami_ros.world_model.picture_scan import bearings_of
+from ami_ros.world_model.range_network import BEARINGS, SIZE, RangeNetwork
 
 
 def views(count: int, seed: int) -> tuple[Views, np.ndarray]:
@@ -48,7 +49,7 @@ def test_ranges_are_those_to_what_is_in_a_low_robots_way() -> None:
 
 def test_it_learns_how_far_off_a_wall_is_by_its_foot() -> None:
     torch.manual_seed(0)
-    network = RangeNetwork()
+    network = torch_layers.network(RangeNetwork)
     shown, ranges = views(256, 1)
     others, truth = views(64, 2)
     before = judge_ranges(network.eval(), others, truth)

@@ -20,8 +20,8 @@ from ami_ros.scan_matching import Matcher
 from ami_ros.simulation.corridors import draw_corridors
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.world_file import load_world
-from ami_ros.world_model.scan_pair_network import ScanPairNetwork
-from ami_ros.world_model.scan_pairs import FEATURES, POINTS
+from ami_ros.world_model.scan_pair_network import FEATURES, ScanPairNetwork
+from ami_ros.world_model.scan_pairs import POINTS
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,10 @@ def test_a_building_gives_pairs_of_two_ways_through_it() -> None:
 def test_right_fits_are_learned_from_what_was_driven(corridors: list[FittedPairs]) -> None:
     import torch
 
+    from ami_ros.world_model import torch_layers
+
     torch.manual_seed(0)
-    network, losses = ScanPairNetwork(), []
+    network, losses = torch_layers.network(ScanPairNetwork), []
     fit_scans(network, corridors[0], ScanConfig(steps=400, batch=64), lambda done, loss: losses.append(loss))
     assert len(losses) == 400 and np.mean(losses[-20:]) < 0.6 * np.mean(losses[:20])
     quality = judge_scans(network, corridors[0])

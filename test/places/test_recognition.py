@@ -24,8 +24,8 @@ from ami_ros.places.store import Store
 from ami_ros.places.types import GoalQuery, SearchState
 from ami_ros.scan import Scan
 from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.world_model.array_pairs import Compared
 from ami_ros.world_model.by_torch import on_arrays
-from ami_ros.world_model.pairs import Verdict
 from harness.exact_model import ExactModel, latent_of
 
 from .conftest import ENCODER, LIGHT, Walker, pose_error
@@ -38,21 +38,21 @@ class Colours:
     """Recognises pictures of one colour, as taken AHEAD of each other; a code is a colour."""
 
     size = 16
-    threshold = 0.9
+    calibration = torch.tensor([1.0, 1.0, 2.2, 2.2])  # relied on from 0.9 on
     mount = CameraMount()
 
     def __init__(self) -> None:
-        self.encoded, self.share = 0, 1.0
+        self.encoded, self.full = 0, 1.0
         self.window = Window.square(1.0)
 
     def code(self, images: Tensor) -> Tensor:
         self.encoded += len(images)
         return images.float().mean((2, 3))
 
-    def __call__(self, here: Tensor, there: Tensor) -> Verdict:
+    def forward(self, here: Tensor, there: Tensor, columns: Tensor | None = None) -> Compared:
         same = (here - there).abs().amax(-1) < 30
         pose = torch.tensor([*AHEAD[:2], 1.0, 0.0]).expand(len(here), -1)
-        return Verdict(pose, torch.full((len(here),), 0.1), same.float())
+        return Compared(pose, torch.full((len(here),), 0.1), 0.99 * same.float())
 
 
 def colour(rgb: tuple[int, int, int]) -> bytes:
@@ -93,7 +93,7 @@ def test_places_are_compared_anew_as_the_camera_that_is_told_of_sees_them(model:
     recogniser = Recogniser(on_arrays(model).pairs, lambda place_id: encode_jpeg(picture))  # type: ignore[arg-type]
     red = np.array(RED, np.float32)
     (before,) = recogniser.alike([1], red)  # type: ignore[misc]
-    model.pairs.share, model.pairs.window = 0.4, Window.square(0.4)
+    model.pairs.window = Window.square(0.4)
     (after,) = recogniser.alike([1], red)  # type: ignore[misc]
     assert before < 0.5 < after and model.pairs.encoded == 2
 
@@ -145,17 +145,17 @@ def test_a_picture_counts_before_it_is_on_the_disk(model: Any, path: Path) -> No
 def test_the_share_of_a_goal_is_that_of_the_places_which_are_certain(walker: Walker, model: Any) -> None:
     assert walker.memory.find_route(goal(RED, near=1.0)).goal_confidence == pytest.approx(0.5), "one spot was red"
     assert walker.memory.find_route(goal(BLUE)).goal_confidence <= 1.0
-    model.pairs.threshold = 1.5  # nothing is certain
+    model.pairs.calibration = torch.full((4,), 9.0)  # nothing is certain
     assert walker.memory.find_route(goal(RED, near=1.0)).goal_confidence == 0.0
 
 
 def test_one_place_that_is_surer_than_it_has_to_be_outvotes_no_others(model: Any, monkeypatch: Any) -> None:
     """Of two rooms that are alike the wrong one had the surest picture, and memory was sure of it."""
-    model.pairs.threshold = 0.95
+    model.pairs.calibration = torch.full((4,), 2.94)  # odds of 19
     places = SimpleNamespace(ids=np.arange(4), poses=np.array([[0.0, 0, 0], [0.4, 0, 0], [9.0, 0, 0], [9.4, 0, 0]]))
     # Where each sees the goal, the error, and the odds; 19 are enough.
     said = {0: [0.5, 0, 0, 0.2, 900.0], 1: [0.1, 0, 0, 0.2, 20.0], 2: [0.5, 0, 0, 0.2, 30.0], 3: [0.1, 0, 0, 0.4, 25.0]}
-    recogniser = Recogniser(model.pairs, lambda place_id: b"")
+    recogniser = Recogniser(on_arrays(model).pairs, lambda place_id: b"")
     monkeypatch.setattr(recogniser, "_looks", lambda ids, picture, most: {i: np.array(said[i]) for i in ids})
     found = recogniser.hypotheses(places, np.arange(4), np.zeros(3, np.float32))  # type: ignore[arg-type]
     assert found is not None and len(found) == 2
@@ -167,7 +167,7 @@ def test_many_that_are_none_certain_tell_where_to_look_for_a_goal(model: Any, mo
     """Two at one spot, each as likely as not, outweigh one elsewhere that is likelier."""
     places = SimpleNamespace(ids=np.arange(4), poses=np.array([[0.0, 0, 0], [1.0, 0, 0], [9.0, 0, 0], [9.5, 0, 0]]))
     said = {0: [2.0, 0, 0, 0.4, 1.0], 1: [1.1, 0, 0, 0.4, 1.0], 2: [0.0, 0, 0, 0.4, 1.2]}  # the last has no picture
-    recogniser = Recogniser(model.pairs, lambda place_id: b"")
+    recogniser = Recogniser(on_arrays(model).pairs, lambda place_id: b"")
     monkeypatch.setattr(
         recogniser, "_looks", lambda ids, picture, most: {i: np.array(said[i]) for i in ids if i in said}
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
-from ami_ros.world_model.encoder import Encoder
+from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 
 SMALL = ModelSpec(latent_dim=16, encoder_width=32)
@@ -23,9 +24,9 @@ def sensors(spec: ModelSpec, batch: int = 3) -> Sensors:
     )
 
 
-def encoder(spec: ModelSpec) -> Encoder:
+def encoder(spec: ModelSpec) -> Any:
     torch.manual_seed(0)
-    return Encoder(spec).eval()
+    return WorldModel(spec).encoder.eval()
 
 
 @pytest.mark.parametrize("image_size", [0, 16, 48])

@@ -12,9 +12,9 @@ import torch
 
 from ami_ros.camera import CameraMount, Window
 from ami_ros.scan import Scan
+from ami_ros.world_model import torch_layers
 from ami_ros.world_model.array_pairs import ArrayPairs
-from ami_ros.world_model.by_torch import ByTorch
-from ami_ros.world_model.inference_pairs import InferencePairs
+from ami_ros.world_model.by_torch import ByTorch, on_arrays
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -25,7 +25,8 @@ SPEC = ModelSpec(InputSpec(image_size=32, field_of_view=math.radians(90.0)), enc
 @pytest.fixture(scope="module")
 def head() -> PairHead:
     torch.manual_seed(0)
-    return PairHead(SPEC).eval()
+    head: PairHead = torch_layers.network(PairHead, SPEC).eval()
+    return head
 
 
 def pictures(count: int) -> torch.Tensor:
@@ -36,7 +37,7 @@ def test_a_pair_has_a_pose_an_error_and_a_probability(head: PairHead) -> None:
     with torch.inference_mode():
         codes = head.code(pictures(3))
         found = head(codes, codes.flip(0), torch.full((3, 4), 2.0))
-    assert codes.shape == (3, head.code_size)
+    assert codes.shape == (3, SPEC.picture_code)
     torch.testing.assert_close(found.pose[:, 2:].norm(dim=-1), torch.ones(3))
     assert (found.error > 0).all() and ((found.same > 0) & (found.same < 1)).all()
 
@@ -63,15 +64,15 @@ def test_the_motion_between_matched_points_is_found_exactly(head: PairHead) -> N
     plan, head.plan = head.plan, lambda features, bearings: next(answers)  # type: ignore
     try:
         with torch.inference_mode():
-            codes = head.match(torch.randn(1, head.code_size), torch.randn(1, head.code_size))
-            pose, residual, _, _ = head._align(codes, torch.eye(16)[None], torch.ones(1, 16))
+            found = head.match(torch.randn(1, 16, 64), torch.randn(1, 16, 64))
+            pose, residual, _, _ = head._align(found, torch.eye(16)[None], torch.ones(1, 16))
     finally:
         head.plan = plan  # type: ignore
     torch.testing.assert_close(pose[0], torch.tensor([x, y, c, s]), atol=1e-3, rtol=0)
     assert residual < 2e-3
 
 
-def in_both_ways(spec: ModelSpec) -> tuple[ArrayPairs, InferencePairs]:
+def in_both_ways(spec: ModelSpec) -> tuple[ArrayPairs, ArrayPairs]:
     """One head, by torch and by NumPy."""
     torch.manual_seed(0)
     model = WorldModel(spec).eval()
@@ -80,7 +81,7 @@ def in_both_ways(spec: ModelSpec) -> tuple[ArrayPairs, InferencePairs]:
             tensor.add_(0.1 * torch.randn_like(tensor))
     by_torch = ByTorch(model).pairs
     assert by_torch is not None
-    return by_torch, InferencePairs(spec, {name: value.numpy() for name, value in model.state_dict().items()})
+    return by_torch, on_arrays(model.requires_grad_(False)).pairs
 
 
 def test_columns_are_what_the_laser_sees_there() -> None:
@@ -97,7 +98,7 @@ def test_columns_are_what_the_laser_sees_there() -> None:
     assert turned is not None and turned[0, 0] - left == pytest.approx(0.5 / (2 * np.pi), abs=0.01)
 
 
-def test_what_a_laser_sees_counts_the_same_by_torch_and_by_numpy() -> None:
+def test_what_a_laser_sees_counts_the_same_on_both_kinds_of_arrays() -> None:
     by_torch, by_numpy = in_both_ways(SPEC)
     here, there = by_numpy.code(pictures(4).numpy()), by_numpy.code(pictures(4).flip(0).numpy())
     ranges = np.random.default_rng(0).uniform(0.1, 12.0, (4, 360)).astype(np.float32)
@@ -113,7 +114,7 @@ def test_what_a_laser_sees_counts_the_same_by_torch_and_by_numpy() -> None:
 
 
 @pytest.mark.parametrize("window", [Window.square(1.0), Window(-0.6, -0.3, 0.5, 0.4)])
-def test_pictures_are_aligned_the_same_by_torch_and_by_numpy(window: Window) -> None:
+def test_pictures_are_aligned_the_same_on_both_kinds_of_arrays(window: Window) -> None:
     """By what the cells guess, and by laser and floor."""
     both = in_both_ways(replace(SPEC, pair_size=96))
     rng = np.random.default_rng(7)
@@ -138,7 +139,7 @@ def test_a_model_with_pairs_encodes_pictures_for_them_and_keeps_who_it_is() -> N
     model = WorldModel(SPEC).eval()
     assert model.pairs is not None
     with torch.inference_mode():
-        assert model.encode_picture(pictures(2)).shape == (2, model.pairs.code_size)
+        assert model.encode_picture(pictures(2)).shape == (2, SPEC.picture_code)
     with pytest.raises(ValueError, match="multiple of 16"):
         ModelSpec(pair_size=50)
 

@@ -11,9 +11,10 @@ import torch
 
 from ami_ros.camera import CameraMount, Window
 from ami_ros.errors import AmiError
+from ami_ros.world_model import torch_layers
 from ami_ros.world_model.picture_rays import picture_rays
-from ami_ros.world_model.picture_scan import BEARINGS, FARTHEST, NEAREST, SIZE, STEPS, PictureScan, load_picture_scan
-from ami_ros.world_model.range_network import RangeNetwork, save_ranges
+from ami_ros.world_model.picture_scan import FARTHEST, NEAREST, PictureScan, load_picture_scan
+from ami_ros.world_model.range_network import BEARINGS, SIZE, STEPS, RangeNetwork, save_ranges
 
 FIELD = math.radians(100.0)
 PICTURE = np.random.default_rng(3).integers(0, 255, (SIZE, SIZE, 3), np.uint8)
@@ -23,31 +24,34 @@ PICTURE = np.random.default_rng(3).integers(0, 255, (SIZE, SIZE, 3), np.uint8)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("ranges")
-    save_ranges(folder, RangeNetwork(), FIELD)
+    save_ranges(folder, torch_layers.network(RangeNetwork), FIELD)
     return folder
 
 
 def told(distances: np.ndarray, doubt: float = 0.3) -> PictureScan:
     """A network that says, whatever it is shown, how far off things are (BEARINGS,) [m], give or take `doubt` steps."""
-    made = PictureScan({k: v.numpy() for k, v in RangeNetwork().state_dict().items()}, FIELD)
+    made = PictureScan({k: v.numpy() for k, v in torch_layers.network(RangeNetwork).state_dict().items()}, FIELD)
     step = np.log(distances / NEAREST) / math.log(FARTHEST / NEAREST) * STEPS - 0.5
     scores = -0.5 * np.square((np.arange(STEPS) - step[:, None]) / doubt)
-    made._scores = lambda *_: scores.astype(np.float32)  # type: ignore[method-assign]
+    made._network = lambda *_: scores.astype(np.float32)[None]
     return made
 
 
-def test_without_torch_it_computes_the_same(folder: Path) -> None:
+def test_by_arrays_and_by_tensors_it_says_the_same(folder: Path) -> None:
     made = load_picture_scan(folder, FIELD)
     made.mount = CameraMount(z=0.25, pitch=-0.1)
-    network = RangeNetwork().eval()
+    network = torch_layers.network(RangeNetwork).eval()
     torch.manual_seed(0)
-    network.load_state_dict({k: v.half().float() for k, v in RangeNetwork().state_dict().items()})
+    network.load_state_dict({k: v.half().float() for k, v in torch_layers.network(RangeNetwork).state_dict().items()})
     tangent = math.tan(FIELD / 2)
-    rays = picture_rays(made.mount, tangent, SIZE).told
+    given = (
+        PICTURE[None].transpose(0, 3, 1, 2),
+        picture_rays(made.mount, tangent, SIZE).told[None],
+        np.array([tangent], np.float32),
+    )
     with torch.inference_mode():
-        image = torch.from_numpy(PICTURE)[None].permute(0, 3, 1, 2)
-        wanted = network(image, torch.from_numpy(rays)[None], torch.tensor([tangent]))
-    np.testing.assert_allclose(made._scores(PICTURE[None], rays, tangent), wanted[0].numpy(), atol=1e-4)
+        wanted = network(*map(torch.from_numpy, given))
+    np.testing.assert_allclose(made._network(*given), wanted.numpy(), atol=1e-4)
 
 
 def test_beams_look_where_the_picture_shows_it() -> None:

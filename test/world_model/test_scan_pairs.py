@@ -13,10 +13,10 @@ from ami_ros.geometry import Array
 from ami_ros.scan_matching import Match, Matcher
 from ami_ros.share import share
 from ami_ros.submaps import Submap, free_distance, points_of, submap_of
-from ami_ros.world_model.scan_pair_network import ScanPairNetwork, save_scan_pairs
+from ami_ros.world_model import torch_layers
+from ami_ros.world_model.identity import WEIGHTS, save_network
+from ami_ros.world_model.scan_pair_network import FEATURES, NUMBERS, ScanPairNetwork
 from ami_ros.world_model.scan_pairs import (
-    FEATURES,
-    NUMBERS,
     POINTS,
     SCANS,
     load_scan_pairs,
@@ -48,18 +48,16 @@ def fitted(walls: Array, here: Array, there: Array, begun: Array) -> tuple[Subma
     return reference, other, match
 
 
-def test_without_torch_it_computes_the_same(tmp_path: Path) -> None:
+def test_by_arrays_and_by_tensors_it_says_the_same(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = ScanPairNetwork().eval()
-    save_scan_pairs(tmp_path / "net", network)
+    network = torch_layers.network(ScanPairNetwork).eval()
+    save_network(tmp_path / WEIGHTS, network)
     reference, other, match = fitted(RING, HERE, THERE, np.zeros(3))
     points, numbers = point_features(reference, other, match), match_numbers(match)
     assert points.shape == (2, POINTS, FEATURES) and numbers.shape == (NUMBERS,)
     with torch.inference_mode():
         wanted = network(torch.from_numpy(points)[None], torch.from_numpy(numbers)[None]).numpy()
-    np.testing.assert_allclose(
-        load_scan_pairs(tmp_path / "net").log_odds(reference, [(other, match)]), wanted, atol=1e-4
-    )
+    np.testing.assert_allclose(load_scan_pairs(tmp_path).log_odds(reference, [(other, match)]), wanted, atol=1e-4)
 
 
 def test_the_network_that_ships_knows_a_corridor_by_the_door_that_is_not_like_the_others() -> None:
