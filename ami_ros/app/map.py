@@ -60,7 +60,7 @@ def import_map(
     from ami_ros.robots.description import DEFAULT, load_robot
     from ami_ros.slam.map_file import read_map
     from ami_ros.slam.map_import import remember_map
-    from ami_ros.world_model.inference_loading import load_inference
+    from ami_ros.world_model.inference import load_inference
     from ami_ros.world_model.perception import Perception
 
     radius = load_robot(robot or DEFAULT).shape.radius

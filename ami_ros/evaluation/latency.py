@@ -15,7 +15,7 @@ from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, Plan, PlannerConfig
 from ami_ros.planning.protocols import Target
 from ami_ros.scan import Scan
-from ami_ros.world_model.inference_loading import LoadedArrays
+from ami_ros.world_model.inference import LoadedArrays
 from ami_ros.world_model.perception import Perception
 
 CAMERA_SIZE = 96  # [px], as the simulator has it

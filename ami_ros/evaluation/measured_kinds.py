@@ -154,7 +154,7 @@ class Pictures:
         from ami_ros.evaluation.picture_bench import across, look, measure
         from ami_ros.evaluation.picture_rivals import Aliked, Sift, rival
         from ami_ros.evaluation.picture_sequences import read_sequence
-        from ami_ros.world_model.inference_loading import load_inference
+        from ami_ros.world_model.inference import load_inference
 
         known: dict[str, type[Any]] = {"sift": Sift, "aliked": Aliked}
         rivals = {name: rival(known[name]) for name in chosen(self.rivals, list(known))} if self.rivals else {}
@@ -182,7 +182,7 @@ class Control:
 
     def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
         from ami_ros.evaluation.latency import time_control
-        from ami_ros.world_model.inference_loading import load_inference
+        from ami_ros.world_model.inference import load_inference
 
         loaded = load_inference(model_at(self.model, "general"))
         for timing in time_control(loaded, self.repeats, seed):

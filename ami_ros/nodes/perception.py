@@ -29,7 +29,7 @@ from ami_ros.ros.sensors.depth import DepthCamera
 from ami_ros.scan import Scan
 from ami_ros.share import share
 from ami_ros.world_model.by_torch import ByTorch
-from ami_ros.world_model.inference_loading import LoadedArrays
+from ami_ros.world_model.inference import LoadedArrays
 from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
 
 

@@ -11,7 +11,7 @@ from ami_ros.errors import AmiError
 from ami_ros.extras import importing
 from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.identity import identify_model, model_folder
-from ami_ros.world_model.inference_loading import LoadedArrays, load_inference
+from ami_ros.world_model.inference import LoadedArrays, load_inference
 
 if TYPE_CHECKING:
     from ami_ros.world_model.checkpoint import LoadedModel

@@ -30,7 +30,7 @@ from ami_ros.ros.messages.markers import people_markers, rollout_markers
 from ami_ros.ros.messages.moving import things_to_message
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import LATCHED
-from ami_ros.world_model.inference_loading import LoadedArrays
+from ami_ros.world_model.inference import LoadedArrays
 
 
 class PlannerTopics:

@@ -7,16 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from ami_ros.config import dump_yaml, parse_yaml, to_mapping
-from ami_ros.errors import AmiError
-from ami_ros.world_model.identity import CONFIG, FORMAT, WEIGHTS, check_format, model_folder, write_atomically
+from ami_ros.config import dump_yaml, to_mapping
+from ami_ros.world_model.identity import CONFIG, FORMAT, WEIGHTS, read_model, write_atomically
+from ami_ros.world_model.layers import Weights, check_fit
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.spec import RETIRED_WEIGHTS, read_spec
+from ami_ros.world_model.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -87,53 +84,21 @@ def _stored(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def load_model(named: Path | str) -> LoadedModel:
-    """Reads a model, named as for `model_folder`, refusing everything that is not exactly what was saved.
+    """Reads a model, named as for `model_folder`.
 
     Raises:
-        AmiError: a missing or truncated file, another format, a hash that differs, tensors that don't fit.
+        AmiError: as `read_model`.
     """
-    folder = model_folder(named)
-    try:
-        config = parse_yaml((folder / CONFIG).read_text())
-        version, name, expected, values = (config[k] for k in ("format", "name", "sha256", "spec"))
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise AmiError(
-            f"model {folder}: {CONFIG} is not readable ({type(error).__name__}); train or copy it again"
-        ) from error
-    check_format(folder, version)
-    spec = read_spec(values, f"model {folder}: {CONFIG}")
-    content = (folder / WEIGHTS).read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != expected:
-        raise AmiError(
-            f"model {folder}: {WEIGHTS} has hash {digest[:12]}, {CONFIG} says {str(expected)[:12]}; copy it again"
-        )
+    who, model = read_model(named, _made)
+    return LoadedModel(model, who.encoder_id.rpartition("@")[0], who.sha256, who.latents_sha256)
+
+
+def _made(spec: ModelSpec, weights: Weights) -> WorldModel:
     model = WorldModel(spec)
-    try:
-        found = load_tensors(content)
-    except SafetensorError as error:
-        raise AmiError(f"model {folder}: {WEIGHTS} is no file of weights ({error}); copy it again") from error
-    tensors = {name: tensor for name, tensor in found.items() if not name.startswith(RETIRED_WEIGHTS)}
-    if misfit := _misfit(tensors, model.state_dict()):
-        raise AmiError(
-            f"model {folder}: the weights do not fit {CONFIG}, they are another version's: {misfit}; "
-            "use the version of ami_ros that wrote them, or train again"
-        )
-    model.load_state_dict(tensors)
+    check_fit(weights, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
+    model.load_state_dict({name: torch.tensor(values) for name, values in weights.items()})
     model.eval().requires_grad_(False)
-    return LoadedModel(model, str(name), digest, str(config.get("latents_sha256", "")))
-
-
-def _misfit(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> str:
-    """In what the weights of a file are not those of a model; empty if they are."""
-    shared = found.keys() & wanted.keys()
-    reshaped = {name for name in shared if found[name].shape != wanted[name].shape}
-    faults = {
-        "missing": wanted.keys() - shared,
-        "unknown": found.keys() - shared,
-        "of another shape": reshaped,
-    }
-    return ", ".join(f"{len(names)} {what} ({min(names)})" for what, names in faults.items() if names)
+    return model
 
 
 def count_parameters(model: torch.nn.Module) -> int:

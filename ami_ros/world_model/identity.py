@@ -1,21 +1,27 @@
-"""Who a model is and what it expects, without loading it; and how its files are written. No torch is needed."""
+"""Who a model is, what it expects, and how its files are read and written. No torch is needed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import yaml
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from ami_ros.config import parse_yaml
 from ami_ros.errors import AmiError
 from ami_ros.share import names, share
-from ami_ros.world_model.spec import ModelSpec, read_spec
+from ami_ros.world_model.layers import Weights
+from ami_ros.world_model.spec import RETIRED_WEIGHTS, ModelSpec, read_spec
+
+Made = TypeVar("Made")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -60,9 +66,10 @@ def check_format(folder: Path, version: object) -> None:
 class ModelIdentity:
     """Who a model is, as far as can be told without loading it."""
 
-    encoder_id: str
+    encoder_id: str  # see `checkpoint.LoadedModel`
     spec: ModelSpec
     sha256: str  # of all weights
+    latents_sha256: str  # of the weights without those of learned heads; "": as `sha256`
 
 
 CONFIG, WEIGHTS, MODELS = "config.yaml", "weights.safetensors", "models"
@@ -98,18 +105,50 @@ def identify_model(named: str | Path) -> ModelIdentity:
     Raises:
         AmiError: files are missing, not readable or do not belong together.
     """
+    return _read(model_folder(named))[0]
+
+
+def read_model(named: str | Path, make: Callable[[ModelSpec, Weights], Made]) -> tuple[ModelIdentity, Made]:
+    """Reads a model, refusing everything that is not exactly what was saved.
+
+    Args:
+        named: as `model_folder` takes it.
+        make: makes it of its spec and its weights, by name; ValueError where these do not fit.
+
+    Raises:
+        AmiError: as `identify_model`, or the weights do not fit the configuration.
+    """
     folder = model_folder(named)
-    config, weights = folder / CONFIG, folder / WEIGHTS
+    who, content = _read(folder)
     try:
-        values = parse_yaml(config.read_text(encoding="utf-8"))
-        check_format(folder, values["format"])
-        name, digest, spec = values["name"], values["sha256"], values["spec"]
-        latents = values.get("latents_sha256") or digest  # learned heads do not count for who a model is
-        found = hashlib.sha256(weights.read_bytes()).hexdigest()
+        weights = {name: w for name, w in load_arrays(content).items() if not name.startswith(RETIRED_WEIGHTS)}
+        return who, make(who.spec, weights)
+    except SafetensorError as error:
+        raise AmiError(f"model {folder}: {WEIGHTS} is no file of weights ({error}); copy it again") from error
+    except ValueError as error:
+        raise AmiError(
+            f"model {folder}: the weights do not fit {CONFIG}, they are another version's: {error}; "
+            "use the version of ami_ros that wrote them, or train again"
+        ) from error
+
+
+def _read(folder: Path) -> tuple[ModelIdentity, bytes]:
+    """Who the model in a folder is, and the file of its weights."""
+    try:
+        values = parse_yaml((folder / CONFIG).read_text(encoding="utf-8"))
+        version, name, expected, spec = (values[key] for key in ("format", "name", "sha256", "spec"))
+        latents, content = values.get("latents_sha256"), (folder / WEIGHTS).read_bytes()
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise AmiError(f"model {folder}: config.yaml is not readable; train it or copy it again") from error
+        raise AmiError(
+            f"model {folder}: {CONFIG} is not readable ({type(error).__name__}); train or copy it again"
+        ) from error
     except OSError as error:
         raise AmiError(f"model {folder}: {error.strerror}") from error
-    if found != digest:
-        raise AmiError(f"model {folder}: weights.safetensors is not the file that config.yaml names; copy it again")
-    return ModelIdentity(f"{name}@{latents[:12]}", read_spec(spec, f"model {folder}: config.yaml"), digest)
+    check_format(folder, version)
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != expected:
+        raise AmiError(
+            f"model {folder}: {WEIGHTS} has hash {digest[:12]}, {CONFIG} says {str(expected)[:12]}; copy it again"
+        )
+    encoder_id = f"{name}@{str(latents or digest)[:12]}"
+    return ModelIdentity(encoder_id, read_spec(spec, f"model {folder}: {CONFIG}"), digest, str(latents or "")), content

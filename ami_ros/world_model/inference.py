@@ -7,12 +7,16 @@ this way.
 from __future__ import annotations
 
 import copy
+import math
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ami_ros.world_model import layers
 from ami_ros.world_model.arrays import AS_TRAINED, Bytes
+from ami_ros.world_model.identity import read_model
 from ami_ros.world_model.latent_model import Model
 from ami_ros.world_model.networks import ConvolutionEncoder, ResidualPredictor
 from ami_ros.world_model.spec import ModelSpec
@@ -38,7 +42,7 @@ class InferenceModel(ArrayModel, Model, layers.Module):
         weights: by the names that files have.
 
     Raises:
-        KeyError, ValueError: the weights do not fit.
+        ValueError: the weights do not fit.
     """
 
     def __init__(self, spec: ModelSpec, weights: layers.Weights) -> None:
@@ -46,8 +50,6 @@ class InferenceModel(ArrayModel, Model, layers.Module):
             return lambda spec: layers.network(kind, spec)
 
         Model.__init__(self, layers, spec, made(ConvolutionEncoder), made(ResidualPredictor))
-        if unknown := weights.keys() - self.shapes().keys():
-            raise ValueError(f"{min(unknown)} is unknown")
         self.load(weights)
 
     def private_copy(self) -> InferenceModel:
@@ -55,3 +57,27 @@ class InferenceModel(ArrayModel, Model, layers.Module):
         own = copy.copy(self)
         own.drive, own.colours = self.drive.copy(), self.colours.copy()
         return own
+
+
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "calibration")  # are not learned
+
+
+@dataclass(frozen=True)
+class LoadedArrays:
+    """A model for arrays, and who it is."""
+
+    model: Model
+    encoder_id: str
+    sha256: str  # of all weights
+    parameters: int  # numbers that were learned
+
+
+def load_inference(named: str | Path) -> LoadedArrays:
+    """Reads a model, which is named as for `model_folder`.
+
+    Raises:
+        AmiError: as `read_model`.
+    """
+    who, model = read_model(named, InferenceModel)
+    learned = (math.prod(shape) for name, shape in model.shapes().items() if not name.endswith(BUFFERS))
+    return LoadedArrays(model, who.encoder_id, who.sha256, sum(learned))

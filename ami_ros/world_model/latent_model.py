@@ -138,24 +138,14 @@ class Model(Network):
         motions = self.motion(xp.stack(latents[:-1]), chunks, before)
         return xp.stack(latents[1:], 1), motions.swapaxes(0, 1)
 
-    # Learned heads: `AmiError` from a model that lacks the one in question; `spec` tells.
-
     def disagreement(self, latent: Values, chunk: Values, previous: Values) -> Values:
-        """How far `step` is to be expected off, by how much further predictors disagree, and doubt.
-
-        Args:
-            latent: (batch, latent_dim).
-            chunk: (batch, chunk, command_dim) commands [SI units].
-            previous: (batch, command_dim) the command in force before.
-
-        Returns:
-            (batch,) root mean square error to expect [latent units, in which latents have a deviation of 1], the unit
-            of surprise.
-        """
+        """As `path_disagreement`, of one step: of arguments as of `step` (batch,)."""
         return self.path_disagreement(latent, latent[:, None], chunk[:, None], previous)[:, 0]
 
     def path_disagreement(self, latent: Values, latents: Values, commands: Values, previous: Values) -> Values:
-        """`disagreement` of each step of a rollout, all in one call: a quarter of the rollout again.
+        """How far each step of a rollout is to be expected off, by how much further predictors disagree, and doubt.
+
+        All are in one call, which takes a quarter of the rollout again.
 
         Args:
             latent: (batch, latent_dim), as was given to `rollout`.
@@ -164,7 +154,11 @@ class Model(Network):
             previous: (batch, command_dim) the command in force before.
 
         Returns:
-            (batch, steps) of each step by itself; errors add up as `accumulated` says.
+            (batch, steps) root mean square error to expect [latent units, in which latents have a deviation of 1], the
+            unit of surprise, of each step by itself; errors add up as `accumulated` says.
+
+        Raises:
+            AmiError: the model has no ensemble.
         """
         if self.heads.ensemble is None:
             raise missing("ensemble")

@@ -154,6 +154,18 @@ def _pooling(length: int, size: int) -> Floats:
     return (inside / inside.sum(1, keepdims=True)).astype(np.float32)
 
 
+def check_fit(weights: Mapping[str, Any], shapes: Mapping[str, Shape]) -> None:
+    """Raises ValueError where weights do not have these names and shapes."""
+    shared = weights.keys() & shapes.keys()
+    faults = {
+        "missing": shapes.keys() - shared,
+        "unknown": weights.keys() - shared,
+        "of another shape": {name for name in shared if tuple(weights[name].shape) != shapes[name]},
+    }
+    if told := [f"{len(names)} {what} ({min(names)})" for what, names in faults.items() if names]:
+        raise ValueError(", ".join(told))
+
+
 # Layers on arrays
 
 
@@ -189,13 +201,15 @@ class Module:
         inside = {f"{at}.{name}": shape for at, part in self.parts().items() for name, shape in part.shapes().items()}
         return {**self._shapes, **inside}
 
-    def load(self, weights: Weights, at: str = "") -> None:
-        """Takes weights, whose names begin with `at`; ValueError where they do not fit."""
+    def load(self, weights: Weights) -> None:
+        """Takes weights by their names in files; ValueError where they do not fit."""
+        check_fit(weights, self.shapes())
+        self._fill(weights, "")
+
+    def _fill(self, weights: Weights, at: str) -> None:
         self._given = {name: weights[at + name] for name in self._shapes}
-        if misfit := [at + name for name, given in self._given.items() if given.shape != self._shapes[name]]:
-            raise ValueError(f"{misfit[0]} is of another shape")
         for name, part in self.parts().items():
-            part.load(weights, f"{at}{name}.")
+            part._fill(weights, f"{at}{name}.")
 
 
 class Sequential(Module):
@@ -255,47 +269,41 @@ class Conv2d(Module):
 
     def __init__(self, inputs: int, outputs: int, size: int, stride: int | tuple[int, int] = 1) -> None:
         self._shapes = {"weight": (outputs, inputs, size, size), "bias": (outputs,)}
-        self.size, self.stride = size, (stride, stride) if isinstance(stride, int) else stride
+        self.size, self.stride = (size, size), (stride, stride) if isinstance(stride, int) else stride
 
     @cached_property
     def matrix(self) -> Floats:
-        kernel = np.asarray(self._given["weight"], np.float32)
-        return np.ascontiguousarray(kernel.transpose(2, 3, 1, 0).reshape(-1, len(kernel)))
+        kernel = np.moveaxis(np.asarray(self._given["weight"], np.float32), (0, 1), (-1, -2))
+        return np.ascontiguousarray(kernel.reshape(-1, kernel.shape[-1]))
 
     def forward(self, x: Floats) -> Floats:
-        size, (down, across) = self.size, self.stride
-        height, width = -(-x.shape[1] // down), -(-x.shape[2] // across)
-        edge = size // 2
+        edge = self.size[0] // 2
         inside, x = x, np.zeros((len(x), x.shape[1] + 2 * edge, x.shape[2] + 2 * edge, x.shape[3]), x.dtype)
         x[:, edge : x.shape[1] - edge, edge : x.shape[2] - edge] = inside
-        rows, columns = down * (height - 1) + 1, across * (width - 1) + 1
-        parts = [x[:, i : i + rows : down, j : j + columns : across] for i in range(size) for j in range(size)]
+        return self._of_padded(x)
+
+    def _of_padded(self, x: Floats) -> Floats:
+        (high, wide), (down, across) = self.size, self.stride
+        height, width = x.shape[1] - high, x.shape[2] - wide
+        rows, columns = height - height % down + 1, width - width % across + 1
+        parts = [x[:, i : i + rows : down, j : j + columns : across] for i in range(high) for j in range(wide)]
         out: Floats = np.concatenate(parts, -1) @ self.matrix + self.bias
         return out
 
 
-class Conv1d(Module):
+class Conv1d(Conv2d):
     """(batch, length, inputs) -> (batch, length / stride, outputs), padded with zeros, or around a circle."""
 
     def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, circular: bool = False) -> None:
         self._shapes = {"weight": (outputs, inputs, size), "bias": (outputs,)}
-        self.size, self.stride, self.circular = size, stride, circular
-
-    @cached_property
-    def matrix(self) -> Floats:
-        kernel = np.asarray(self._given["weight"], np.float32)
-        return np.ascontiguousarray(kernel.transpose(2, 1, 0).reshape(-1, len(kernel)))
+        self.size, self.stride, self.circular = (1, size), (1, stride), circular
 
     def forward(self, x: Floats) -> Floats:
-        length, beyond = x.shape[1], self.size // 2
-        span = self.stride * (-(-length // self.stride) - 1) + 1
-        before, after = x[:, length - beyond :], x[:, :beyond]
+        beyond = self.size[1] // 2
+        before, after = x[:, x.shape[1] - beyond :], x[:, :beyond]
         if not self.circular:
             before, after = np.zeros_like(before), np.zeros_like(after)
-        x = np.concatenate([before, x, after], 1)
-        parts = [x[:, i : i + span : self.stride] for i in range(self.size)]
-        out: Floats = np.concatenate(parts, -1) @ self.matrix + self.bias
-        return out
+        return self._of_padded(np.concatenate([before, x, after], 1)[:, None])[:, 0]
 
 
 class LayerNorm(Module):

@@ -86,7 +86,9 @@ def zeroed(layer: nn.Linear) -> nn.Linear:
 
 
 @cache
-def _learned(kind: type) -> type[Learned]:
+def learned(kind: type) -> Any:
+    """The class of networks of this kind that learn; other packages may derive from it."""
+
     def begin(self: Any, *values: Any) -> None:
         Learned.__init__(self)
         kind.__init__(self, sys.modules[__name__], *values)  # type: ignore[misc]
@@ -96,4 +98,4 @@ def _learned(kind: type) -> type[Learned]:
 
 def network(kind: type, *values: Any) -> Any:
     """A network of this kind that learns, made with `values`."""
-    return _learned(kind)(*values)
+    return learned(kind)(*values)

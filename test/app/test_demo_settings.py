@@ -110,7 +110,7 @@ def test_robot_of_a_file_is_given_to_the_nodes_by_its_whole_path(
 
 def test_weights_that_were_changed_are_refused(model: Path) -> None:
     (model / "weights.safetensors").write_bytes(WEIGHTS + b"!")
-    with pytest.raises(AmiError, match=r"weights\.safetensors is not the file that config\.yaml names"):
+    with pytest.raises(AmiError, match=r"weights\.safetensors has hash"):
         make(model)
 
 

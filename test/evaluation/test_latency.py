@@ -2,7 +2,7 @@ import pytest
 
 from ami_ros.evaluation.latency import time_control
 from ami_ros.world_model.checkpoint import save_model
-from ami_ros.world_model.inference_loading import LoadedArrays, load_inference
+from ami_ros.world_model.inference import LoadedArrays, load_inference
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 

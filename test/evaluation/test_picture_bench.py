@@ -19,7 +19,7 @@ from ami_ros.evaluation.scenario import load_scenario
 from ami_ros.geometry import pose_gap, relative
 from ami_ros.learning.views import ViewConfig, Views, axes_of, take_views
 from ami_ros.simulation.world_file import load_world
-from ami_ros.world_model.inference_loading import load_inference
+from ami_ros.world_model.inference import load_inference
 
 SIZE = 240
 SKEW = Rotation.from_euler("xyz", [1.1, -0.4, 0.7]).as_matrix()  # of the world that poses are given in

@@ -32,7 +32,7 @@ from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
 from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
-from ami_ros.world_model.inference_loading import LoadedArrays
+from ami_ros.world_model.inference import LoadedArrays
 from harness.exact_model import IMAGE_SIZE, ExactModel
 from harness.ros import RosPeer
 

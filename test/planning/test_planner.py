@@ -27,8 +27,7 @@ from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
 from ami_ros.share import share
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.world_model.arrays import Floats
-from ami_ros.world_model.inference import InferenceModel
-from ami_ros.world_model.inference_loading import load_inference
+from ami_ros.world_model.inference import InferenceModel, load_inference
 from harness.exact_model import ExactModel, latent_of
 
 from .conftest import NOTHING, PERIOD, UNHURRIED, robot_at, room_with_box

@@ -18,7 +18,7 @@ from ami_ros.scan import ranges_at
 from ami_ros.share import share
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
-from ami_ros.world_model.inference_loading import load_inference
+from ami_ros.world_model.inference import load_inference
 from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
 
 HERE = "building:home:100207"

@@ -14,7 +14,7 @@ from ami_ros.share import share
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.array_pairs import ArrayPairs, Compared
-from ami_ros.world_model.inference_loading import load_inference
+from ami_ros.world_model.inference import load_inference
 from ami_ros.world_model.perception import Perception
 
 PAIRS = 24

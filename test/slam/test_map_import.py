@@ -16,7 +16,7 @@ from ami_ros.slam.growth import MemoryConfig
 from ami_ros.slam.map_import import _scan
 from ami_ros.slam.occupancy_map import FREE, OCCUPIED, UNKNOWN, OccupancyMap
 from ami_ros.slam.place_memory import PlaceMemory
-from ami_ros.world_model.inference_loading import load_inference
+from ami_ros.world_model.inference import load_inference
 from ami_ros.world_model.perception import Perception
 
 CELL, ORIGIN = 0.05, np.array([-2.0, 3.0])

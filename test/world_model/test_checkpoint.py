@@ -17,7 +17,7 @@ from safetensors.torch import save as save_tensors
 from ami_ros.errors import AmiError
 from ami_ros.world_model.checkpoint import CONFIG, WEIGHTS, LoadedModel, load_model, save_model
 from ami_ros.world_model.identity import write_atomically
-from ami_ros.world_model.inference_loading import load_inference
+from ami_ros.world_model.inference import load_inference
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 

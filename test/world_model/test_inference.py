@@ -18,7 +18,7 @@ from ami_ros.errors import AmiError
 from ami_ros.share import share
 from ami_ros.world_model.by_torch import ByTorch
 from ami_ros.world_model.checkpoint import count_parameters, load_model, save_model
-from ami_ros.world_model.inference_loading import load_inference
+from ami_ros.world_model.inference import load_inference
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness.model_answers import assert_alike

@@ -84,5 +84,5 @@ def test_weights_become_float32_when_they_are_first_used() -> None:
 
 @pytest.mark.parametrize(("name", "shape"), [("weight", (3, 2)), ("lost", (2, 3))])
 def test_weights_of_another_network_are_refused(name: str, shape: tuple[int, ...]) -> None:
-    with pytest.raises((KeyError, ValueError), match="weight"):
+    with pytest.raises(ValueError, match="weight"):
         layers.Linear(3, 2).load({name: np.zeros(shape), "bias": np.zeros(2)})

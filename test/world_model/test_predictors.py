@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.predictors import Predictor, make_predictor
+from ami_ros.world_model.predictors import make_predictor
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 SPEC = ModelSpec(
@@ -73,7 +73,7 @@ def test_a_future_is_the_same_in_any_company() -> None:
 def test_rows_may_be_dropped_between_steps() -> None:
     """As training does with those whose window ends."""
     model, (latent, commands) = model_with(SPEC), drawn(6, 2)
-    predictor: Predictor = model.predictor
+    predictor = model.predictor
     with torch.inference_mode():
         conditions = predictor.conditions(commands.transpose(0, 1), torch.zeros(2, 6, 2))
         first, state = predictor.advance(latent, predictor.begin(latent), [c[0] for c in conditions])
