@@ -15,6 +15,7 @@ from ami_ros.simulation.floor_plan import FloorPlan
 REST = 0.25  # a touch within so many seconds of the last one of the same thing is the same contact [s]
 LOOKS_BACK = 0.2  # over which it is asked who moved [s]
 LEAVES = 0.3  # how far a robot that stood is asked to have been able to drive away [m]
+DRIVES = 0.5  # over which it is asked whether the robot drove [s]: it rolls on for less after its motors stop
 MOVES = 0.05  # towards the other: slower than this counts as standing [m/s]
 
 
@@ -47,6 +48,7 @@ class Touch:
     The rule: both ways over the last LOOKS_BACK seconds are projected onto the line between the middles. The robot is
     *moving* if it came nearer to where the other was by more than MOVES a second: then the contact is the robot's,
     whatever the other did. Else it is *standing*, also while it turns on the spot or drives away, and the other came.
+    How far somebody pushed it there does not count: its motors must have driven it there over the last DRIVES seconds.
     `could_leave` says of a robot that stood whether it had room to drive straight ahead or back, away from the other,
     by LEAVES: then it stood in the way although it need not have, unless it was *leaving* and the other was faster.
     """
@@ -74,9 +76,14 @@ class TouchJudge:
     def __init__(self) -> None:
         self.touches: list[Touch] = []
         self._past: deque[tuple[float, Array, Array]] = deque()
+        self._driven: deque[tuple[float, Array]] = deque()
 
-    def note(self, now: float, robot: Array, others: Array) -> None:
-        """The middles (2,) of the robot and (n, 2) of the others at `now` [s], before they move on."""
+    def note(self, now: float, robot: Array, others: Array, driven: Array) -> None:
+        """The middles (2,) of the robot and (n, 2) of the others at `now` [s], before they move on; and how its motors
+        drive the robot (2,) [m/s], in the same axes."""
+        self._driven.append((now, driven))
+        while self._driven[0][0] < now - DRIVES - 1e-6:
+            self._driven.popleft()
         self._past.append((now, robot.copy(), others.copy()))
         while self._past[0][0] < now - LOOKS_BACK - 1e-6:
             self._past.popleft()
@@ -84,6 +91,7 @@ class TouchJudge:
     def forget(self) -> None:
         """The robot was put elsewhere."""
         self._past.clear()
+        self._driven.clear()
 
     def touch(self, now: float, index: int, name: str, could_leave: bool) -> None:
         """The robot and number `index` of the others touch, where they were noted last."""
@@ -91,8 +99,11 @@ class TouchJudge:
         line = there[index] - here
         line = line / max(float(np.hypot(*line)), 1e-9)
         passed = max(now - then, 1e-3)
-        towards = float((here - robot) @ line) / passed, float((others[index] - there[index]) @ line) / passed
-        self.touches.append(Touch(now, name, *towards, could_leave))
+        own = max(float(driven @ line) for _, driven in self._driven)
+        robot_speed = min(float((here - robot) @ line) / passed, max(own, 0.0))
+        self.touches.append(
+            Touch(now, name, robot_speed, float((others[index] - there[index]) @ line) / passed, could_leave)
+        )
 
 
 def could_leave(pose: Array, disc: Disc, plan: FloorPlan, others: Array, index: int) -> bool:

@@ -126,7 +126,7 @@ class Loopback(RobotInWorld):
         linear, _, aside = of_width(self._velocity, 3)
         c, s = np.cos(self._pose[2]), np.sin(self._pose[2])
         velocity = np.array([linear * c - aside * s, linear * s + aside * c])
-        company.move(self.time, self._pose, velocity, CONTROL_PERIOD, self.set_door)
+        company.move(self.time, self._pose, velocity, self._velocity, CONTROL_PERIOD, self.set_door)
         gaps = company.gaps(self._pose)
         touched = [company.crowd.bodies[index].name for index in np.flatnonzero(gaps < 0.0)]
         for name in self._contacts.update(touched, self.time):

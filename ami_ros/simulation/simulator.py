@@ -209,7 +209,7 @@ class Simulator(RobotInWorld):
 
     def _move_company(self, company: Company) -> None:
         velocity = np.array(self._data.qvel[:2])
-        company.move(self.time, self._pose(self._data), velocity, CONTROL_PERIOD, self.set_door)
+        company.move(self.time, self._pose(self._data), velocity, self._velocity, CONTROL_PERIOD, self.set_door)
         self._puppets.show(self._data, company.crowd)
 
     def photograph(self, pose: Array) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ami_ros.commands import Command, of_width
 from ami_ros.disc import Disc
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
@@ -38,12 +39,16 @@ class Company:
         self.crowd.make_room(self._robot(pose, np.zeros(2)))
 
     def move(
-        self, now: float, pose: Array, velocity: Array, seconds: float, open_door: Callable[[str, bool], None]
-    ) -> None:
+        self, now: float, pose: Array, velocity: Array, driven: Command, seconds: float,
+        open_door: Callable[[str, bool], None],
+    ) -> None:  # fmt: skip
         """Everybody goes on for `seconds` from time `now` [s], with the robot at `pose` (3,) and `velocity` (2,) in the
-        world's axes; `open_door` is told of doors that they open and shut."""
+        world's axes, `driven` by its motors; `open_door` is told of doors that they open and shut."""
         robot = self._robot(pose, velocity)
-        self._judge.note(now, robot.centre, self.crowd.poses[:, :2])
+        linear, _, aside = of_width(driven, 3)
+        c, s = np.cos(pose[2]), np.sin(pose[2])
+        drives = np.array([linear * c - aside * s, linear * s + aside * c])
+        self._judge.note(now, robot.centre, self.crowd.poses[:, :2], drives)
         self.crowd.advance(seconds, robot)
         gaps = self.gaps(pose)
         self._nearest = min(self._nearest, float(gaps.min(initial=np.inf)))

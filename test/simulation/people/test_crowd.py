@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.robots.description import load_robot
-from ami_ros.simulation.contacts import Touch, counts
+from ami_ros.simulation.contacts import Touch, TouchJudge, counts
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.people.bodies import KINDS, draw_body
@@ -22,6 +22,15 @@ from ami_ros.simulation.world_file import load_world
 PERFECT = SensorNoise(scale=0.0)
 FINE = load_robot("ami_bot").with_sensor("scan", beams=360)
 NOWHERE = RobotDisc(np.array([-50.0, -50.0]), 0.18, np.zeros(2))
+
+
+@pytest.mark.parametrize("driven, moving", [(0.0, False), (-0.3, False), (0.4, True)])
+def test_a_robot_that_somebody_pushed_into_another_did_not_move_into_them(driven: float, moving: bool) -> None:
+    judge = TouchJudge()
+    for k in range(30):
+        judge.note(0.02 * k, np.array([0.01 * k, 0.0]), np.array([[1.0, 0.0]]), np.array([driven, 0.0]))
+    judge.touch(0.6, 0, "another", True)
+    assert judge.touches[0].robot_moving == moving
 
 
 @pytest.fixture(scope="module")
