@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ami_ros.errors import AmiError
 from ami_ros.evaluation.building_trials import Row, explore, judged
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
@@ -16,6 +17,7 @@ from ami_ros.evaluation.trials import allowance_of
 from ami_ros.geometry import Array, compose, relative, transform_points
 from ami_ros.moving.prediction import Forecast, PredictionConfig
 from ami_ros.moving.things import MovingThings
+from ami_ros.planning.types import Goal
 from ami_ros.registration import believed_at
 from ami_ros.robots.derived import simulated_robot
 from ami_ros.robots.description import load_robot
@@ -47,6 +49,18 @@ class PeopleSetting:
     robot: str = ""  # what `load_robot` takes; empty: the one that the model drives
     explore: float = 10.0  # [min]
     loop: LoopConfig = field(default_factory=LoopConfig)
+    poses: bool = False  # goals are poses on the map of a robot that explored; else pictures, if it has a camera
+
+
+class PosedLoop(ClosedLoop):
+    """Goals are poses on the robot's map, where pictures of an open square would tell its parts hardly apart."""
+
+    def set_goal(self, goal: Array, allowance: float) -> None:
+        """See `ClosedLoop.set_goal`; AmiError: it remembers nothing."""
+        pose = believed_at(goal, *self.beliefs)
+        if pose is None:
+            raise AmiError("bench people: the robot remembers no place to which a goal could be a pose")
+        self.start(Goal(pose=pose, in_map=True, time_allowance=allowance))
 
 
 def drive_among(setting: PeopleSetting, method: str, seed: int) -> Iterator[Row]:
@@ -65,7 +79,8 @@ def drive_among(setting: PeopleSetting, method: str, seed: int) -> Iterator[Row]
         simulator = Simulator(empty if method == EMPTY else setting.world, robot, seed=seed)
         try:
             simulator.reset(start, seed=seed)
-            loop = ClosedLoop(loaded, simulator, memory, _config(setting, method), seed)
+            kind = PosedLoop if setting.poses and setting.memory is None else ClosedLoop
+            loop = kind(loaded, simulator, memory, _config(setting, method), seed)
             loop.beliefs = known
             if start is not None and (told := believed_at(start, *known)) is not None:
                 loop.memory.set_initial_pose(told)

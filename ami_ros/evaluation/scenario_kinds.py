@@ -250,7 +250,7 @@ class People:
         memory = Path(self.memory) if self.memory else beside if beside.is_file() and not self.model else None
         setting = PeopleSetting(
             replace(load_world(world), people=crowd), model_at(self.model, "onboard" if memory else "general"),
-            memory, self.goals, self.robot, self.explore, loop_config(self.set),
+            memory, self.goals, self.robot, self.explore, loop_config(self.set), poses=bool(crowd.recording),
         )  # fmt: skip
         for number, row in enumerate(drive_among(setting, part, seed), 1):
             report(f"drive {number}")

@@ -35,6 +35,7 @@ def test_recorded_people_walk_on_their_own_ground_all_of_them_and_nowhere_else(t
     kind = People(manner=f"recorded:{file}", goals=1, explore=0.1)
     first, goal = kind.run("constant_velocity", 7, (), lambda what: None)
     assert first["kind"] == "explore" and goal["kind"] == "near" and goal["allowance_s"] == 60.0
+    assert "picture" not in goal["error_msg"], "the goal is a pose: a square has little that a picture could tell"
     assert np.isfinite(goal["nearest_m"])
     with pytest.raises(AmiError, match="leave --world out"):
         rows("constant_velocity", manner=f"recorded:{file}")
