@@ -67,11 +67,11 @@ def _export_bags(source: Path, out: Path, console: Console) -> None:
 
 
 def _export_without_camera(source: Path, out: Path | None, console: Console) -> None:
-    from ami_ros.world_model.checkpoint import CONFIG, count_parameters, load_model, save_model
+    from ami_ros.world_model.checkpoint import CONFIG, load_model, save_model
     from ami_ros.world_model.without_camera import without_camera
 
     if out is None or (out / CONFIG).exists():
         raise AmiError("export: --without-camera writes a model of its own; give a new folder as --out")
     saved = save_model(out, out.name, without_camera(load_model(source).model))
-    text = f"{saved.encoder_id}, {count_parameters(saved.model):,} parameters, is in {out}"
+    text = f"{saved.encoder_id}, {saved.model.count_parameters():,} parameters, is in {out}"
     console.print(text, soft_wrap=True)

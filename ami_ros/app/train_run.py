@@ -34,7 +34,7 @@ from ami_ros.learning.provenance import read_provenance, write_provenance
 from ami_ros.learning.trainer import CHECKPOINT, Trainer, TrainingConfig
 from ami_ros.robots.derived import check_model, learned_limits, preset_of
 from ami_ros.robots.description import RobotDescription, load_robot
-from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, count_parameters, load_model, save_model
+from ami_ros.world_model.checkpoint import CONFIG, LoadedModel, load_model, save_model
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 WATCHED = 0.2  # of the training, from where on a model that shows no sign of life is a warning
@@ -269,7 +269,7 @@ def _beginning(trainer: Trainer, new: list[Dataset], old: list[Dataset], resumed
     parts = [f"{sum(map(len, new))} frames"]
     if old:
         parts.append(f"{trainer.config.replay:.0%} of each batch from {sum(map(len, old))} old ones")
-    parts.append(f"{count_parameters(trainer.model) / 1e6:.2f} M parameters")
+    parts.append(f"{trainer.model.count_parameters() / 1e6:.2f} M parameters")
     if parallel.count() > 1:
         parts.append(f"{parallel.count()} processes")
     if resumed:

@@ -15,7 +15,7 @@ from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, Plan, PlannerConfig
 from ami_ros.planning.protocols import Target
 from ami_ros.scan import Scan
-from ami_ros.world_model.inference import LoadedArrays
+from ami_ros.world_model.identity import LoadedModel
 from ami_ros.world_model.perception import Perception
 
 CAMERA_SIZE = 96  # [px], as the simulator has it
@@ -35,7 +35,7 @@ class Timing:
     p95_ms: float
 
 
-def time_control(loaded: LoadedArrays, repeats: int, seed: int) -> list[Timing]:
+def time_control(loaded: LoadedModel, repeats: int, seed: int) -> list[Timing]:
     """Times encoding and planning.
 
     Args:
@@ -51,7 +51,7 @@ def time_control(loaded: LoadedArrays, repeats: int, seed: int) -> list[Timing]:
     ]
 
 
-def _time_perception(loaded: LoadedArrays, repeats: int, rng: np.random.Generator) -> list[Timing]:
+def _time_perception(loaded: LoadedModel, repeats: int, rng: np.random.Generator) -> list[Timing]:
     perception = Perception(loaded.model)
     images = rng.integers(0, 256, (8, CAMERA_SIZE, CAMERA_SIZE, 3), dtype=np.uint8)
     scan = _scan(rng)
@@ -69,7 +69,7 @@ def _time_perception(loaded: LoadedArrays, repeats: int, rng: np.random.Generato
     return timings
 
 
-def _time_planner(loaded: LoadedArrays, repeats: int, rng: np.random.Generator, seed: int, people: int) -> Timing:
+def _time_planner(loaded: LoadedModel, repeats: int, rng: np.random.Generator, seed: int, people: int) -> Timing:
     config = PlannerConfig(deadline=NO_DEADLINE, kinematics=Kinematics(loaded.model.spec.drive))
     planner = LatentPlanner(loaded.model, config, seed)
     latents = rng.normal(size=(repeats + WARM_UP, 2, loaded.model.spec.latent_dim)).astype(np.float32)

@@ -11,7 +11,7 @@ from ami_ros.hardware import processor_name
 from ami_ros.learning.held_out import BeforeAfter
 from ami_ros.learning.pictures import Recording
 from ami_ros.learning.trainer import TrainingConfig
-from ami_ros.world_model.checkpoint import LoadedModel, count_parameters
+from ami_ros.world_model.checkpoint import LoadedModel
 from ami_ros.world_model.identity import write_atomically
 
 MEASURED = "## Measured on recordings that it was not trained on"
@@ -54,7 +54,7 @@ def write_card(
         f"- encoder id: `{loaded.encoder_id}`",
         f"- made by: `./ami {shlex.join(sys.argv[1:])}`",
         f"- inputs: {', '.join(name for name, used in sensors.items() if used)}; latent of {spec.latent_dim}",
-        f"- parameters: {count_parameters(loaded.model):,}",
+        f"- parameters: {loaded.model.count_parameters():,}",
         f"- learned heads: {', '.join(name for name, used in heads.items() if used) or 'none'}",
         f"- data: {len(recording):,} frames in {len(recording.episodes)} episodes, {driven:.0f} min of driving",
         f"- training: {made}, seed {config.seed}",

@@ -29,7 +29,7 @@ from ami_ros.ros.sensors.depth import DepthCamera
 from ami_ros.scan import Scan
 from ami_ros.share import share
 from ami_ros.world_model.by_torch import ByTorch
-from ami_ros.world_model.inference import LoadedArrays
+from ami_ros.world_model.identity import LoadedModel
 from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
 
 
@@ -106,7 +106,7 @@ class PerceptionNode(PartNode[PerceptionParameters]):
         self._scan.publish(range_sensors.scan_to_message(scan, header, shape.range_min))
 
 
-def model_info(loaded: LoadedArrays, stamp: Any) -> ModelInfo:
+def model_info(loaded: LoadedModel, stamp: Any) -> ModelInfo:
     """What other nodes need to know about the model."""
     spec = loaded.model.spec
     return ModelInfo(
@@ -119,7 +119,7 @@ def model_info(loaded: LoadedArrays, stamp: Any) -> ModelInfo:
         scan_beams=spec.inputs.scan_beams,
         latent_dim=spec.latent_dim,
         step_duration=conversions.seconds_to_duration(spec.step_duration),
-        num_parameters=loaded.parameters,
+        num_parameters=loaded.model.count_parameters(),
     )
 
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from ami_ros.errors import AmiError
 from ami_ros.extras import importing
 from ami_ros.world_model.by_torch import on_arrays
-from ami_ros.world_model.identity import identify_model, model_folder
-from ami_ros.world_model.inference import LoadedArrays, load_inference
-
-if TYPE_CHECKING:
-    from ami_ros.world_model.checkpoint import LoadedModel
+from ami_ros.world_model.identity import LoadedModel, identify_model, model_folder
+from ami_ros.world_model.inference import load_inference
 
 Loaded = TypeVar("Loaded")
 _loaded: dict[tuple[Callable[..., Any], Path], tuple[list[tuple[int, int, int]], Any]] = {}  # files as they were, model
 _lock = threading.RLock()
 
 
-def shared_arrays(folder: Path | None) -> LoadedArrays:
+def shared_arrays(folder: Path | None) -> LoadedModel:
     """The model in `folder`; loaded again if its files are others by now.
 
     Raises:
@@ -60,10 +58,8 @@ def _shared(load: Callable[[Path], Loaded], folder: Path | None) -> Loaded:
         return found
 
 
-def _load_arrays(folder: Path) -> LoadedArrays:
+def _load_arrays(folder: Path) -> LoadedModel:
     if not identify_model(folder).spec.needs_torch:
         return load_inference(folder)
     loaded = shared_model(folder)
-    from ami_ros.world_model.checkpoint import count_parameters
-
-    return LoadedArrays(on_arrays(loaded.model), loaded.encoder_id, loaded.sha256, count_parameters(loaded.model))
+    return replace(loaded, model=on_arrays(loaded.model))

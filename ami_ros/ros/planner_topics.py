@@ -30,7 +30,7 @@ from ami_ros.ros.messages.markers import people_markers, rollout_markers
 from ami_ros.ros.messages.moving import things_to_message
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import LATCHED
-from ami_ros.world_model.inference import LoadedArrays
+from ami_ros.world_model.identity import LoadedModel
 
 
 class PlannerTopics:
@@ -43,7 +43,7 @@ class PlannerTopics:
         stamped: commands are TwistStamped, not Twist.
     """
 
-    def __init__(self, node: AmiNode, loaded: LoadedArrays, frames: Frames, stamped: bool) -> None:
+    def __init__(self, node: AmiNode, loaded: LoadedModel, frames: Frames, stamped: bool) -> None:
         self._node, self._loaded, self._frames, self._stamped = node, loaded, frames, stamped
         self._command = node.publisher(TwistStamped if stamped else Twist, "cmd_vel_raw")
         self._state = node.publisher(PlannerState, "~/state")

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import save as save_tensors
 
 from ami_ros.config import dump_yaml, to_mapping
-from ami_ros.world_model.identity import CONFIG, FORMAT, WEIGHTS, read_model, write_atomically
+from ami_ros.world_model.identity import CONFIG as CONFIG
+from ami_ros.world_model.identity import FORMAT, read_model, write_atomically
+from ami_ros.world_model.identity import WEIGHTS as WEIGHTS
+from ami_ros.world_model.identity import LoadedModel as LoadedModel
 from ami_ros.world_model.layers import Weights, check_fit
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model in evaluation mode, and who it is."""
-
-    model: WorldModel
-    name: str
-    sha256: str  # of all weights
-    latents_sha256: str = ""  # of the weights without those of learned heads; "": as `sha256`
-
-    @property
-    def encoder_id(self) -> str:
-        """`name@first 12 hex digits of the weights' SHA-256`; latents of different ids must never be compared.
-
-        Learned heads, and how pictures are compared, do not count: they change neither latents nor what memory makes
-        of them.
-        """
-        return f"{self.name}@{(self.latents_sha256 or self.sha256)[:12]}"
-
 
 # Begin the names of weights on which neither latents nor what memory makes of them depend.
 DYNAMICS = ("predictor.", "motion.", "inverse_dynamics.")
@@ -89,8 +71,7 @@ def load_model(named: Path | str) -> LoadedModel:
     Raises:
         AmiError: as `read_model`.
     """
-    who, model = read_model(named, _made)
-    return LoadedModel(model, who.encoder_id.rpartition("@")[0], who.sha256, who.latents_sha256)
+    return read_model(named, _made)
 
 
 def _made(spec: ModelSpec, weights: Weights) -> WorldModel:
@@ -99,8 +80,3 @@ def _made(spec: ModelSpec, weights: Weights) -> WorldModel:
     model.load_state_dict({name: torch.tensor(values) for name, values in weights.items()})
     model.eval().requires_grad_(False)
     return model
-
-
-def count_parameters(model: torch.nn.Module) -> int:
-    """Number of trainable scalars."""
-    return sum(p.numel() for p in model.parameters())

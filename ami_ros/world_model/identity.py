@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import yaml
@@ -20,8 +20,6 @@ from ami_ros.errors import AmiError
 from ami_ros.share import names, share
 from ami_ros.world_model.layers import Weights
 from ami_ros.world_model.spec import RETIRED_WEIGHTS, ModelSpec, read_spec
-
-Made = TypeVar("Made")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -63,13 +61,31 @@ def check_format(folder: Path, version: object) -> None:
 
 
 @dataclass(frozen=True)
+class LoadedModel:
+    """A model, and who it is."""
+
+    model: Any  # a `latent_model.Model`, ready for use
+    name: str
+    sha256: str  # of all weights
+    latents_sha256: str = ""  # of the weights without those of learned heads; "": as `sha256`
+
+    @property
+    def encoder_id(self) -> str:
+        """`name@first 12 hex digits of the weights' SHA-256`; latents of different ids must never be compared.
+
+        Learned heads, and how pictures are compared, do not count: they change neither latents nor what memory makes
+        of them.
+        """
+        return f"{self.name}@{(self.latents_sha256 or self.sha256)[:12]}"
+
+
+@dataclass(frozen=True)
 class ModelIdentity:
     """Who a model is, as far as can be told without loading it."""
 
-    encoder_id: str  # see `checkpoint.LoadedModel`
+    encoder_id: str  # see `LoadedModel`
     spec: ModelSpec
     sha256: str  # of all weights
-    latents_sha256: str  # of the weights without those of learned heads; "": as `sha256`
 
 
 CONFIG, WEIGHTS, MODELS = "config.yaml", "weights.safetensors", "models"
@@ -105,10 +121,11 @@ def identify_model(named: str | Path) -> ModelIdentity:
     Raises:
         AmiError: files are missing, not readable or do not belong together.
     """
-    return _read(model_folder(named))[0]
+    spec, _, who = _read(model_folder(named))
+    return ModelIdentity(who.encoder_id, spec, who.sha256)
 
 
-def read_model(named: str | Path, make: Callable[[ModelSpec, Weights], Made]) -> tuple[ModelIdentity, Made]:
+def read_model(named: str | Path, make: Callable[[ModelSpec, Weights], Any]) -> LoadedModel:
     """Reads a model, refusing everything that is not exactly what was saved.
 
     Args:
@@ -119,10 +136,10 @@ def read_model(named: str | Path, make: Callable[[ModelSpec, Weights], Made]) ->
         AmiError: as `identify_model`, or the weights do not fit the configuration.
     """
     folder = model_folder(named)
-    who, content = _read(folder)
+    spec, content, who = _read(folder)
     try:
         weights = {name: w for name, w in load_arrays(content).items() if not name.startswith(RETIRED_WEIGHTS)}
-        return who, make(who.spec, weights)
+        return replace(who, model=make(spec, weights))
     except SafetensorError as error:
         raise AmiError(f"model {folder}: {WEIGHTS} is no file of weights ({error}); copy it again") from error
     except ValueError as error:
@@ -132,8 +149,8 @@ def read_model(named: str | Path, make: Callable[[ModelSpec, Weights], Made]) ->
         ) from error
 
 
-def _read(folder: Path) -> tuple[ModelIdentity, bytes]:
-    """Who the model in a folder is, and the file of its weights."""
+def _read(folder: Path) -> tuple[ModelSpec, bytes, LoadedModel]:
+    """Spec, the file of weights, and who it is, of a model that is not loaded yet."""
     try:
         values = parse_yaml((folder / CONFIG).read_text(encoding="utf-8"))
         version, name, expected, spec = (values[key] for key in ("format", "name", "sha256", "spec"))
@@ -150,5 +167,5 @@ def _read(folder: Path) -> tuple[ModelIdentity, bytes]:
         raise AmiError(
             f"model {folder}: {WEIGHTS} has hash {digest[:12]}, {CONFIG} says {str(expected)[:12]}; copy it again"
         )
-    encoder_id = f"{name}@{str(latents or digest)[:12]}"
-    return ModelIdentity(encoder_id, read_spec(spec, f"model {folder}: {CONFIG}"), digest, str(latents or "")), content
+    who = LoadedModel(None, str(name), digest, str(latents or ""))
+    return read_spec(spec, f"model {folder}: {CONFIG}"), content, who

@@ -7,8 +7,6 @@ this way.
 from __future__ import annotations
 
 import copy
-import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import numpy as np
 
 from ami_ros.world_model import layers
 from ami_ros.world_model.arrays import AS_TRAINED, Bytes
-from ami_ros.world_model.identity import read_model
+from ami_ros.world_model.identity import LoadedModel, read_model
 from ami_ros.world_model.latent_model import Model
 from ami_ros.world_model.networks import ConvolutionEncoder, ResidualPredictor
 from ami_ros.world_model.spec import ModelSpec
@@ -59,25 +57,10 @@ class InferenceModel(ArrayModel, Model, layers.Module):
         return own
 
 
-BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "calibration")  # are not learned
-
-
-@dataclass(frozen=True)
-class LoadedArrays:
-    """A model for arrays, and who it is."""
-
-    model: Model
-    encoder_id: str
-    sha256: str  # of all weights
-    parameters: int  # numbers that were learned
-
-
-def load_inference(named: str | Path) -> LoadedArrays:
+def load_inference(named: str | Path) -> LoadedModel:
     """Reads a model, which is named as for `model_folder`.
 
     Raises:
         AmiError: as `read_model`.
     """
-    who, model = read_model(named, InferenceModel)
-    learned = (math.prod(shape) for name, shape in model.shapes().items() if not name.endswith(BUFFERS))
-    return LoadedArrays(model, who.encoder_id, who.sha256, sum(learned))
+    return read_model(named, InferenceModel)

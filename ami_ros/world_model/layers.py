@@ -7,6 +7,7 @@ channels): then a convolution is one product of matrices. Names, sizes and order
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
@@ -21,6 +22,7 @@ Values: TypeAlias = Any  # an array of float32, or a tensor of torch
 Weights = Mapping[str, NDArray[Any]]
 Shape = tuple[int, ...]
 
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "calibration")  # are not learned by gradients
 EPS = 1e-5  # torch's, of all normalisations
 FAR = 64.0  # squared, beyond which the distribution is 0 or 1, and the polynomial need not be known
 GELU_SERIES = (
@@ -76,7 +78,7 @@ def unshuffled(x: Values, factor: int) -> Values:
 
 def flattened(x: Values) -> Values:
     """(batch, ..., channels) -> (batch, n), in the order that torch flattens what has its channels first."""
-    return kind_of(x).moveaxis(x, -1, 1).reshape(len(x), -1)
+    return permuted(x, 0, x.ndim - 1, *range(1, x.ndim - 1)).reshape(len(x), -1)
 
 
 def linear(x: Values, weight: Values, bias: Values | None = None) -> Values:
@@ -200,6 +202,10 @@ class Module:
         """Of all weights, by their names in files."""
         inside = {f"{at}.{name}": shape for at, part in self.parts().items() for name, shape in part.shapes().items()}
         return {**self._shapes, **inside}
+
+    def count_parameters(self) -> int:
+        """How many numbers were learned."""
+        return sum(math.prod(shape) for name, shape in self.shapes().items() if not name.endswith(BUFFERS))
 
     def load(self, weights: Weights) -> None:
         """Takes weights by their names in files; ValueError where they do not fit."""

@@ -27,6 +27,10 @@ class Learned(nn.Module):
         else:
             self.register_buffer(name, tensor)
 
+    def count_parameters(self) -> int:
+        """How many numbers are learned."""
+        return sum(p.numel() for p in self.parameters())
+
     def hold(self, name: str, values: Any) -> None:
         """Numbers that files do not have."""
         self.register_buffer(name, torch.tensor(values), persistent=False)

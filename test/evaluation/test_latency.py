@@ -2,13 +2,14 @@ import pytest
 
 from ami_ros.evaluation.latency import time_control
 from ami_ros.world_model.checkpoint import save_model
-from ami_ros.world_model.inference import LoadedArrays, load_inference
+from ami_ros.world_model.identity import LoadedModel
+from ami_ros.world_model.inference import load_inference
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> LoadedArrays:
+def small(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     inputs = InputSpec(image_size=16, scan_beams=36)
     spec = ModelSpec(inputs=inputs, latent_dim=8, encoder_width=16, predictor_width=16, head_width=16, contrast_dim=8)
     folder = tmp_path_factory.mktemp("small")
@@ -16,7 +17,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> LoadedArrays:
     return load_inference(folder)
 
 
-def test_perception_and_planning_are_timed(small: LoadedArrays) -> None:
+def test_perception_and_planning_are_timed(small: LoadedModel) -> None:
     timings = time_control(small, repeats=4, seed=0)
     assert [t.name for t in timings] == ["encode", "encode_goal", "plan", "plan_among_people"]
     assert all(0 < t.p50_ms <= t.p95_ms for t in timings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
 from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
-from ami_ros.world_model.inference import LoadedArrays
 from harness.exact_model import IMAGE_SIZE, ExactModel
 from harness.ros import RosPeer
 
@@ -161,7 +161,7 @@ def stand_for(folder: Path, model: ExactModel, monkeypatch: pytest.MonkeyPatch) 
     empty = folder.with_name(f"{folder.name}_exact")
     empty.mkdir(exist_ok=True)
     exact = LoadedModel(model, "exact", "0" * 64)
-    arrays = LoadedArrays(on_arrays(model), exact.encoder_id, exact.sha256, 0)
+    arrays = replace(exact, model=on_arrays(model))
     loaded = {models._load_arrays: arrays, load_model: exact}
     for load, found in loaded.items():
         monkeypatch.setitem(models._loaded, (load, empty.resolve()), ([], found))

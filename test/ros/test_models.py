@@ -9,7 +9,7 @@ import pytest
 
 from ami_ros.errors import AmiError
 from ami_ros.ros.models import shared_arrays, shared_model
-from ami_ros.world_model.checkpoint import count_parameters, save_model
+from ami_ros.world_model.checkpoint import save_model
 from ami_ros.world_model.inference import InferenceModel
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -28,7 +28,7 @@ def test_all_nodes_of_a_process_share_it(tmp_path: Path) -> None:
     assert shared_arrays(tmp_path / ".." / tmp_path.name) is arrays and shared_model(tmp_path) is model
     assert isinstance(arrays.model, InferenceModel)
     assert (arrays.encoder_id, arrays.sha256) == (model.encoder_id, model.sha256)
-    assert arrays.parameters == count_parameters(model.model)
+    assert arrays.model.count_parameters() == model.model.count_parameters()
 
 
 def test_another_model_in_the_same_folder_is_loaded_anew(tmp_path: Path) -> None:
