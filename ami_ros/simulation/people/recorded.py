@@ -33,7 +33,7 @@ WALKS = 0.3  # [m/s] faster than that somebody walks
 LOST = 4.0  # [s] after which an id that is seen again is somebody else: nobody saw which way it went
 QUIET = 1.0  # [s] that nobody is there, before those come who come next
 LEFT = 0.2  # [m] of a gap from which the robot has left the way of who walked into it
-STANDS = 1.0  # [s] that they still stand then
+STANDS, STARTS = 1.0, 1.0  # [s] that they still stand then, and until they walk at their own speed again
 APPEARS = 2.0  # [m] nearer to the robot nobody begins: before the camera saw them they came from somewhere
 BORDER = 1.0  # of ground beyond where anybody walked [m]
 WALKED = 1.0  # who walked somewhere shows that there is room so far around it [m]
@@ -140,6 +140,7 @@ class Recorded:
         self._slots: list[int | None] = [None] * n  # the track of each body
         self._late = np.zeros(n)  # [s]
         self._stopped = np.zeros(n)  # for how long yet who walked into the robot stands when it has left [s]
+        self._pace = np.ones(n)  # share of their own speed at which they walk
         self._next = 0
         self._rewind(None)
 
@@ -159,7 +160,7 @@ class Recorded:
         if None not in self._slots or (robot is not None and _beside(robot, track.way(begins))):
             return
         slot = self._slots.index(None)
-        self._slots[slot], self._late[slot], self._stopped[slot] = number, 0.0, 0.0
+        self._slots[slot], self._late[slot], self._stopped[slot], self._pace[slot] = number, 0.0, 0.0, 1.0
         dx, dy = track.way(begins, 1)
         self.poses[slot, 2] = np.arctan2(dy, dx)
 
@@ -177,13 +178,14 @@ class Recorded:
             self._lend(self._next, robot)
             self._next += 1
         self._stopped[touching] = STANDS
-        for slot in np.flatnonzero((self._stopped > 0.0) & self.present):
+        for slot in np.flatnonzero(((self._stopped > 0.0) | (self._pace < 1.0)) & self.present):
             number, line = self._slots[slot], robot.centre - self.poses[slot, :2]
             way = np.zeros(2) if number is None else tracks[number].way(self._time - self._late[slot], 1)
             near = np.hypot(*line) < robot.radius + self._radii[slot] + LEFT
             left = float(self._stopped[slot]) - (0.0 if near else seconds)
-            self._stopped[slot] = left if way @ line > 0.0 else 0.0
-            self._late[slot] += seconds * (self._stopped[slot] > 0.0)
+            self._stopped[slot] = max(0.0, left) if way @ line > 0.0 else 0.0
+            self._pace[slot] = 0.0 if self._stopped[slot] else min(1.0, self._pace[slot] + seconds / STARTS)
+            self._late[slot] += seconds * (1.0 - self._pace[slot])
         self._show(seconds)
 
     def _show(self, seconds: float) -> None:
