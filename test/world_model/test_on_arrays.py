@@ -12,9 +12,8 @@ import torch
 
 from ami_ros.adaptation.weights import apply
 from ami_ros.camera import CameraMount
-from ami_ros.share import share
 from ami_ros.world_model.by_torch import ByTorch, on_arrays
-from ami_ros.world_model.checkpoint import LoadedModel, load_model, save_model
+from ami_ros.world_model.checkpoint import LoadedModel, save_model
 from ami_ros.world_model.inference import InferenceModel
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -42,11 +41,6 @@ def test_all_who_ask_share_one_object_that_does_without_torch(loaded: LoadedMode
     assert isinstance(found, InferenceModel)
     assert on_arrays(loaded.model) is found and on_arrays(found) is found
     assert_alike(found, ByTorch(loaded.model))
-
-
-def test_the_model_that_ships_says_the_same() -> None:
-    loaded = load_model(share("models", "general"))
-    assert_alike(on_arrays(loaded.model), ByTorch(loaded.model))
 
 
 def test_it_follows_what_is_adapted_in_the_torch_model_and_the_other_way_round(loaded: LoadedModel) -> None:
