@@ -10,6 +10,7 @@ was seen in its direction. Ends at a place of safety.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,7 +29,7 @@ from ami_ros.places.types import Route
 from ami_ros.planning.route_follower import pose_in_map
 from ami_ros.planning.scan_geometry import free_range, roomiest
 
-TURNS = 3  # legs of one look around: each a turn that is not far enough for the other way to be shorter
+PART = 2.1  # [rad] of a turn in one leg, at most: not so far that the other way would be shorter
 AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
 ASIDE = 0.04  # [m] of room on either side of where a lost robot drives on
 
@@ -57,6 +58,8 @@ class Exploration:
         self._drawing = Drawing()
         self._unexplored = Unexplored(config, closely=allowance > 0.0)
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
+        self._spot: Array | None = None  # (2,) likewise, what is new there or beyond
+        self._looked_ahead = 0.0  # [s] stamp at which the way there was last looked for
         self._gap: Array | None = None  # (2,) likewise, where it leads through a gap, or ends before its spot
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
         self._turns: list[Array] = []  # (3,) each, in odom: what is left of looking round, that under way first
@@ -89,7 +92,8 @@ class Exploration:
         if self._turns and (turning := self._turn_on(state.odometry)) is not None:
             return turning
         if self.phase is Phase.DRIVING and not self._passes(pose):
-            return Step()
+            return self._choose(state, pose) if self._looks_ahead(state.stamp) else Step()
+        self._spot = None
         return self._look_around(state, pose) or self._choose(state, pose)
 
     def set_routes(self, answers: Sequence[Route | AmiError]) -> None:
@@ -110,12 +114,12 @@ class Exploration:
             self._unexplored.not_reached(self._target, self._gap)
         if not succeeded:
             self._turns.clear()
-        self._target = None
+        self._target = self._spot = None
         self.phase = Phase.CHOOSING
 
     def interrupted(self) -> None:
         """See `Task`."""
-        self._target, self._home_leg = None, False
+        self._target, self._spot, self._home_leg = None, None, False
         self._turns.clear()
         if self.phase is Phase.DRIVING:
             self.phase = Phase.CHOOSING
@@ -166,7 +170,7 @@ class Exploration:
         onward = None if state.scan is None else roomiest(state.scan, half_width, self.config.sight)
         if onward is None or state.odometry is None:
             return Step()
-        self.phase, self._target = Phase.DRIVING, None
+        self.phase, self._target, self._spot = Phase.DRIVING, None, None
         goal = compose(state.odometry, onward)
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
         return self._set_out(destination, self.config.leg_seconds, "lost: driving on to be found")
@@ -190,15 +194,20 @@ class Exploration:
         """Whether it is as good as at the end of its leg, so that the next begins without stopping."""
         return self._target is not None and bool(np.hypot(*(self._target - pose[:2])) < self.config.passed)
 
+    def _looks_ahead(self, stamp: float) -> bool:
+        """Whether to look on the newest map for the way to the spot that it drives to, and for what is new there."""
+        return self._spot is not None and not 0.0 <= stamp - self._looked_ahead < self.config.look_ahead
+
     # Looking around
 
     def _look_around(self, state: WorldState, pose: Array) -> Step | None:
-        """Begins to turn once around, if too little was seen from near here."""
+        """Begins to turn to where nobody looked, if too little was seen from near here."""
         assert state.places is not None and state.odometry is not None
-        if self._is_outside(pose) or not self._unexplored.looks_around(pose, state.places):
+        if self._is_outside(pose) or not (sweep := self._unexplored.looks_around(pose, state.places)):
             return None
-        parts, stops = np.arange(1, TURNS + 1) * 2 * np.pi / TURNS, self._stops(state)
-        self._turns = [compose(state.odometry, np.array([stops, 0.0, angle])) for angle in parts]
+        sweep, stops = sweep + math.copysign(AHEAD, sweep), self._stops(state)
+        angles = np.linspace(0.0, sweep, 1 + math.ceil(abs(sweep) / PART))[1:]
+        self._turns = [compose(state.odometry, np.array([stops, 0.0, angle])) for angle in angles]
         return self._turn_to(self._turns[0])
 
     def _stops(self, state: WorldState) -> float:
@@ -209,18 +218,18 @@ class Exploration:
         return max(0.0, min(self.config.coast * state.speed, free_range(state.scan, 0.0, half_width) - half_width))
 
     def _turn_on(self, odometry: Array) -> Step | None:
-        """The next part of a turn, begun before the robot stands still; None once it is nearly over.
-
-        What is left then was seen when it began.
-        """
+        """The next part of a turn, begun before the robot stands still; None once it is over but for AHEAD."""
         left = abs(wrap(self._turns[0][2] - odometry[2]))
         if self.phase is Phase.DRIVING and left > AHEAD:
             return Step()
         self._turns.pop(0)
-        return self._turn_to(self._turns[0]) if self._turns else None
+        if self._turns:
+            return self._turn_to(self._turns[0])
+        self.phase = Phase.CHOOSING
+        return None
 
     def _turn_to(self, goal: Array) -> Step:
-        self.phase, self._target = Phase.DRIVING, None
+        self.phase, self._target, self._spot = Phase.DRIVING, None, None
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
         return self._set_out(destination, self.config.leg_seconds, "looking around")
 
@@ -230,6 +239,7 @@ class Exploration:
         """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
         if self._drawing.is_drawn_anew:
             return Step()
+        self._looked_ahead = state.stamp
         if self._drawing.grid is not None:
             outside = self._is_outside(pose)
             closed = state.keep_out if outside else self._closed(state)
@@ -240,7 +250,7 @@ class Exploration:
                     return self._drive(state, pose, ways, way, "to the area that it is to explore")
                 self.go_home("no way leads to the area")
                 return self._return()
-            if (found := self._unexplored.choose(state, pose, ways)) is not None:
+            if (found := self._unexplored.choose(state, pose, ways, self._spot)) is not None:
                 spot, reason = found
                 return self._drive(state, pose, ways, ways.to(spot), f"{reason}{self._remark(state)}", spot)
             leg = self._revisit(state, ways)
@@ -293,7 +303,7 @@ class Exploration:
             return Step()  # it goes all the way to it
         heading = float(np.arctan2(*(at - pose[:2])[::-1]))
         goal = compose(state.odometry, relative(pose, np.array([*at, heading])))
-        self.phase, self._target, self._gap = Phase.DRIVING, at, ways.gap(way)
+        self.phase, self._target, self._spot, self._gap = Phase.DRIVING, at, spot, ways.gap(way)
         if self._gap is None and spot is not None and np.hypot(*(at - spot)) > self.config.apart:
             self._gap = at  # if it does not get there, the spot may be got to another way
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
@@ -314,7 +324,7 @@ class Exploration:
             return None
         way = np.minimum(ways.lengths(at), 1e3)
         best = int(np.argmin(way - worth(self.config, state, at)))
-        self.phase, self._target, self._gap = Phase.DRIVING, at[best], None
+        self.phase, self._target, self._spot, self._gap = Phase.DRIVING, at[best], None, None
         self._revisited.append(at[best])
         destination = Destination("place", place_id=int(ids[best]))
         return self._set_out(destination, self.config.far_seconds, f"to place {ids[best]}, where the model is unsure")

@@ -31,7 +31,7 @@ from ami_ros.planning.types import Decision, Goal, Percept, State
 
 STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
 DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
-DIRECT = 3.0  # [m] to a pose in odom, within which a way that is seen to be free needs no route
+DIRECT = 6.0  # [m] to a pose in odom, within which a way that is seen to be free needs no route
 CORNER = 0.04  # [m] less than a way to a sub-goal has to be wide: the search finds its way past a corner that juts in
 INTO = 0.03  # [m] that a goal may seem to lie inside of something, by errors of centimetres
 ANEW = 5  # times that the robot may have been where the goal seemed to be, and still count as making progress

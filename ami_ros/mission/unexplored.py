@@ -13,8 +13,9 @@ from ami_ros.geometry import Array, relative
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.occupancy import Ways
 from ami_ros.mission.task import WorldState
-from ami_ros.places.seen_directions import gaps, missing_views
+from ami_ros.places.seen_directions import gaps, missing_views, shortest_sweep
 
+NEW, UNSEEN = "to free space that is not in memory", "to look around where few views are remembered"
 SAME_GAP = 0.3  # [m] within which two points are in one gap
 
 
@@ -53,46 +54,64 @@ class Unexplored:
         else:
             self._tried.append(gap)
 
-    def looks_around(self, pose: Array, places: Array) -> bool:
-        """Whether to turn once around at `pose` (3,), for too little was seen from near here; counts as done.
+    def looks_around(self, pose: Array, places: Array) -> float:
+        """By how much [rad] to turn at `pose` (3,), to the left if positive, for too little was seen from near here;
+        counts as done. 0: enough was seen.
 
         A spot that it came to for that is done with, turned or not: else it would be chosen again and again.
         """
-        looks = self._misses_views(pose, places)
+        sweep = shortest_sweep(pose, places, self._reach) if self._misses_views(pose, places) else 0.0
         if self._sought is not None and np.hypot(*(self._sought - pose[:2])) < self.config.passed:
             self._looked.append(self._sought)
             self._sought = None
-        if looks:
+        if sweep:
             self._looked.append(pose[:2])
-        return looks
+        return sweep
+
+    @property
+    def _reach(self) -> float:
+        """[m] from a spot within which a place shows what can be seen from there."""
+        return self._apart * self.config.look_apart
 
     def _misses_views(self, pose: Array, places: Array) -> bool:
-        reach = self._apart * self.config.look_apart
-        if not reach or missing_views(pose[None, :2], places, reach)[0] < self.config.unseen:
+        if not self._reach or missing_views(pose[None, :2], places, self._reach)[0] < self.config.unseen:
             return False
         # Else something is in the way of turning.
-        return not self._looked or bool(gaps(pose[None, :2], np.stack(self._looked))[0] >= reach / 2)
+        return not self._looked or bool(gaps(pose[None, :2], np.stack(self._looked))[0] >= self._reach / 2)
 
-    def choose(self, state: WorldState, pose: Array, ways: Ways) -> tuple[Array, str] | None:
+    def choose(
+        self, state: WorldState, pose: Array, ways: Ways, chosen: Array | None = None
+    ) -> tuple[Array, str] | None:
         """The best spot (2,) in the map frame, and why; None: nothing is left in reach.
 
         Args:
             state: with places.
             pose: (3,) of the robot in the map frame.
             ways: from there.
+            chosen: (2,) the spot that it is on the way to, which it keeps to while that is new and can be reached.
         """
         assert state.places is not None
+        if chosen is not None and (why := self._keeps(chosen, state.places, ways)):
+            return chosen, why
         self._sought = None
         while True:
             points, way = self.candidates(ways)
             if (best := self._new(state, pose, points, way)) is not None:
-                return best, "to free space that is not in memory"
+                return best, NEW
             if (best := self._unseen(state.places, points, way)) is not None:
                 self._sought = best
-                return best, "to look around where few views are remembered"
+                return best, UNSEEN
             if len(self._passes) == 1:
                 return None
             self._passes.pop(0)
+
+    def _keeps(self, chosen: Array, places: Array, ways: Ways) -> str:
+        """Why to drive on to a spot (2,); "": there is no way, or no reason any more."""
+        if not np.isfinite(ways.lengths(chosen[None]))[0]:
+            return ""
+        if self._sought is not None:
+            return UNSEEN if self._few_views(chosen[None], places)[0] else ""
+        return NEW if gaps(chosen[None], places[:, :2])[0] > self._apart * self.config.known else ""
 
     def _new(self, state: WorldState, pose: Array, points: Array, way: Array) -> Array | None:
         """Of `points` (n, 2) with ways (n,) [m] the one that is far from all places and near the robot."""
@@ -108,13 +127,17 @@ class Unexplored:
 
     def _unseen(self, places: Array, points: Array, way: Array) -> Array | None:
         """The nearest one from near which too little was seen."""
-        reach = self._apart * self.config.look_apart
-        if not reach:
-            return None
-        wanted: NDArray[np.bool_] = missing_views(points, places, reach) > self.config.unseen
-        if self._looked:
-            wanted &= gaps(points, np.stack(self._looked)) > reach / 2
+        wanted = self._few_views(points, places)
         return np.asarray(points[wanted][int(np.argmin(way[wanted]))]) if wanted.any() else None
+
+    def _few_views(self, points: Array, places: Array) -> NDArray[np.bool_]:
+        """From near which of `points` (n, 2) too little was seen: (n,)."""
+        if not self._reach:
+            return np.zeros(len(points), bool)
+        wanted: NDArray[np.bool_] = missing_views(points, places, self._reach) > self.config.unseen
+        if self._looked:
+            wanted &= gaps(points, np.stack(self._looked)) > self._reach / 2
+        return wanted
 
     def candidates(self, ways: Ways) -> tuple[Array, Array]:
         """Points (n, 2) that can be reached and were not tried in vain, with the lengths (n,) of the ways."""

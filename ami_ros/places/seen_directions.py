@@ -6,10 +6,12 @@ SciPy is imported where it is used: a mission of given goals does without its 30
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, wrap
 
 DIRECTIONS = 12  # in which views are looked for
+WANTED = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)
 ASIDE = 0.6  # [rad] between a direction and that of a place that looks there, up to which it is seen
 
 
@@ -21,20 +23,34 @@ def missing_views(points: Array, places: Array, reach: float) -> Array:
         places: (n, 3) likewise.
         reach: [m] from a point within which a place shows what can be seen from there.
     """
+    return np.asarray(_unseen(points, places, reach).mean(axis=1))
+
+
+def shortest_sweep(pose: Array, places: Array, reach: float) -> float:
+    """Angle [rad], to the left if positive, by which a robot at `pose` (3,) turns to look in all directions in which
+    no place (n, 3) within `reach` [m] looks: the way round that is shorter; 0: none is missing."""
+    unseen = WANTED[_unseen(pose[None, :2], places, reach)[0]]
+    if not len(unseen):
+        return 0.0
+    left = (unseen - pose[2]) % (2 * np.pi)
+    leftwards, rightwards = left.max() - ASIDE, 2 * np.pi - left.min() - ASIDE
+    return float(max(leftwards, 0.0) if leftwards <= rightwards else -max(rightwards, 0.0))
+
+
+def _unseen(points: Array, places: Array, reach: float) -> NDArray[np.bool_]:
+    """Whether no place near each point looks in each direction (k, DIRECTIONS)."""
     from scipy.spatial import cKDTree
 
-    wanted = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)
-    missing = np.ones(len(points))
+    found = np.ones((len(points), DIRECTIONS), bool)
     for k, near in enumerate(cKDTree(places[:, :2]).query_ball_point(points, reach)):
         if near:
-            seen = np.abs(wrap(wanted[:, None] - places[near, 2][None])) < ASIDE
-            missing[k] = 1.0 - seen.any(axis=1).mean()
-    return missing
+            found[k] = ~(np.abs(wrap(WANTED[:, None] - places[near, 2][None])) < ASIDE).any(axis=1)
+    return found
 
 
 def all_round(points: Array) -> Array:
     """Views (DIRECTIONS * k, 3) from `points` (k, 2), one in each direction."""
-    turns = np.tile(np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False), len(points))
+    turns = np.tile(WANTED, len(points))
     return np.column_stack([np.repeat(points, DIRECTIONS, axis=0), turns])
 
 

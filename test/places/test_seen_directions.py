@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.places.seen_directions import gaps, missing_views
+from ami_ros.places.seen_directions import gaps, missing_views, shortest_sweep
 
 
 def test_views_are_missing_where_nobody_looked_from_close_by() -> None:
@@ -24,3 +24,18 @@ def test_headings_on_both_sides_of_half_a_turn_are_neighbours() -> None:
 
 def test_gaps_are_those_to_the_nearest() -> None:
     np.testing.assert_allclose(gaps(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 1.0], [3.0, 4.0]])), [1.0, 0.0])
+
+
+@pytest.mark.parametrize("heading", [0.0, 1.0, 3.0])
+def test_a_sweep_goes_the_shorter_way_round_to_what_nobody_looked_at(heading: float) -> None:
+    ways = heading - np.array([0.0, 0.8, 1.6, 2.4, np.pi])
+    places, pose = np.column_stack([np.zeros((5, 2)), ways]), np.array([0.1, 0.0, heading])
+    sweep = shortest_sweep(pose, places, 1.0)
+    assert 1.0 < sweep < 2.0  # only what is on the left is missing
+    assert -2.0 < shortest_sweep(pose, places * [1.0, 1.0, -1.0] + [0.0, 0.0, 2 * heading], 1.0) < -1.0
+    seen = np.concatenate([places, [[0.0, 0.0, heading + a] for a in np.arange(0.0, sweep + 0.5, 0.25)]])
+    assert shortest_sweep(pose, seen, 1.0) == 0.0
+
+
+def test_all_but_what_is_ahead_is_swept_where_nobody_was() -> None:
+    assert abs(shortest_sweep(np.zeros(3), np.zeros((1, 3)), 1.0)) > 4.0
