@@ -92,9 +92,13 @@ class Exploration:
         if self._turns and (turning := self._turn_on(state.odometry)) is not None:
             return turning
         if self.phase is Phase.DRIVING and not self._passes(pose):
-            return self._choose(state, pose) if self._looks_ahead(state.stamp) else Step()
-        self._spot = None
-        return self._look_around(state, pose) or self._choose(state, pose)
+            if not self._looks_ahead(state.stamp):
+                return Step()
+            if self._unexplored.is_coarse:  # all rooms are seen before any is seen closely
+                return self._go_on(state, pose) or self._choose(state, pose)
+        else:
+            self._spot = None
+        return self._look_around(state, pose) or self._go_on(state, pose) or self._choose(state, pose)
 
     def set_routes(self, answers: Sequence[Route | AmiError]) -> None:
         """It never asks."""
@@ -235,6 +239,21 @@ class Exploration:
 
     # Where to go
 
+    def _go_on(self, state: WorldState, pose: Array) -> Step | None:
+        """Further along the way to the spot that it is on the way to, by the newest map; None: there is no such spot
+        any more, or no way nearby."""
+        spot, grid = self._spot, self._drawing.grid
+        if spot is None or grid is None or self._drawing.is_drawn_anew:
+            return None
+        assert state.places is not None
+        closed, near = self._closed(state), np.stack([pose[:2], spot])
+        ways = Ways(grid, pose, self.config.robot_radius, self._unexplored.shut, closed, near)
+        why = self._unexplored.wants(spot, state.places, ways)
+        if not why:
+            return None
+        self._looked_ahead = state.stamp
+        return self._drive(state, pose, ways, ways.to(spot), why, spot)
+
     def _choose(self, state: WorldState, pose: Array) -> Step:
         """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
         if self._drawing.is_drawn_anew:
@@ -250,7 +269,7 @@ class Exploration:
                     return self._drive(state, pose, ways, way, "to the area that it is to explore")
                 self.go_home("no way leads to the area")
                 return self._return()
-            if (found := self._unexplored.choose(state, pose, ways, self._spot)) is not None:
+            if (found := self._unexplored.choose(state, pose, ways)) is not None:
                 spot, reason = found
                 return self._drive(state, pose, ways, ways.to(spot), f"{reason}{self._remark(state)}", spot)
             leg = self._revisit(state, ways)

@@ -24,6 +24,7 @@ PAST = Slack(depth=CELL, aside=0.0, turn=0.0)  # by which a beam ends behind a c
 REACH = 7.0  # of a beam that is drawn in [m]
 MARGIN = 0.03  # [m] beyond the robot's radius that has to be free: what the gate keeps
 UNDER = 6  # cells around the robot that are free where nothing stands: it is there
+AROUND = 3.0  # [m] around points in whose surroundings alone ways are looked for
 SHUT = 3  # cells to each side of a point in a gap that the robot does not get through
 BEFORE = 0.4  # [m] before a gap, from nearer than which it is driven through
 ROOM, NEAR = 0.27, 2.5  # [m] beyond the radius, with less of which a way counts as longer, and by how much at most
@@ -87,6 +88,17 @@ class Grid:
         return np.unique(cells[:, 0] * SIDE + cells[:, 1])
 
 
+def _window(grid: Grid, near: Array | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first cell (2,) and that after the last one of what is known, or of the surroundings of points (k, 2)."""
+    known = np.argwhere(np.abs(grid.odds[::8, ::8]) > 0) * 8
+    low = np.maximum(known.min(axis=0) - 24, 0) if len(known) else np.array([0, 0])
+    high = np.minimum(known.max(axis=0) + 32, SIDE) if len(known) else np.array([8, 8])
+    if near is not None:
+        cells, beyond = grid.cells(near), round(AROUND / CELL)
+        low, high = np.maximum(low, cells.min(axis=0) - beyond), np.minimum(high, cells.max(axis=0) + beyond + 1)
+    return low, high
+
+
 class Ways:
     """Shortest ways over what a grid knows to be free; the nearer they come to something, the longer they count.
 
@@ -96,16 +108,16 @@ class Ways:
         radius: [m] of the robot.
         shut: (2,) each, points in gaps that it does not get through.
         keep_out: where it must not go; counts as if something stood there.
+        near: (k, 2) points around which alone ways are looked for; None: everywhere. That takes time in large maps.
     """
 
     def __init__(
-        self, grid: Grid, start: Array, radius: float, shut: Sequence[Array] = (), keep_out: Closed | None = None
-    ) -> None:
+        self, grid: Grid, start: Array, radius: float, shut: Sequence[Array] = (), keep_out: Closed | None = None,
+        near: Array | None = None,
+    ) -> None:  # fmt: skip
         import cv2
 
-        known = np.argwhere(np.abs(grid.odds[::8, ::8]) > 0) * 8
-        low = np.maximum(known.min(axis=0) - 24, 0) if len(known) else np.array([0, 0])
-        high = np.minimum(known.max(axis=0) + 32, SIDE) if len(known) else np.array([8, 8])
+        low, high = _window(grid, near)
         window = grid.odds[low[0] : high[0], low[1] : high[1]]
         solid = window > 0.5
         if keep_out is not None:
@@ -179,11 +191,15 @@ class Ways:
         return straight
 
     def _straight(self, way: Array, most: float) -> int:
-        least, count = np.minimum.accumulate(np.minimum(self._room_at(way), ROOMY)), 1
+        rooms = np.minimum(self._room_at(way), ROOMY)
+        out = int((rooms >= ROOMY).argmax())  # how tight it is where the robot stands says nothing of what is beyond
+        least, count = np.minimum.accumulate(rooms), 1
+        least[out:] = np.minimum.accumulate(rooms[out:])
         while count < len(way) and np.hypot(*(way[count] - way[0])) <= most:
             steps = max(2, int(np.hypot(*(way[count] - way[0])) / CELL))
-            line = way[0] + np.linspace(0.0, 1.0, steps)[:, None] * (way[count] - way[0])
-            if count > UNDER and (self._room_at(line) < least[count]).any():
+            line = self._room_at(way[0] + np.linspace(0.0, 1.0, steps)[:, None] * (way[count] - way[0]))
+            tight = (line[:out] < least[out - 1]).any() or (line[out:] < least[count]).any()
+            if count > UNDER and tight:
                 break
             count += 1
         return count

@@ -42,6 +42,11 @@ class Unexplored:
         self._passes = [max(1.0, config.coarse), 1.0, *([min(1.0, config.fine)] if closely else [])]
 
     @property
+    def is_coarse(self) -> bool:
+        """Whether it is on its first way over the building, from far apart."""
+        return self._apart > 1.0
+
+    @property
     def _apart(self) -> float:
         return self._passes[0]
 
@@ -79,20 +84,15 @@ class Unexplored:
         # Else something is in the way of turning.
         return not self._looked or bool(gaps(pose[None, :2], np.stack(self._looked))[0] >= self._reach / 2)
 
-    def choose(
-        self, state: WorldState, pose: Array, ways: Ways, chosen: Array | None = None
-    ) -> tuple[Array, str] | None:
+    def choose(self, state: WorldState, pose: Array, ways: Ways) -> tuple[Array, str] | None:
         """The best spot (2,) in the map frame, and why; None: nothing is left in reach.
 
         Args:
             state: with places.
             pose: (3,) of the robot in the map frame.
             ways: from there.
-            chosen: (2,) the spot that it is on the way to, which it keeps to while that is new and can be reached.
         """
         assert state.places is not None
-        if chosen is not None and (why := self._keeps(chosen, state.places, ways)):
-            return chosen, why
         self._sought = None
         while True:
             points, way = self.candidates(ways)
@@ -105,13 +105,13 @@ class Unexplored:
                 return None
             self._passes.pop(0)
 
-    def _keeps(self, chosen: Array, places: Array, ways: Ways) -> str:
-        """Why to drive on to a spot (2,); "": there is no way, or no reason any more."""
-        if not np.isfinite(ways.lengths(chosen[None]))[0]:
+    def wants(self, spot: Array, places: Array, ways: Ways) -> str:
+        """Why to drive on to the `spot` (2,) that was chosen; "": there is no way, or no reason any more."""
+        if not np.isfinite(ways.lengths(spot[None]))[0]:
             return ""
         if self._sought is not None:
-            return UNSEEN if self._few_views(chosen[None], places)[0] else ""
-        return NEW if gaps(chosen[None], places[:, :2])[0] > self._apart * self.config.known else ""
+            return UNSEEN if self._few_views(spot[None], places)[0] else ""
+        return NEW if gaps(spot[None], places[:, :2])[0] > self._apart * self.config.known else ""
 
     def _new(self, state: WorldState, pose: Array, points: Array, way: Array) -> Array | None:
         """Of `points` (n, 2) with ways (n,) [m] the one that is far from all places and near the robot."""
