@@ -31,6 +31,7 @@ from ami_ros.planning.scan_geometry import free_range, roomiest
 
 PART = 2.1  # [rad] of a turn in one leg, at most: not so far that the other way would be shorter
 AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
+PROGRESS = 0.3  # [m] by which a way has to become shorter to count as that
 ASIDE = 0.04  # [m] of room on either side of where a lost robot drives on
 
 
@@ -60,9 +61,10 @@ class Exploration:
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
         self._spot: Array | None = None  # (2,) likewise, what is new there or beyond
         self._looked_ahead = 0.0  # [s] stamp at which the way there was last looked for
+        self._left, self._nearer = math.inf, 0.0  # [m] of that way at the shortest, and [s] stamp of when it got shorter
         self._gap: Array | None = None  # (2,) likewise, where it leads through a gap, or ends before its spot
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
-        self._turns: list[Array] = []  # (3,) each, in odom: what is left of looking round, that under way first
+        self._turns: list[float] = []  # [rad] in odom: headings that are left of looking round, that under way first
         self._said = False  # that the model has no ensemble
         self._stamp: float | None = None
         self._lost_since: float | None = None
@@ -152,7 +154,7 @@ class Exploration:
 
     def _wait_for_memory(self, state: WorldState) -> Step:
         """A lost robot drives on; during a leg the planner localises by itself."""
-        stamp = state.stamp
+        stamp = self._nearer = state.stamp
         if self.phase is Phase.DRIVING or (self.phase is Phase.RETURNING and self._home_leg):
             return Step()
         self._lost_since = stamp if self._lost_since is None else min(self._lost_since, stamp)
@@ -211,8 +213,8 @@ class Exploration:
             return None
         sweep, stops = sweep + math.copysign(AHEAD, sweep), self._stops(state)
         angles = np.linspace(0.0, sweep, 1 + math.ceil(abs(sweep) / PART))[1:]
-        self._turns = [compose(state.odometry, np.array([stops, 0.0, angle])) for angle in angles]
-        return self._turn_to(self._turns[0])
+        self._turns = [float(wrap(state.odometry[2] + angle)) for angle in angles]
+        return self._turn(compose(state.odometry, np.array([stops, 0.0, 0.0])))
 
     def _stops(self, state: WorldState) -> float:
         """How far ahead [m] it comes to a stop, where nothing stands before that. There it need not back up."""
@@ -223,18 +225,19 @@ class Exploration:
 
     def _turn_on(self, odometry: Array) -> Step | None:
         """The next part of a turn, begun before the robot stands still; None once it is over but for AHEAD."""
-        left = abs(wrap(self._turns[0][2] - odometry[2]))
+        left = abs(wrap(self._turns[0] - odometry[2]))
         if self.phase is Phase.DRIVING and left > AHEAD:
             return Step()
         self._turns.pop(0)
         if self._turns:
-            return self._turn_to(self._turns[0])
+            return self._turn(odometry)
         self.phase = Phase.CHOOSING
         return None
 
-    def _turn_to(self, goal: Array) -> Step:
+    def _turn(self, at: Array) -> Step:
+        """The part of the turn that is under way, at a pose (3,) in odom: it need not come back to where it began."""
         self.phase, self._target, self._spot = Phase.DRIVING, None, None
-        destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
+        destination = Destination("pose", pose=(float(at[0]), float(at[1]), self._turns[0]))
         return self._set_out(destination, self.config.leg_seconds, "looking around")
 
     # Where to go
@@ -249,16 +252,30 @@ class Exploration:
         closed, near = self._closed(state), np.stack([pose[:2], spot])
         ways = Ways(grid, pose, self.config.robot_radius, self._unexplored.shut, closed, near)
         why = self._unexplored.wants(spot, state.places, ways)
-        if not why:
+        if not why or self._is_stuck(state.stamp, float(ways.lengths(spot[None])[0])):
             return None
         self._looked_ahead = state.stamp
         return self._drive(state, pose, ways, ways.to(spot), why, spot)
+
+    def _is_stuck(self, stamp: float, left: float) -> bool:
+        """Whether the way that is `left` [m] to its spot has not become shorter for long; then that spot is in vain.
+        A leg cannot tell, as it has just begun."""
+        if left < self._left - PROGRESS:
+            self._left, self._nearer = left, stamp
+        if 0.0 <= stamp - self._nearer < self.config.stuck:
+            return False
+        assert self._target is not None
+        self._unexplored.not_reached(self._target, self._gap)
+        self._nearer = stamp
+        return True
 
     def _choose(self, state: WorldState, pose: Array) -> Step:
         """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
         if self._drawing.is_drawn_anew:
             return Step()
         self._looked_ahead = state.stamp
+        if self.phase is Phase.CHOOSING:
+            self._nearer = state.stamp
         if self._drawing.grid is not None:
             outside = self._is_outside(pose)
             closed = state.keep_out if outside else self._closed(state)
@@ -271,6 +288,7 @@ class Exploration:
                 return self._return()
             if (found := self._unexplored.choose(state, pose, ways)) is not None:
                 spot, reason = found
+                self._left = float(ways.lengths(spot[None])[0])
                 return self._drive(state, pose, ways, ways.to(spot), f"{reason}{self._remark(state)}", spot)
             leg = self._revisit(state, ways)
             if leg is not None:

@@ -24,6 +24,7 @@ class ExplorationConfig:
     doubt_apart: float = 1.5  # [m] between such visits; larger: fewer
     coast: float = 0.0  # [s] times the speed is where it looks around, ahead: larger: it does not roll past that
     look_ahead: float = 1.5  # [s] after which the way is looked for on the newest map; larger: less work
+    stuck: float = 12.0  # [s] without getting nearer to a spot, after which it is left for another one
     passed: float = 0.5  # [m] from the end of a leg at which the next leg begins; larger cuts corners
     same: float = 0.3  # [m] between the ends of two legs that count as one; larger changes its mind less often
     apart: float = 0.5  # [m] around a spot that was not reached within which no other is tried; larger: fewer tries

@@ -84,13 +84,13 @@ class Navigator:
 
     # Task
 
-    def start(self, goal: Goal) -> None:
-        """Takes a new goal, dropping the old one."""
+    def start(self, goal: Goal, command: Command = STILL) -> None:
+        """Takes a new goal, dropping the old one; `command` is in force meanwhile."""
         config = self.config
         goal = replace(goal, recognised=goal.picture is not None and getattr(self.model, "pairs", None) is not None)
         self.goal = goal
         self._resets = None
-        self.steering.start(goal)
+        self.steering.start(goal, command)
         self.progress.reset()
         self.routing = Routing(goal, config, self.blocked)
         self.belief = GoalBelief(goal, self.model, config.approach)

@@ -64,11 +64,11 @@ class Steering:
         self.robot = config.planner.kinematics
         self.start(Goal())
 
-    def start(self, goal: Goal) -> None:
-        """A new goal, whose limits of speed hold."""
+    def start(self, goal: Goal, command: Command = STILL) -> None:
+        """A new goal, whose limits of speed hold; `command` is in force."""
         self._linear = goal.max_linear or self.robot.max_linear
         self._angular = goal.max_angular or self.robot.max_angular
-        self.command: Command = STILL
+        self.command: Command = command
         self.unsure = False
         self.yielding = Yielding()
         self.planner.reset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ami_ros.commands import STILL
 from ami_ros.mission.navigator import Navigator
 from ami_ros.parts.goal_execution import GoalExecution
 from ami_ros.parts.routes import Routes
@@ -41,7 +42,7 @@ class Driver:
             AmiError: the goal's picture cannot be encoded.
         """
         if execution is not self._execution:
-            self._start(execution)
+            self._start(execution, percept.stamp)
         self._take_answer()
         decision = self.navigator.step(percept)
         self._wanted = decision.wants_route
@@ -54,7 +55,7 @@ class Driver:
         """Whatever was under way begins anew with the next percept."""
         self._execution = None
 
-    def _start(self, execution: GoalExecution) -> None:
+    def _start(self, execution: GoalExecution, stamp: float) -> None:
         goal = execution.goal
         if execution.image is not None:
             seen = self.perception
@@ -64,7 +65,8 @@ class Driver:
         tuned, self._tuned = self._tuned, None
         if tuned is not None:
             self.navigator = tuned_navigator(self.navigator, tuned)
-        self.navigator.start(goal)
+        due = execution.plan.due(stamp)
+        self.navigator.start(goal, STILL if due is None else due.command)
         self._execution, self._asked, self._wanted = execution, None, None
 
     def _take_answer(self) -> None:

@@ -34,16 +34,22 @@ class PlanTracker:
         self.period, self.max_age = period, max_age
         self._lock = threading.Lock()
         self._newest: tuple[Decision, float] | None = None
+        self._before: PlanTracker | None = None
+
+    def go_on_from(self, before: PlanTracker) -> None:
+        """Until there is a decision, those of a plan whose place this one takes are followed."""
+        with self._lock:
+            self._before = before
 
     def take(self, decision: Decision, stamp: float) -> None:
         """A decision on the observation of `stamp` [s]."""
         with self._lock:
-            self._newest = (decision, stamp)
+            self._newest, self._before = (decision, stamp), None
 
     def clear(self) -> None:
         """Nothing is to be followed."""
         with self._lock:
-            self._newest = None
+            self._newest = self._before = None
 
     @property
     def decision(self) -> Decision | None:
@@ -63,9 +69,12 @@ class PlanTracker:
         Past the end of its commands a decision means standing still.
         """
         with self._lock:
-            if self._newest is None:
+            before = self._before
+            if before is None and self._newest is None:
                 return None
-            decision, stamp = self._newest
+            decision, stamp = self._newest or (None, 0.0)
+        if decision is None:
+            return None if before is None else before.due(now)
         age = now - stamp
         if age > self.max_age:
             return None
@@ -94,6 +103,10 @@ class GoalExecution:
         self.distance_at_start = math.nan  # [m]
         self._watchdog = Watchdog(patience)
 
+    def take_over(self, other: GoalExecution) -> None:
+        """This goal takes the place of another one: the robot goes on as it does, until there is a plan for this."""
+        self.plan.go_on_from(other.plan)
+
     def follow(self, decision: Decision, stamp: float) -> None:
         """The navigator decided on the observation of `stamp` [s]."""
         if math.isnan(self.distance_at_start):
@@ -107,6 +120,7 @@ class GoalExecution:
         if fault is not None:
             return fault
         if due is None or decision is None:
-            return Verdict(STILL, State.PLANNING, message="thinking about the goal")
+            on = STILL if due is None else due.command
+            return Verdict(on, State.PLANNING, message="thinking about the goal")
         behaviour = decision.behaviour
         return Verdict(due.command, decision.state, decision.code, decision.message, behaviour=behaviour)

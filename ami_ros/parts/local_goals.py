@@ -36,6 +36,8 @@ class LocalGoals:
 
     def start(self, execution: GoalExecution) -> None:
         """A goal in place of any other."""
+        if self.current is not None:
+            execution.take_over(self.current)
         self.current, self.ended, self.last_error = execution, None, (Code.NONE, "")
 
     def cancel(self) -> None:

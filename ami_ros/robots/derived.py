@@ -81,8 +81,8 @@ def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `ExplorationConfig` that are the robot's: one without a camera has no need to look around."""
     looks = {} if robot.camera is not None else {"look_apart": 0.0}
     speed, stop = robot.planned.linear, robot.braking.distance(robot.planned.linear)
-    quick = {"sight": LEG * speed, "passed": stop, "coast": stop / speed} if speed > QUICK else {}
-    legs = {name: round(value, 6) for name, value in quick.items()}
+    quick = {"sight": LEG * speed, "passed": stop} if speed > QUICK else {}
+    legs = {name: round(value, 6) for name, value in (quick | {"coast": stop / speed}).items()}
     return {"robot_radius": round(robot.shape.disc.radius, 6), **looks, **legs}
 
 

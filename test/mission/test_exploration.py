@@ -84,6 +84,17 @@ def test_on_its_way_it_sets_out_anew_as_soon_as_a_wall_is_seen_in_the_way() -> N
     assert anew and anew[0].number == first.number + 1 and anew[-1].destination.pose[0] < 1.3
 
 
+def test_a_spot_that_it_does_not_get_nearer_to_is_left_for_another_although_it_sets_out_again_and_again() -> None:
+    """It shuffled about between two beds for two minutes: each leg had just begun when the next one took its place."""
+    exploration, ends, rng = Exploration(replace(CONFIG, sight=0.9)), list[np.ndarray](), np.random.default_rng(3)
+    for stamp in np.arange(0.0, 60.0, 0.5):
+        pose = np.array([*rng.uniform(-0.1, 0.1, 2), rng.uniform(-3.0, 3.0)])
+        if (leg := exploration.step(state_at(float(stamp), pose=pose)).leg) is not None:
+            ends.append(np.array(leg.destination.pose[:2]))
+    bearings = {round(float(np.arctan2(*end[::-1]))) for end in ends}
+    assert len(bearings) >= 3
+
+
 def test_a_spot_beside_which_it_came_past_is_new_no_more_and_it_drives_to_the_next() -> None:
     exploration = Exploration(CONFIG)
     first = np.array(leg_of(exploration, state_at(0.0)).destination.pose)
@@ -273,6 +284,16 @@ def test_a_robot_that_looks_around_does_so_where_it_comes_to_a_stop(speed: float
     assert leg.destination.pose[:2] == pytest.approx((ahead, 0.0), abs=0.02)
     usual = leg_of(Exploration(replace(looks, coast=0.0)), state_at(0.0, scan=scan, speed=speed))
     assert usual.destination.pose[:2] == (0.0, 0.0)
+
+
+def test_a_turn_goes_on_where_the_robot_stands() -> None:
+    """It had rolled 0.1 m on, backed up to where the turn began, and turned back the way it had come."""
+    exploration = Exploration(ExplorationConfig())
+    first = np.array(leg_of(exploration, state_at(0.0, speed=0.4)).destination.pose)
+    rolled = np.array([0.12, -0.05, first[2] - 0.5])
+    second = np.array(leg_of(exploration, state_at(1.0, pose=rolled)).destination.pose)
+    assert second[:2] == pytest.approx(rolled[:2])
+    assert np.sign(wrap(second[2] - first[2])) == np.sign(first[2])
 
 
 def test_it_does_not_look_round_again_close_by_nor_where_turning_failed() -> None:

@@ -43,6 +43,20 @@ def test_robot_stands_and_thinks_before_the_first_plan() -> None:
     assert (verdict.command, verdict.state, verdict.code) == ((0.0, 0.0), State.PLANNING, Code.NONE)
 
 
+def test_a_goal_in_place_of_another_goes_on_with_its_plan_until_it_has_one() -> None:
+    """Each leg of exploring braked the robot by 0.2 m/s."""
+    second, third = execution(None), execution(None)
+    second.take_over(execution())
+    third.take_over(second)
+    verdict = third.act(10.25, 0.0, FRESH)
+    assert (verdict.command, verdict.state, verdict.code) == ((0.2, 0.0), State.PLANNING, Code.NONE)
+    assert third.act(11.1, 0.0, FRESH).command == (0.0, 0.0)  # that plan is too old
+    third.follow(Decision(State.CONTROLLING, "", COMMANDS[2:], distance=1.0), 10.2)
+    assert third.act(10.25, 0.0, FRESH).command == (0.3, 1.0)
+    second.plan.clear()
+    assert second.act(10.25, 0.0, FRESH).command == (0.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("ages", "now", "code"),
     [

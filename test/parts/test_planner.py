@@ -145,3 +145,18 @@ def test_a_memory_that_is_slow_to_answer_does_not_end_a_goal_that_only_it_can_pl
     decision = drive_until_done(driven)
     assert decision.succeeded, decision
     assert np.hypot(*(robot.ground_truth().pose - START)[:2]) > 0.2
+
+
+def test_a_goal_in_place_of_another_does_not_brake_the_robot() -> None:
+    driven, robot = loop()
+    ahead = [Goal(pose=compose(robot.odometry()[0], np.array([x, 0.0, 0.0]))) for x in (1.6, 1.8)]
+    driven.start(ahead[0])
+    while (cruising := robot.ground_truth().velocity[0]) < 0.3:
+        driven.tick()
+        assert robot.time < 5.0
+    driven.start(ahead[1])
+    speeds = []
+    for _ in range(12):
+        driven.tick()
+        speeds.append(robot.ground_truth().velocity[0])
+    assert min(speeds) > 0.8 * cruising

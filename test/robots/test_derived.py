@@ -59,7 +59,7 @@ def test_a_fast_robot_has_the_general_model_looks_farther_ahead_and_plans_with_i
     legs, speed = exploration_settings(robot), robot.planned.linear
     assert legs["passed"] == pytest.approx(robot.braking.distance(speed)) and legs["sight"] > 2.4
     assert legs["coast"] * speed == pytest.approx(legs["passed"])
-    assert exploration_settings(usual) == {"robot_radius": 0.18}
+    assert set(exploration_settings(usual)) == {"robot_radius", "coast"}
 
 
 @pytest.mark.parametrize("name", sorted(packaged("config/robots")))

@@ -91,6 +91,8 @@ class NavigationGoals:
         if not self._node.is_active:
             raise AmiError("goal: the planner is not active; activate it", Code.DEACTIVATED)
         execution = self._prepare(request)
+        if (before := self.current) is not None:
+            execution.take_over(before)
         self.last_error = (Code.NONE, "")
         return execution
 
