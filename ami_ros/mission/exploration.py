@@ -61,7 +61,7 @@ class Exploration:
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
         self._spot: Array | None = None  # (2,) likewise, what is new there or beyond
         self._looked_ahead = 0.0  # [s] stamp at which the way there was last looked for
-        self._left, self._nearer = math.inf, 0.0  # [m] of that way at the shortest, and [s] stamp of when it got shorter
+        self._left, self._nearer = math.inf, 0.0  # [m] of that way at its shortest, and [s] since when
         self._gap: Array | None = None  # (2,) likewise, where it leads through a gap, or ends before its spot
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
         self._turns: list[float] = []  # [rad] in odom: headings that are left of looking round, that under way first
