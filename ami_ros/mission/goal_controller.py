@@ -31,7 +31,8 @@ from ami_ros.planning.types import Decision, Goal, Percept, State
 
 STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
 DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
-DIRECT = 6.0  # [m] to a pose in odom, within which a way that is seen to be free needs no route
+DIRECT = 3.0  # [m] to a pose in odom that is in sight, within which no route is needed ...
+SEEN_FREE = 6.0  # [m] ... or within which a way that is seen to be as wide as the robot needs none
 CORNER = 0.04  # [m] less than a way to a sub-goal has to be wide: the search finds its way past a corner that juts in
 INTO = 0.03  # [m] that a goal may seem to lie inside of something, by errors of centimetres
 ANEW = 5  # times that the robot may have been where the goal seemed to be, and still count as making progress
@@ -144,8 +145,9 @@ class GoalController:
         if self.goal.pose is None or self.goal.in_map:
             return False
         pose = relative(percept.odometry, self.goal.pose)
-        free = in_sight(pose, percept.scan, self.config.follower.width if self.recovery.recoveries else RAY)
-        return bool(np.hypot(pose[0], pose[1]) < DIRECT) and free
+        distance = float(np.hypot(pose[0], pose[1]))
+        tries = distance < DIRECT and not self.recovery.recoveries
+        return distance < SEEN_FREE and in_sight(pose, percept.scan, RAY if tries else self.config.follower.width)
 
     def _is_at_end(self) -> bool:
         """Whether a route has led as near to a pose as places lie: a corner may hide it, it is there all the same."""
