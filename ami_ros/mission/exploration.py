@@ -171,11 +171,12 @@ class Exploration:
         return Step()
 
     def _wander(self, state: WorldState) -> Step:
-        """On to where there is room, by what the newest scan shows."""
-        half_width = self.config.robot_radius + ASIDE
-        onward = None if state.scan is None else roomiest(state.scan, half_width, self.config.sight)
-        if onward is None or state.odometry is None:
+        """On to where there is room, by what the newest scan shows; where that shows none, round to look elsewhere."""
+        if state.scan is None or state.odometry is None:
             return Step()
+        onward = roomiest(state.scan, self.config.robot_radius + ASIDE, self.config.sight)
+        if onward is None:
+            onward = np.array([0.0, 0.0, PART])
         self.phase, self._target, self._spot = Phase.DRIVING, None, None
         goal = compose(state.odometry, onward)
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))

@@ -17,6 +17,7 @@ from ami_ros.mission.place_doubts import PlaceDoubts
 from ami_ros.mission.task import Destination, Leg, Phase, WorldState
 from ami_ros.mission.unexplored import Unexplored
 from ami_ros.places.types import Location
+from ami_ros.scan import Scan
 
 from .conftest import NOTHING, scan_of_points
 
@@ -192,6 +193,18 @@ def test_a_robot_that_is_lost_drives_on_to_where_there_is_room() -> None:
     assert exploration.step(state_at(4.0, localised=False, scan=ahead)).leg is None  # one at a time
     exploration.ended(leg.number, True, 0, "", 9.0)
     assert "not in memory" in leg_of(exploration, state_at(9.1)).reason
+
+
+def test_a_lost_robot_that_sees_no_room_ahead_turns_to_look_elsewhere() -> None:
+    """One without a laser stood before a wall, lost, until its patience was over."""
+    exploration = Exploration(CONFIG)
+    ahead = Scan(np.full(21, 0.3, np.float32), -0.5, 0.05)
+    assert exploration.step(state_at(0.0, localised=False, scan=ahead)).leg is None
+    leg = leg_of(exploration, state_at(CONFIG.stay + 0.1, localised=False, scan=ahead))
+    assert np.hypot(*leg.destination.pose[:2]) < 0.01 and abs(leg.destination.pose[2]) > 1.0
+    exploration.ended(leg.number, True, 0, "", 6.0)
+    again = leg_of(exploration, state_at(9.0, localised=False, scan=ahead, pose=np.array(leg.destination.pose)))
+    assert abs(wrap(again.destination.pose[2] - leg.destination.pose[2])) > 1.0
 
 
 def test_all_rooms_are_seen_before_any_is_seen_closely() -> None:
