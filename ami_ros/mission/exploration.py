@@ -60,7 +60,7 @@ class Exploration:
         self._unexplored = Unexplored(config, closely=allowance > 0.0)
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
         self._spot: Array | None = None  # (2,) likewise, what is new there or beyond
-        self._looked_ahead = 0.0  # [s] stamp at which the way there was last looked for
+        self._replanned = 0.0  # [s] stamp at which the way there was last looked for
         self._left, self._nearer = math.inf, 0.0  # [m] of that way at its shortest, and [s] since when
         self._gap: Array | None = None  # (2,) likewise, where it leads through a gap, or ends before its spot
         self._revisited: list[Array] = []  # (2,) each, in the map frame: doubtful places that were driven to
@@ -94,7 +94,7 @@ class Exploration:
         if self._turns and (turning := self._turn_on(state.odometry)) is not None:
             return turning
         if self.phase is Phase.DRIVING and not self._passes(pose):
-            if not self._looks_ahead(state.stamp):
+            if not self._replans(state.stamp):
                 return Step()
             if self._unexplored.is_coarse:  # all rooms are seen before any is seen closely
                 return self._go_on(state, pose) or self._choose(state, pose)
@@ -177,7 +177,6 @@ class Exploration:
         onward = roomiest(state.scan, self.config.robot_radius + ASIDE, self.config.sight)
         if onward is None:
             onward = np.array([0.0, 0.0, PART])
-        self.phase, self._target, self._spot = Phase.DRIVING, None, None
         goal = compose(state.odometry, onward)
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
         return self._set_out(destination, self.config.leg_seconds, "lost: driving on to be found")
@@ -192,7 +191,15 @@ class Exploration:
         self.home_tries += 1
         return self._set_out(self.home, self.config.far_seconds, f"returning: {self._why_home}")
 
-    def _set_out(self, destination: Destination, allowance: float, reason: str) -> Step:
+    def _set_out(
+        self, destination: Destination, allowance: float, reason: str, target: Array | None = None,
+        spot: Array | None = None, gap: Array | None = None,
+    ) -> Step:  # fmt: skip
+        """The next leg; in the map frame (2,), where there are such: its end, what it is on the way to, and the gap
+        that it leads through."""
+        self._target, self._spot, self._gap = target, spot, gap
+        if self.phase is not Phase.RETURNING:
+            self.phase = Phase.DRIVING
         self.legs += 1
         self.message = reason
         return Step(Leg(self.legs, destination, allowance, reason))
@@ -201,9 +208,9 @@ class Exploration:
         """Whether it is as good as at the end of its leg, so that the next begins without stopping."""
         return self._target is not None and bool(np.hypot(*(self._target - pose[:2])) < self.config.passed)
 
-    def _looks_ahead(self, stamp: float) -> bool:
+    def _replans(self, stamp: float) -> bool:
         """Whether to look on the newest map for the way to the spot that it drives to, and for what is new there."""
-        return self._spot is not None and not 0.0 <= stamp - self._looked_ahead < self.config.look_ahead
+        return self._spot is not None and not 0.0 <= stamp - self._replanned < self.config.replan_period
 
     # Looking around
 
@@ -237,7 +244,6 @@ class Exploration:
 
     def _turn(self, at: Array) -> Step:
         """The part of the turn that is under way, at a pose (3,) in odom: it need not come back to where it began."""
-        self.phase, self._target, self._spot = Phase.DRIVING, None, None
         destination = Destination("pose", pose=(float(at[0]), float(at[1]), self._turns[0]))
         return self._set_out(destination, self.config.leg_seconds, "looking around")
 
@@ -255,7 +261,7 @@ class Exploration:
         why = self._unexplored.wants(spot, state.places, ways)
         if not why or self._is_stuck(state.stamp, float(ways.lengths(spot[None])[0])):
             return None
-        self._looked_ahead = state.stamp
+        self._replanned = state.stamp
         return self._drive(state, pose, ways, ways.to(spot), why, spot)
 
     def _is_stuck(self, stamp: float, left: float) -> bool:
@@ -274,7 +280,7 @@ class Exploration:
         """To what is new, else to where few views are remembered, else to a place in doubt; else home."""
         if self._drawing.is_drawn_anew:
             return Step()
-        self._looked_ahead = state.stamp
+        self._replanned = state.stamp
         if self.phase is Phase.CHOOSING:
             self._nearer = state.stamp
         if self._drawing.grid is not None:
@@ -341,11 +347,11 @@ class Exploration:
             return Step()  # it goes all the way to it
         heading = float(np.arctan2(*(at - pose[:2])[::-1]))
         goal = compose(state.odometry, relative(pose, np.array([*at, heading])))
-        self.phase, self._target, self._spot, self._gap = Phase.DRIVING, at, spot, ways.gap(way)
-        if self._gap is None and spot is not None and np.hypot(*(at - spot)) > self.config.apart:
-            self._gap = at  # if it does not get there, the spot may be got to another way
+        gap = ways.gap(way)
+        if gap is None and spot is not None and np.hypot(*(at - spot)) > self.config.apart:
+            gap = at  # if it does not get there, the spot may be got to another way
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
-        return self._set_out(destination, self.config.leg_seconds, reason)
+        return self._set_out(destination, self.config.leg_seconds, reason, at, spot, gap)
 
     def _revisit(self, state: WorldState, ways: Ways) -> Step | None:
         """To the remembered place whose doubt is most worth the drive, if there is one."""
@@ -362,10 +368,10 @@ class Exploration:
             return None
         way = np.minimum(ways.lengths(at), 1e3)
         best = int(np.argmin(way - worth(self.config, state, at)))
-        self.phase, self._target, self._spot, self._gap = Phase.DRIVING, at[best], None, None
         self._revisited.append(at[best])
         destination = Destination("place", place_id=int(ids[best]))
-        return self._set_out(destination, self.config.far_seconds, f"to place {ids[best]}, where the model is unsure")
+        reason = f"to place {ids[best]}, where the model is unsure"
+        return self._set_out(destination, self.config.far_seconds, reason, at[best])
 
     def _remark(self, state: WorldState) -> str:
         """Said once, for a model without an ensemble."""

@@ -23,7 +23,7 @@ class ExplorationConfig:
     doubtful: float = 1.5  # relative doubt at which a known place is visited again; larger: fewer visits
     doubt_apart: float = 1.5  # [m] between such visits; larger: fewer
     coast: float = 0.0  # [s] times the speed is where it looks around, ahead: larger: it does not roll past that
-    look_ahead: float = 1.5  # [s] after which the way is looked for on the newest map; larger: less work
+    replan_period: float = 1.5  # [s] between looks for the way on the newest map; larger: less work
     stuck: float = 12.0  # [s] without getting nearer to a spot, after which it is left for another one
     passed: float = 0.5  # [m] from the end of a leg at which the next leg begins; larger cuts corners
     same: float = 0.3  # [m] between the ends of two legs that count as one; larger changes its mind less often

@@ -69,12 +69,10 @@ class PlanTracker:
         Past the end of its commands a decision means standing still.
         """
         with self._lock:
-            before = self._before
-            if before is None and self._newest is None:
-                return None
-            decision, stamp = self._newest or (None, 0.0)
-        if decision is None:
+            newest, before = self._newest, self._before
+        if newest is None:
             return None if before is None else before.due(now)
+        decision, stamp = newest
         age = now - stamp
         if age > self.max_age:
             return None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array, wrap
 
 DIRECTIONS = 12  # in which views are looked for
-WANTED = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)
+WANTED = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)  # [rad] these
 ASIDE = 0.6  # [rad] between a direction and that of a place that looks there, up to which it is seen
 
 

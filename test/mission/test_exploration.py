@@ -100,7 +100,7 @@ def test_a_spot_beside_which_it_came_past_is_new_no_more_and_it_drives_to_the_ne
     exploration = Exploration(CONFIG)
     first = np.array(leg_of(exploration, state_at(0.0)).destination.pose)
     near = first - [0.8, 0.0, 0.0]
-    leg = leg_of(exploration, state_at(CONFIG.look_ahead, np.array([[0.0, 0.0, 0.0], near]), near))
+    leg = leg_of(exploration, state_at(CONFIG.replan_period, np.array([[0.0, 0.0, 0.0], near]), near))
     assert np.hypot(*(np.array(leg.destination.pose) - near)[:2]) > CONFIG.known
 
 
