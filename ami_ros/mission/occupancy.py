@@ -18,9 +18,10 @@ from ami_ros.places.types import REST
 from ami_ros.scan import Scan, scan_points
 
 CELL = 0.05  # [m]
-SIDE = 1600  # cells: 80 m
+SIDE, MOST_SIDE = 1600, 4800  # cells of a new grid, 80 m, and of the largest
 HIT, MISS, MOST = 0.9, 0.4, 6.0  # log odds
 PAST = Slack(depth=CELL, aside=0.0, turn=0.0)  # by which a beam ends behind a cell that it goes through
+MORE = 400  # cells by which it grows at once: 20 m; a multiple of those that are looked at together
 REACH = 7.0  # of a beam that is drawn in [m]
 MARGIN = 0.03  # [m] beyond the robot's radius that has to be free: what the gate keeps
 UNDER = 6  # cells around the robot that are free where nothing stands: it is there
@@ -32,26 +33,33 @@ ROOMY, TIGHT = 0.1, 10.0  # likewise: a gap into which the robot just fits is ta
 
 
 class Grid:
-    """Log odds (SIDE, SIDE) of being occupied, x first.
+    """Log odds (nx, ny) of being occupied, x first; it grows where the robot drives on, up to MOST_SIDE.
 
     Args:
-        middle: (2,) [m] of it; what lies beyond its edges is not known.
+        middle: (2,) [m] of it at first; what lies beyond its edges is not known.
+
+    Attributes:
+        odds: see above.
+        middle: see above.
+        zero: (2,) the cell that begins there.
     """
 
     def __init__(self, middle: Array | None = None) -> None:
         self.odds: NDArray[np.float32] = np.zeros((SIDE, SIDE), np.float32)
         self.middle = np.zeros(2) if middle is None else np.array(middle[:2], np.float64)
+        self.zero = np.array([SIDE // 2, SIDE // 2])
 
     def cells(self, points: Array) -> NDArray[np.int64]:
-        """Of points (n, 2) [m]: (n, 2)."""
-        return np.clip(np.floor((points - self.middle) / CELL).astype(np.int64) + SIDE // 2, 0, SIDE - 1)
+        """Of points (n, 2) [m]: (n, 2), the nearest ones of those that lie beyond the edges."""
+        return np.clip(self._beyond(points), 0, np.array(self.odds.shape) - 1)
 
     def points(self, cells: NDArray[np.int64]) -> Array:
         """Middles (n, 2) [m] of cells (n, 2)."""
-        return np.asarray((cells - SIDE // 2 + 0.5) * CELL + self.middle)
+        return np.asarray((cells - self.zero + 0.5) * CELL + self.middle)
 
     def add(self, pose: Array, scan: Scan) -> None:
         """Draws in a scan that was taken at `pose` (3,)."""
+        self._grow(pose)
         angles, ranges = scan.angles, np.asarray(scan.ranges, np.float64)
         known = ~np.isnan(ranges)
         angles, ranges = angles[known], ranges[known]
@@ -83,16 +91,31 @@ class Grid:
         gone = doubtful[looked(scan, seen, PAST, 0.0)[0]]
         self.odds[gone[:, 0], gone[:, 1]] = -MISS
 
+    def _beyond(self, points: Array) -> NDArray[np.int64]:
+        return np.floor((points - self.middle) / CELL).astype(np.int64) + self.zero
+
     def _flat(self, points: Array) -> NDArray[np.int64]:
-        cells = self.cells(points)
-        return np.unique(cells[:, 0] * SIDE + cells[:, 1])
+        """Indices of the cells of points (n, 2) [m] in all of them; what lies beyond the edges is left out."""
+        cells = self._beyond(points)
+        inside = ((cells >= 0) & (cells < self.odds.shape)).all(axis=1)
+        return np.unique(cells[inside, 0] * self.odds.shape[1] + cells[inside, 1])
+
+    def _grow(self, pose: Array) -> None:
+        """Makes room for what is drawn around `pose` (3,), and for some of the way on."""
+        near = REACH + 1.0  # and where the scanner is
+        low, high = self._beyond(pose[None, :2] - near)[0], self._beyond(pose[None, :2] + near)[0] + 1
+        short = np.maximum(np.column_stack([-low, high - self.odds.shape]), 0)
+        sides = -(-short // MORE) * MORE
+        if not sides.any() or (self.odds.shape + sides.sum(axis=1)).max() > MOST_SIDE:
+            return
+        self.odds, self.zero = np.pad(self.odds, sides), self.zero + sides[:, 0]
 
 
 def _window(grid: Grid, near: Array | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The first cell (2,) and that after the last one of what is known, or of the surroundings of points (k, 2)."""
     known = np.argwhere(np.abs(grid.odds[::8, ::8]) > 0) * 8
     low = np.maximum(known.min(axis=0) - 24, 0) if len(known) else np.array([0, 0])
-    high = np.minimum(known.max(axis=0) + 32, SIDE) if len(known) else np.array([8, 8])
+    high = np.minimum(known.max(axis=0) + 32, grid.odds.shape) if len(known) else np.array([8, 8])
     if near is not None:
         cells, beyond = grid.cells(near), round(AROUND / CELL)
         low, high = np.maximum(low, cells.min(axis=0) - beyond), np.minimum(high, cells.max(axis=0) + beyond + 1)

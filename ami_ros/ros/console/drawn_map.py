@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ami_ros.console.documents import data_url
 from ami_ros.console.scene import Scene, rounded
 from ami_ros.geometry import Array, compose, inverse, relative
-from ami_ros.mission.occupancy import CELL, SIDE, Grid
+from ami_ros.mission.occupancy import CELL, Grid
 from ami_ros.scan import Scan
 
 PERIOD = 2.0  # [s] between two pictures of what the laser saw
@@ -89,11 +89,12 @@ class DrawnMap:
 
 def moved(grid: Grid, motion: Array) -> Grid:
     """A grid with all that is in it moved by a pose (3,) of its old frame in the new one."""
-    c, s, half, middle = np.cos(motion[2]), np.sin(motion[2]), 0.5 - SIDE / 2, grid.middle
+    c, s, half, middle = np.cos(motion[2]), np.sin(motion[2]), 0.5 - grid.zero, grid.middle
     back = np.array([[c, s], [-s, c]])  # from the new frame to the old one
-    shift = (back @ (middle - motion[:2]) - middle) / CELL + back @ [half, half] - half
+    shift = (back @ (middle - motion[:2]) - middle) / CELL + back @ half - half
     # OpenCV has the second index of an array first.
     columns = np.array([[back[1, 1], back[1, 0], shift[1]], [back[0, 1], back[0, 0], shift[0]]])
-    found = Grid(middle)
-    found.odds = cv2.warpAffine(grid.odds, columns, (SIDE, SIDE), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    found, size = Grid(middle), grid.odds.shape[::-1]
+    found.odds = cv2.warpAffine(grid.odds, columns, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    found.zero = grid.zero
     return found
