@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.geometry import Array
+
 if TYPE_CHECKING:  # scipy is large, and not every process needs ways
     from scipy.sparse import csr_array
 
+# By how much the number of a neighbour is larger, cells (n,) that have such a one, and the costs (n,) of driving there.
+Link = tuple[int, NDArray[np.int64], NDArray[np.float64]]
 KING = ((0, 1), (1, 0), (1, 1), (1, -1))
 # Steps of a knight beside those of a king: paths are at most 3 % longer than the shortest.
 KNIGHT = (*KING, (1, 2), (2, 1), (1, -2), (2, -1))
@@ -29,20 +34,43 @@ def grid_graph(
         price: (nx, ny) of a metre in each cell; None: 1.
         moves: steps to neighbours (di, dj) with di >= 0; each goes both ways.
     """
-    from scipy.sparse import coo_array
-
     nx, ny = free.shape
-    number, rows, columns, costs = np.arange(nx * ny).reshape(nx, ny), [], [], []
+    number, links = np.arange(nx * ny).reshape(nx, ny), list[Link]()
     for di, dj in moves:
         here = (slice(None, -di or None), slice(None, -dj or None) if dj >= 0 else slice(-dj, None))
         there = (slice(di, None), slice(dj, None) if dj >= 0 else slice(None, dj))
         both = free[here] & free[there]
-        rows.append(number[here][both])
-        columns.append(number[there][both])
+        rows, step = number[here][both], di * ny + dj
         length = np.hypot(di, dj) * cell  # a number of NumPy, so that costs are float64 whatever prices are
-        costs.append(np.full(both.sum(), length) if price is None else length * (price[here] + price[there])[both] / 2)
-    r, c, w = (np.concatenate(v) for v in (rows, columns, costs))
-    return coo_array((np.r_[w, w], (np.r_[r, c], np.r_[c, r])), shape=(nx * ny, nx * ny)).tocsr()
+        costs = np.full(len(rows), length) if price is None else length * (price[here] + price[there])[both] / 2
+        links += [(step, rows, costs), (-step, rows + step, costs)]
+    return joined(nx * ny, links)
+
+
+def joined(cells: int, links: Sequence[Link], first: tuple[NDArray[np.int64], Array] | None = None) -> csr_array:
+    """A graph of cells. Its rows are filled in the order of their columns: that costs less than sorting them.
+
+    Args:
+        cells: how many.
+        links: see `Link`.
+        first: if given, the cells (n,) that one more cell leads to, with the number `cells`, and the costs (n,).
+    """
+    from scipy.sparse import csr_array
+
+    to, cost = first if first is not None else (np.zeros(0, np.int64), np.zeros(0))
+    links, n = sorted(links, key=lambda link: link[0]), cells + (first is not None)
+    counts = np.zeros(n + 1, np.int32)
+    for _, rows, _ in links:
+        counts[rows + 1] += 1
+    counts[n] += len(to)
+    starts = np.cumsum(counts, dtype=np.int32)
+    at, indices, costs = starts[:-1].copy(), np.empty(starts[-1], np.int32), np.empty(starts[-1])
+    for step, rows, values in links:
+        places = at[rows]
+        indices[places], costs[places] = rows + step, values
+        at[rows] += 1
+    indices[len(indices) - len(to) :], costs[len(costs) - len(to) :] = to, cost
+    return csr_array((costs, indices, starts), shape=(n, n))
 
 
 def largest_part(graph: csr_array, free: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -21,9 +21,9 @@ from ami_ros.mission.area import Area, Closed, Either
 from ami_ros.mission.drawing import NOWHERE, Anchors, Drawing
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission_codes import Code
-from ami_ros.mission.occupancy import Ways
 from ami_ros.mission.task import Destination, Leg, Phase, Step, WorldState
 from ami_ros.mission.unexplored import Unexplored, worth
+from ami_ros.mission.ways import Ways
 from ami_ros.places.seen_directions import gaps
 from ami_ros.places.types import Route
 from ami_ros.planning.route_follower import pose_in_map
@@ -256,8 +256,7 @@ class Exploration:
         if spot is None or grid is None or self._drawing.is_drawn_anew:
             return None
         assert state.places is not None
-        closed, near = self._closed(state), np.stack([pose[:2], spot])
-        ways = Ways(grid, pose, self.config.robot_radius, self._unexplored.shut, closed, near)
+        ways = Ways(grid, pose, self.config.robot_radius, self._unexplored.shut, self._closed(state))
         why = self._unexplored.wants(spot, state.places, ways)
         if not why or self._is_stuck(state.stamp, float(ways.lengths(spot[None])[0])):
             return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from ami_ros.geometry import Array, compose
 from ami_ros.mission.drawing import Drawing
-from ami_ros.mission.occupancy import Ways
+from ami_ros.mission.ways import Ways
 from ami_ros.planning.types import Percept
 
 SIGHT = 2.0  # [m] to the next spot, at most

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, relative
 from ami_ros.mission.exploration_config import ExplorationConfig
-from ami_ros.mission.occupancy import Ways
 from ami_ros.mission.task import WorldState
-from ami_ros.places.seen_directions import gaps, missing_views, shortest_sweep
+from ami_ros.mission.ways import Ways
+from ami_ros.places.seen_directions import gaps, missing_views, rough_gaps, shortest_sweep
 
 NEW, UNSEEN = "to free space that is not in memory", "to look around where few views are remembered"
 SAME_GAP = 0.3  # [m] within which two points are in one gap
@@ -117,7 +117,7 @@ class Unexplored:
         """Of `points` (n, 2) with ways (n,) [m] the one that is far from all places and near the robot."""
         assert state.places is not None
         config, apart = self.config, self._apart
-        new = gaps(points, state.places[:, :2])
+        new = rough_gaps(points, state.places[:, :2])
         points, way, new = (values[new > apart * config.known] for values in (points, way, new))
         if not len(points):
             return None
@@ -136,14 +136,14 @@ class Unexplored:
             return np.zeros(len(points), bool)
         wanted: NDArray[np.bool_] = missing_views(points, places, self._reach) > self.config.unseen
         if self._looked:
-            wanted &= gaps(points, np.stack(self._looked)) > self._reach / 2
+            wanted &= rough_gaps(points, np.stack(self._looked)) > self._reach / 2
         return wanted
 
     def candidates(self, ways: Ways) -> tuple[Array, Array]:
         """Points (n, 2) that can be reached and were not tried in vain, with the lengths (n,) of the ways."""
         points, way = ways.reached()
         if self.vain and len(points):
-            keep = gaps(points, np.stack(self.vain)) > self.config.apart
+            keep = rough_gaps(points, np.stack(self.vain)) > self.config.apart
             points, way = points[keep], way[keep]
         return points, way
 

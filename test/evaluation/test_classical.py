@@ -6,7 +6,7 @@ from ami_ros.evaluation.classical.drive import ClassicalRobot
 from ami_ros.evaluation.classical.mapping import Mapping
 from ami_ros.evaluation.classical.views import Eye, compare
 from ami_ros.geometry import relative, wrap
-from ami_ros.mission.occupancy import Ways
+from ami_ros.mission.ways import Ways
 from ami_ros.planning.codes import Code
 from ami_ros.robots.description import load_robot
 from ami_ros.simulation.free_space import FreeSpace

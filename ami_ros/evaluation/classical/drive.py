@@ -20,7 +20,7 @@ from ami_ros.evaluation.classical.views import Album, Eye, View, compare
 from ami_ros.evaluation.goals import GoalKind
 from ami_ros.evaluation.trials import Trial
 from ami_ros.geometry import Array, compose, wrap
-from ami_ros.mission.occupancy import Ways
+from ami_ros.mission.ways import Ways
 from ami_ros.planning.codes import Code
 from ami_ros.robots.derived import safety_settings
 from ami_ros.safety.config import SafetyConfig
