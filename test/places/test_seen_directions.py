@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.places.seen_directions import MANY, gaps, missing_views, rough_gaps, shortest_sweep
+from ami_ros.places.raster import MANY
+from ami_ros.places.seen_directions import gaps, missing_views, rough_gaps, shortest_sweep
 
 
 def test_views_are_missing_where_nobody_looked_from_close_by() -> None:
