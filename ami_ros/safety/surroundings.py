@@ -20,7 +20,7 @@ class Surroundings:
     """The newest scan says what stands around the robot; it and those before it say what is free."""
 
     def __init__(self, config: SafetyConfig, footprint: Footprint) -> None:
-        self._memory, self._footprint = config.memory, footprint
+        self._memory, self._measured, self._footprint = config.memory, config.measured, footprint
         self._seen: deque[Snapshot] = deque()
         self._vanished = Vanished(config.memory)
 
@@ -39,9 +39,10 @@ class Surroundings:
         if not (snapshot.free > 0).any():
             return "scan without a reading"
         if self._seen:
-            if self._lost_everything(self._seen[-1], snapshot):
+            if self._measured and self._lost_everything(self._seen[-1], snapshot):
                 return "scan without what stood there"
-            snapshot = self._vanished.look(self._seen, snapshot, measured)
+            # Guesses come and go; none of them says more than the newest.
+            snapshot = self._vanished.look(self._seen, snapshot, measured and self._measured)
         if len(self._seen) > 1:
             a, b = self._seen[-2], self._seen[-1]
             x, y, turn = np.abs(relative(a.pose, b.pose))

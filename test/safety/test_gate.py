@@ -240,6 +240,20 @@ def test_what_has_gone_out_of_sight_is_forgotten_in_time() -> None:
     assert len(around.gone) == 0
 
 
+def test_guesses_that_show_nothing_where_something_stood_do_not_stop_it_for_good() -> None:
+    """A robot without a laser stood for the rest of its drive: from a wall near by its guesses went to nothing at all
+    at once, and the gate took each of them for a covered laser."""
+    wall = Scan(np.full(51, 2.0, np.float32), -math.radians(50.0), math.radians(2.0), max_range=4.0)
+    nothing = replace(wall, ranges=np.full(51, np.inf, np.float32))
+    for config, usable in ((CONFIG, False), (replace(CONFIG, measured=False), True)):
+        gate = SafetyGate(config)
+        for k in range(20):
+            gate.command(0.2, 0.0, k * TICK)
+            gate.scan(replace(wall if k < 10 else nothing), k * TICK)
+            output = gate.output(k * TICK)
+        assert (output.linear > 0.0) is usable
+
+
 def test_what_stands_behind_stops_only_reversing() -> None:
     behind = scan_of_points(np.column_stack([np.full(41, -0.25), np.linspace(-0.4, 0.4, 41)]))
     assert settled(0.4, 0.0, behind) == SafetyOutput(0.4, 0.0, "")
