@@ -28,8 +28,7 @@ class LoopConfig:
         """The same, for the size, speeds and delays of `robot`."""
         safety = from_mapping(SafetyConfig, to_mapping(self.safety) | safety_settings(robot))
         values, own = to_mapping(self.agent.navigator), navigator_settings(robot)
-        for group, settings in own.items():
-            values[group] |= settings
+        values |= {name: values[name] | own[name] if isinstance(own[name], dict) else own[name] for name in own}
         agent = replace(self.agent, navigator=from_mapping(NavigatorConfig, values), tracks=measures(robot))
         return replace(self, agent=agent, safety=safety)
 

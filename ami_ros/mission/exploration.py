@@ -84,6 +84,8 @@ class Exploration:
         if location is None or not location.localised or not known or state.odometry is None:
             return self._wait_for_memory(state)
         self._lost_since = None
+        if self._wanders:  # it is found, and may choose where to go
+            self._wanders, self.phase = False, Phase.CHOOSING if self.phase is Phase.DRIVING else self.phase
         if self.home is None and location.place_id:
             self.home = Destination("place", place_id=location.place_id)
             self.revision += 1
@@ -139,6 +141,7 @@ class Exploration:
 
     _why_home = ""
     _home_leg = False  # the way back is being driven
+    _wanders = False  # it drives on because it is lost
 
     def go_home(self, why: str) -> None:
         """No more exploring: back to the place of safety."""
@@ -179,6 +182,7 @@ class Exploration:
             onward = np.array([0.0, 0.0, PART])
         goal = compose(state.odometry, onward)
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
+        self._wanders = True
         return self._set_out(destination, self.config.leg_seconds, "lost: driving on to be found")
 
     def _return(self) -> Step:

@@ -147,7 +147,14 @@ class GoalController:
         pose = relative(percept.odometry, self.goal.pose)
         distance = float(np.hypot(pose[0], pose[1]))
         tries = distance < DIRECT and not self.recovery.recoveries
+        if tries and not self.config.measured:
+            return True
         return distance < SEEN_FREE and in_sight(pose, percept.scan, RAY if tries else self.config.follower.width)
+
+    def ventures(self, percept: Percept) -> bool:
+        """Whether it drives to a pose near by without memory, whatever the scan shows: that is guessed, and whether
+        something stands in the way is found out by driving there."""
+        return not self.config.measured and self._is_direct(percept)
 
     def _is_at_end(self) -> bool:
         """Whether a route has led as near to a pose as places lie: a corner may hide it, it is there all the same."""

@@ -208,7 +208,7 @@ class Navigator:
             percept.surprise,
             self.steering.unsure,
             None if routing.flat else location is not None and location.localised,
-            not routing.flat and routing.follower is None,
+            not routing.flat and routing.follower is None and not self.controller.ventures(percept),
             stuck,
             manoeuvring,
         )

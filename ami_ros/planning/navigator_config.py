@@ -26,6 +26,7 @@ class NavigatorConfig:
     exact_tolerance: float = 0.06  # [m] the same where pictures are compared; smaller: later
     angle_tolerance: float = 0.2  # [rad] of heading; smaller turns longer at the goal
     exact_angle: float = 0.05  # [rad] the same where pictures are compared; larger: right places look wrong
+    measured: bool = True  # a sensor measures scans; false: guessed from pictures, and no proof that a way is blocked
     approach: float = 1.6  # [m] left of the route at which the robot aims at the goal itself; larger trusts memory less
     doubt: float = 0.6  # [m] away at which sightings refute a goal that seemed reached; smaller doubts more often
     planner: PlannerConfig = field(default_factory=PlannerConfig)

@@ -69,6 +69,7 @@ def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
             "width": round(disc.radius + CORRIDOR_MARGIN, 6),
             **({"lookahead": round(LOOKAHEAD * planned.linear, 6)} if planned.linear > QUICK else {}),
         },
+        **({} if measures(robot) else {"measured": False}),
     }
 
 

@@ -195,6 +195,14 @@ def test_a_robot_that_is_lost_drives_on_to_where_there_is_room() -> None:
     assert "not in memory" in leg_of(exploration, state_at(9.1)).reason
 
 
+def test_a_lost_robot_that_is_found_chooses_at_once_where_to_go() -> None:
+    """It drove on against whatever it stood before, until the time for a leg was over."""
+    exploration = Exploration(CONFIG)
+    exploration.step(state_at(0.0, localised=False))
+    assert "lost" in leg_of(exploration, state_at(CONFIG.stay + 0.1, localised=False)).reason
+    assert "not in memory" in leg_of(exploration, state_at(CONFIG.stay + 1.0)).reason
+
+
 def test_a_lost_robot_that_sees_no_room_ahead_turns_to_look_elsewhere() -> None:
     """One without a laser stood before a wall, lost, until its patience was over."""
     exploration = Exploration(CONFIG)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -162,6 +164,19 @@ def test_any_other_pose_waits_for_one(course: Course, there: tuple[float, float]
     course.answer = None
     course.navigator.start(Goal(pose=compose(course.robot.odometry()[0], np.array([*there, 0.0]))))
     assert course.step().message == "asking memory for a route"
+
+
+def test_a_pose_near_by_is_driven_to_although_a_guess_has_something_in_the_way(model: ExactModel) -> None:
+    """A robot without a laser that explored asked memory for a way each time that a guess erred, and turned to and fro
+    between places that lay behind it."""
+    config = replace(WITH_MEMORY, measured=False)
+    course = Course(Navigator(model, config), robot_at(0.8, 2.0, 0.0, room_with_box(1.6, 2.0)), None)
+    for ahead, message in ((1.6, "approaching the goal"), (3.5, "asking memory for a route")):
+        course.navigator.start(Goal(pose=compose(course.robot.odometry()[0], np.array([ahead, 0.0, 0.0]))))
+        assert course.step().message == message
+    course.localised = False
+    course.navigator.start(Goal(pose=compose(course.robot.odometry()[0], np.array([1.6, 0.0, 0.0]))))
+    assert course.step().message == "approaching the goal", "for that nobody has to know where it is"
 
 
 def before_a_box(model: ExactModel, y: float, answer: Answer) -> Course:
