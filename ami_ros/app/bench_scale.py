@@ -19,6 +19,9 @@ def main(
         int, typer.Option(help="Places that are driven; larger maps are copies of these.", min=100)
     ] = 1000,
     scans: Annotated[int, typer.Option(help="That are timed in each map.", min=10)] = 600,
+    area: Annotated[
+        float, typer.Option(help="Of the map in which it chooses where to explore [m²].", min=20.0)
+    ] = 2000.0,
     seed: Annotated[int, typer.Option(help="Of buildings, drive, wheels and questions.", min=0)] = 0,
     scratch: Annotated[Path | None, typer.Option(help="Folder on the disk to measure; else one of temp files.")] = None,
     chart: Annotated[Path | None, typer.Option(help="PNG of time and memory over places.")] = None,
@@ -26,10 +29,11 @@ def main(
 ) -> None:
     """Drive through large buildings with a laser-only memory, and time its parts."""
     import tempfile
-    from dataclasses import replace
+    from dataclasses import asdict, replace
 
     from rich.console import Console
 
+    from ami_ros.evaluation.choice_bench import choices
     from ami_ros.evaluation.report import hardware, write_json
     from ami_ros.evaluation.scale_bench import Drive, Session, lay_out, measure, opened
     from ami_ros.simulation.site import Site
@@ -55,13 +59,19 @@ def main(
                 console.print(_line(rows[-1]))
         finally:
             session.memory.close()
+        choice = choices(Drive.drawn(seed, Site(seed), round(3 * area)), area, status.update)
     console.print(_table(rows))
+    console.print(
+        f"choosing where to explore in {area:.0f} m²: {choice.p50:.0f}, {choice.p95:.0f}, {choice.max:.0f} ms"
+        f" (p50, p95, max; of CPU time {choice.cpu_p50:.0f}, {choice.cpu_p95:.0f}, {choice.cpu_max:.0f})"
+    )
     if chart is not None:
         _draw(chart, rows)
         console.print(f"the chart is {chart}")
     if json is not None:
         sizes_found = [row.to_json() for row in rows]
-        write_json(json, {"seed": seed, "driven": driven, "sizes": sizes_found, "hardware": hardware()})
+        found = {"seed": seed, "driven": driven, "sizes": sizes_found, "area_m2": area, "choice_ms": asdict(choice)}
+        write_json(json, {**found, "hardware": hardware()})
 
 
 def _line(row: ScaleFigures) -> str:

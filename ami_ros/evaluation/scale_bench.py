@@ -136,13 +136,13 @@ class Session:
         pose, known = self.drive.truth[self.at], len(index)
         scan = LASER.scan(self.drive.site.plan(pose[:2]), pose, self._rng)
         self.scans.append(
-            _timed(lambda: self.memory.observe(0.3 * self.at, None, self.drive.odometry[self.at], scan=scan))
+            timed(lambda: self.memory.observe(0.3 * self.at, None, self.drive.odometry[self.at], scan=scan))
         )
         for place in index.ids[known:].tolist():
             self.founded[place] = self.at
         for _ in range(IDLE):
             more: list[bool] = []
-            took = _timed(lambda: more.append(self.memory.prepare()))  # noqa: B023
+            took = timed(lambda: more.append(self.memory.prepare()))  # noqa: B023
             if not more[0]:
                 break
             self.idle.append(took)
@@ -228,13 +228,13 @@ def measure(session: Session, scans: int) -> ScaleFigures:
     index, graph, closer = memory.map.index, memory.map.graph, memory.front_end.loop_closure
     made, wrong = session.constraints()
     error, busy = session.map_error(), _cpu(session.scans) + _cpu(session.idle)
-    search = [_timed(partial(_search, closer, i)) for i in list(session.founded)[-QUESTIONS:]]
+    search = [timed(partial(_search, closer, i)) for i in list(session.founded)[-QUESTIONS:]]
     route, recall = [], []
     for k in rng.integers(len(index), size=QUESTIONS).tolist():
         graph.added()  # as after each new place: what was prepared for searching has to be made anew
-        route.append(_timed(partial(_ask_route, memory, int(index.ids[k]))))
-        recall.append(_timed(partial(memory.recall, PlaceQuery(latent=index.latents[k]))))
-    optimise = [_timed(memory.optimise)]
+        route.append(timed(partial(_ask_route, memory, int(index.ids[k]))))
+        recall.append(timed(partial(memory.recall, PlaceQuery(latent=index.latents[k]))))
+    optimise = [timed(memory.optimise)]
     memory.map.store.flush()
     return ScaleFigures(
         places=len(memory), scans=len(session.scans), scan=Milliseconds.of(session.scans),
@@ -259,8 +259,8 @@ def _cpu(times: list[tuple[float, float]]) -> float:
     return sum(cpu for _, cpu in times)
 
 
-def _timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Wall and CPU time [s]."""
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Its wall and CPU time [s]."""
     began, cpu = time.perf_counter(), time.thread_time()
     work()
     return time.perf_counter() - began, time.thread_time() - cpu
