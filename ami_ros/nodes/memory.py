@@ -93,6 +93,8 @@ class MemoryNode(PartNode[MemoryParameters]):
         self._tf = tf_publisher(self)
         self.health.figure("model", lambda: loaded.encoder_id)
         self.health.figure("places", lambda: str(len(self.memory)))
+        self.health.figure("forgotten", lambda: str(self.memory.map.let_go))
+        self._is_full = False  # that it is has been said
         self._bus = RosBus(self)
         self.part = MemoryPart(self._bus, self.memory, config, spec.command_dim)
         heard = {
@@ -147,6 +149,10 @@ class MemoryNode(PartNode[MemoryParameters]):
 
     def _send_places(self, stamp: float, known: Known) -> None:
         assert known.places is not None and known.edges is not None
+        if self.memory.map.let_go and not self._is_full:
+            self._is_full = True
+            limits = "memory.max_places, memory.forgetting.size_limit and max_age"
+            self.get_logger().warning(f"memory is full: places that were not passed for longest go ({limits})")
         header = conversions.header_at(stamp, self.config.map_frame)
         self._places.publish(place_markers(known.places, header))
         self._graph.publish(memory_messages.graph_to_message(known.places, known.edges, header, self._encoder_id))

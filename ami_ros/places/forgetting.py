@@ -32,39 +32,49 @@ class Forgetter:
     Args:
         places: the map.
         config: its limits.
+        most: places.
         cell: [m], [rad] within which poses count as the same.
     """
 
-    def __init__(self, places: PlaceMap, config: ForgettingConfig, cell: tuple[float, float]) -> None:
-        self.places, self.config, self.cell = places, config, cell
+    def __init__(self, places: PlaceMap, config: ForgettingConfig, most: int, cell: tuple[float, float]) -> None:
+        self.places, self.config, self.most, self.cell = places, config, most, cell
         self._added = 0
 
-    def added(self, here: int, stamp: float) -> None:
-        """A place was added at `stamp` [s]; now and then pictures or places go, but not `here`, where the robot is."""
+    def added(self, here: int, stamp: float) -> set[int]:
+        """A place was added at `stamp` [s]; now and then pictures or places go, but not `here`, where the robot is.
+        Returns the ids of these places."""
         self._added += 1
+        kept, gone = {here, *self.places.labels}, set[int]()
+        if len(self.places) > self.most:
+            gone |= self._forget(self._least_missed(kept, ROOM * self.most / len(self.places)))
         if self._added % self.config.check_every or self.places.store.error:
-            return
-        kept = {here, *self.places.labels}
+            return gone
         if self.config.max_age:
-            self._forget(outdated(self.places.index, kept, stamp - DAY * self.config.max_age))
-        self._shrink(kept)
+            gone |= self._forget(outdated(self.places.index, kept, stamp - DAY * self.config.max_age))
+        return gone | self._shrink(kept)
 
-    def _shrink(self, kept: set[int]) -> None:
+    def _shrink(self, kept: set[int]) -> set[int]:
         store, limit = self.places.store, 1e6 * self.config.size_limit
         store.wait()
         if (size := store.size()) <= limit:
-            return
+            return set()
         index = self.places.index
         seen = dict(zip(index.ids.tolist(), index.column("last_seen").tolist(), strict=True))
         store.drop_thumbnails(oldest_pictures(store.picture_sizes(), seen, kept, int(size - ROOM * limit)))
         store.wait()
-        if (size := store.size()) > limit:
-            count = int(np.ceil(len(self.places) * (1 - ROOM * limit / size)))
-            self._forget(least_missed(self.places.index, kept, count, self.cell))
+        size = store.size()
+        return self._forget(self._least_missed(kept, ROOM * limit / size)) if size > limit else set()
 
-    def _forget(self, ids: set[int]) -> None:
+    def _least_missed(self, kept: set[int], share: float) -> set[int]:
+        """All but this share of the places."""
+        count = int(np.ceil(len(self.places) * (1.0 - share)))
+        return least_missed(self.places.index, kept, count, self.cell)
+
+    def _forget(self, ids: set[int]) -> set[int]:
         if ids:
             self.places.forget(ids, wait=False)
+            self.places.let_go += len(ids)
+        return ids
 
 
 def oldest_pictures(sizes: Mapping[int, int], seen: Mapping[int, float], kept: set[int], excess: int) -> list[int]:

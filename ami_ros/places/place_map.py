@@ -51,6 +51,7 @@ class PlaceMap:
         self.recogniser = None if pairs is None else Recogniser(pairs, self.thumbnail, codes)
         self._copied: Store | None = None  # where thumbnails of a copy are read from
         self._newest = OrderedDict[int, bytes]()  # pictures of the last UNWRITTEN places
+        self.let_go = 0  # places that were forgotten because memory was full
         self.revision = 0  # grows with every change of places, ways and labels; visits are none
         self._take(*self.store.read())
 

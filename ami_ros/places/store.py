@@ -114,14 +114,14 @@ class Store:
             return read_experience(self._reader, self._version, self._seed, ids)
         return {}
 
-    def submaps(self) -> int:
-        """Places of which it is known what a laser saw around them."""
+    def has_submaps(self) -> bool:
+        """Whether it is known what a laser saw around some place. Counting them takes 0.2 s for 100,000."""
         if self._version < database.SUBMAPS_SINCE:
-            return 0
+            return False
         if not self.error:
             self.wait()
         with self._named_errors(), self._lock:
-            return int(self._reader.execute("SELECT count(*) FROM outlines").fetchone()[0])
+            return bool(self._reader.execute("SELECT EXISTS (SELECT 1 FROM outlines)").fetchone()[0])
 
     def picture_sizes(self) -> dict[int, int]:
         """Place id -> bytes of its picture."""

@@ -33,7 +33,7 @@ class MemoryConfig:
     turn_spacing: float = 0.5  # [rad] between places at one spot; smaller: more headings, a larger file
     confident: float = 0.85  # confidence needed to add new places; larger: fewer false ways, later
     surprising: float = 6.0  # z score at which a moment becomes a place of its own; larger: fewer places
-    max_places: int = 100_000  # limit of the number of places; larger needs more memory and time
+    max_places: int = 100_000  # beyond it, places that were not passed for longest are forgotten; larger: more RAM
     optimise_growth: float = 1.2  # optimise the pose graph when the map has grown by this factor; larger: less often
     optimise_least: int = 20  # ... and by at least this many places; larger: less often
     continuity: ContinuityConfig = field(default_factory=ContinuityConfig)
@@ -75,7 +75,9 @@ class Growth:
 
     def __init__(self, places: PlaceMap, config: MemoryConfig, keep: Callable[[int, Submap], None]) -> None:
         self.places, self.config, self._keep = places, config, keep
-        self._forgetter = Forgetter(places, config.forgetting, (config.spacing, config.turn_spacing))
+        cell = config.spacing, config.turn_spacing
+        self._forgetter = Forgetter(places, config.forgetting, config.max_places, cell)
+        self._gone: set[int] = set()  # places that were forgotten when the newest was added
         spec = places.index.model.spec
         self._recorder = CommandRecorder(spec.period, spec.command_dim)
         self.restart()
@@ -115,12 +117,7 @@ class Growth:
         known = distance < config.spacing and turn < config.turn_spacing
         if known and moment.surprise >= config.surprising:
             known = self.places.index.column("surprise")[self.places.index.row(nearest)] >= config.surprising
-        if known:
-            here = nearest
-        elif len(self.places) < config.max_places:
-            here = self._add(moment, pose, covariance())
-        else:
-            return nearest
+        here = nearest if known else self._add(moment, pose, covariance())
         if self._here is None or self._here[0] != here:
             if known:
                 self.places.visit(here, moment.stamp)
@@ -135,10 +132,12 @@ class Growth:
         known = 0 if surprising and front_end.here else front_end.recognise(moment.stamp)
         if known:
             self.places.visit(known, moment.stamp)
-        elif len(self.places) < self.config.max_places:
+        else:
             pose = front_end.pose if front_end.here else np.zeros(3)
             submap = front_end.surroundings()
-            front_end.founded(self._add(moment, pose, front_end.covariance), moment.stamp, submap)
+            founded = self._add(moment, pose, front_end.covariance)
+            front_end.leave(self._gone)
+            front_end.founded(founded, moment.stamp, submap)
         self._record(front_end.here, moment.stamp)
         return front_end.here
 
@@ -150,7 +149,8 @@ class Growth:
         picture = moment.picture() if callable(moment.picture) else moment.picture
         surprise = moment.surprise if moment.surprise >= self.config.surprising else 0.0
         here = self.places.add(moment.stamp, moment.latent, pose, picture, surprise, covariance)
-        self._forgetter.added(here, moment.stamp)
+        self._gone = self._forgetter.added(here, moment.stamp)
+        self.leave(self._gone)
         if moment.scan is not None:
             self._keep(here, submap_of(points_of(moment.scan), free_distance(moment.scan)))
         return here

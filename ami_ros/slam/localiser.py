@@ -82,7 +82,8 @@ class Localiser:
         """Whether scans placed what is remembered. Where latents did, scans of places are kept for a map only, and no
         way was measured."""
         edges = self.map.graph.edges.columns
-        return self.front_end.loop_closure.submaps.count() > 0 and (not len(edges) or bool((edges["caa"] > 0).any()))
+        is_known = not self.front_end.loop_closure.submaps.is_empty()
+        return is_known and (not len(edges) or bool((edges["caa"] > 0).any()))
 
     def _use_scans(self, use: bool) -> None:
         """From now on scans say where the robot is and which ways are free, or latents and what was driven alone."""

@@ -28,9 +28,9 @@ class SubmapCache:
         self._submaps: OrderedDict[int, Submap | None] = OrderedDict()
         self._free: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
 
-    def count(self) -> int:
-        """Places whose surroundings are known."""
-        return self._store.submaps()
+    def is_empty(self) -> bool:
+        """Whether the surroundings of no place are known."""
+        return not self._store.has_submaps()
 
     def put(self, place_id: int, submap: Submap) -> None:
         """The surroundings of a place are known."""

@@ -19,11 +19,12 @@ CELL = (0.3, 0.5)
 
 
 def live(
-    model: ExactModel, path: Path | None, config: ForgettingConfig, poses: np.ndarray, period: float = 1.0
-) -> PlaceMap:
+    model: ExactModel, path: Path | None, config: ForgettingConfig, poses: np.ndarray, period: float = 1.0,
+    most: int = 10_000,
+) -> PlaceMap:  # fmt: skip
     """A map that took in all poses (n, 3), each a new place with a picture of 5 kB; the first has a label."""
     places = PlaceMap(model, ENCODER, path, GraphConfig())
-    forgetter = Forgetter(places, config, CELL)
+    forgetter = Forgetter(places, config, most, CELL)
     picture = np.random.default_rng(0).bytes(5000)
     for k, pose in enumerate(poses):
         here = places.add(k * period, latent_of(pose), pose, picture)
@@ -64,6 +65,14 @@ def test_what_was_not_passed_for_too_long_is_forgotten(model: ExactModel) -> Non
     config = ForgettingConfig(max_age=0.5, check_every=10)
     places = live(model, None, config, line(100), period=1000.0)
     assert set(places.details) == {1, *range(57, 101)}
+    places.store.close()
+
+
+def test_beyond_the_most_places_those_that_were_not_passed_for_longest_go(model: ExactModel) -> None:
+    places = live(model, None, ForgettingConfig(), line(200), most=50)
+    left = set(places.details)
+    assert places.let_go == 200 - len(left)
+    assert 45 <= len(left) <= 50 and left == {1, *range(202 - len(left), 201)}
     places.store.close()
 
 

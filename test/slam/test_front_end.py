@@ -261,7 +261,7 @@ def test_a_place_from_before_the_first_scan_gets_its_surroundings_from_it() -> N
     memory.remember("dock")
     founded, location = live(memory, RING, truth, truth, first=0.2)
     assert location.localised and len(founded) > 5
-    assert memory.places().labels == {1: "dock"} and memory.front_end.loop_closure.submaps.count() == len(memory)
+    assert memory.places().labels == {1: "dock"} and len(memory.submaps()) == len(memory)
     gap, _ = pose_gap(location.pose, relative(truth[0], truth[-1]))
     assert gap < 0.2
 
@@ -271,7 +271,7 @@ def test_a_place_that_is_forgotten_before_the_first_scan_leaves_a_memory_of_scan
     memory.observe(0.0, LOOKS, truth[0])
     memory.map.forget([1])
     founded, location = live(memory, RING, truth, truth, first=0.2)
-    assert location.localised and memory.front_end.loop_closure.submaps.count() == len(memory) == len(founded)
+    assert location.localised and len(memory.submaps()) == len(memory) == len(founded)
 
 
 def test_who_drove_on_before_its_first_scan_goes_on_without_scans() -> None:
@@ -289,3 +289,15 @@ def test_a_moment_without_its_scan_is_where_odometry_has_it_and_teaches_nothing(
     assert pose_gap(location.pose, relative(truth[0], truth[21]))[0] < 0.1
     _, location = live(memory, RING, truth[22:], truth[22:], first=4.2)
     assert location.localised and pose_gap(location.pose, relative(truth[0], truth[-1]))[0] < 0.2
+
+
+def test_what_memory_lets_go_of_is_no_loop_and_no_surroundings_any_more() -> None:
+    """The front end was not told which places were forgotten: it took one island for another."""
+    memory = PlaceMemory(LaserModel(), ENCODER, None, replace(laser_config(), max_places=12))
+    truth = around(1.2)
+    founded, location = live(memory, RING, truth, truth)
+    left = set(memory.map.index.ids.tolist())
+    assert location.localised and 8 < len(left) <= 12 < len(founded) and max(founded) in left
+    assert set(memory.front_end.loop_closure.ways) <= left and len(memory.submaps()) == len(left)
+    assert pose_gap(location.pose, relative(truth[0], truth[-1]))[0] < 0.2
+    memory.close()

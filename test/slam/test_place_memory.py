@@ -69,12 +69,15 @@ def test_a_memory_that_only_serves_grows_nothing(open_memory: Opener) -> None:
     assert len(memory) == 0 and not location.localised and location.place_id == 0
 
 
-def test_there_is_an_upper_limit(open_memory: Opener) -> None:
-    memory = open_memory(config=MemoryConfig(max_places=4))
+def test_a_full_memory_learns_on_and_forgets_what_was_not_passed_for_longest(open_memory: Opener) -> None:
+    """It learned nothing more, and said nothing."""
+    memory = open_memory(config=MemoryConfig(max_places=8))
     walker = Walker(memory)
     walker.look()
-    location = walker.drive(3.0)
-    assert len(memory) == 4 and location.place_id in memory.map.details
+    location = walker.drive(6.0)
+    ids = memory.map.index.ids
+    assert 6 < len(memory) <= 8 and ids.min() > 1 and location.place_id == ids.max()
+    assert location.localised and pose_error(location.pose, walker.pose) < 0.3
 
 
 def test_everything_is_there_after_a_restart_and_the_robot_finds_itself(path: Path, open_memory: Opener) -> None:
