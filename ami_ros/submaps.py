@@ -33,17 +33,20 @@ class Submap:
 
     Attributes:
         points: (n, 2) float64 [m] where the laser met something, at most FARTHEST away.
-        normals: (n, 2) float64 of unit length, across the wall at each point; 0 where there is no wall.
         free: (RAYS,) float64 [m] that were seen to be free in each direction, from straight ahead to the left; NaN
             where nothing was seen.
     """
 
     points: Array
-    normals: Array
     free: Array
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @cached_property
+    def normals(self) -> Array:
+        """(n, 2) of unit length, across the wall at each point; 0 where there is no wall. Finding them takes 1 ms."""
+        return wall_normals(self.points)
 
     @cached_property
     def reach(self) -> float:
@@ -64,7 +67,7 @@ class Submap:
         if free is None:
             return None
         points = np.frombuffer(content, "<i2", -1, _HEADER.size + RAYS).astype(np.float64).reshape(-1, 2) * _UNIT
-        return cls(points, wall_normals(points), free)
+        return cls(points, free)
 
     @staticmethod
     def unpack_free(content: bytes) -> Array | None:
@@ -86,7 +89,7 @@ def submap_of(points: Array, free: Array) -> Submap:
     near = thin(points[distance < reach])
     if len(near) > MOST_POINTS:
         near = near[np.linspace(0, len(near) - 1, MOST_POINTS).astype(int)]
-    return Submap(near, wall_normals(near), free)
+    return Submap(near, free)
 
 
 def thin(points: Array) -> Array:

@@ -141,7 +141,7 @@ def places_of(plan: FloorPlan, route: Array, laser: Laser, rng: np.random.Genera
         while waiting and (odometry.way - waiting[0][0] > BEYOND or k == len(route) - 1):
             _, track, at, free = waiting.pop(0)
             whole = odometry.surroundings(track)
-            places.append(Place(at, Submap(whole.points, whole.normals, free)))
+            places.append(Place(at, Submap(whole.points, free)))
     return places
 
 

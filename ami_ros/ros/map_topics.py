@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import array
 import math
+import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav_msgs.msg import OccupancyGrid
 from std_msgs.msg import Header
 
+from ami_ros.background import Slices
 from ami_ros.parts.memory import MemoryPart
 from ami_ros.places.types import Location
 from ami_ros.ros.messages import conversions
@@ -19,14 +23,16 @@ from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.slam.map_file import read_map
-from ami_ros.slam.occupancy_map import OccupancyMap, occupancy_map
+from ami_ros.slam.occupancy_map import OccupancyMap, Seen, drawing
 
 try:
     from map_msgs.msg import OccupancyGridUpdate
 except ImportError:  # the ROS wheels do not have it
     OccupancyGridUpdate = None
 
-MAP_PERIOD = 3.0  # [s] between two maps; drawing one of a thousand places takes part of a second
+MAP_PERIOD = 3.0  # [s] between the beginnings of two maps, at least
+TICK, SLICE = 0.1, 0.01  # [s] between two slices of drawing one, and how long these are: a large map takes long
+PART = 16  # places that are drawn at once
 WITHIN = 0.5  # [m], [rad] of the pose: the mass that `Location.confidence` is
 
 
@@ -52,9 +58,12 @@ class MapTopics:
         self._keep_out = None if keep_out is None else read_map(keep_out.expanduser())
         self._drawn = -1  # revision of the memory
         self._sent: OccupancyMap | None = None
+        self._work: Slices[OccupancyMap | None] | None = None  # a map that is being drawn
+        self._begun = -math.inf  # [s] steady time, when that was begun
         self._listeners = 0  # to maps
+        self._is_heard_anew = False  # by somebody who has not been sent a map since
         self._patched = False  # an update was sent since the last map
-        node.every(MAP_PERIOD, self._draw, STEADY)
+        node.every(TICK, self._draw, STEADY)
 
     def located(self, location: Location, header: Header) -> None:
         """Says where the robot is, once memory knows; `header` is of the memory's frame."""
@@ -68,32 +77,55 @@ class MapTopics:
             self._mask.publish(grid_message(self._keep_out, header))
 
     def _draw(self) -> None:
-        """A new map, where the old one is out of date and somebody looks.
+        """Some of a new map, where the old one is out of date and somebody looks.
 
         What changed is enough where all who have the map hear updates, as RViz does, and nobody is new.
         """
         listeners = self._map.get_subscription_count()
-        new, self._listeners = listeners > self._listeners, listeners
-        if not listeners:
+        self._is_heard_anew |= listeners > self._listeners
+        self._listeners = listeners
+        if self._work is None and not self._begin():
             return
-        if new and self._patched:
+        until = time.perf_counter() + SLICE
+        while self._work is not None and time.perf_counter() < until:
+            try:
+                next(self._work)
+            except StopIteration as end:
+                self._work = None
+                if end.value is not None:
+                    self._send(end.value)
+
+    def _begin(self) -> bool:
+        """Begins a new map, if it is time for one."""
+        if not self._listeners or time.monotonic() - self._begun < MAP_PERIOD:
+            return False
+        if self._is_heard_anew and self._patched:
             self._drawn = -1  # the map that the new one was given lacks what changed since
-        informed = self._updates is not None and not new and self._updates.get_subscription_count() >= listeners
         with self._lock:
             if self._memory.map.revision == self._drawn:
-                return
-            self._drawn, seen = self._memory.map.revision, self._memory.submaps()
-        drawn = occupancy_map(seen)
-        if drawn is not None:
-            header = conversions.header_at(self._node.get_clock().now().to_msg(), self._frame)
-            changed = changed_cells(self._sent, drawn) if informed else None
-            if changed is None:
-                self._map.publish(grid_message(drawn, header))
-                self._patched = False
-            elif changed[2] and self._updates is not None:
-                self._updates.publish(update_message(drawn, changed, header))
-                self._patched = True
-            self._sent = drawn
+                return False
+            self._drawn, ids = self._memory.map.revision, self._memory.map.index.ids.tolist()
+        self._begun, self._work = time.monotonic(), drawing(partial(self._seen, ids))
+        return True
+
+    def _seen(self, ids: list[int]) -> Iterator[Seen]:
+        """What was seen around places, some at a time: whoever holds the lock keeps the robot from finding itself."""
+        for first in range(0, len(ids), PART):
+            with self._lock:
+                part = self._memory.submaps(ids[first : first + PART])
+            yield part
+
+    def _send(self, drawn: OccupancyMap) -> None:
+        hears = self._updates is not None and self._updates.get_subscription_count() >= self._listeners
+        header = conversions.header_at(self._node.get_clock().now().to_msg(), self._frame)
+        changed = changed_cells(self._sent, drawn) if hears and not self._is_heard_anew else None
+        if changed is None:
+            self._map.publish(grid_message(drawn, header))
+            self._patched = self._is_heard_anew = False
+        elif changed[2] and self._updates is not None:
+            self._updates.publish(update_message(drawn, changed, header))
+            self._patched = True
+        self._sent = drawn
 
 
 def changed_cells(before: OccupancyMap | None, drawn: OccupancyMap) -> tuple[int, int, int, int] | None:

@@ -296,7 +296,7 @@ class ScanFrontEnd:
         while self._open and (everything or self.odometry.way - self._open[0].way > self.config.completion):
             done = self._open.popleft()
             whole = self.odometry.surroundings(done.track)
-            self.keep(done.place_id, Submap(whole.points, whole.normals, done.free))
+            self.keep(done.place_id, Submap(whole.points, done.free))
             self._backlog.add(_SEARCH, partial(self._search, done.place_id))
         while everything and self._backlog.step():
             pass

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.background import Slices, finished
 from ami_ros.config import dump_yaml
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, transform_points
@@ -19,6 +20,7 @@ from ami_ros.submaps import GRAIN, RAYS, REACH, Submap
 
 CELL = 0.05  # [m], as maps of Nav2 usually have; what a submap keeps is twice as coarse
 MOST_CELLS = 2**24
+ROWS = 2**18  # cells that are judged in one slice
 BORDER = 0.5  # [m] of what is not known around the map
 SHORT = 0.1  # [m] before what a beam met, up to which it counts as free: places err by centimetres
 SOLID = 0.3  # times the places that saw a cell to be free, that saw something there: people walk on
@@ -66,31 +68,39 @@ class OccupancyMap:
         return dump_yaml({"image": picture, "resolution": self.resolution, "origin": [*origin, yaw], **thresholds})
 
 
-def occupancy_map(places: Sequence[tuple[Array, Submap]]) -> OccupancyMap | None:
-    """The map of places, each a pose (3,) in the map's frame and what was seen around it; None where nothing was."""
-    import cv2
+Seen = Sequence[tuple[Array, Submap]]  # poses (3,) of places in the map's frame, and what was seen around each
 
-    hits = [transform_points(pose, submap.points) for pose, submap in places]
-    edges = [transform_points(pose, _free_edge(submap)) for pose, submap in places]
-    points = np.concatenate([*hits, *edges]) if places else np.zeros((0, 2))
-    if not len(points):
+
+def occupancy_map(places: Seen) -> OccupancyMap | None:
+    """The map of places; None where nothing was seen."""
+    return finished(drawing(lambda: [places]))
+
+
+def drawing(parts: Callable[[], Iterable[Seen]]) -> Slices[OccupancyMap | None]:
+    """Likewise in slices, a part of the places in each; it goes over all `parts` twice."""
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    for part in parts():
+        for pose, submap in part:
+            points = transform_points(pose, np.concatenate([submap.points, _free_edge(submap)]))
+            low, high = np.minimum(low, points.min(axis=0)), np.maximum(high, points.max(axis=0))
+        yield
+    if not np.isfinite(low).all():
         return None
-    low, high = points.min(axis=0) - BORDER, points.max(axis=0) + BORDER
+    low, high = low - BORDER, high + BORDER
     cell = max(CELL, math.sqrt(float(np.prod(high - low)) / MOST_CELLS))
     width, height = (int(n) for n in np.ceil((high - low) / cell))
     free, solid = np.zeros((height, width), np.uint16), np.zeros((height, width), np.uint16)
-    for edge, met in zip(edges, hits, strict=True):
-        corners = np.round((edge - low) / cell - 0.5).astype(np.int32)
-        (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0) + 1
-        seen = np.zeros((top - bottom, right - left), np.uint8)
-        cv2.fillPoly(seen, [corners - (left, bottom)], 1)
-        free[bottom:top, left:right] += seen
-        at = np.unique(np.floor((met - low) / cell).astype(np.int64), axis=0)
-        solid[at[:, 1], at[:, 0]] += 1
-    solid = cv2.dilate(solid, np.ones((max(1, round(GRAIN / cell)),) * 2, np.uint8))
+    for part in parts():
+        for pose, submap in part:
+            _draw(free, (transform_points(pose, _free_edge(submap)) - low) / cell)
+            at = np.floor((transform_points(pose, submap.points) - low) / cell).astype(np.int64)
+            at = at[(at >= 0).all(axis=1) & (at < (width, height)).all(axis=1)]
+            solid.reshape(-1)[np.unique(at @ [1, width])] += 1
+        yield
     cells = np.full((height, width), UNKNOWN, np.int8)
-    cells[free > 0] = FREE
-    cells[(solid > 0) & (solid >= SOLID * free)] = OCCUPIED
+    for first in range(0, height, max(1, ROWS // width)):
+        yield
+        _judge(cells, free, solid, slice(first, first + max(1, ROWS // width)), max(1, round(GRAIN / cell)))
     return OccupancyMap(cells, round(cell, 6), low)
 
 
@@ -110,6 +120,30 @@ def submaps_in(memory: Path) -> list[tuple[Array, Submap]]:
         return [(pose, submap) for pose, packed in found if packed and (submap := Submap.unpack(packed)) is not None]
     finally:
         store.close()
+
+
+def _draw(free: NDArray[np.uint16], edge: Array) -> None:
+    """Counts what lies within an `edge` (n, 2) [cells], x first."""
+    import cv2
+
+    corners = np.clip(np.round(edge - 0.5), 0, np.array(free.shape[::-1]) - 1).astype(np.int32)
+    (left, bottom), (right, top) = corners.min(axis=0), corners.max(axis=0) + 1
+    seen = np.zeros((top - bottom, right - left), np.uint8)
+    cv2.fillPoly(seen, [corners - (left, bottom)], 1)
+    free[bottom:top, left:right] += seen
+
+
+def _judge(
+    cells: NDArray[np.int8], free: NDArray[np.uint16], solid: NDArray[np.uint16], rows: slice, grain: int
+) -> None:
+    """Says of some rows what is free and what stands, by how often either was seen; points are `grain` cells wide."""
+    import cv2
+
+    first = max(0, rows.start - grain)
+    wide = cv2.dilate(solid[first : rows.stop + grain], np.ones((grain, grain), np.uint8))
+    wide, seen = wide[rows.start - first :][: len(cells[rows])], free[rows]
+    cells[rows][seen > 0] = FREE
+    cells[rows][(wide > 0) & (wide >= SOLID * seen)] = OCCUPIED
 
 
 def _free_edge(submap: Submap) -> Array:

@@ -200,11 +200,12 @@ class PlaceMemory:
         """Everything, for markers and pictures."""
         return self.map.places()
 
-    def submaps(self) -> list[tuple[Array, Submap]]:
-        """Poses (3,) in the map frame of places, and what a laser saw around each, where one did."""
-        index, cache = self.map.index, self.front_end.loop_closure.submaps
-        found = ((pose, cache.of(int(place))) for place, pose in zip(index.ids, index.poses, strict=True))
-        return [(pose.copy(), submap) for pose, submap in found if submap is not None]
+    def submaps(self, ids: Sequence[int] | None = None) -> list[tuple[Array, Submap]]:
+        """Poses (3,) in the map frame of places (None: all), and what a laser saw around each, where one did."""
+        index = self.map.index
+        wanted = index.ids.tolist() if ids is None else [i for i in ids if i in index]
+        known = self.front_end.loop_closure.submaps.many(wanted)
+        return [(index.poses[index.row(i)].copy(), known[i]) for i in wanted if i in known]
 
     def statistics(self) -> Statistics:
         """See `questions.statistics`."""

@@ -46,6 +46,14 @@ class SubmapCache:
             self._submaps.move_to_end(place_id)
         return self._submaps[place_id]
 
+    def many(self, ids: Collection[int]) -> dict[int, Submap]:
+        """Of those places that have one. They are read at once, and what was in RAM stays there."""
+        found = {i: submap for i in ids if (submap := self._submaps.get(i)) is not None}
+        for i, known in self._store.experience([i for i in ids if i not in self._submaps]).items():
+            if known.submap and (submap := Submap.unpack(known.submap)) is not None:
+                found[i] = submap
+        return found
+
     def free(self, place_id: int) -> NDArray[np.float32] | None:
         """How far (RAYS,) [m] it was seen to be free around a place, as in its submap; None where it has none."""
         if place_id not in self._free:
