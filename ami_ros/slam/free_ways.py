@@ -53,10 +53,12 @@ class FreeWays:
             off: [m] from all places, at least.
         """
         index = self._places.index
-        seen = {int(row): free for row in rows if (free := self._submaps.free(int(index.ids[row]))) is not None}
+        ids = index.ids[rows].tolist()
+        seen = self._submaps.many_free(ids)
         if not seen:
             return np.zeros((0, 2)), np.zeros(0, np.int64)
-        asked, free = np.array(list(seen)), np.stack(list(seen.values()))
+        known = [k for k, place in enumerate(ids) if place in seen]
+        asked, free = np.asarray(rows)[known], np.stack([seen[ids[k]] for k in known])
         distance, (half_width, more) = np.hypot(*SPOTS.T), TO_SPOT
         room = [_room(free, float(d), half_width, spot) for spot, d in zip(SPOTS, distance, strict=True)]
         good = np.stack(room, axis=1) > distance + more

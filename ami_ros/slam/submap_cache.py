@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from ami_ros.places.store import Store
 from ami_ros.submaps import Submap
 
 CACHED = 400  # submaps in RAM ...
-CACHED_FREE = 4000  # ... and what was free around a place, of each 0.7 kB
+CACHED_FREE = 16_000  # ... and what was free around a place, of each 0.7 kB: a search asks all places again and again
 
 
 class SubmapCache:
@@ -63,6 +63,17 @@ class SubmapCache:
                 return None
             self._keep_free(place_id, free)
         return self._free[place_id]
+
+    def many_free(self, ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        """Likewise of those places that have it, read at once: one by one, 10,000 take two seconds."""
+        near = [i for i in ids if i in self._free or i in self._submaps]
+        found = {i: free for i in near if (free := self.free(i)) is not None}
+        unknown = set(ids).difference(near)
+        for i, known in self._store.experience(unknown).items():
+            if (seen := Submap.unpack_free(known.submap)) is not None:
+                self._keep_free(i, seen)
+                found[i] = self._free[i]
+        return found
 
     def forget(self, ids: Collection[int]) -> None:
         """Places that are no more."""
