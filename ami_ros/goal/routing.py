@@ -218,13 +218,15 @@ class Routing:
             return ""
         scan = without(percept.scan, percept.things, percept.odometry)  # who passes blocks no way
         path = follower.ahead(self._pose)
-        # Before a goal is given up, the blockage is looked at from near.
-        wall = wall_across(path, scan, NEAR if self.rounds else SIGHT)
+        # Before a goal is given up, the blockage is looked at from near. A guess from afar says less than that the way
+        # was driven once.
+        measured = self.config.measured
+        wall = wall_across(path, scan, NEAR if self.rounds or not measured else SIGHT)
         if self._walled.held(wall is not None, percept.stamp) > SEEN and wall is not None:
             at = follower.at + wall
             self._avoid(at)
             return f"a wall across the way, {np.hypot(*path[wall]):.1f} m off"
-        hidden = follower.hidden_leg(self._pose, scan)
+        hidden = follower.hidden_leg(self._pose, scan) if measured else None
         if self._hidden.held(hidden is not None, percept.stamp) > HIDDEN_SECONDS and hidden is not None:
             self._avoid(hidden)
             return f"no place ahead was in sight for {HIDDEN_SECONDS:.0f} s"

@@ -12,6 +12,7 @@ from ami_ros.config import group, parameter
 from ami_ros.depth import DepthScanner
 from ami_ros.parts.followed_model import FollowedModel
 from ami_ros.parts.freshness import FreshnessConfig
+from ami_ros.parts.history import OdometryHistory
 from ami_ros.parts.part import Bus, Finish, Part
 from ami_ros.parts.perceiver import perceive
 from ami_ros.parts.ports import ADAPTATION, ATTENTION, DEPTH, IMAGE, LATENT, ODOM, SCAN, Motion, Picture, Port
@@ -90,6 +91,7 @@ class PerceptionPart(Part):
         inputs = self.perception.inputs
         self.synchroniser = Synchroniser(inputs, config.freshness, config.scan_max_age, config.max_rate)
         self._pictures, self._shape = picture_scan, shape or PictureScanConfig()
+        self._odometry = OdometryHistory()
         self._compares = True  # until the planner says that it does not
 
     def working(self) -> tuple[str, ...]:
@@ -102,6 +104,9 @@ class PerceptionPart(Part):
 
     def restart(self) -> None:
         self.synchroniser.clear()
+        self._odometry.clear()
+        if self._pictures is not None:
+            self._pictures.forget()
 
     def on_adaptation(self, stamp: float, weights: Weights) -> None:
         self.followed.take(weights)
@@ -111,6 +116,8 @@ class PerceptionPart(Part):
 
     def on_odom(self, stamp: float, motion: Motion) -> None:
         self.synchroniser.take_velocity(stamp, motion.velocity)
+        if self._pictures is not None and not self._odometry.add(stamp, motion.pose, motion.velocity, self.bus.now()):
+            self._pictures.forget()
 
     def on_scan(self, stamp: float, scan: Scan) -> None:
         self._encode_soon(self.synchroniser.take_scan(stamp, scan, self.bus.now()))
@@ -124,8 +131,9 @@ class PerceptionPart(Part):
     def on_image(self, stamp: float, picture: Picture) -> None:
         image = picture()
         if self._pictures is not None:
-            shape = self._shape
-            scan = self._pictures.scan(image, shape.beams, math.radians(shape.fov), shape.range_max)
+            shape, motion = self._shape, self._odometry.at(stamp)
+            pose = None if motion is None else motion[0]
+            scan = self._pictures.scan(image, shape.beams, math.radians(shape.fov), shape.range_max, pose)
             self.bus.give(SCAN, stamp, scan)
             self.synchroniser.take_scan(stamp, scan, self.bus.now())
         self._encode_soon(self.synchroniser.take_image(stamp, image, self.bus.now()))

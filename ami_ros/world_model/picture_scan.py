@@ -21,12 +21,14 @@ from safetensors.numpy import load as load_arrays
 from ami_ros.camera import CameraMount, Window
 from ami_ros.config import parse_yaml
 from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, compose
 from ami_ros.images import Image
 from ami_ros.scan import Scan
 from ami_ros.world_model import layers
 from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.perception import fit_image
 from ami_ros.world_model.picture_rays import compared, picture_rays
+from ami_ros.world_model.range_belief import RangeBelief
 from ami_ros.world_model.range_network import BEARINGS, SIZE, STEPS, RangeNetwork
 
 RANGES = "ranges"  # the folder in models/
@@ -68,19 +70,34 @@ class PictureScan:
         self.mount, self.window = CameraMount(), Window.square(self._full)
         self._network = layers.network(RangeNetwork)
         self._network.load(weights)
+        self._belief: RangeBelief | None = None
 
-    def guess(self, image: Image) -> Guess:
-        """Of a picture (H, W, 3) RGB as the model's camera would have taken it."""
+    def forget(self) -> None:
+        """What pictures showed so far: odometry begins anew, or time does."""
+        self._belief = None
+
+    def guess(self, image: Image, pose: Array | None = None) -> Guess:
+        """Of a picture (H, W, 3) RGB as the model's camera would have taken it, and those before it.
+
+        Args:
+            image: see above.
+            pose: (3,) of base_link in odom; None: this picture counts alone.
+        """
         tangent = compared(self.window, self._full)
         picture = fit_image(image, SIZE, tangent / self._full)[None]
         told = picture_rays(self.mount, tangent, SIZE).told[None]
         scores = self._network(picture.transpose(0, 3, 1, 2), told, np.array([tangent], np.float32))[0]
         chances = np.exp(scores - scores.max(-1, keepdims=True))
         chances /= chances.sum(-1, keepdims=True)
+        bearings = bearings_of(tangent)
+        if self._belief is None or not np.array_equal(self._belief.bearings, bearings):
+            self._belief = RangeBelief(bearings, NEAREST, FARTHEST)
+        sits = np.array([self.mount.x, self.mount.y, self.mount.yaw])
+        chances = self._belief.update(chances, None if pose is None else compose(pose, sits))
         low, middle, high = (_quantile(chances, share) for share in (SPREAD[0], 0.5, SPREAD[1]))
-        return Guess(bearings_of(tangent), np.exp(middle), (high - low) / np.float32(2))
+        return Guess(bearings, np.exp(middle), (high - low) / np.float32(2))
 
-    def scan(self, image: Image, beams: int, field_of_view: float, farthest: float) -> Scan:
+    def scan(self, image: Image, beams: int, field_of_view: float, farthest: float, pose: Array | None = None) -> Scan:
         """A scan in the frame of a level scanner that sits where the camera does, and looks as it does.
 
         Args:
@@ -88,8 +105,9 @@ class PictureScan:
             beams: of the scan, evenly over ...
             field_of_view: ... so much [rad]; what the camera does not see is NaN.
             farthest: what is farther off [m] is inf.
+            pose: as of `guess`.
         """
-        guess, step = self.guess(image), field_of_view / (beams - 1)
+        guess, step = self.guess(image, pose), field_of_view / (beams - 1)
         angles = step * np.arange(beams) - field_of_view / 2
         nearest = np.abs(guess.bearings - angles[:, None]).argmin(1)
         ranges, spread = guess.ranges[nearest], guess.spread[nearest]

@@ -11,12 +11,13 @@ from ami_ros.errors import AmiError
 from ami_ros.geometry import compose
 from ami_ros.goal.routing import MAX_ROUNDS, SCOUT_SECONDS, Routing
 from ami_ros.places.codes import Code as MemoryCode
-from ami_ros.planning.blocked_ways import BlockedWays
+from ami_ros.planning.blocked_ways import NEAR, BlockedWays
 from ami_ros.planning.codes import Code
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Goal
 from harness.course import FLAT, GOAL, WITH_MEMORY, location_of, route_to
 from harness.exact_model import latent_of
+from harness.scans import scan_of_points
 
 from .conftest import percept_of, robot_at
 
@@ -59,6 +60,20 @@ def test_the_route_stays_while_another_is_asked_for_and_not_when_it_is_dropped()
     assert routing.request(HERE) is not None and routing.follower is not None
     routing.ask_again()
     assert routing.follower is None
+
+
+@pytest.mark.parametrize("measured", [True, False], ids=["measured", "guessed"])
+@pytest.mark.parametrize("ahead", [2.0, 1.0], ids=["far", "near"])
+def test_a_wall_that_is_guessed_from_afar_says_less_than_that_somebody_drove_there(
+    ahead: float, measured: bool
+) -> None:
+    routing, start = routing_of(PICTURE, replace(WITH_MEMORY, measured=measured)), ROBOT.ground_truth().pose
+    places = [compose(start, np.array([x, 0.0, 0.0])) for x in (0.0, 0.8, 1.6, 2.4, 3.2)]
+    routing.answer(route_to(places[-1], *(tuple(place[:2]) for place in places)))
+    routing.misfit(HERE)
+    wall = scan_of_points(np.column_stack([np.full(201, ahead), np.linspace(-1.5, 1.5, 201)]))
+    reasons = [routing.closed(replace(HERE, stamp=HERE.stamp + 0.1 * k, scan=wall)) for k in range(40)]
+    assert any(reasons) is (measured or ahead < NEAR)
 
 
 @pytest.mark.parametrize(
