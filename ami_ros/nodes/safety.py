@@ -32,7 +32,7 @@ from ami_ros.ros.sensors.sources import Source, Sources
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.output import BLIND, STOPPED, SafetyOutput
+from ami_ros.safety.output import BLIND, BY_SCANS, STOPPED, SafetyOutput
 from ami_ros.safety.zones import Zone
 from ami_ros.scan import Mount
 
@@ -178,14 +178,16 @@ class SafetyNode(PartNode[SafetyParameters]):
             self.beat()
 
     def _status_of(self, output: SafetyOutput) -> DiagnosticStatus:
-        """Why a command was changed, which guarantee of docs/safety.md acted, and which zone, in Nav2's words."""
+        """Why a command was changed, which guarantee of docs/safety.md acted, which are not given, and which zone did,
+        in Nav2's words."""
         zone = dict(zip(("polygon_name", "action_type"), output.zone, strict=True)) if output.zone[0] else {}
+        lacks = {} if self.config.gate.measured else {"not_guaranteed": BY_SCANS}
         level = DiagnosticStatus.WARN if output.reason else DiagnosticStatus.OK
         return DiagnosticStatus(
             level=DiagnosticStatus.ERROR if output.guarantee == BLIND else level,
             name=self.get_fully_qualified_name(),
             message=output.reason,
-            values=[KeyValue(key=k, value=v) for k, v in {"guarantee": str(output.guarantee), **zone}.items()],
+            values=[KeyValue(key=k, value=v) for k, v in {"guarantee": str(output.guarantee), **lacks, **zone}.items()],
         )
 
     def _show_outlines(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ami_ros.commands import Command
 
 BLIND = 5  # the guarantee that it stands without usable scans
+BY_SCANS = "3, 4, 5, 6, 9"  # guarantees that hold as far as scans are right; those that are guessed may not be
 STOPPED = "emergency stop"
 # Why a command was changed, up to a colon, and which guarantee of docs/safety.md acted.
 REASONS = {

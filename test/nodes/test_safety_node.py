@@ -91,6 +91,12 @@ def bench(ros: RosPeer) -> Callable[..., Bench]:
     return lambda **parameters: Bench(ros, **parameters)
 
 
+def test_with_guessed_scans_the_status_says_which_guarantees_are_not_given(bench: Callable[..., Bench]) -> None:
+    safety = bench(gate__measured=False)
+    safety.ros.spin_until(lambda: safety.said, what="the status")
+    assert {value.key: value.value for value in safety.said[-1].values}["not_guaranteed"] == "3, 4, 5, 6, 9"
+
+
 @pytest.mark.fault("laser covered")
 @pytest.mark.parametrize(
     ("reading", "range_max"), [(math.nan, 8.0), (0.0, 8.0), (0.05, 8.0), (math.inf, 0.0), (math.inf, 8.0)]
