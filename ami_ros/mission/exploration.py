@@ -85,7 +85,8 @@ class Exploration:
             return self._wait_for_memory(state)
         self._lost_since = None
         if self._wanders:  # it is found, and may choose where to go
-            self._wanders, self.phase = False, Phase.CHOOSING if self.phase is Phase.DRIVING else self.phase
+            self._wanders, self.phase = 0, Phase.CHOOSING if self.phase is Phase.DRIVING else self.phase
+        self._known = state.odometry
         if self.home is None and location.place_id:
             self.home = Destination("place", place_id=location.place_id)
             self.revision += 1
@@ -141,7 +142,8 @@ class Exploration:
 
     _why_home = ""
     _home_leg = False  # the way back is being driven
-    _wanders = False  # it drives on because it is lost
+    _wanders = 0  # legs that it drives because it is lost
+    _known: Array | None = None  # (3,) in odom, where it knew last where it was
 
     def go_home(self, why: str) -> None:
         """No more exploring: back to the place of safety."""
@@ -174,15 +176,20 @@ class Exploration:
         return Step()
 
     def _wander(self, state: WorldState) -> Step:
-        """On to where there is room, by what the newest scan shows; where that shows none, round to look elsewhere."""
+        """Back to where it was found last, and in turn on to where there is room, by what the newest scan shows; where
+        that shows none, round to look elsewhere."""
         if state.scan is None or state.odometry is None:
             return Step()
+        self._wanders += 1
+        if self._known is not None and self._wanders % 2:
+            back = float(self._known[0]), float(self._known[1]), float(self._known[2])
+            destination = Destination("pose", pose=back)
+            return self._set_out(destination, self.config.leg_seconds, "lost: driving back to where it was found last")
         onward = roomiest(state.scan, self.config.robot_radius + ASIDE, self.config.sight)
         if onward is None:
             onward = np.array([0.0, 0.0, PART])
         goal = compose(state.odometry, onward)
         destination = Destination("pose", pose=(float(goal[0]), float(goal[1]), float(goal[2])))
-        self._wanders = True
         return self._set_out(destination, self.config.leg_seconds, "lost: driving on to be found")
 
     def _return(self) -> Step:

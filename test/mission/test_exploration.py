@@ -203,6 +203,18 @@ def test_a_lost_robot_that_is_found_chooses_at_once_where_to_go() -> None:
     assert "not in memory" in leg_of(exploration, state_at(CONFIG.stay + 1.0)).reason
 
 
+def test_a_lost_robot_drives_back_to_where_it_was_found_last() -> None:
+    """It drove on through rooms that it did not know, until its patience was over and exploring ended."""
+    exploration, last = Exploration(CONFIG), np.array([0.4, 0.1, 0.2])
+    exploration.step(state_at(0.0, pose=last))
+    exploration.ended(exploration.legs, False, 0, "", 0.5)
+    exploration.step(state_at(1.0, localised=False))
+    for number, back in enumerate((True, False, True)):
+        leg = leg_of(exploration, state_at(4.0 + number, localised=False, pose=np.array([2.0, 0.0, 0.0])))
+        assert (leg.destination.pose == pytest.approx(last)) is back and "lost" in leg.reason
+        exploration.ended(leg.number, True, 0, "", 4.5 + number)
+
+
 def test_a_lost_robot_that_sees_no_room_ahead_turns_to_look_elsewhere() -> None:
     """One without a laser stood before a wall, lost, until its patience was over."""
     exploration = Exploration(CONFIG)
