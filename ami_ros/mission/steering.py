@@ -22,7 +22,6 @@ from ami_ros.moving.tracker import without_moving
 from ami_ros.planning.costs.people import times
 from ami_ros.planning.doubt import Doubt
 from ami_ros.planning.final_approach import facing, final_approach
-from ami_ros.planning.gate_rule import GateRule
 from ami_ros.planning.hidden import unhurried
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.passing import Yielding, in_the_way
@@ -131,14 +130,14 @@ class Steering:
             sight: of the goal, for the record.
             follower: of the route; commands that were driven along it are candidates.
             warning: why to drive slowly, unless somebody comes at the robot; "": there is no reason.
-            turn_only: whether it must not leave the spot, unless somebody comes at it.
+            turn_only: whether it must not leave the spot.
             everybody: whether to keep away from those who stand, too, and not from what of them the scan shows alone.
         """
         pressed = self._pressed(percept)
         slow = self.config.recovery.slow if warning and not pressed else 1.0
         rear, sides = sees(percept.scan, np.pi), sees(percept.scan, np.pi / 2, -np.pi / 2)
         angular = slow * self._angular
-        linear = 0.0 if turn_only and not pressed else min(slow * self._linear, self._unhurried(percept, target))
+        linear = 0.0 if turn_only else min(slow * self._linear, self._unhurried(percept, target))
         most = (linear, angular, np.inf if rear else 0.0, np.inf if sides else 0.0)
         spec, horizon = self.model.spec, self.config.planner.horizon
         driven = None if follower is None else follower.experience(horizon, spec.chunk, spec.command_dim)
@@ -146,7 +145,7 @@ class Steering:
         plan = self.planner.plan(
             percept.stamp, percept.latent, self.command, self._standing(percept, forecast), target, most,
             circles_here(percept.keep_away, percept.location, percept.odometry),
-            driven, forecast, self._gate(percept), pressed,
+            driven, forecast, pressed,
         )  # fmt: skip
         turns = not sides and self.robot.turns_on_the_spot
         commands = turned_first(plan.commands) if turns else plan.commands
@@ -171,13 +170,6 @@ class Steering:
         config = replace(config, slowest=0.0) if everybody else config
         forecast = self.predict(percept.things, percept.stamp, seconds, config)
         return None if forecast is None else forecast.seen_from(percept.odometry)
-
-    def _gate(self, percept: Percept) -> GateRule | None:
-        """What the gate will not let through, because of who moves and who stands."""
-        if percept.things is None:
-            return None
-        planner = self.config.planner
-        return GateRule.of(percept.things, percept.stamp, percept.odometry, planner.disc, planner.kinematics)
 
     def _pressed(self, percept: Percept) -> bool:
         """Whether somebody would soon touch the robot if it stood, or stands at it."""

@@ -26,7 +26,7 @@ from ami_ros.parts.ports import (
     Port,
 )  # fmt: skip
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.tracks import Track, track_of
+from ami_ros.safety.tracks import Track, largest_sigma
 from ami_ros.scan import Mount, Scan
 
 DEPTH_SOURCE = "depth_camera"  # name of it for zones; no source of the user's can have it
@@ -125,6 +125,12 @@ class SafetyPart(Part):
     def restart(self) -> None:
         with self._sending:
             self.gate.stop()
+
+
+def track_of(position: Array, velocity: Array, radius: float, covariance: Array) -> Track:
+    """One thing that moves, with its `covariance` (4, 4) of (x, y, vx, vy), for the gate."""
+    doubts = largest_sigma(covariance[:2, :2]), largest_sigma(covariance[2:, 2:])
+    return Track(position, velocity, float(radius), *doubts)
 
 
 def _refuse(problem: str) -> None:

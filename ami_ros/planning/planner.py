@@ -16,7 +16,6 @@ from ami_ros.planning.budget import Budget
 from ami_ros.planning.codes import Code
 from ami_ros.planning.costs.registry import Costs, CostsConfig
 from ami_ros.planning.costs.statistics import CostShare, cost_shares
-from ami_ros.planning.gate_rule import GateRule
 from ami_ros.planning.geometric_proposals import GeometricConfig, GeometricProposals
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
@@ -107,7 +106,6 @@ class LatentPlanner:
         keep_away: Array = NOWHERE,
         experience: Array | None = None,
         forecast: Forecast | None = None,
-        gate: GateRule | None = None,
         pressed: bool = False,
     ) -> Plan:
         """Searches for the commands that lead to `target`.
@@ -124,7 +122,6 @@ class LatentPlanner:
             experience: (n, steps, width) commands that were driven in situations like this one, as candidates; those
                 that are shorter than the horizon go on as they end.
             forecast: of what moves, in base_link now, at `costs.people.times` of the horizon; None: nothing does.
-            gate: what it will not pass because somebody moves there; None: nobody does.
             pressed: somebody comes at the robot: it may leave backwards fast.
 
         Raises:
@@ -137,7 +134,7 @@ class LatentPlanner:
         own = self.config.kinematics.retreating if pressed else self.config.kinematics
         limited = own.limited(*speed_limit) if speed_limit is not None else own
         # Costs use the robot's own limits: a temporary lower one must not change what is smooth.
-        scene = Scene(self.model, own, self.config.disc, target, scan, keep_away, forecast, gate)
+        scene = Scene(self.model, own, self.config.disc, target, scan, keep_away, forecast)
         costs = self.costs.at(scene)
         if not costs:
             raise AmiError("planner: no enabled cost applies to this goal; see costs.*", Code.NO_VALID_PLAN)

@@ -16,7 +16,6 @@ import numpy as np
 from ami_ros.disc import Disc
 from ami_ros.geometry import Array
 from ami_ros.moving.prediction import Forecast
-from ami_ros.planning.gate_rule import GateRule
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.scan import Scan
 from ami_ros.world_model.arrays import Floats
@@ -70,7 +69,6 @@ class Scene:
     scan: Scan | None = None  # in base_link
     keep_away: Array = field(default_factory=lambda: np.zeros((0, 3)))  # (n, 3): x, y in base_link now, radius [m]
     forecast: Forecast | None = None  # of what moves, in base_link now, at `costs.people.times`; None: nothing does
-    gate: GateRule | None = None  # what of commands it will not pass because somebody moves there; None: nobody does
 
     @property
     def step_duration(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.commands import Command
 from ami_ros.geometry import Array, relative, transform_points
@@ -21,13 +22,14 @@ from ami_ros.safety.observations import (
     one_a_cell,
     within,
 )
-from ami_ros.safety.passers import ROUNDING, Passers
 from ami_ros.safety.snapshot import Snapshot
 from ami_ros.safety.surroundings import Surroundings
 from ami_ros.safety.tracks import Tracks
 
 BESIDE, AHEAD = 0.04, 0.7  # [m] from the outline, within which it need not have seen what is not ahead: farther than
 # acos(AHEAD) off the way. Else no robot could set out whose laser sits before its middle and looks ahead only.
+ROUNDING = 1e-6  # [m]
+PAST = 0.1  # of its way, by which the robot may come nearer to what moves: it leads 6 degrees at most from past them
 NEARER = 0.005  # [m] by which the robot may come nearer to what stands within its margin already
 
 
@@ -135,21 +137,39 @@ class Obstruction:
         """Whether a command leads, on one of its paths (p, n, 3), too near to where something may be that moves, and
         nearer than if the robot stood.
 
-        Too near is `margin` and `track_margin`, see `Passers`. Where even a stop takes the robot too near, the command
-        itself may lead no nearer than standing: so one that still rolls may turn back.
+        Too near is `margin` and `track_margin`; or only as near as somebody comes to a robot that stands, but not
+        within `margin`: who is pressed from one side may go closer to the other. Where even a stop takes the robot too
+        near, the command itself may lead no nearer than standing: so one that still rolls may turn back.
+        On a way past somebody a tenth of it is not nearer: else one that somebody comes at from aside could not leave.
         """
         if not self.tracks.lasts(now):
             return False
+        there, radii = self.tracks.at(max(0.0, now - self.tracks.stamp), times)
+        there = self._halted(transform_points(relative(near.here, np.zeros(3)), there))  # (n, k, 2)
+
+        standing = self._footprint.distance(there) - radii
         least, most = self.config.margin, self.config.margin + self.config.track_margin
-        age = max(0.0, now - self.tracks.stamp)
-        passers = Passers.of(self.tracks, near.here, age, times, self._footprint.distance, least, most)
-        if not passers.nears(poses).any():
+        enough = standing.min(1, keepdims=True).clip(least, most)
+
+        def nears(ways: Array, enough: Array) -> NDArray[np.bool_]:  # (p, n, 3) -> (p, n, k)
+            gaps = self._footprint.distance(transform_points(relative(ways, np.zeros(3)), there)) - radii + ROUNDING
+            past = PAST * np.hypot(ways[..., 0], ways[..., 1])[..., None]
+            return np.asarray(gaps < np.minimum(standing - past, enough))
+
+        if not nears(poses, enough).any():
             return False
         if not any(command):
             return True
         stops, own = self._motion.parts(command, now, times)
-        rolls = passers.nears(stops).any((0, 1))  # (k,)
-        if passers.nears(own, np.where(rolls, passers.standing, passers.enough)).any():
+        rolls = nears(stops, enough).any((0, 1))  # (k,)
+        if nears(own, np.where(rolls, standing, enough)).any():
             return True
         added = poses[(np.abs(poses[:, None] - stops).max((2, 3)) > ROUNDING).all(1)]
-        return bool(passers.nears(added).any())
+        return bool(nears(added, enough).any())
+
+    def _halted(self, there: Array) -> Array:
+        """Middles (n, k, 2) in base_link of things on their way, each of which walks no farther than to where it would
+        touch the robot if that stood: none walks through it, to where the robot could yield to."""
+        met = self._footprint.distance(there) < self.tracks.bodies
+        last = np.where(met.any(0), met.argmax(0), len(there))
+        return there[np.minimum(np.arange(len(there))[:, None], last), np.arange(there.shape[1])]

@@ -48,12 +48,6 @@ def largest_sigma(covariance: Array) -> float:
     return float(np.sqrt(np.abs(covariance).sum(1).max()))
 
 
-def track_of(position: Array, velocity: Array, radius: float, covariance: Array) -> Track:
-    """One thing that moves, with its `covariance` (4, 4) of (x, y, vx, vy)."""
-    doubts = largest_sigma(covariance[:2, :2]), largest_sigma(covariance[2:, 2:])
-    return Track(position, velocity, float(radius), *doubts)
-
-
 @dataclass(frozen=True)
 class Tracks:
     """All that are known, in the gate's frame."""

@@ -9,7 +9,6 @@ import numpy as np
 from ami_ros.disc import Disc
 from ami_ros.geometry import Array
 from ami_ros.planning.costs.obstacles import with_halves
-from ami_ros.planning.gate_rule import GateRule
 from ami_ros.planning.protocols import Futures, Scene
 from ami_ros.world_model.arrays import Floats
 
@@ -32,10 +31,7 @@ class PeopleConfig:
 @dataclass(frozen=True)
 class People:
     """See the module. What a future costs, of each thing, is the share of time from a touch on, as likely as that is,
-    and the mean discomfort: a later touch is better than an early one, for who walks on blindly may yet turn off.
-
-    A future whose first command the safety gate will not pass ends where the robot stands: it touches no less than one
-    that stays."""
+    and the mean discomfort: a later touch is better than an early one, for who walks on blindly may yet turn off."""
 
     Config = PeopleConfig
 
@@ -46,7 +42,6 @@ class People:
     front: Floats  # (m, 1) share by which comfort reaches farther in front
     disc: Disc
     config: PeopleConfig
-    gate: GateRule | None = None
 
     @classmethod
     def build(cls, config: PeopleConfig, scene: Scene) -> People | None:
@@ -68,23 +63,13 @@ class People:
             np.asarray(config.ahead * forecast.speeds[chosen, None] / config.comfort, np.float32),
             scene.disc,
             config,
-            scene.gate,
         )
 
     def __call__(self, futures: Futures) -> Floats:
-        stays = np.zeros_like(futures.poses[:1])
-        touch, near = self._of(np.concatenate([stays, futures.poses]))
-        touch, least = touch[1:], touch[0]
-        if self.gate is not None:
-            touch = np.where(self.gate.refuses(futures.commands[:, 0]), np.maximum(touch, least), touch)
-        return np.asarray(self.config.contact * touch + self.config.weight * near[1:])
-
-    def _of(self, poses: Floats) -> tuple[Floats, Floats]:
-        """Of futures with `poses` (batch, steps, 3), the share of time from a touch on, and discomfort (batch,)."""
-        steps, horizon = poses.shape[1], self.positions.shape[1] // 2
+        steps, horizon = futures.poses.shape[1], self.positions.shape[1] // 2
         rows = np.r_[0:steps, horizon : horizon + steps]
         in_time = np.column_stack([np.arange(steps, 2 * steps), np.arange(steps)]).ravel()  # halves come before ends
-        points = with_halves(self._middles(poses), np.array([[self.disc.middle, 0.0]], np.float32))
+        points = with_halves(self._middles(futures.poses), np.array([[self.disc.middle, 0.0]], np.float32))
         touch = near = np.zeros(len(points), np.float32)
         for k in range(len(self.positions)):  # one by one: arrays of all would not stay in the cache
             apart = points - self.positions[k, rows]
@@ -92,7 +77,7 @@ class People:
             chance = self._contact(distance, self.deviations[k, rows], float(self.reach[k, 0]))
             touch = touch + np.maximum.accumulate(chance[:, in_time], 1).mean(1)
             near = near + self._discomfort(apart, distance, k).mean(1)
-        return touch, near
+        return np.asarray(self.config.contact * touch + self.config.weight * near)
 
     def _contact(self, distance: Floats, deviation: Floats, reach: float) -> Floats:
         """The chance (batch, t) to touch a thing that is expected `distance` (batch, t) [m] away: the share of its

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ami_interfaces.msg import MovingThing, MovingThings
-from ami_ros.safety.tracks import Track, track_of
+from ami_ros.parts.safety import track_of
+from ami_ros.safety.tracks import Track
 
 
 def tracks_from_message(message: MovingThings) -> list[Track]:

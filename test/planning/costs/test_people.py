@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,29 +67,6 @@ def test_who_comes_straight_at_it_is_fled_from_although_they_are_faster(model: E
     cost = cost_of(forecast((0.9, 0.0), (-1.0, 0.0)), model)
     stands, flees, faster, meets = cost(driving(0.0, -0.15, -0.3, 0.2))
     assert faster + 0.3 < flees and flees + 0.3 < stands < meets
-
-
-def test_a_way_that_the_gate_will_not_pass_touches_no_later_than_standing(model: ExactModel) -> None:
-    """Planners dreamt of passing before somebody; the gate held the robot where it stood, and it was run into."""
-
-    class Gate:
-        def refuses(self, commands: np.ndarray) -> np.ndarray:
-            return commands[:, 0] > 0.0
-
-    found = forecast((0.9, 0.0), (-1.0, 0.0))
-    scene = Scene(
-        model, Kinematics(), Disc(0.18), Target(None, np.zeros(3), True), forecast=found, gate=Gate(),  # type: ignore[arg-type]
-    )  # fmt: skip
-    free, held = cost_of(found, model), People.build(CONFIG, scene)
-    assert held is not None
-    aside = driving(0.0, 0.0)
-    poses = aside.poses.copy()
-    poses[1, :, 1] = 1.0  # away from it at once
-    futures = replace(aside, poses=poses, commands=np.array([[[0.0, 0.0]], [[0.4, 0.0]]], np.float32).repeat(STEPS, 1))
-    stands, dreams = free(futures)
-    stays, holds = held(futures)
-    assert stays == pytest.approx(stands) and dreams + 3.0 < stands
-    assert holds >= stays - PeopleConfig().weight
 
 
 def test_a_wide_doubt_makes_a_certain_touch_less_certain_and_a_miss_less_sure(model: ExactModel) -> None:
