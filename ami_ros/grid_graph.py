@@ -48,29 +48,21 @@ def grid_graph(
 
 
 def joined(cells: int, links: Sequence[Link], first: tuple[NDArray[np.int64], Array] | None = None) -> csr_array:
-    """A graph of cells. Its rows are filled in the order of their columns: that costs less than sorting them.
+    """A graph of cells.
 
     Args:
         cells: how many.
         links: see `Link`.
         first: if given, the cells (n,) that one more cell leads to, with the number `cells`, and the costs (n,).
     """
-    from scipy.sparse import csr_array
+    from scipy.sparse import coo_array
 
-    to, cost = first if first is not None else (np.zeros(0, np.int64), np.zeros(0))
-    links, n = sorted(links, key=lambda link: link[0]), cells + (first is not None)
-    counts = np.zeros(n + 1, np.int32)
-    for _, rows, _ in links:
-        counts[rows + 1] += 1
-    counts[n] += len(to)
-    starts = np.cumsum(counts, dtype=np.int32)
-    at, indices, costs = starts[:-1].copy(), np.empty(starts[-1], np.int32), np.empty(starts[-1])
-    for step, rows, values in links:
-        places = at[rows]
-        indices[places], costs[places] = rows + step, values
-        at[rows] += 1
-    indices[len(indices) - len(to) :], costs[len(costs) - len(to) :] = to, cost
-    return csr_array((costs, indices, starts), shape=(n, n))
+    parts = [(rows, rows + step, costs) for step, rows, costs in links]
+    if first is not None:
+        parts.append((np.full(len(first[0]), cells), *first))
+    n = cells + (first is not None)
+    rows, columns, costs = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return coo_array((costs, (rows, columns)), shape=(n, n)).tocsr()
 
 
 def largest_part(graph: csr_array, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
