@@ -20,7 +20,6 @@ NODES = (
     "command_timeout",
     "gazebo_bridge",
     "gazebo_world",
-    "plan_laser",
 )
 # colcon test runs tests only where there is an extra "test" with pytest in it.
 EXTRAS = (

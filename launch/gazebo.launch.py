@@ -46,12 +46,6 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "headless", default_value="true", choices=["true", "false"], description="No window; draw by EGL."
             ),
-            DeclareLaunchArgument(
-                "laser",
-                default_value="gpu",
-                choices=["gpu", "plan"],
-                description="gpu: Gazebo's renderer draws scans; plan: a node casts rays on the world's floor plan.",
-            ),
             *local_only(),
             # Behind what is there already, so that models of the user's own are found first.
             AppendEnvironmentVariable("GZ_SIM_RESOURCE_PATH", str(share("description", "ami_bot").parent)),
@@ -72,8 +66,7 @@ def start(context: LaunchContext) -> list:
     headless = LaunchConfiguration("headless").perform(context) == "true"
     folder = Path(tempfile.mkdtemp(prefix="ami_gazebo_"))
     remove = RegisterEventHandler(OnShutdown(on_shutdown=lambda *_: shutil.rmtree(folder, ignore_errors=True)))
-    on_gpu = LaunchConfiguration("laser").perform(context) == "gpu"
-    files = write_files(folder, **{**values, "seed": int(values["seed"])}, laser=on_gpu)
+    files = write_files(folder, **{**values, "seed": int(values["seed"])})
     command = {"enable_stamped_cmd_vel": files.robot.command.stamped, "base_frame": files.robot.frames.base}
     namespace = values["namespace"]
     if installed("ros_gz_sim"):
@@ -93,7 +86,7 @@ def start(context: LaunchContext) -> list:
         "clock_bridge", "", files.clock_bridge, {"part": "clock"}, alive, on_exit=Shutdown(reason="no clock")
     )
     robot = {"robot": robot_reference(values["robot"])}
-    model = {**robot, "model": files.model, "laser": on_gpu, "use_sim_time": True}
+    model = {**robot, "model": files.model, "use_sim_time": True}
     topics = bridge("robot_bridge", namespace, files.robot_bridge, model, alive, respawn=True, respawn_delay=0.5)
     timeout = Node(  # Gazebo's drives keep their last command for ever
         package="ami_ros",
@@ -113,18 +106,8 @@ def start(context: LaunchContext) -> list:
         parameters=[{"robot_description": files.urdf, "use_sim_time": True}],
         output="screen",
     )
-    laser = Node(
-        package="ami_ros",
-        executable="plan_laser",
-        namespace=namespace,
-        parameters=[{**robot, "world": values["world"], "seed": int(values["seed"]), "use_sim_time": True}],
-        remappings=[("scan", files.robot.laser.topic)] if files.robot.laser else [],
-        additional_env=alive,
-        output="screen",
-    )
-    lasers = [laser] if files.robot.laser and not on_gpu else []
     relative = [SetRemap("/tf", "tf"), SetRemap("/tf_static", "tf_static")] if namespace else []
-    return [remove, gazebo, clock, GroupAction([*relative, topics, *lasers, timeout, frames])]
+    return [remove, gazebo, clock, GroupAction([*relative, topics, timeout, frames])]
 
 
 def bridge(name: str, namespace: str, table: Path, own: dict, alive: dict[str, str], **options: Any) -> Node:

@@ -32,8 +32,8 @@ def main(
     """Drive from goal to goal with the real stack, and measure when commands come.
 
     Image to command is the time from an image's stamp to the first command that was decided on it, on the robot's
-    clock. Gaps between commands are measured on the steady clock and on the robot's. One figure leaves out the times at
-    which the machine itself paused. The first goals are driven again in simulated time, as benches do.
+    clock. Gaps between commands are measured on the steady clock and on the robot's. The first goals are
+    driven again in simulated time, as benches do.
     """
     import os
 
@@ -70,8 +70,7 @@ def _summary(figures: dict[str, Any]) -> str:
     return (
         f"image to command p50 {p50} ms, p95 {p95} ms, longest gap between commands {figures['max_gap_s']} s, "
         f"{figures['gaps_over_200_ms']} of {figures['commands']} over 0.2 s "
-        f"({figures['gaps_over_200_ms_without_machine']} less the machine's own pauses, of which the longest took "
-        f"{figures['machine_max_pause_s']} s), {figures['load_programs']} other programs; "
+        f"({figures['load_programs']} other programs); "
         f"{figures['goals_reached']} of {figures['goals']} goals, {figures['collisions']} contacts; "
         f"{figures['processes']} processes: {figures['all_cpu_percent']:.0f} % of a core, memory "
         f"{figures['all_rss_mb']:.0f} MB, {figures['all_pss_mb']:.0f} MB with shared pages counted once"

@@ -26,10 +26,6 @@ class DemoOptions:
     simulator: Annotated[
         Literal["ours", "gazebo"], typer.Option(help="gazebo: gz-sim, where it is installed; see docs/gazebo.md.")
     ] = "ours"
-    laser: Annotated[
-        Literal["gpu", "plan"],
-        typer.Option(help="Gazebo's laser: drawn by its renderer (gpu), or cast on the floor plan."),
-    ] = "gpu"
     robot: Annotated[
         str | None, typer.Option(help="Robot in config/robots, or its file. Default: one that fits the model.")
     ] = None

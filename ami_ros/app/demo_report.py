@@ -57,7 +57,7 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
     if settings.paced and result.pace:
         table.say(f"{result.pace:.2f} simulated seconds in a second, as the nodes kept up")
     if settings.gazebo is not None:
-        table.say(f"gz-sim {settings.gazebo.version}, laser {settings.laser}, real-time factor {result.pace or 0:.2f}")
+        table.say(f"gz-sim {settings.gazebo.version}, real-time factor {result.pace or 0:.2f}")
     if settings.json is not None:
         trials, gazebo = result.trials, settings.gazebo
         report = {kind: rate.to_json() for kind, rate in success_rates(trials).items()} | {
@@ -70,7 +70,7 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
             "robot": settings.robot.name,
             "real_time_factor": settings.real_time_factor,
             "real_time_factor_reached": result.pace,
-            "simulator": "ours" if gazebo is None else f"gz-sim {gazebo.version}, laser {settings.laser}",
+            "simulator": "ours" if gazebo is None else f"gz-sim {gazebo.version}",
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "restarts": result.restarts,
             "foreign": {"n": len(result.foreign), "refused": refused},

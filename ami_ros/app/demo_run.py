@@ -27,7 +27,6 @@ from ami_ros.app.demo_table import DemoTable
 from ami_ros.app.demo_view import DemoView
 from ami_ros.app.scenery import Backdrop, RememberedPlaces
 from ami_ros.app.shared_memory import remove_orphaned_segments
-from ami_ros.app.signals import ignore_signals, only_first_signal
 from ami_ros.app.telemetry import Pace, Telemetry
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.resources import ProcessMeter
@@ -37,6 +36,7 @@ from ami_ros.robots.derived import recorded_topics
 from ami_ros.robots.description import default_robot
 from ami_ros.ros.node.process import settle
 from ami_ros.ros.recorder import Recorder
+from ami_ros.signals import HeldSignals
 from ami_ros.simulation.free_space import FreeSpace
 
 LOOK = 4.0  # [s], steady, between two looks
@@ -111,11 +111,12 @@ class DemoRun:
             AmiError: set-up failed, or a process ended on its own.
             KeyboardInterrupt: after everything was ended, and what had been measured until then was written.
         """
-        with only_first_signal():
+        signals = HeldSignals()
+        with signals.held(at_once=True):
             try:
                 with ExitStack() as stack:
                     self._start(stack)
-                    stack.callback(ignore_signals)
+                    stack.callback(signals.ignore)
                     self.result.end = "interrupted"
                     self._drive()
                     self.result.end = "finished"
@@ -123,7 +124,7 @@ class DemoRun:
                 self.result.end = str(error) if self.result.end else ""
                 raise
             finally:
-                ignore_signals()
+                signals.ignore()
                 write_report(self.result, self._table)
         return 0 if self.result.success_rate >= self.settings.min_success else 1
 

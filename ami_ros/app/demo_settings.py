@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ami_ros.errors import AmiError
 from ami_ros.places.files import check_file, memory_beside
@@ -40,7 +40,6 @@ class DemoSettings:
     port: int | None
     domain_id: int | None
     gazebo: Gazebo | None = None  # None: our own simulator
-    laser: Literal["gpu", "plan"] = "gpu"  # of Gazebo
     explore: float = 0.0  # [min] before the goals, as a mission
     paced: bool = False  # simulated time runs as fast as the nodes keep up
     foreign_goals: int = 0  # pictures of another building, after the goals

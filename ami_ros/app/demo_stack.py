@@ -67,12 +67,11 @@ class DemoStack:
     def _gazebo(self, arguments: Arguments, folder: Path) -> list[ProcessSpec]:
         settings = self._settings
         assert settings.gazebo is not None
-        on_gpu = settings.laser == "gpu"
         files = write_files(
-            folder, settings.world_source, settings.robot_file, seed=settings.seed, laser=on_gpu,
+            folder, settings.world_source, settings.robot_file, seed=settings.seed,
             photographer=True, real_time_factor=settings.real_time_factor,
         )  # fmt: skip
-        return gazebo_processes(settings.gazebo, files, arguments, on_gpu)
+        return gazebo_processes(settings.gazebo, files, arguments)
 
     def stop(self) -> None:
         """Ends all processes; does nothing the second time."""

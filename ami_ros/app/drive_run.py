@@ -23,7 +23,6 @@ from ami_ros.app.demo_stack import USUAL
 from ami_ros.app.domain import domain_in_environment
 from ami_ros.app.drive import DriveSettings
 from ami_ros.app.shared_memory import remove_orphaned_segments
-from ami_ros.app.signals import ignore_signals, only_first_signal
 from ami_ros.errors import AmiError
 from ami_ros.parts.supervision import FINAL, Code
 from ami_ros.places.files import check_file
@@ -32,6 +31,7 @@ from ami_ros.robots.description import DEFAULT, load_robot
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.ros.start.graph import STACK, Arguments, processes, rules_of
 from ami_ros.ros.start.processes import ProcessKeeper
+from ami_ros.signals import HeldSignals
 from ami_ros.slam.map_file import read_map
 from ami_ros.world_model.identity import identify_model, model_folder
 
@@ -55,7 +55,8 @@ def drive(settings: DriveSettings) -> int:
         if "safety" in spec.parameters and not settings.no_console:
             spec.parameters["safety"]["keep_out.memory"] = True  # what is painted on the page, the gate keeps out of
     names = (*STACK, "supervisor", *(("simulator",) if settings.sim else ()))
-    with only_first_signal(), ExitStack() as stack:
+    signals = HeldSignals()
+    with signals.held(at_once=True), ExitStack() as stack:
         stack.callback(remove_orphaned_segments)
         folder = Path(tempfile.mkdtemp(prefix="ami_drive_"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -66,7 +67,7 @@ def drive(settings: DriveSettings) -> int:
         console = _console(settings, arguments, context, stack)
         keeper = ProcessKeeper(specs, folder)
         stack.callback(keeper.stop)
-        stack.callback(ignore_signals)
+        stack.callback(signals.ignore)
         _say(f"starting {', '.join(spec.name for spec in specs)}; the logs are in {folder}")
         try:
             keeper.start()

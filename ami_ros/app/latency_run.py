@@ -15,8 +15,6 @@ from rich.console import Console
 from ami_ros.app.demo_course import Course
 from ami_ros.app.demo_run import DemoRun
 from ami_ros.app.demo_settings import DemoSettings
-from ami_ros.evaluation.control import LATE
-from ami_ros.evaluation.machine_pauses import MachinePauses
 from ami_ros.evaluation.resources import ProcessCost
 from ami_ros.simulation.free_space import FreeSpace
 
@@ -36,15 +34,11 @@ class LatencyRun(DemoRun):
     def __init__(self, settings: DemoSettings, console: Console, seconds: float, load: int) -> None:
         super().__init__(settings, console)
         self.seconds, self.load = seconds, load
-        self.pauses = MachinePauses()
 
     def figures(self) -> dict[str, Any]:
         """Flat, with units in the names."""
         trials = self.result.trials
-        late = self.result.control.late
         return self.result.control.to_json() | {
-            "gaps_over_200_ms_without_machine": sum(e - s - self.pauses.within((s, e)) > LATE for s, e in late),
-            "machine_max_pause_s": round(self.pauses.longest, 4),
             "goals": len(trials),
             "goals_reached": sum(trial.success for trial in trials),
             "collisions": sum(trial.collisions for trial in trials),
@@ -58,7 +52,7 @@ class LatencyRun(DemoRun):
     def _drive(self) -> None:
         self._course = Course(self._client, FreeSpace(self.settings.world), self.settings.seed, self._tick)
         self._client.control = self.result.control
-        with self.pauses, busy(self.load):
+        with busy(self.load):
             deadline, index = time.monotonic() + self.seconds, 0
             while time.monotonic() < deadline:
                 self.result.trials.append(self._course.drive(index))

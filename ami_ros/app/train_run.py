@@ -24,7 +24,6 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.report import hardware, write_json
 from ami_ros.learning import parallel
 from ami_ros.learning.card import write_card
-from ami_ros.learning.curve import draw_curve
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.diagnosis import Diagnosis
 from ami_ros.learning.dynamics_phase import in_units_of, with_wider_limits
@@ -242,7 +241,6 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
             raise
     if parallel.rank() != 0:
         return None
-    draw_curve(job.asked.out)
     comparisons = [
         BeforeAfter(name, stand(start.model, sampler) if start is not None else None, stand(model, sampler))
         for name, sampler in trainer.held_out.items()

@@ -12,14 +12,14 @@ FRAMES = "map", "odom", "base_link"
 def main(
     port: Annotated[int, typer.Option(help="Port to listen at.", min=1, max=65535)] = 8765,
     host: Annotated[
-        str, typer.Option(help="Address to listen at. 0.0.0.0: all of the network may look, and send goals.")
+        str, typer.Option(help="Address to listen at. 0.0.0.0: all of the network may look.")
     ] = "127.0.0.1",
     namespace: Annotated[str, typer.Option(help="Namespace of the robot, as its launch file sets it.")] = "",
 ) -> int:
     """Show what a running robot senses, knows and plans in a viewer, until Ctrl-C.
 
-    Foxglove and Lichtblick: open a Foxglove WebSocket connection to the address that is printed, and import the layout
-    foxglove/ami_ros.json. A click with their publish tool sends a goal, or says where the robot is.
+    Open a Foxglove WebSocket connection to the address that is printed, and import the layout foxglove/ami_ros.json.
+    Nothing that a viewer sends reaches the robot; use ./ami console or RViz to send goals.
 
     Recordings made by ami record are MCAP files. Foxglove and Lichtblick open them directly.
     """

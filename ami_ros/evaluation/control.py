@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,16 +22,12 @@ class ControlRecord:
     Image to command is the time on the robot's clock from the stamp of an image to the publication of the first
     command that was decided on it: sensing, transport, encoding, planning and the wait for the control timer. The age
     of the image behind every command, later ones of the same decision too, is given beside it.
-
-    Attributes:
-        late: (start, end) [s] on the steady clock of each gap longer than LATE.
     """
 
     _stamps: list[float] = field(default_factory=list)
     _steady: list[float] = field(default_factory=list)
     _gaps: list[float] = field(default_factory=list)
     _steady_gaps: list[float] = field(default_factory=list)
-    late: list[tuple[float, float]] = field(default_factory=list)
     _ages: list[float] = field(default_factory=list)
     _first_ages: list[float] = field(default_factory=list)
     _newest_image: float = -math.inf
@@ -53,7 +48,6 @@ class ControlRecord:
         """The drive ended: the gap before the next one's first command does not count."""
         self._gaps.extend(np.diff(self._stamps))
         self._steady_gaps.extend(np.diff(self._steady))
-        self.late.extend(pair for pair in pairwise(self._steady) if pair[1] - pair[0] > LATE)
         self._stamps.clear()
         self._steady.clear()
         self._newest_image = -math.inf

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
-from ami_ros.learning.kept import asked_to_stop, pack, unpack
+from ami_ros.learning.kept import pack, unpack
+from ami_ros.signals import HeldSignals
 from ami_ros.world_model.identity import write_atomically
 
 KEPT_EVERY = 500  # steps between two states that are written: what a kill may lose
@@ -50,8 +51,8 @@ def descend(
     optimizer = torch.optim.AdamW(learned.parameters(), lr=learning_rate, weight_decay=weight_decay)
     run = np.array([[steps, learning_rate]])  # what a state is of
     done = 0 if keep is None else _restored(keep, learned, optimizer, run)
-    asked, restore = asked_to_stop()
-    try:
+    signals = HeldSignals()
+    with signals.held(insists=True):
         for step in range(done, steps):
             warm = min(1.0, (step + 1) / warm_up) if warm_up else 1.0
             for group in optimizer.param_groups:
@@ -63,13 +64,10 @@ def descend(
                 nn.utils.clip_grad_norm_(learned.parameters(), clip)
             optimizer.step()
             report(step + 1, float(value.detach()))
-            if keep is not None and (asked or (step + 1) % KEPT_EVERY == 0 or step + 1 == steps):
+            if keep is not None and (signals.came or (step + 1) % KEPT_EVERY == 0 or step + 1 == steps):
                 keep.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(keep, pack(learned, optimizer, step + 1, run))
-            if asked:
-                asked.pop()()
-    finally:
-        restore()
+            signals.act()
     learned.eval().requires_grad_(False)
 
 

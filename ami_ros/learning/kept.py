@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -61,27 +57,3 @@ def unpack(
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": states, "param_groups": groups})
     return step, np.asarray(gains, np.float64)
-
-
-def asked_to_stop() -> tuple[list[Callable[[], None]], Callable[[], None]]:
-    """What signals asked for, each as what it would have done at once: a step is not left half done. And what makes
-    them do that at once again."""
-    asked: list[Callable[[], None]] = []
-    before: dict[int, Any] = {}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        handler = before[number]
-        asked.append(lambda: handler(number, frame))
-        signal.signal(number, handler)  # a second one does not wait
-
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if callable(handler := signal.getsignal(number)):
-                before[number] = handler
-                signal.signal(number, note)
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    return asked, restore

@@ -17,18 +17,18 @@ import torch
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.learning import parallel
-from ami_ros.learning.curve import CURVE
 from ami_ros.learning.diagnosis import Diagnosis, diagnose
 from ami_ros.learning.dynamics_phase import fit_dynamics
 from ami_ros.learning.head_phase import HeadConfig, encode_all, fit_heads
 from ami_ros.learning.held_out import Episodes, split_off, split_recordings
 from ami_ros.learning.joined import Joined
-from ami_ros.learning.kept import asked_to_stop, pack, unpack
+from ami_ros.learning.kept import pack, unpack
 from ami_ros.learning.objective import LossWeights, losses
 from ami_ros.learning.odometry_gains import estimate_gains, with_gains
 from ami_ros.learning.pictures import Recording
 from ami_ros.learning.sight_phase import fit_sighting
 from ami_ros.learning.windows import Batch, Source, WindowConfig, WindowSampler
+from ami_ros.signals import HeldSignals
 from ami_ros.world_model.identity import write_atomically
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import ModelSpec
@@ -105,7 +105,7 @@ class TrainingConfig:
             raise ValueError("held_out and replay are shares: at least 0, and less than 1")
 
 
-CHECKPOINT = "training.safetensors"
+CHECKPOINT, CURVE = "training.safetensors", "curve.jsonl"
 # Likewise of the last phases.
 SIGHT, HEADS, DYNAMICS = (f"training_{phase}.safetensors" for phase in ("sight", "heads", "dynamics"))
 NEW, OLD = "new", "old"  # data
@@ -223,36 +223,36 @@ class Trainer:
         """
         batches = Prefetcher(self._batch, self.config.steps)
         began = time.perf_counter()
-        asked, restore = asked_to_stop()
+        signals = HeldSignals()
         try:
-            while self.step < self.config.steps:
-                if asked:
-                    self._leave(asked.pop())
-                if self._know_gains():
-                    batches.forget()
-                terms = self._advance(batches.take(self.step))
-                self.compute_share = 1 - batches.waited / (time.perf_counter() - began)
-                report(self.step, terms)
-                is_due = self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps
-                if is_due and parallel.rank() == 0:
-                    diagnosis = diagnose(self.model, self.sampler, self.config.seed)
-                    self.save(terms | asdict(diagnosis))
-                    if watch:
-                        watch(self.step, diagnosis)
+            with signals.held(insists=True):
+                while self.step < self.config.steps:
+                    if signals.came:
+                        self._keep()
+                        signals.act()
+                    if self._know_gains():
+                        batches.forget()
+                    terms = self._advance(batches.take(self.step))
+                    self.compute_share = 1 - batches.waited / (time.perf_counter() - began)
+                    report(self.step, terms)
+                    is_due = self.step % self.config.checkpoint_every == 0 or self.step == self.config.steps
+                    if is_due and parallel.rank() == 0:
+                        diagnosis = diagnose(self.model, self.sampler, self.config.seed)
+                        self.save(terms | asdict(diagnosis))
+                        if watch:
+                            watch(self.step, diagnosis)
         finally:
-            restore()
             batches.close()
         self._know_gains()
         if parallel.rank() == 0:
             self._finish(report)
         return self.model.eval()
 
-    def _leave(self, how: Callable[[], None]) -> None:
-        """Keeps what is learned, and ends as a signal asked."""
+    def _keep(self) -> None:
+        """What is learned so far."""
         if parallel.rank() == 0 and self.step:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self.checkpoint, pack(self.model, self.optimizer, self.step, self.gains))
-        how()
 
     def _finish(self, report: Report) -> None:
         """What is learned once the latents stand."""

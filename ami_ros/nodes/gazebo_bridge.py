@@ -29,7 +29,6 @@ class GazeboBridgeParameters:
     robot: str = parameter(DEFAULT, "Name of a robot in config/robots, or its file.")
     model: str = parameter("", "Name of the robot's model in Gazebo; empty: the robot's.")
     prefix: str = parameter("", "Of its topics in Gazebo: / where they are called as in ROS; empty: /model/MODEL/.")
-    laser: bool = parameter(True, "Scans are Gazebo's; false: those of plan_laser.")
     part: Literal["robot", "clock"] = parameter("robot", "Its topics, or the clock, which wants a process of its own.")
 
 
@@ -54,7 +53,7 @@ class GazeboBridgeNode(AmiNode[GazeboBridgeParameters]):
         robot = load_robot(self.config.robot)
         is_clock = self.config.part == "clock"
         name, self._gazebo = self.config.model or robot.name, gz.Node()
-        topics = clock_topics() if is_clock else robot_topics(robot, name, self.config.laser, self.config.prefix)
+        topics = clock_topics() if is_clock else robot_topics(robot, name, self.config.prefix)
         for topic in topics:
             if topic.direction == "ROS_TO_GZ":
                 message_type = gz.message("twist", "Twist")

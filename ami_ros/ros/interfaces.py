@@ -59,9 +59,6 @@ INTERFACES: dict[str, Interface] = {
     "command_timeout": Interface(  # before a base that keeps its last command, as in Gazebo
         subscribes={"cmd_vel": _COMMAND}, publishes={"cmd_vel_base": _COMMAND}
     ),
-    "plan_laser": Interface(
-        subscribes={"ground_truth": "geometry_msgs/msg/PoseStamped"}, publishes={"scan": TYPES["scan"]}
-    ),
     "perception": _part(
         "perception",
         deaf=("depth",),

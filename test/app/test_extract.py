@@ -103,7 +103,7 @@ def test_train_takes_the_data_set_and_settings_and_says_that_the_model_is_dead(
     train.main([tmp_path / "data"], tmp_path / "model", steps=2, threads=1, settings=settings)
     spec = load_model(tmp_path / "model").model.spec
     assert "step 2: prediction is hardly better than no change" in " ".join(capsys.readouterr().err.split())
-    assert (tmp_path / "model" / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "model" / "curve.jsonl").read_text().count("\n") == 1
     assert (spec.latent_dim, spec.inputs.scan_beams, spec.inputs.image_size) == (8, 0, 16)
     with pytest.raises(AmiError, match="train: weights: unknown key 'sigre'"):
         train.main([tmp_path / "data"], tmp_path / "other", settings=["weights.sigre=1"])

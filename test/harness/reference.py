@@ -28,7 +28,6 @@ from ami_ros.nodes.loopback import LoopbackParameters
 from ami_ros.nodes.memory import MemoryParameters
 from ami_ros.nodes.mission import MissionParameters
 from ami_ros.nodes.perception import PerceptionParameters
-from ami_ros.nodes.plan_laser import PlanLaserParameters
 from ami_ros.nodes.planner import PlannerParameters
 from ami_ros.nodes.safety import SafetyParameters
 from ami_ros.nodes.simulator import SimulatorParameters
@@ -66,7 +65,6 @@ PARAMETERS: dict[str, type[Any]] = {
     "command_timeout": CommandTimeoutParameters,
     "gazebo_bridge": GazeboBridgeParameters,
     "gazebo_world": GazeboWorldParameters,
-    "plan_laser": PlanLaserParameters,
 }
 ROBOT_PARTS: dict[str, type[Any]] = {
     "robot": RobotDescription,

@@ -81,15 +81,6 @@ def test_launch_starts_server_bridges_frames_and_timeout(actions: Any) -> None:
     assert [entry["ros_topic_name"] for entry in parse_yaml(bridge.read_text())] == ["/clock"]
 
 
-def test_laser_on_the_cpu_takes_the_place_of_that_of_gazebo(actions: Any) -> None:
-    found, context = actions(world="empty", laser="plan")
-    assert "plan_laser" in [node.node_executable for node in nodes(found)]
-    world = Path(context.launch_configurations["gz_args"].split()[-1])
-    assert "gpu_lidar" not in world.read_text()
-    bridged = parse_yaml((world.parents[1] / "bridge.yaml").read_text())
-    assert "sensor_msgs/msg/LaserScan" not in [entry["ros_type_name"] for entry in bridged]
-
-
 def uninstall(prefix: Path, *packages: str) -> None:
     for package in packages:
         (prefix / "share" / "ament_index" / "resource_index" / "packages" / package).unlink()
@@ -111,7 +102,7 @@ def test_own_bridge_and_server_stand_in_for_ros_gz(
 
 def test_all_nodes_but_the_bridge_of_the_clock_take_the_time_from_it(actions: Any, tmp_path: Path) -> None:
     uninstall(tmp_path, "ros_gz_bridge")
-    found, context = actions(world="empty", laser="plan")
+    found, context = actions(world="empty")
     times = {}
     for node in nodes(found):
         node._perform_substitutions(context)  # writes its parameters into a file
@@ -119,7 +110,7 @@ def test_all_nodes_but_the_bridge_of_the_clock_take_the_time_from_it(actions: An
         file = words[words.index("--params-file") + 1]
         times[node.node_executable, node.node_name.rpartition("/")[2]] = "use_sim_time: true" in Path(file).read_text()
     assert [name for name, simulated in times.items() if not simulated] == [("gazebo_bridge", "clock_bridge")]
-    assert len(times) == 5
+    assert len(times) == 4
 
 
 def test_resource_paths_are_appended(actions: Any) -> None:

@@ -18,7 +18,6 @@ from ami_ros.nodes.loopback import LoopbackNode
 from ami_ros.nodes.memory import MemoryNode
 from ami_ros.nodes.mission import MissionNode
 from ami_ros.nodes.perception import PerceptionNode
-from ami_ros.nodes.plan_laser import PlanLaserNode
 from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.safety import SafetyNode
 from ami_ros.nodes.simulator import SimulatorNode
@@ -40,7 +39,6 @@ NODES: dict[str, Callable[..., AmiNode[Any]]] = {
     "simulator": SimulatorNode,
     "loopback": LoopbackNode,
     "command_timeout": CommandTimeoutNode,
-    "plan_laser": PlanLaserNode,
     "perception": PerceptionNode,
     "world_model": WorldModelNode,
     "memory": MemoryNode,

@@ -35,7 +35,6 @@ from ami_interfaces.srv import RecallPlaces
 from ami_ros.errors import AmiError
 from ami_ros.images import image_of
 from ami_ros.mission.area import FARTHEST, Corners
-from ami_ros.ros.goals.held_signals import HeldSignals
 from ami_ros.ros.messages.conversions import (
     compressed_message,
     polygon_message,
@@ -45,6 +44,7 @@ from ami_ros.ros.messages.conversions import (
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.start.graph import enclave_arguments
 from ami_ros.safety.output import STOPPED
+from ami_ros.signals import HeldSignals
 
 SILENCE = 10.0  # [s] without feedback, which comes some times a second, after which whoever had the goal is gone
 ANSWER = 10.0  # [s] that an answer to a request may take

@@ -48,7 +48,7 @@ class GazeboFiles:
 
 
 def write_files(
-    folder: Path, world: str, robot: str, namespace: str = "", pose: str = "", seed: int = 0, laser: bool = True,
+    folder: Path, world: str, robot: str, namespace: str = "", pose: str = "", seed: int = 0,
     photographer: bool = False, real_time_factor: float = 1.0,
 ) -> GazeboFiles:  # fmt: skip
     """Writes everything into `folder`.
@@ -60,7 +60,6 @@ def write_files(
         namespace: of the robot's nodes; its model is called so, too.
         pose: "x y yaw" at which the robot starts [m, m, rad]; empty: a random one of the world's start area.
         seed: of that.
-        laser: scans are Gazebo's; else they are those of the node `plan_laser`.
         photographer: with a camera for pictures of goals, if the robot has one.
         real_time_factor: simulated seconds in a second, at most.
 
@@ -69,7 +68,7 @@ def write_files(
             written.
     """
     described, place = load_robot(robot), load_world(world)
-    model = robot_model(described, namespace.strip("/").replace("/", "_") or None, laser)
+    model = robot_model(described, namespace.strip("/").replace("/", "_") or None)
     name = model.get("name", "")
     files = GazeboFiles(
         world=write_world(
@@ -87,7 +86,7 @@ def write_files(
         urdf=robot_urdf(described),
     )
     for path, bridged in (
-        (files.robot_bridge, robot_topics(described, name, laser)),
+        (files.robot_bridge, robot_topics(described, name)),
         (files.clock_bridge, clock_topics()),
     ):
         sdf.write(path, dump_yaml([topic.entry() for topic in bridged]))
@@ -175,7 +174,6 @@ def _version(program: str, environment: Mapping[str, str]) -> str:
 
 
 NODES = ("clock_bridge", "gazebo_bridge", "gazebo_world", "command_timeout")
-PLAN_LASER = "plan_laser"
 USUAL = ("image", "scan", "odom")  # as the stack beside a simulator has them, whatever the robot calls them
 
 
@@ -184,31 +182,26 @@ def gazebo_environment(gazebo: Gazebo, domain: int) -> dict[str, str]:
     return gazebo.environment | {"GZ_PARTITION": f"ami_{domain}", "GZ_IP": "127.0.0.1"}
 
 
-def gazebo_processes(gazebo: Gazebo, files: GazeboFiles, arguments: Arguments, laser: bool) -> list[ProcessSpec]:
+def gazebo_processes(gazebo: Gazebo, files: GazeboFiles, arguments: Arguments) -> list[ProcessSpec]:
     """The server first.
 
     Args:
         gazebo: the installation.
-        files: written with the same `laser`.
-        arguments: robot, world and seed count.
-        laser: scans are Gazebo's.
+        files: see `write_files`.
+        arguments: the robot counts.
     """
     robot = {"robot": robot_reference(arguments.robot)}
     model = robot | {"model": files.model}
     server = (gazebo.program, "sim", *files.arguments(headless=True).split())
     command = {"enable_stamped_cmd_vel": files.robot.command.stamped, "base_frame": files.robot.frames.base}
     usual = {topic: name for name, topic in topics(files.robot).items() if name in USUAL and topic != name}
-    found = [
+    return [
         ProcessSpec("gazebo", {}, (), {}, "", arguments.log_level, program=server),
         _node(arguments, "gazebo_bridge", robot | {"part": "clock"}, "clock_bridge", clock=False),
-        _node(arguments, "gazebo_bridge", model | {"laser": laser}, remappings=usual),
+        _node(arguments, "gazebo_bridge", model, remappings=usual),
         _node(arguments, "gazebo_world", model | {"world": files.world.stem}),
         _node(arguments, "command_timeout", command),
     ]
-    if not laser:
-        plan = robot | {"world": arguments.world, "seed": arguments.seed}
-        found.append(_node(arguments, PLAN_LASER, plan))
-    return found
 
 
 def _node(

@@ -44,13 +44,12 @@ def simulated_in_gazebo(robot: RobotDescription) -> RobotDescription:
     return robot
 
 
-def robot_model(robot: RobotDescription, name: str | None = None, laser: bool = True) -> Element:
+def robot_model(robot: RobotDescription, name: str | None = None) -> Element:
     """The `<model>` of a robot; its origin is base_link, on the floor.
 
     Args:
         robot: its description.
         name: of the model; None: the robot's.
-        laser: with a laser of Gazebo's, which its renderer draws.
 
     Raises:
         AmiError: there cannot be one, see `simulated_in_gazebo`.
@@ -62,7 +61,7 @@ def robot_model(robot: RobotDescription, name: str | None = None, laser: bool = 
     _add_body(base, robot)
     add_drive(model, base, robot, name)
     for sensor in robot.sensors:
-        if not isinstance(sensor, LaserSensor) or (laser and not sensor.is_made):
+        if not isinstance(sensor, LaserSensor) or not sensor.is_made:
             _add_sensor(base, robot, sensor, name)
     bumper = add(base, "sensor", name="bumper", type="contact")
     add(bumper, "always_on", True)

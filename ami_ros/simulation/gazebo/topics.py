@@ -12,7 +12,6 @@ from ami_ros.simulation.gazebo.sdf import gazebo_topic
 
 BASE_COMMANDS = "cmd_vel_base"  # what is left of cmd_vel behind the node command_timeout
 CLOCK = "/clock"
-SCAN = "sensor_msgs/msg/LaserScan"
 
 
 @dataclass(frozen=True)
@@ -43,18 +42,17 @@ def clock_topics() -> list[Bridged]:
     return [Bridged(CLOCK, "rosgraph_msgs/msg/Clock", CLOCK, "gz.msgs.Clock")]
 
 
-def robot_topics(robot: RobotDescription, name: str, laser: bool = True, prefix: str = "") -> list[Bridged]:
+def robot_topics(robot: RobotDescription, name: str, prefix: str = "") -> list[Bridged]:
     """The topics of a robot whose model is called `name`; commands come from `command_timeout`.
 
     Args:
         robot: its description.
         name: of its model, below which a model of ours has its topics.
-        laser: scans are Gazebo's.
         prefix: of its topics in Gazebo, where the model is not ours: "/" where they are called as in ROS.
     """
     below = prefix or gazebo_topic(name, "")
     command = "geometry_msgs/msg/TwistStamped" if robot.command.stamped else "geometry_msgs/msg/Twist"
-    own = [
+    return [
         Bridged(
             BASE_COMMANDS, command, below + robot.command.topic.lstrip("/"), "gz.msgs.Twist", direction="ROS_TO_GZ"
         ),
@@ -62,8 +60,8 @@ def robot_topics(robot: RobotDescription, name: str, laser: bool = True, prefix:
         _from(below, "tf", "tf2_msgs/msg/TFMessage", "gz.msgs.Pose_V"),
         _from(below, "ground_truth", "geometry_msgs/msg/PoseStamped", "gz.msgs.Pose"),
         _from(below, "contacts", "ros_gz_interfaces/msg/Contacts", "gz.msgs.Contacts"),
+        *_sensors(robot, below),
     ]
-    return [*own, *(t for t in _sensors(robot, below) if laser or t.ros_type != SCAN)]
 
 
 def _sensors(robot: RobotDescription, below: str) -> Iterator[Bridged]:
@@ -72,7 +70,7 @@ def _sensors(robot: RobotDescription, below: str) -> Iterator[Bridged]:
             yield _from(below, sensor.topic, "sensor_msgs/msg/Image", "gz.msgs.Image")
             yield _from(below, sensor.info_topic, "sensor_msgs/msg/CameraInfo", "gz.msgs.CameraInfo")
         elif isinstance(sensor, LaserSensor) and not sensor.is_made:
-            yield _from(below, sensor.topic, SCAN, "gz.msgs.LaserScan")
+            yield _from(below, sensor.topic, "sensor_msgs/msg/LaserScan", "gz.msgs.LaserScan")
         elif isinstance(sensor, ImuSensor):
             yield _from(below, sensor.topic, "sensor_msgs/msg/Imu", "gz.msgs.IMU")
 
