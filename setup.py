@@ -23,7 +23,7 @@ NODES = (
 )
 # colcon test runs tests only where there is an extra "test" with pytest in it.
 EXTRAS = (
-    "cli", "console", "docs", "foxglove", "lance", "lerobot", "mutation", "people", "pictures", "report",
+    "cli", "console", "docs", "foxglove", "lance", "lerobot", "mutation", "people", "pictures", "report", "rerun",
     "sim", "swm", "test", "train",
 )  # fmt: skip
 SHARED_FOLDERS = ("launch", "config", "scenarios", "worlds", "rviz", "foxglove", "models", "description")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ami_ros.share import packaged
 
 # Each is the function `main` of the module `ami_ros.app.bench_<name>`.
-PARTS = ("gate", "latency", "release", "scale", "scenario")
+PARTS = ("console", "gate", "latency", "release", "scale", "scenario", "soak")
 OWN = ("--set", "--out", "--jobs", "--json", "--options", "--help")  # options of `bench scenario` itself
 
 

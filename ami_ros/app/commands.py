@@ -35,7 +35,7 @@ COMMANDS = (
     Command("patrol", "Visit places one after the other."),
     Command("stop", "Cancel what the robot does, or stop it in an emergency."),
     Command("console", "Serve a page that shows and controls a running robot."),
-    Command("view", "Show a running robot in Foxglove or Lichtblick."),
+    Command("view", "Show a running robot in Foxglove, Lichtblick or Rerun."),
     Command("replay", "Show a recorded run on that page."),
     Command("demo", "Drive a simulated robot to pictures, and count those it reached.", renders=True),
     Command("world", "Show a world or a building: plan, views, world file, Gazebo.", renders=True),
@@ -57,6 +57,7 @@ COMMANDS = (
     Command("export", "Write a LeRobot data set, or a model for robots without a camera."),
     Command("bench", "Run a benchmark: latency, success rates, gate, memory and more.", renders=True),
     Command("security", "Write SROS 2 policies: only the safety gate drives the robot."),
+    Command("completion", "Print a completion script for bash or zsh."),
     Command("test", "Run the tests; arguments go to pytest.", renders=True, tests=True),
     Command("shell", "Open a shell, or run a command, in the environment of ami_ros."),
 )

@@ -1,4 +1,4 @@
-"""`ami remember`: builds a memory of places from recordings."""
+"""`ami remember`: builds a memory of places from bags, or from one of another encoder."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 def main(
     model: Annotated[Path, typer.Option(help="Model folder. The memory works with this model only.")],
     out: Annotated[Path, typer.Option(help="Memory file to write.")],
-    recordings: Annotated[list[Path], typer.Argument(help="Bags, folders of bags, or one data set.")],
+    recordings: Annotated[list[Path] | None, typer.Argument(help="Bags, folders of bags, or one data set.")] = None,
     minutes: Annotated[float, typer.Option(help="Minutes of driving to use. 0: all.")] = 30.0,
     thumbnails: Annotated[bool, typer.Option(help="Keep a picture of each place.")] = True,
+    reencode: Annotated[Path | None, typer.Option(help="Memory of another model, whose places to take over.")] = None,
 ) -> None:
-    """Build a memory of places from recordings."""
+    """Build a memory of places from recordings, or re-encode the pictures of another memory."""
     import torch
     from rich.console import Console
 
@@ -29,10 +30,15 @@ def main(
 
     if out.exists():
         raise AmiError(f"remember: {out} exists already; name another file, or remove it")
+    if bool(recordings) == (reencode is not None):
+        raise AmiError("remember: give recordings, or --reencode with a memory")
     torch.set_num_threads(1)
     console = Console(emoji=False, stderr=True)
     loaded = load_model(model)
-    _live_through(recordings, loaded, out, minutes, thumbnails, console)
+    if reencode is not None:
+        _encode_anew(reencode, loaded, out, console)
+    else:
+        _live_through(recordings or [], loaded, out, minutes, thumbnails, console)
 
 
 def _live_through(
@@ -70,3 +76,16 @@ def _live_through(
     for why in bus.refused.values():
         console.print(why, markup=False, soft_wrap=True)
     console.print(f"{len(memory)} places and {len(memory.map.graph.edges)} ways between them are in {out}")
+
+
+def _encode_anew(source: Path, loaded: LoadedModel, out: Path, console: Console) -> None:
+    from ami_ros.app.extract_run import progress_bar
+    from ami_ros.places.reencoding import reencode
+
+    with progress_bar(console) as bar:
+        task = bar.add_task("encoding", total=None)
+        made = reencode(source, loaded, out, lambda d, t: bar.update(task, completed=d, total=t))
+    console.print(f"{made.places} places and {made.ways} ways between them are in {out}")
+    if lost := made.without_picture + made.unreadable:
+        why = f"{made.without_picture} have no picture, {made.unreadable} one that cannot be read"
+        console.print(f"{lost} places were left out ({why}), and {made.ways_lost} ways to and from them")

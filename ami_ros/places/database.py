@@ -176,7 +176,7 @@ def check(connection: sqlite3.Connection, path: Path | None, encoder_id: str, la
     if meta.get("encoder_id") != encoder_id or meta.get("latent_dim") != str(latent_dim):
         raise AmiError(
             f"the memory {path} belongs to the encoder {meta.get('encoder_id')}, the model is {encoder_id}: "
-            "use that model, or name another file",
+            "use that model, name another file, or ./ami remember --reencode it",
             code=WRONG_ENCODER,
         )
     return version

@@ -13,6 +13,7 @@ from ami_ros.geometry import Array
 from ami_ros.places.laser_model import place_model
 from ami_ros.places.rows import PlaceRow
 from ami_ros.places.tables import Columns
+from ami_ros.places.vector_index import VectorIndex, VectorIndexConfig
 from ami_ros.places.writing import PlaceColumns
 
 CELL = 4.0  # [m], side of a square
@@ -23,8 +24,9 @@ Latents = NDArray[np.float32]
 class PlaceIndex:
     """Latents, contrastive keys, poses and numbers of all places, row by row; appending is O(1) amortised."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, config: VectorIndexConfig | None = None) -> None:
         self.model = place_model(model)
+        self._neighbours = VectorIndex(config or VectorIndexConfig())
         spec = self.model.spec
         self._columns = Columns(
             id=np.int64,
@@ -93,8 +95,12 @@ class PlaceIndex:
         return np.asarray(self.keys @ self.query(latent))
 
     def most_similar(self, latent: Latents, count: int) -> tuple[NDArray[np.int64], Latents]:
-        """Rows of the `count` places with the best scores, best first, and the scores; all, if there are fewer."""
-        return best_rows(self.scores(latent), count)
+        """Rows of the `count` places with the best scores, best first, and the scores; see `VectorIndex`."""
+        return self._neighbours.search(self.keys, self.query(latent), count)
+
+    def wait(self) -> None:
+        """Waits until places are grouped that are being grouped for `most_similar`."""
+        self._neighbours.wait()
 
     def extend(self, ids: NDArray[np.int64], latents: Latents, poses: Array, **numbers: ArrayLike) -> None:
         """Appends places (n,), (n, latent_dim), (n, 3); `numbers`: see `column`, 0 where they are not given."""
@@ -112,15 +118,9 @@ class PlaceIndex:
         """Drops places; the others keep their order."""
         self.removals += 1
         keep = ~np.isin(self.ids, np.fromiter(ids, np.int64, len(ids)))
+        self._neighbours.keep(keep)
         self._columns.keep(keep)
         self._row_of = {place_id: k for k, place_id in enumerate(self.ids.tolist())}
-
-
-def best_rows(scores: NDArray, count: int) -> tuple[NDArray[np.int64], NDArray]:
-    """Rows of the `count` greatest scores (n,), best first, and the scores."""
-    rows = np.argpartition(-scores, count - 1)[:count] if len(scores) > count else np.arange(len(scores))
-    rows = rows[np.argsort(-scores[rows], kind="stable")]
-    return rows, scores[rows]
 
 
 class Details(Mapping[int, PlaceRow]):

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, pose_gap
 from ami_ros.places.codes import Code
-from ami_ros.places.index import Latents, best_rows
+from ami_ros.places.index import Latents
 from ami_ros.places.matching import cluster, match
 from ami_ros.places.next_best_view import LOOKED, frontiers, next_best_views
 from ami_ros.places.place_map import PlaceMap
 from ami_ros.places.recognition import COMPARED
 from ami_ros.places.types import ALONE, MAX_RESULTS, GoalQuery, Place, PlaceQuery, Statistics
+from ami_ros.places.vector_index import best_rows
 
 SEARCHED = 2  # places looked at for each sequence of commands that is wanted: not all have one
 GOAL_MATCHES = 48  # places that vote on where a goal's latent was taken
@@ -92,6 +93,9 @@ def frontier_towards(places: PlaceMap, goal: Array, hypothesis: int, robot: Arra
 
 def recall(places: PlaceMap, query: PlaceQuery) -> list[Place]:
     """Places that fit all conditions: most similar first, else nearest first, else newest first.
+
+    Conditions are exact, and so is the comparison of what they leave; only a large memory that is searched by
+    likeness alone is searched by groups (`VectorIndex`).
 
     Raises:
         AmiError: `Code.INVALID_INPUT`.

@@ -103,7 +103,7 @@ def page() -> str:
         "",
         "What is done to the stack in tests, with real nodes, and what has to happen. Generated from the marks of the",
         "tests by `./ami shell python test/harness/fault_matrix.py`; a test fails where a row has none.",
-        "`./ami bench gate` does some of it to the safety gate for as long as one likes.",
+        "`./ami bench soak` and `./ami bench gate` do some of it for as long as one likes.",
         "",
         "| fault | what happens | tests |",
         "| --- | --- | --- |",

@@ -11,6 +11,7 @@ from ami_ros.bootstrap.pythons import sourced_ros
 LIBRARIES_OF_ROS = "an apt ROS 2 has what it needs, the ROS wheels do not"
 GAZEBO = "there is no Gazebo in the package indexes"
 PEOPLE = "requirements/people.txt is for one manner of people"
+RERUN = "requirements/rerun.txt weighs 170 MB and is for one viewer"
 SWM = "requirements/swm.txt weighs 600 MB and is for one bench"
 # With the wheels exactly these are left out.
 WITH_WHEELS = {
@@ -21,6 +22,7 @@ WITH_WHEELS = {
     "test/nodes/test_others_tools.py::test_nav2_s_commander_drives_and_cancels": LIBRARIES_OF_ROS,
     "test/platform/test_ament.py": LIBRARIES_OF_ROS,
     "test/ros/messages/test_gazebo.py": GAZEBO,
+    "test/ros/viewing/test_rerun.py::test_all_of_the_scene_is_in_the_file_below_its_frame": RERUN,
     "test/simulation/people/test_orca.py::test_they_pass_each_other_and_a_robot_without_touching_anything": PEOPLE,
     "test/simulation/gazebo/test_world_sdf.py::test_sdformat_takes_the_world": GAZEBO,
 }

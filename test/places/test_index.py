@@ -61,14 +61,6 @@ def test_places_can_be_moved(model: ExactModel) -> None:
     np.testing.assert_array_equal(index.poses, poses(2) + 1.0)
 
 
-def test_the_places_that_are_most_alike_come_best_first(model: ExactModel) -> None:
-    index, all_poses = PlaceIndex(model), poses(300)
-    index.extend(np.arange(1, 301), latent_of(all_poses), all_poses)
-    rows, scores = index.most_similar(latent_of(all_poses[41]), 20)
-    assert rows[0] == 41 and list(scores) == sorted(index.scores(latent_of(all_poses[41])), reverse=True)[:20]
-    assert len(index.most_similar(latent_of(all_poses[0]), 500)[0]) == 300
-
-
 def test_nothing_near_is_missed_however_positions_come() -> None:
     rng = np.random.default_rng(0)
     positions, cells = rng.uniform(-6.0, 6.0, (800, 2)), Cells()

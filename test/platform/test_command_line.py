@@ -176,6 +176,18 @@ def test_version_quiet_and_verbose_stand_before_the_command() -> None:
     assert "Traceback" in verbose.stderr and verbose.stderr.endswith(plain.stderr)
 
 
+@pytest.mark.parametrize(
+    ("line", "found"), [("dr", "drive"), ("goto --time", "--timeout"), ("-q bench bui", "buildings")]
+)
+def test_completion_knows_commands_options_and_parts(tmp_path: Path, line: str, found: str) -> None:
+    script = tmp_path / "completion.sh"
+    script.write_text(ami("completion", "bash").stdout)
+    words = ["ami", *line.split()]
+    code = f"source {script}; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _ami; echo ${{COMPREPLY[@]}}"
+    result = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == [found], result.stderr
+
+
 def _exit_code(function: Callable[[], int | None]) -> int:
     with pytest.raises(SystemExit) as exit_info:
         with_exit_codes(function)()

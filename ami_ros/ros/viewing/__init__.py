@@ -1,1 +1,1 @@
-"""What runs, in viewers of others: Foxglove and Lichtblick."""
+"""What runs, in viewers of others: Foxglove and Lichtblick, and Rerun."""

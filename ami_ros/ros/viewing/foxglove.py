@@ -9,8 +9,10 @@ import math
 import threading
 from typing import TYPE_CHECKING, Any
 
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy
+from rclpy.serialization import deserialize_message
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from ami_ros.errors import AmiError
@@ -18,9 +20,11 @@ from ami_ros.extras import need
 from ami_ros.geometry import Array
 from ami_ros.learning.bag_writer import message_types
 from ami_ros.ros.node.health import STEADY
+from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.recorder import matching_qos, message_class, message_definitions
 from ami_ros.ros.sensors.tf import TFMessage
 from ami_ros.ros.viewing.frames import Frames
+from ami_ros.ros.viewing.relay import Relay
 
 if TYPE_CHECKING:
     from rosbags.typesys.store import Typestore
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 POLL = 0.25  # [s] between two looks for topics and viewers
 FRAMES = "/frames"  # topic of transforms, where there is no /tf
 ENCODING, SCHEMA = "cdr", "ros2msg"
+# What a viewer may send, as its 3D panel does by a click: a goal goes to the planner, and through the gate.
+ACCEPTED = {"goal_pose": PoseStamped, "initialpose": PoseWithCovarianceStamped}
+MOST_BYTES = 4096  # of such a message
 
 
 class FoxgloveServer:
@@ -35,7 +42,7 @@ class FoxgloveServer:
 
     Args:
         node: makes the subscriptions.
-        host: to listen at; anybody who reaches it may look; nobody can send anything.
+        host: to listen at; anybody who reaches it may look, and send what ACCEPTED says.
         port: likewise; 0: any.
         frames: names of map, odom and base.
 
@@ -53,12 +60,19 @@ class FoxgloveServer:
         self._lock = threading.Lock()  # of what the server's threads change:
         self._viewers: dict[str, int] = {}  # topic -> how many look
         self._new: set[str] = set()  # topics at which one more looks
+        self._sent: list[tuple[str, bytes]] = []
+        self._publishers = {node.resolve_topic_name(name): kind for name, kind in ACCEPTED.items()}
+        self._out = {name: node.create_publisher(kind, name, RELIABLE) for name, kind in self._publishers.items()}
         self._context = self._sdk.Context()
+        capabilities = [self._sdk.websocket.Capability.ClientPublish]
+        self._server = self._sdk.start_server(
+            name="ami_ros", host="127.0.0.1", port=0, capabilities=capabilities, supported_encodings=[ENCODING],
+            server_listener=_Listener(self), context=self._context,
+        )  # fmt: skip
         try:
-            self._server = self._sdk.start_server(
-                name="ami_ros", host=host, port=port, server_listener=_Listener(self), context=self._context
-            )
-        except RuntimeError as error:
+            self._relay = Relay(host, port, int(self._server.port))
+        except OSError as error:
+            self._server.stop()
             raise AmiError(f"cannot listen at {host}:{port}: {error}; name another --port") from error
         if TFMessage is None:  # nobody has, so /tf is silent
             self._transforms = need("foxglove.channels", "foxglove").FrameTransformChannel(
@@ -71,16 +85,19 @@ class FoxgloveServer:
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self._server.port)
+        return self._relay.port
 
     def close(self) -> None:
         """Takes leave of viewers and topics."""
         self._node.destroy_timer(self._timer)
+        self._relay.close()
         self._server.stop()
         if TFMessage is None:
             self._frames.close()
         for subscription in self._heard.values():
             self._node.destroy_subscription(subscription)
+        for publisher in self._out.values():
+            self._node.destroy_publisher(publisher)
 
     def _move(self, stamp: float, parent: str, child: str, pose: Array) -> None:
         says, (x, y, yaw) = need("foxglove.messages", "foxglove"), pose
@@ -98,6 +115,12 @@ class FoxgloveServer:
             if viewers > 0:
                 self._new.add(topic)
 
+    def take(self, topic: str, encoding: str, data: bytes) -> None:
+        """A viewer sends a message; called on the server's threads."""
+        if topic in self._publishers and encoding == ENCODING and len(data) <= MOST_BYTES:
+            with self._lock:
+                self._sent = [*self._sent[-9:], (topic, data)]
+
     def _poll(self) -> None:
         for topic, kinds in self._node.get_topic_names_and_types():
             if topic not in self._channels and topic not in self._unknown and "/_" not in topic:  # hidden: actions
@@ -105,6 +128,7 @@ class FoxgloveServer:
         with self._lock:
             wanted = {topic for topic, count in self._viewers.items() if count}
             new, self._new = self._new, set()
+            sent, self._sent = self._sent, []
         for topic in self._heard.keys() - wanted:
             self._node.destroy_subscription(self._heard.pop(topic))
             self._last.pop(topic, None)
@@ -113,6 +137,8 @@ class FoxgloveServer:
                 self._hear(topic)
             elif topic in new and topic in self._last:
                 self._channels[topic][0].log(self._last[topic])
+        for topic, data in sent:
+            self._pass_on(topic, data)
 
     def _offer(self, topic: str, type_name: str) -> None:
         try:
@@ -144,6 +170,16 @@ class FoxgloveServer:
 
         self._heard[topic] = self._node.create_subscription(message_class(type_name), topic, pass_on, qos, raw=True)
 
+    def _pass_on(self, topic: str, data: bytes) -> None:
+        """Publishes what a viewer sent, if it is such a message: nobody else is given bytes that nobody has read."""
+        try:
+            message = deserialize_message(data, self._publishers[topic])
+        except Exception as error:  # whatever the middleware raises at bytes that are no message
+            self._node.get_logger().warning(f"a viewer sent no {self._publishers[topic].__name__}: {error}")
+            return
+        self._node.get_logger().info(f"a viewer sent {topic}")
+        self._out[topic].publish(message)
+
 
 def _types() -> Typestore:
     """Of Jazzy, with the constants of Humble: Lichtblick 1.28.1 compares those. They are no part of a message."""
@@ -165,10 +201,19 @@ class _Listener:
     """What the server tells; see foxglove.websocket.ServerListener."""
 
     def __init__(self, server: FoxgloveServer) -> None:
-        self._server = server
+        self._server, self._channels = server, dict[tuple[int, int], tuple[str, str]]()
 
     def on_subscribe(self, client: Any, channel: Any) -> None:
         self._server.looks(channel.topic, 1)
 
     def on_unsubscribe(self, client: Any, channel: Any) -> None:
         self._server.looks(channel.topic, -1)
+
+    def on_client_advertise(self, client: Any, channel: Any) -> None:
+        self._channels[client.id, channel.id] = channel.topic, channel.encoding
+
+    def on_client_unadvertise(self, client: Any, client_channel_id: int) -> None:
+        self._channels.pop((client.id, client_channel_id), None)
+
+    def on_message_data(self, client: Any, client_channel_id: int, data: bytes) -> None:
+        self._server.take(*self._channels.get((client.id, client_channel_id), ("", "")), data)

@@ -1,4 +1,4 @@
-"""A client that speaks as Foxglove and Lichtblick do sees topics as they are, and sends none."""
+"""A client that speaks as Foxglove and Lichtblick do sees topics as they are, and may send two of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
-from geometry_msgs.msg import PoseStamped
+from geometry_msgs.msg import PoseStamped, TwistStamped
 from nav_msgs.msg import OccupancyGrid, Odometry
 from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from sensor_msgs.msg import BatteryState, LaserScan
 from visualization_msgs.msg import MarkerArray
-from websockets import ConnectionClosed, Subprotocol
+from websockets import ConnectionClosed, Origin, Subprotocol
 from websockets.sync.client import connect
 
 from ami_interfaces.msg import Latent, Location
@@ -89,6 +89,8 @@ def test_a_viewer_sees_messages_as_they_are_latched_ones_too(ros: RosPeer, serve
         channel = viewer.channels["/latent"]
         assert (channel["schemaName"], channel["encoding"]) == ("ami_interfaces/msg/Latent", "cdr")
         assert "MSG: std_msgs/Header" in channel["schema"]
+        goal = viewer.channels["/goal_pose"]["schema"]
+        assert "float64 z 0\nfloat64 w 1\n" in goal, "Lichtblick shows an error where a definition is not ROS's own"
         viewer.look("/map", 1)
         ros.spin_until(lambda: viewer.heard, what="the map")
         late.look("/map", 5)
@@ -132,18 +134,37 @@ def test_frames_are_there_without_the_messages_of_tf(ros: RosPeer, monkeypatch: 
         server.close()
 
 
-def test_nothing_that_a_viewer_sends_is_passed_on(ros: RosPeer, server: FoxgloveServer) -> None:
+def test_a_viewer_may_send_goals_and_nothing_that_drives(ros: RosPeer, server: FoxgloveServer) -> None:
     goals = ros.collect(PoseStamped, "goal_pose", RELIABLE)
-    scans = ros.node.create_publisher(LaserScan, "scan", SENSOR)
+    commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
+    raw = ros.collect(TwistStamped, "cmd_vel_raw", RELIABLE)
+    twist, goal = TwistStamped(), PoseStamped()
+    twist.twist.linear.x, goal.pose.position.x = 1.0, 2.5
     viewer = Viewer(server.port)
     try:
-        ros.spin_until(lambda: "/scan" in viewer.channels, what="topics")
-        viewer.send(1, "/goal_pose", "geometry_msgs/msg/PoseStamped", serialize_message(PoseStamped()))
-        viewer.look("/scan", 2)
-        ros.spin_until(lambda: scans.publish(LaserScan()) or viewer.heard, what="what is asked for after it")
+        for number, topic in enumerate(("/cmd_vel", "/cmd_vel_raw"), 1):
+            viewer.send(number, topic, "geometry_msgs/msg/TwistStamped", serialize_message(twist))
+        viewer.send(3, "/goal_pose", "geometry_msgs/msg/PoseStamped", b"", b"\x00\x01\x00\x00xx", b"x" * 9999)
+        viewer.send(4, "/goal_pose", "geometry_msgs/PoseStamped", serialize_message(goal))  # Lichtblick's name of it
+        ros.spin_until(lambda: goals, what="the goal")
     finally:
         viewer.close()
-    assert not goals
+    assert goals[-1] == goal and not commands and not raw
+
+
+@pytest.mark.parametrize(
+    ("origin", "first"), [("http://127.0.0.1:8080", ["advertise"]), ("https://app.foxglove.dev", [])]
+)
+def test_lichtblick_has_a_list_of_topics_when_it_hears_of_ros_2_so_that_a_click_sends_a_goal(
+    server: FoxgloveServer, origin: str, first: list[str]
+) -> None:
+    """Else its 3D panel says that the goal's topic was never advertised. Foxglove gets what the protocol says."""
+    with connect(f"ws://127.0.0.1:{server.port}", subprotocols=PROTOCOLS, origin=Origin(origin)) as link:
+        said = [json.loads(link.recv(5.0)) for _ in range(len(first) + 2)]
+    assert [each["op"] for each in said] == [*first, "serverInfo", "advertise"]
+    hello = said[len(first)]
+    assert "clientPublish" in hello["capabilities"] and hello["metadata"]["ROS_DISTRO"]
+    assert "cdr" in hello["supportedEncodings"]
 
 
 def test_definitions_are_those_that_lichtblick_compares_them_with(ros: RosPeer, server: FoxgloveServer) -> None:
