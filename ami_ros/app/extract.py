@@ -26,8 +26,8 @@ def main(
     topic: Annotated[
         list[str] | None,
         typer.Option(
-            help="role=name, where types and usual names do not tell; roles are image, odometry, command, scan, "
-            "heading and truth; of tubs image, steering and throttle. Of a LeRobotDataset role=feature or "
+            help="role=name, where types and usual names do not tell; roles are image, odometry, command, scan "
+            "and truth; of tubs image, steering and throttle. Of a LeRobotDataset role=feature or "
             "role=feature:0,1,2."
         ),
     ] = None,

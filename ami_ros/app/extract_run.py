@@ -29,7 +29,7 @@ def report(dataset: Dataset, console: Console) -> None:
     )
     table.add_row("pictures", f"{card.image_size[0]}x{card.image_size[1]} px")
     table.add_row("scan", f"{card.scan_beams} beams" if card.scan_beams else "none")
-    table.add_row("compass, true pose", f"{_there(card.has_heading)}, {_there(card.has_truth)}")
+    table.add_row("true pose", "yes" if card.has_truth else "no")
     if card.has_odometry:
         driven, turned = distance(dataset)
         table.add_row("driven, turned", f"{driven:.0f} m, {turned:.0f} rad")
@@ -65,7 +65,3 @@ def distance(dataset: Dataset) -> tuple[float, float]:
         metres += float(np.hypot(motion[:, 0], motion[:, 1]).sum())
         radians += float(np.abs(wrap(motion[:, 2])).sum())
     return metres, radians
-
-
-def _there(is_there: bool) -> str:
-    return "yes" if is_there else "no"

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import PoseStamped, TwistStamped
+from geometry_msgs.msg import TwistStamped
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.node import Node
 from std_msgs.msg import UInt32
 
 from ami_interfaces.action import NavigateToGoal
-from ami_interfaces.msg import NavigationGoal
 from ami_ros.commands import STILL
 from ami_ros.evaluation.soak_record import ProcessLog, SoakRecord
 from ami_ros.robots.description import DEFAULT, load_robot
 from ami_ros.ros.goals.result_watch import ResultWatch
+from ami_ros.ros.goals.robot_client import pose_goal
 from ami_ros.ros.messages.conversions import command_from_message
 from ami_ros.ros.node.executor import LeanExecutor
 from ami_ros.ros.node.qos import RELIABLE
@@ -68,10 +68,7 @@ class Watcher:
 
     def send(self, x: float, y: float) -> None:
         """A goal in odom [m]."""
-        pose = PoseStamped()
-        pose.header.frame_id = "odom"
-        pose.pose.position.x, pose.pose.position.y, pose.pose.orientation.w = x, y, 1.0
-        goal = NavigateToGoal.Goal(goal=NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=pose))
+        goal = NavigateToGoal.Goal(goal=pose_goal(np.array([x, y]), "odom"))
         self.record.goals["sent"] += 1
         self._executor.create_task(self._send, goal)
 

@@ -8,7 +8,6 @@ where the head claims the goal, until it claims it there, and looks from beside 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,32 +35,19 @@ Row = dict[str, Any]
 REACH = 2.4  # [m] around a goal, from where it is looked at
 BESIDE = 10  # looks from there
 WRONG = 3  # claims from elsewhere that the robot is put to, of each picture
-CLAIMED = 0.5  # probability of a claim, from which the robot is put there
 PUT, CLOSE = 5, 0.1  # times at most, until the claim is within [m] of where the robot stands
 SPOTS = (0.3, np.pi), (0.3, 0.0), (0.035, np.pi)  # [m], [rad] beside there, from where it looks first
 
 
-@dataclass(frozen=True)
-class LookSetting:
-    """What is done in each building."""
-
-    model: Path
-    goals: int  # pictures taken there
-    foreign: int  # pictures of another building
-    views: int  # all over the building
-    seed: int
-    robot: str = ""  # name or file; empty: the one that the model drives
-
-
 class Looker:
-    """A robot that is put here and there, and looks."""
+    """A robot that is put here and there, and looks. Raises AmiError: there is no such world, robot or model."""
 
-    def __init__(self, world: str, setting: LookSetting) -> None:
-        loaded = load_model(setting.model)
-        self.robot = load_robot(setting.robot or simulated_robot(loaded.model.spec))
-        self.simulator = Simulator(world, self.robot, seed=setting.seed)
+    def __init__(self, world: str, model: Path, robot: str, seed: int) -> None:
+        loaded = load_model(model)
+        self.robot = load_robot(robot or simulated_robot(loaded.model.spec))
+        self.simulator = Simulator(world, self.robot, seed=seed)
         self.space = FreeSpace(self.simulator.world, radius=self.robot.shape.radius)
-        self.loop = ClosedLoop(loaded, self.simulator, None, LoopConfig(), setting.seed)
+        self.loop = ClosedLoop(loaded, self.simulator, None, LoopConfig(), seed)
         self.model = self.loop.planner.navigator.model
         self.latent = np.zeros(loaded.model.spec.latent_dim, np.float32)
 
@@ -82,16 +68,24 @@ class Looker:
         return bool(self.space.free(pose[None]).all())
 
 
-def look_rows(world: str, setting: LookSetting) -> Iterator[Row]:
-    """Rows of `what` "beside", "elsewhere" or "arrival". Raises AmiError: there is no such world or model."""
-    looker, rng = Looker(world, setting), np.random.default_rng([setting.seed, 0x100C])
-    views = [looker.percept(looker.space.sample_pose(rng, clearance=0.05)) for _ in range(setting.views)]
-    poses: list[Array | None] = [looker.space.sample_pose(rng, clearance=0.1) for _ in range(setting.goals)]
+def look_rows(looker: Looker, seed: int, goals: int, foreign: int, views: int) -> Iterator[Row]:
+    """Rows of `what` "beside", "elsewhere" or "arrival".
+
+    Args:
+        looker: is closed in the end.
+        seed: of places.
+        goals: pictures taken there.
+        foreign: pictures of another building.
+        views: all over the building.
+    """
+    rng = np.random.default_rng([seed, 0x100C])
+    everywhere = [looker.percept(looker.space.sample_pose(rng, clearance=0.05)) for _ in range(views)]
+    poses: list[Array | None] = [looker.space.sample_pose(rng, clearance=0.1) for _ in range(goals)]
     pictures = [looker.simulator.photograph(pose) for pose in poses if pose is not None]
-    pictures += foreign_pictures(world, looker.robot, setting.seed, setting.foreign)
-    for goal, image in zip(poses + [None] * setting.foreign, pictures, strict=True):
+    pictures += foreign_pictures(looker.simulator.world.name, looker.robot, seed, foreign)
+    for goal, image in zip(poses + [None] * foreign, pictures, strict=True):
         locator, claims = looker.locator(image), []
-        for percept in views:
+        for percept in everywhere:
             look = locator.look(percept)
             row = _row("elsewhere", percept.odometry, look, goal)
             yield row

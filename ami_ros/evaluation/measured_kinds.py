@@ -204,10 +204,10 @@ class Looks:
         return [Part(kind) for kind in self.kinds]
 
     def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
-        from ami_ros.evaluation.look_trials import LookSetting, look_rows
+        from ami_ros.evaluation.look_trials import Looker, look_rows
         from ami_ros.simulation.buildings.names import PREFIX, building_name
 
         name = building_name(f"{PREFIX}{part}:{seed}")
-        setting = LookSetting(model_at(self.model, "general"), self.goals, self.foreign, self.views, seed, self.robot)
-        for row in look_rows(str(name), setting):
+        looker = Looker(str(name), model_at(self.model, "general"), self.robot, seed)
+        for row in look_rows(looker, seed, self.goals, self.foreign, self.views):
             yield {"building": name.kind} | row

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.encoded import Encoded, Progress, Rows, encode_recording
-from ami_ros.evaluation.violation_of_expectation import LASTING, Violations, area, violate
+from ami_ros.evaluation.violation_of_expectation import LASTING, Violations, violate
 from ami_ros.geometry import Array, relative, wrap
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.diagnosis import effective_rank
@@ -103,7 +103,6 @@ def measure_uncertainty(encoded: Encoded, foresight: Foresight) -> Uncertainty |
 PAIRS = 3000
 DISTANCES = (0.0, 0.5, 1.0, 1.5, 2.5, 4.0)  # [m], bounds of the bins of relative poses
 WITHIN = 1.5  # [m], the pairs of the figures
-SAME_PLACE, OTHER_PLACE = (0.5, 0.5), 1.5  # [m], [rad]; [m]
 SPAN = 60  # rows that the pairs of recordings without ground truth are apart at most, so that odometry is still good
 
 
@@ -114,19 +113,11 @@ class PoseErrors:
     distance_m: Array  # true ones
     position_m: Array
     heading_rad: Array
-    along_m: Array  # what was seen, in the direction of the truth
 
     def within(self, low: float, high: float) -> PoseErrors:
         """Those of pairs `low` to `high` [m] apart."""
         inside = (self.distance_m >= low) & (self.distance_m < high)
-        return PoseErrors(
-            *(part[inside] for part in (self.distance_m, self.position_m, self.heading_rad, self.along_m))
-        )
-
-    @property
-    def gain(self) -> float:
-        """Of distances: below 1 the head sees things nearer than they are, as by a least-squares fit of all pairs."""
-        return float((self.along_m * self.distance_m).sum() / np.square(self.distance_m).sum())
+        return PoseErrors(*(part[inside] for part in (self.distance_m, self.position_m, self.heading_rad)))
 
 
 @dataclass(frozen=True)
@@ -139,9 +130,7 @@ class ModelQuality:
     poses: PoseErrors
     pictured: PoseErrors | None  # where the second moment is a picture only, whose latent is guessed
     sighted: PoseErrors | None  # where the second moment is a picture only, and pictures are compared
-    goal_unexplained: float | None  # share of the latent's variance that the picture alone does not give
     latent_rank: float
-    place_auroc: float | None  # the contrastive critic: same place against places farther than OTHER_PLACE
     uncertainty: Uncertainty | None  # None: it has no ensemble
 
     def figures(self) -> dict[str, float | int]:
@@ -154,8 +143,6 @@ class ModelQuality:
             **_pose_figures("relative", self.poses.within(0.0, WITHIN)),
             **(_pose_figures("goal", self.pictured.within(0.0, WITHIN)) if self.pictured else {}),
             **(_pose_figures("sighted", self.sighted.within(0.0, WITHIN)) if self.sighted else {}),
-            "goal_unexplained": self.goal_unexplained,
-            "place_auroc": self.place_auroc,
             **self._surprise(),
             **(self.uncertainty.figures() if self.uncertainty else {}),
         }
@@ -217,9 +204,7 @@ def measure_model(
         poses=_pose_errors(encoded, first, second, latents[second]),
         pictured=None if goals is None else _pose_errors(encoded, first, second, goals),
         sighted=None if model.sighting is None else _sight_errors(encoded, first, second),
-        goal_unexplained=None if goals is None else float(np.mean((goals - latents[second]) ** 2) / latents.var()),
         latent_rank=effective_rank(latents[encoded.tested]),
-        place_auroc=_place_auroc(encoded, rng) if dataset.card.has_truth else None,
         uncertainty=measure_uncertainty(encoded, foresight),
     )
 
@@ -285,30 +270,7 @@ def _errors(encoded: Encoded, first: NDArray[np.int64], second: NDArray[np.int64
     wanted = relative(poses[first], poses[second])
     position = np.hypot(seen[:, 0] - wanted[:, 0], seen[:, 1] - wanted[:, 1])
     heading = np.abs(wrap(np.arctan2(seen[:, 3], seen[:, 2]) - wanted[:, 2]))
-    distance = np.hypot(wanted[:, 0], wanted[:, 1])
-    along = (seen[:, :2] * wanted[:, :2]).sum(1) / np.maximum(distance, 1e-9)
-    return PoseErrors(distance, position, heading, along)
-
-
-def _place_auroc(encoded: Encoded, rng: np.random.Generator) -> float | None:
-    """Whether the contrastive critic ranks pairs of one place above pairs of places far apart."""
-    tested = np.flatnonzero(encoded.tested)
-    first, second = rng.choice(tested, (2, 60 * PAIRS))
-    truth = encoded.truth
-    apart = np.hypot(*(truth[first, :2] - truth[second, :2]).T)
-    turned = np.abs(wrap(truth[first, 2] - truth[second, 2]))
-    same = np.flatnonzero((apart < SAME_PLACE[0]) & (turned < SAME_PLACE[1]))[:PAIRS]
-    other = np.flatnonzero(apart > OTHER_PLACE)[:PAIRS]
-    if not len(same) or not len(other):
-        return None
-    critic, latents = encoded.model.contrast, encoded.latents
-    scores = []
-    with torch.inference_mode():
-        for chosen in (same, other):
-            pair = (torch.from_numpy(latents[index[chosen]]) for index in (first, second))
-            query, key = pair
-            scores.append((critic.queries(query) * critic.keys(key)).sum(1).numpy())
-    return area(*scores)
+    return PoseErrors(np.hypot(wanted[:, 0], wanted[:, 1]), position, heading)
 
 
 def _pose_figures(name: str, errors: PoseErrors) -> dict[str, float]:
@@ -318,5 +280,4 @@ def _pose_figures(name: str, errors: PoseErrors) -> dict[str, float]:
         f"{name}_position_median_m": float(np.median(errors.position_m)),
         f"{name}_position_p90_m": float(np.percentile(errors.position_m, 90)),
         f"{name}_heading_median_rad": float(np.median(errors.heading_rad)),
-        f"{name}_distance_gain": errors.gain,
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ami_ros.extras import importing
 
@@ -79,7 +78,6 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 def _proportional_mb(pid: int) -> float | None:
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
+        return round(psutil.Process(pid).memory_full_info().pss / 1e6, 1)
+    except psutil.Error:
         return None
-    return next((round(int(line.split()[1]) * 1024 / 1e6, 1) for line in lines if line.startswith("Pss:")), None)

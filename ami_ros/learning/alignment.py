@@ -73,7 +73,6 @@ class Frames:
     odometry: Array  # (n, 3)
     command: NDArray[np.float32]  # (n, 2 or 3), see `ami_ros.commands`
     velocity: NDArray[np.float32]  # (n, 2 or 3), likewise
-    heading: NDArray[np.float32]  # (n,) [rad], NaN where unknown
     truth: Array  # (n, 3) in the frame world, NaN where unknown
     starts: NDArray[np.bool_]  # (n,) an episode starts here
 
@@ -93,7 +92,7 @@ class Frames:
         return list(zip(first, [*first[1:], len(self.stamp)], strict=True)) if first else []
 
 
-COLUMNS = ("stamp", "scan", "odometry", "command", "velocity", "heading", "truth")
+COLUMNS = ("stamp", "scan", "odometry", "command", "velocity", "truth")
 
 
 def align(segment: Segment, config: AlignmentConfig, beams: int, dropped: Counter[str], width: int = 2) -> Frames:
@@ -138,7 +137,6 @@ def align(segment: Segment, config: AlignmentConfig, beams: int, dropped: Counte
         odometry=pose,
         command=_mean_commands(segment, stamp, starts, config, width).astype(np.float32),
         velocity=velocity.astype(np.float32),
-        heading=_optional(segment, "heading", stamp, config, 1)[:, 0].astype(np.float32),
         truth=_optional(segment, "truth", stamp, config, 3),
         starts=starts,
     )

@@ -18,7 +18,6 @@ from ami_ros.learning.bag_writer import BagWriter
 from ami_ros.learning.dataset import Dataset, Progress
 
 SCANNER = "laser"  # frame of the scans
-UNSURE = 0.05  # [rad] standard deviation of headings, as of a compass
 
 
 def export_bags(dataset: Dataset, folder: Path, progress: Progress = lambda done, total: None) -> list[Path]:
@@ -68,7 +67,5 @@ def _write_numbers(dataset: Dataset, row: int, stamp: float, bag: BagWriter) -> 
         bag.odometry("odom", stamp, pose, tuple(velocity.tolist()))
     if np.isfinite(command := dataset.command[row]).all():
         bag.command("cmd_vel", stamp, *command.tolist())
-    if np.isfinite(heading := float(dataset.heading[row])):
-        bag.heading("imu", stamp, heading, UNSURE)
     if np.isfinite(truth := dataset.truth[row]).all():
         bag.pose("ground_truth", stamp, truth, "world")

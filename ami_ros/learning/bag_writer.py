@@ -168,18 +168,6 @@ class BagWriter:
             twist=make("geometry_msgs/msg/TwistWithCovariance", twist=self._twist(velocity), covariance=covariance),
         )  # fmt: skip
 
-    def heading(self, topic: str, stamp: float, heading: float, deviation: float, frame: str = "base_link") -> None:
-        """A compass heading [rad] with its standard deviation [rad] as the orientation of a sensor_msgs/Imu."""
-        unknown = np.array([-1.0, *[0.0] * 8])  # as the definition of Imu has it for what is not measured
-        zero = self._vector(0.0, 0.0)
-        self.message(
-            topic, "sensor_msgs/msg/Imu", stamp,
-            header=self.header(stamp, frame), orientation=self._quaternion(heading),
-            orientation_covariance=np.diag([1e-6, 1e-6, deviation**2]).ravel(),
-            angular_velocity=zero, angular_velocity_covariance=unknown,
-            linear_acceleration=zero, linear_acceleration_covariance=unknown,
-        )  # fmt: skip
-
     def command(self, topic: str, stamp: float, *command: float, frame: str = "base_link") -> None:
         """A velocity command of two or three numbers (`ami_ros.commands`) as geometry_msgs/TwistStamped."""
         header, twist = self.header(stamp, frame), self._twist(command)

@@ -45,7 +45,6 @@ class DatasetCard:
     period: float  # [s]
     image_size: tuple[int, int]  # width, height [px]
     scan_beams: int  # over the full circle, the first one straight ahead
-    has_heading: bool
     has_truth: bool
     checksum: str  # SHA-256 over all arrays and images
     sizes: dict[str, int]  # bytes by file
@@ -68,7 +67,6 @@ class Dataset:
         command: (n, 2) float32, or (n, 3) of a robot that drives sideways (`ami_ros.commands`); row i was commanded
             from stamp[i] to stamp[i + 1] (the mean, where it changed meanwhile), so it leads from row i to row i + 1.
         velocity: as wide, float32, measured at stamp[i].
-        heading: (n,) float32 compass heading [rad], NaN where unknown.
         truth: (n, 3) float64 true pose, NaN where unknown; for evaluation only.
         imu: (n, 6) float32 acceleration [m/s^2] and angular rate [rad/s] in the sensor's axes, NaN where unknown;
             (n, 0) where nothing was recorded.
@@ -84,7 +82,6 @@ class Dataset:
     odometry: Array
     command: NDArray[np.float32]
     velocity: NDArray[np.float32]
-    heading: NDArray[np.float32]
     truth: Array
     imu: NDArray[np.float32]
     episode: NDArray[np.int32]
@@ -187,5 +184,6 @@ def _read_card(folder: Path) -> DatasetCard:
     version = values.get("version") if isinstance(values, dict) else None
     if version != VERSION:
         raise AmiError(f"{folder} has version {version}, this program reads {VERSION}: extract the data set again")
-    values.pop("joints", None)  # positions of joints, which earlier data sets have and no model takes
+    for column in ("joints", "has_heading"):  # which earlier data sets have and no model takes
+        values.pop(column, None)
     return from_mapping(DatasetCard, values, str(folder / CARD))

@@ -112,7 +112,6 @@ def _write(folder: Path, parts: list[Part], period: float, made_by: dict[str, An
         period=period,
         image_size=tuple(full[0].facts["image_size"]),
         scan_beams=max(part.facts["beams"] for part in parts),
-        has_heading=bool(np.isfinite(columns["heading"]).all()),
         has_truth=bool(np.isfinite(columns["truth"]).all()),
         has_odometry=bool(np.isfinite(columns["odometry"]).all()),
         has_command=bool(np.isfinite(columns["command"]).all()),

@@ -134,8 +134,6 @@ def columns_of(dataset: Dataset, rows: slice) -> dict[str, NDArray[np.float32] |
     if dataset.card.scan_beams:
         scan = np.asarray(dataset.scan[rows], np.float32)
         found[layout.SCAN] = np.where(np.isfinite(scan), scan, 0).astype(np.float32)
-    if dataset.card.has_heading:
-        found[layout.HEADING] = np.asarray(dataset.heading[rows], np.float32)[:, None]
     if dataset.card.has_truth:
         found[layout.TRUTH] = np.asarray(dataset.truth[rows], np.float32)
     return found

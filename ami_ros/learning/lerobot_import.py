@@ -26,12 +26,11 @@ from ami_ros.learning.resumable import PartialOutput
 
 Part = tuple[str, tuple[int, ...] | None]  # a feature, and which of its numbers; None: all
 
-WIDTHS = {"image": None, "command": 2, "odometry": 3, "velocity": 2, "heading": 1, "truth": 3, "stamp": 1, "scan": None}
+WIDTHS = {"image": None, "command": 2, "odometry": 3, "velocity": 2, "truth": 3, "stamp": 1, "scan": None}
 USUAL: dict[str, tuple[str, tuple[str, ...] | None]] = {
     "command": (layout.ACTION, commands.NAMES),
     "odometry": (layout.STATE, layout.POSE_NAMES),
     "velocity": (layout.STATE, commands.NAMES),
-    "heading": (layout.HEADING, None),
     "truth": (layout.TRUTH, None),
     "stamp": (layout.STAMP, None),
     "scan": (layout.SCAN, None),
@@ -221,7 +220,7 @@ class _Import:
         lengths = np.diff([*starts, len(command)])
         odometry = np.asarray(role("odometry"), np.float64)
         n = len(odometry)
-        stamp, velocity, scan, heading, truth = (role(r) for r in ("stamp", "velocity", "scan", "heading", "truth"))
+        stamp, velocity, scan, truth = (role(r) for r in ("stamp", "velocity", "scan", "truth"))
         if stamp is None:
             stamp = (int(episode["dataset_from_index"]) + starts[:, None]) / self.info.fps
         if velocity is None:
@@ -236,7 +235,6 @@ class _Import:
             odometry=odometry,
             command=(np.add.reduceat(command, starts) / lengths[:, None]).astype(np.float32),
             velocity=np.asarray(velocity, np.float32),
-            heading=np.full(n, np.nan, np.float32) if heading is None else heading[:, 0].astype(np.float32),
             truth=np.full((n, 3), np.nan) if truth is None else truth.astype(np.float64),
             starts=np.arange(n) == 0,
         )

@@ -23,7 +23,7 @@ EPISODES = f"meta/episodes/{FILE}.parquet"
 FILES_A_CHUNK = 1000
 
 CAMERA, STATE, ACTION = "observation.images.camera", "observation.state", "action"
-SCAN, HEADING, TRUTH, STAMP = "observation.scan", "observation.heading", "observation.truth", "observation.stamp"
+SCAN, TRUTH, STAMP = "observation.scan", "observation.truth", "observation.stamp"
 POSE_NAMES = ("x", "y", "yaw")  # of odometry [m, m, rad]; the state has the measured velocity behind it
 INDICES = {"timestamp": "float32", "frame_index": "int64", "episode_index": "int64", "index": "int64",
            "task_index": "int64"}  # fmt: skip

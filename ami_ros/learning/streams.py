@@ -41,7 +41,6 @@ ROLES = {
     "odometry": Role(("nav_msgs/msg/Odometry",), ("odom", "odometry"), required=True),
     "command": Role(("geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist"), ("cmd_vel",), required=True),
     "scan": Role(("sensor_msgs/msg/LaserScan",), ("scan",), required=False),
-    "heading": Role(("sensor_msgs/msg/Imu",), ("imu", "data"), required=False),
     "truth": Role(("geometry_msgs/msg/PoseStamped",), ("ground_truth",), required=False, by_type=False),
 }
 
@@ -175,9 +174,6 @@ def _value(bag: BagReader, role: str, topic: str, data: bytes, width: int, dropp
     stamp = _stamp(message)
     if role == "odometry":
         return stamp, (*_planar(message.pose.pose), *_command(message.twist.twist)[:width])
-    if role == "heading":
-        measured = message.orientation_covariance[0] != -1.0  # as sensor_msgs/Imu has it
-        return stamp, _yaw(message.orientation) if measured else float("nan")
     return stamp, message if role == "scan" else _planar(message.pose)
 
 

@@ -16,7 +16,7 @@ from ami_ros.evaluation.model_quality import ModelQuality, look_ahead, measure_m
 from ami_ros.evaluation.violation_of_expectation import area, violate
 from ami_ros.learning.dataset import Dataset
 from ami_ros.learning.extract import extract
-from harness.exact_model import SPEC, ExactModel, ExactRelativePose
+from harness.exact_model import SPEC, ExactModel
 from harness.recorded import ROWS, record
 
 RUNS = 3
@@ -45,12 +45,10 @@ def test_an_exact_model_gets_the_best_figures(exact: ModelQuality) -> None:
     assert figures["frames"] == RUNS * ROWS and figures["tested_frames"] == ROWS
     assert figures["prediction_to_persistence_4_steps"] < 0.1 and figures["shuffle_to_prediction"] > 3
     assert figures["relative_position_median_m"] < 0.1 and figures["goal_position_median_m"] < 0.1
-    assert figures["relative_distance_gain"] == pytest.approx(1.0, abs=0.05)
-    assert 2 < figures["latent_rank"] <= 4 and figures["goal_unexplained"] < 0.01
+    assert 2 < figures["latent_rank"] <= 4
     assert figures["surprise_auroc_teleport"] > 0.97 and figures["surprise_auroc_wheel_slip"] > 0.9
     assert figures["surprise_detected_teleport"] > 0.9
     assert "surprise_auroc_frozen_camera" not in figures  # the camera is all that it has: the same as wheel slip
-    assert figures["place_auroc"] > 0.95
 
 
 def test_a_blind_model_is_found_out(exact: ModelQuality) -> None:
@@ -59,21 +57,6 @@ def test_a_blind_model_is_found_out(exact: ModelQuality) -> None:
     np.testing.assert_allclose(seen.prediction, seen.persistence)
     np.testing.assert_allclose(seen.prediction, seen.shuffled)
     assert violate(blind, np.random.default_rng(0)).auroc("wheel_slip") < 0.5  # that nothing moves is what it expects
-
-
-class ShortSighted(ExactRelativePose):
-    """Sees everything at two thirds of its distance."""
-
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        seen = super().forward(first, second)
-        return torch.cat([seen[..., :2] * 2 / 3, seen[..., 2:]], -1)
-
-
-def test_what_is_seen_too_near_shows_in_the_gain(dataset: Dataset) -> None:
-    model = ExactModel()
-    model.relative_pose = ShortSighted()
-    figures = measure_model(model, dataset, seed=1).figures()
-    assert figures["relative_distance_gain"] == pytest.approx(2 / 3, abs=0.04)
 
 
 def test_one_seed_tests_the_same_episodes_and_another_others(dataset: Dataset) -> None:
@@ -85,7 +68,6 @@ def test_without_ground_truth_there_are_figures_too(tmp_path: Path) -> None:
     data = extract([record(tmp_path / f"run_{seed}", seed, False) for seed in range(2)], tmp_path / "data")
     quality = measure_model(ExactModel(), data, seed=0)
     figures = quality.figures()
-    assert not any(name.startswith("place") for name in figures)
     assert figures["relative_position_median_m"] < 0.2 and figures["surprise_auroc_teleport"] > 0.9
 
 

@@ -16,7 +16,7 @@ from ami_ros.learning.extract import ExtractConfig, extract
 from ami_ros.learning.frames import encode_frame
 from ami_ros.scan import Mount
 
-COLUMNS = "stamp", "scan", "odometry", "command", "velocity", "heading", "truth"
+COLUMNS = "stamp", "scan", "odometry", "command", "velocity", "truth"
 
 
 def test_bags_of_a_data_set_give_it_back(dataset: Dataset, tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_bags_of_a_data_set_give_it_back(dataset: Dataset, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("mount", [Mount(0.2, -0.1, 0.5, upside_down=True), Mount(-0.1, 0.0, -2.0), None])
-def test_headings_camera_and_mount_come_along(mount: Mount | None, tmp_path: Path) -> None:
+def test_camera_and_mount_come_along(mount: Mount | None, tmp_path: Path) -> None:
     with BagWriter(tmp_path / "bag") as bag:
         if mount is not None:
             bag.mount("tf_static", 0.0, mount, "laser")
@@ -39,7 +39,6 @@ def test_headings_camera_and_mount_come_along(mount: Mount | None, tmp_path: Pat
             bag.scan("scan", stamp, 1.0 + np.arange(8), 0.0, math.pi / 4, frame="laser")
             bag.odometry("odom", stamp, [0.1 * k, 0.0, 3.1], (0.5, 0.1))
             bag.command("cmd_vel", stamp, 0.01 * k, -0.02 * k)
-            bag.heading("imu", stamp, 0.3, 0.05)
     wide = ExtractConfig(field_of_view=math.radians(80.0))
     first = extract([tmp_path / "bag"], tmp_path / "first", wide)
     back = extract(export_bags(first, tmp_path / "bags"), tmp_path / "back", wide)

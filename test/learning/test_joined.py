@@ -23,7 +23,7 @@ class Changed:
 
     def __init__(self, dataset: Dataset, **columns: object) -> None:
         self._dataset = dataset
-        for name in ("period", "scan", "scanner", "odometry", "command", "heading", "episodes"):
+        for name in ("period", "scan", "scanner", "odometry", "command", "episodes"):
             setattr(self, name, columns.get(name, getattr(dataset, name)))
 
     period: float
@@ -31,7 +31,6 @@ class Changed:
     scanner: Mount | None
     odometry: NDArray[np.float64]
     command: NDArray[np.float32]
-    heading: NDArray[np.float32]
     episodes: list[tuple[int, int]]
 
     def __len__(self) -> int:
