@@ -63,7 +63,8 @@ class GoalBelief:
     def __init__(self, goal: Goal, model: Dynamics, approach: float) -> None:
         self.goal, self.approach = goal, approach
         self.locator = GoalLocator(model, goal) if goal.latent is not None else None
-        self.posterior, self.tracker = GoalPosterior(Likelihoods()), GoalTracker()
+        breadth = 1.0 if self.locator is None else self.locator.breadth
+        self.posterior, self.tracker = GoalPosterior(Likelihoods().of_view(breadth)), GoalTracker()
         self.driven: Hypothesis | None = None
         self.attentive = self.compares
 
