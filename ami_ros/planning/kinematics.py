@@ -22,7 +22,7 @@ class Kinematics:
     drive: Drive = "differential"  # ackermann cannot turn without moving, like a car; omnidirectional: also sideways
     max_linear: float = 0.4  # [m/s] forwards; keep it below the gate's
     max_reverse: float = 0.15  # [m/s] backwards; larger backs up rather than turns
-    max_retreat: float = 0.4  # [m/s] backwards where somebody comes; keep it below the gate's
+    max_retreat: float = 0.4  # [m/s] backwards from who comes, and to the goal itself; keep it below the gate's
     max_angular: float = 1.4  # [rad/s] either way; keep it below the gate's
     turning_radius: float = 0.5  # [m] of the tightest curve of an ackermann drive
     max_lateral: float = 0.3  # [m/s] to either side, of an omnidirectional drive
@@ -50,7 +50,7 @@ class Kinematics:
 
     @property
     def retreating(self) -> Kinematics:
-        """The same robot where somebody comes: there it may leave backwards as fast as it can."""
+        """The same robot where it may back up as fast as it can: from somebody who comes, and to the goal itself."""
         return replace(self, max_reverse=max(self.max_reverse, self.max_retreat))
 
     @property

@@ -106,7 +106,7 @@ class LatentPlanner:
         keep_away: Array = NOWHERE,
         experience: Array | None = None,
         forecast: Forecast | None = None,
-        pressed: bool = False,
+        retreat: bool = False,
     ) -> Plan:
         """Searches for the commands that lead to `target`.
 
@@ -122,7 +122,7 @@ class LatentPlanner:
             experience: (n, steps, width) commands that were driven in situations like this one, as candidates; those
                 that are shorter than the horizon go on as they end.
             forecast: of what moves, in base_link now, at `costs.people.times` of the horizon; None: nothing does.
-            pressed: somebody comes at the robot: it may leave backwards fast.
+            retreat: whether it may back up as fast as `Kinematics.retreating`, not only as `max_reverse` says.
 
         Raises:
             AmiError: `Code.MODEL_FAILURE` if the model gives no finite cost for any sequence.
@@ -131,7 +131,7 @@ class LatentPlanner:
         if self._stamp is not None:
             self.solver.shift((stamp - self._stamp) / self.model.spec.step_duration)
         self._stamp = stamp
-        own = self.config.kinematics.retreating if pressed else self.config.kinematics
+        own = self.config.kinematics.retreating if retreat else self.config.kinematics
         limited = own.limited(*speed_limit) if speed_limit is not None else own
         # Costs use the robot's own limits: a temporary lower one must not change what is smooth.
         scene = Scene(self.model, own, self.config.disc, target, scan, keep_away, forecast)

@@ -101,11 +101,15 @@ def test_a_robot_that_stands_and_looks_or_turns_makes_way_for_who_walks_at_it_or
 
 
 @pytest.mark.parametrize("wary", ["", "surprised: slower"])
-@pytest.mark.parametrize(("aside", "presses"), [(0.0, True), (1.2, False)])
-def test_who_walks_at_it_may_be_left_backwards_fast_and_who_walks_past_not(
-    model: ExactModel, monkeypatch: pytest.MonkeyPatch, aside: float, presses: bool, wary: str
+@pytest.mark.parametrize(
+    ("aside", "final", "fast"), [(0.0, False, True), (1.2, False, False), (1.2, True, True)],
+    ids=["who walks at it is left", "who walks past is not", "it backs up to its goal"],
+)  # fmt: skip
+def test_it_backs_up_fast_from_who_walks_at_it_and_to_its_goal(
+    model: ExactModel, monkeypatch: pytest.MonkeyPatch, aside: float, final: bool, fast: bool, wary: str
 ) -> None:
-    """At 0.15 m/s it was run into, and slower still where people surprised it."""
+    """At 0.15 m/s it was run into, and slower still where people surprised it. From who made way for somebody, near
+    goals were out of reach for ten seconds."""
     course = Course(Navigator(model, FLAT), robot_at(*START))
     course.navigator.start(Goal())
     lows, project = [], Kinematics.project
@@ -119,11 +123,12 @@ def test_who_walks_at_it_may_be_left_backwards_fast_and_who_walks_past_not(
     walks = -np.array([np.cos(place[2]), np.sin(place[2])])
     comes = MovingThing(1, place[:2], walks, np.diag([0.01, 0.01, 0.02, 0.02]), RADIUS, Kind.PERSON, 0.99)
     percept = replace(course.percept(), things=MovingThings(course.robot.time, (comes,)))
-    ahead = Target(None, np.array([2.4, 0.0, 0.0]), True)
+    ahead = Target(None, np.array([2.4, 0.0, 0.0]), final)
     course.navigator.steering.drive(percept, ahead, "", Sight(None, None, 0.0), warning=wary)
     robot = FLAT.planner.kinematics
-    slowly = min(robot.max_reverse, (FLAT.recovery.slow if wary else 1.0) * robot.max_linear)
-    assert min(lows) == pytest.approx(-robot.max_retreat if presses else -slowly)
+    wary_most = FLAT.recovery.slow * robot.max_linear if wary and aside else np.inf
+    most = robot.max_retreat if fast else robot.max_reverse
+    assert min(lows) == pytest.approx(-min(most, wary_most))
 
 
 def test_who_made_way_at_its_goal_is_not_there_until_it_has_come_back(model: ExactModel) -> None:
