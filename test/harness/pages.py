@@ -18,7 +18,7 @@ from harness.processes import REPOSITORY
 PAGES = [
     *sorted(REPOSITORY.glob("*.md")),
     *sorted((REPOSITORY / "docs").rglob("*.md")),
-    REPOSITORY / "examples/README.md",
+    *sorted((REPOSITORY / "examples").rglob("*.md")),
 ]
 _BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>[^\n]*) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
