@@ -120,8 +120,7 @@ def _row(what: str, pose: Array, look: Look | None, goal: Array | None) -> Row:
 
 def _arrival(looker: Looker, image: NDArray[np.uint8], pose: Array, goal: Array | None) -> Row | None:
     """Where looks lead from `pose` (3,), and what they make of it there; None: they lead nowhere."""
-    locator = looker.locator(image)
-    posterior = GoalPosterior(Likelihoods().of_view(locator.breadth))
+    locator, posterior = looker.locator(image), GoalPosterior(Likelihoods())
     for _ in range(PUT):
         look = locator.look(looker.percept(pose))
         if look is None or not looker.is_free(compose(pose, look.pose)):

@@ -63,8 +63,7 @@ class GoalBelief:
     def __init__(self, goal: Goal, model: Dynamics, approach: float) -> None:
         self.goal, self.approach = goal, approach
         self.locator = GoalLocator(model, goal) if goal.latent is not None else None
-        breadth = 1.0 if self.locator is None else self.locator.breadth
-        self.posterior, self.tracker = GoalPosterior(Likelihoods().of_view(breadth)), GoalTracker()
+        self.posterior, self.tracker = GoalPosterior(Likelihoods()), GoalTracker()
         self.driven: Hypothesis | None = None
         self.attentive = self.compares
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class Likelihoods:
     astray: float = -1.0  # [nat] of looks from another spot that have it elsewhere; of all such twice as much
     alike: float = 0.15  # probability of a place that is alike from everywhere: 11 for 70 pictures
     # Probability that a look sees the goal from where it is, and [m], [rad] with which that falls off: 85 of 91 within
-    # 0.8 m and 1 rad, 15 of 27 up to 1.2 m, 10 of 65 up to 2.4 m; with 100 degrees (`of_view`).
+    # 0.8 m and 1 rad, 15 of 27 up to 1.2 m, 10 of 65 up to 2.4 m.
     found: tuple[float, float, float] = (0.97, 0.9, 1.2)
     # [nat] of aligned pictures, and for each unit of their difference: up to 2.4 at 164 of 167 goals, 6.6 and more
     # at 8 of 8 other places that the head took for them.
@@ -40,11 +40,6 @@ class Likelihoods:
     checked: tuple[float, float, float] = (-5.0, -2.0, 5.4)
     unproven: float = -4.0  # [nat] the robot stood there, looked again, and was not sure: 2 % of goals
     unreached: float = -4.0  # [nat] the robot got stuck on the way there from close by: likewise
-
-    def of_view(self, breadth: float) -> Likelihoods:
-        """Those of a camera that sees a share `breadth` of the width of the model's picture (`ArrayPairs.breadth`)."""
-        most, reach, turn = self.found
-        return replace(self, found=(most, breadth * reach, breadth * turn))
 
     def of_look(self, look: Look) -> float:
         """Of the goal's being seen, however many looks from one spot say so."""

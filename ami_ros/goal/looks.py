@@ -52,11 +52,6 @@ class GoalLocator:
         self.own = OwnPictures()
         self._moved = self.pairs.moved_off(self.picture) if self.pairs and self.picture is not None else None
 
-    @property
-    def breadth(self) -> float:
-        """See `ArrayPairs`; 1 where no pictures are compared."""
-        return 1.0 if self.pairs is None else self.pairs.breadth
-
     def look(self, percept: Percept) -> Look | None:
         """The goal, seen from this moment alone; None: this moment does not show it, as far as can be told."""
         if self.pairs is not None:

@@ -16,16 +16,15 @@ from numpy.typing import NDArray
 from ami_ros.geometry import Array
 from ami_ros.places.matching import Hypothesis
 from ami_ros.places.recognition import Evidence
-from ami_ros.places.seen_directions import ASIDE, all_round, gaps, missing_views
+from ami_ros.places.seen_directions import all_round, gaps, missing_views
 from ami_ros.places.types import LATE, RECALLED, REST, SearchState
 
 TURN = 2.5  # [m] that could be driven while the robot turns once around
 SEEN = 0.3  # of the evidence for a spot from which all was seen, beside one from which nothing was; measured, see ...
 PRIOR = 0.1  # of evidence for any spot, where the picture says nothing; ... docs/archive/0097
 LEAST = 0.05  # of such a chance, below which a spot is not worth a look: of 69 goals 65 lay where there was more
-LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen
-# Of a camera of 100 degrees; distances are in proportion to what others see of that (`ArrayPairs.breadth`):
 REACH = 0.8  # [m] from a place within which it shows what can be seen from there: beyond, few goals are recognised
+LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen
 FOUND, FOUND_SCALE = 0.9, 0.6  # share of goals that a look around finds where it lies, and [m] with which that falls
 NEIGHBOURS = 3.5  # times that deviation: beyond, a look finds less than a goal of 400
 APART = 0.5  # [m] between two spots
@@ -49,7 +48,6 @@ def next_best_views(
     evidence: Evidence,
     search: SearchState,
     beyond: Beyond | None = None,
-    breadth: float = 1.0,
 ) -> list[Hypothesis]:
     """Where a picture may have been taken, and from where to look for that: first where a look finds it with the most
     probability for the way there. The robot's own spot is one of them.
@@ -62,7 +60,6 @@ def next_best_views(
         evidence: of the picture; see `Recogniser.evidence`.
         search: until now.
         beyond: spots that places saw to be free, and that nobody drove to; None: that is not known.
-        breadth: of what the camera sees; see `ArrayPairs`.
 
     Returns:
         Guesses with a share, and spots to look from, whose share is 0; of these without what no way leads to.
@@ -70,13 +67,12 @@ def next_best_views(
     certain, doubtful = ([guess for guess in guesses if (guess.share > 0) == sure] for sure in (True, False))
     known, shares = _poses(certain), np.array([RECALLED * guess.share for guess in certain])
     spots, ends = _spots(np.concatenate([robot[None], _poses(doubtful)]), places, beyond)
-    seen_from = np.concatenate([places, all_round(search.looked_from)])
-    missing = missing_views(spots[:, :2], seen_from, breadth * REACH, breadth * ASIDE)
+    missing = missing_views(spots[:, :2], np.concatenate([places, all_round(search.looked_from)]), REACH)
     chance = (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)
     rest = (1.0 - shares.sum()) / max(chance.sum(), 1e-9)
     at, ends = np.concatenate([known, spots]), np.concatenate([known, ends])
-    missed = _missed(at, search.looked_from, breadth * FOUND_SCALE)
-    gain = found_from(at, np.concatenate([shares, rest * chance]) * missed, breadth * FOUND_SCALE)
+    missed = _missed(at, search.looked_from)
+    gain = found_from(at, np.concatenate([shares, rest * chance]) * missed)
     ways = lengths(ends) + np.hypot(*(at - ends)[:, :2].T)
     ways[len(known)] = 0.0  # the robot is there
     is_spot = np.arange(len(at)) >= len(known)
@@ -92,21 +88,21 @@ def _poses(guesses: Sequence[Hypothesis]) -> Array:
     return np.array([guess.pose for guess in guesses]).reshape(-1, 3)
 
 
-def found_from(at: Array, chance: Array, scale: float = FOUND_SCALE) -> Array:
+def found_from(at: Array, chance: Array) -> Array:
     """Probability (k,) that a look around from each of the spots `at` (k, 3) finds the goal, which lies at each of them
-    with a `chance` (k,); `scale` [m]: see FOUND_SCALE. Only neighbours count: a site has tens of thousands of spots."""
+    with a `chance` (k,). Only neighbours count: a site has tens of thousands of spots."""
     from scipy.spatial import cKDTree
 
     tree = cKDTree(at[:, :2])
-    near = tree.sparse_distance_matrix(tree, NEIGHBOURS * scale, output_type="ndarray")
-    found = FOUND * np.exp(-np.square(near["v"] / scale) / 2) * chance[near["j"]]
+    near = tree.sparse_distance_matrix(tree, NEIGHBOURS * FOUND_SCALE, output_type="ndarray")
+    found = FOUND * np.exp(-np.square(near["v"] / FOUND_SCALE) / 2) * chance[near["j"]]
     return np.asarray(np.bincount(near["i"], found, len(at)), np.float64)
 
 
-def _missed(spots: Array, looked_from: Array, scale: float) -> Array:
+def _missed(spots: Array, looked_from: Array) -> Array:
     """Share (k,) of the goals at `spots` (k, 2+) that looks around `looked_from` (n, 2) in vain have missed."""
     apart = np.hypot(*(spots[:, None, :2] - looked_from[None]).transpose(2, 0, 1))
-    return np.asarray((1.0 - FOUND * np.exp(-np.square(apart / scale) / 2)).prod(axis=1))
+    return np.asarray((1.0 - FOUND * np.exp(-np.square(apart / FOUND_SCALE) / 2)).prod(axis=1))
 
 
 def frontiers(goal: Array, places: Array, lengths: Lengths, beyond: Beyond) -> Array:

@@ -59,8 +59,7 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
                 beyond = None if graph.free is None else graph.free.beyond
                 evidence = places.recogniser.evidence(places.index, rows, goal.picture)
                 lengths, poses = partial(graph.lengths, robot), places.index.poses
-                breadth = places.recogniser.breadth
-                views = next_best_views(recognised, poses, robot, lengths, evidence, goal.search, beyond, breadth)
+                views = next_best_views(recognised, poses, robot, lengths, evidence, goal.search, beyond)
                 recognised = views if searched else [*recognised[: len(certain)], *(v for v in views if not v.share)]
         hypotheses = recognised
         if hypotheses is None:

@@ -83,11 +83,6 @@ class Recogniser:
         """[px] of places' pictures, so that what this camera sees of them is as large as it is compared."""
         return min(MOST_SIDE, math.ceil(self._pairs.picture_size / self._pairs.share))
 
-    @property
-    def breadth(self) -> float:
-        """See `ArrayPairs`."""
-        return self._pairs.breadth
-
     def prepare(self, ids: NDArray[np.int64], most: int) -> bool:
         """Encodes pictures ahead of questions, which encode some at a time: those of `most` of the places `ids` (n,)
         whose turn has not come yet, while there is room for all. False: there are no more."""

@@ -13,25 +13,24 @@ from ami_ros.places.raster import Raster
 
 DIRECTIONS = 12  # in which views are looked for
 WANTED = np.linspace(-np.pi, np.pi, DIRECTIONS, endpoint=False)  # [rad] these
-ASIDE = 0.6  # [rad] between a direction and that of a place that looks there, up to which it is seen with 100 degrees
+ASIDE = 0.6  # [rad] between a direction and that of a place that looks there, up to which it is seen
 
 
-def missing_views(points: Array, places: Array, reach: float, aside: float = ASIDE) -> Array:
+def missing_views(points: Array, places: Array, reach: float) -> Array:
     """Share (k,) of the directions in which no remembered place looks that is close by.
 
     Args:
         points: (k, 2) [m] in the map frame.
         places: (n, 3) likewise.
         reach: [m] from a point within which a place shows what can be seen from there.
-        aside: [rad] between a direction and that of a place, up to which that shows it.
     """
-    return np.asarray(_unseen(points, places, reach, aside).mean(axis=1))
+    return np.asarray(_unseen(points, places, reach).mean(axis=1))
 
 
 def shortest_sweep(pose: Array, places: Array, reach: float) -> float:
     """Angle [rad], to the left if positive, by which a robot at `pose` (3,) turns to look in all directions in which
     no place (n, 3) within `reach` [m] looks: the way round that is shorter; 0: none is missing."""
-    unseen = WANTED[_unseen(pose[None, :2], places, reach, ASIDE)[0]]
+    unseen = WANTED[_unseen(pose[None, :2], places, reach)[0]]
     if not len(unseen):
         return 0.0
     left = (unseen - pose[2]) % (2 * np.pi)
@@ -39,17 +38,17 @@ def shortest_sweep(pose: Array, places: Array, reach: float) -> float:
     return float(max(leftwards, 0.0) if leftwards <= rightwards else -max(rightwards, 0.0))
 
 
-def _unseen(points: Array, places: Array, reach: float, aside: float) -> NDArray[np.bool_]:
+def _unseen(points: Array, places: Array, reach: float) -> NDArray[np.bool_]:
     """Whether no place near each point looks in each direction (k, DIRECTIONS)."""
     if (raster := Raster.of(points)) is not None:
-        columns = [np.abs(wrap(places[:, 2] - direction)) < aside for direction in WANTED]
+        columns = [np.abs(wrap(places[:, 2] - direction)) < ASIDE for direction in WANTED]
         return np.column_stack([raster.cell_gaps(places[column, :2]) >= reach for column in columns])
     from scipy.spatial import cKDTree
 
     found = np.ones((len(points), DIRECTIONS), bool)
     for k, near in enumerate(cKDTree(places[:, :2]).query_ball_point(points, reach)):
         if near:
-            found[k] = ~(np.abs(wrap(WANTED[:, None] - places[near, 2][None])) < aside).any(axis=1)
+            found[k] = ~(np.abs(wrap(WANTED[:, None] - places[near, 2][None])) < ASIDE).any(axis=1)
     return found
 
 

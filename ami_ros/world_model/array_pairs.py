@@ -78,13 +78,6 @@ class ArrayPairs:
         return self.tangent / self.full
 
     @property
-    def breadth(self) -> float:
-        """Of the width of the picture that the model's camera would take: what this one sees. How far off and how much
-        turned pictures are recognised goes with it: half of those turned by 1.05 rad with 100 degrees (1.0), 0.65 rad
-        with 69 (0.6)."""
-        return min(1.0, (self.window.right - self.window.left) / (2 * self.full))
-
-    @property
     def rays(self) -> PictureRays:
         """Where this camera's pixels look."""
         return picture_rays(self.mount, self.tangent, self.size)

@@ -9,7 +9,6 @@ import pytest
 
 from ami_ros.geometry import relative
 from ami_ros.goal.belief import GoalBelief
-from ami_ros.goal.likelihoods import Likelihoods
 from ami_ros.planning.route_follower import FollowerConfig, RouteFollower
 from ami_ros.planning.types import Goal
 from ami_ros.world_model.array_pairs import Compared
@@ -71,8 +70,6 @@ def test_sightings_from_afar_are_not_kept(model: ExactModel) -> None:
 class Pairs:
     """Pictures that never show the goal."""
 
-    breadth = 0.6
-
     def __init__(self) -> None:
         self.asked = 0
 
@@ -85,17 +82,6 @@ class Pairs:
     def compare(self, here: Floats, there: Floats, columns: None) -> Compared:
         self.asked += 1
         return Compared(np.zeros((1, 4), np.float32), np.ones(1, np.float32), np.zeros(1, np.float32))
-
-
-def test_a_narrow_camera_that_looks_in_vain_says_less() -> None:
-    model = ExactModel()
-    model.pairs = Pairs()  # type: ignore[assignment]
-    weighs = belief(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL)), model).posterior.likelihoods
-    for pose in (np.array([0.6, 0.0, 0.0]), np.array([0.0, 0.0, 0.8])):
-        assert weighs.of_miss(0.6 * pose) == pytest.approx(Likelihoods().of_miss(pose)), (
-            "0.6 times as near and straight"
-        )
-        assert weighs.of_miss(pose) > 0.6 * Likelihoods().of_miss(pose)
 
 
 def test_pictures_are_not_compared_far_from_where_memory_is_sure_to_have_the_goal() -> None:

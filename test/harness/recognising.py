@@ -33,7 +33,6 @@ class Recognising(ExactModel):
 
 class Pairs:
     threshold = 0.9
-    breadth = 1.0
     error = 0.05  # [m] that it expects
     same = 1.0  # probability where it sees the goal
     difference = 0.0  # of the aligned pictures ...

@@ -164,16 +164,6 @@ def test_what_is_near_to_where_it_was_looked_for_all_round_is_worth_less() -> No
     assert nearest((4.0, 0.0)) == round(beyond, 2)
 
 
-def test_a_narrow_camera_that_looked_round_in_vain_may_have_missed_the_goal_nearby() -> None:
-    guesses, vain = [at(0.0, 0.5), at(4.0, 0.4)], SearchState(np.array([[0.6, 0.0]]), 99.0)
-
-    def first(breadth: float) -> float:
-        found = next_best_views(guesses, SEEN, ORIGIN, lambda poses: np.ones(len(poses)), silent, vain, breadth=breadth)
-        return float(found[0].pose[0])
-
-    assert (first(1.0), first(0.5)) == (4.0, 0.0)
-
-
 def test_a_look_is_worth_what_it_finds_around_it_and_a_large_site_is_no_matter() -> None:
     """All pairs of the spots of a site with 100,000 places would take gigabytes."""
     rng = np.random.default_rng(4)

@@ -42,14 +42,6 @@ def test_a_pair_has_a_pose_an_error_and_a_probability(head: PairHead) -> None:
     assert (found.error > 0).all() and ((found.same > 0) & (found.same < 1)).all()
 
 
-def test_a_camera_has_so_much_of_the_breadth_of_the_models_picture() -> None:
-    torch.manual_seed(0)
-    pairs: ArrayPairs = on_arrays(WorldModel(SPEC).eval()).pairs
-    assert pairs.breadth == pytest.approx(1.0)
-    pairs.window = Window(-0.7, -0.4, 0.5, 0.4)
-    assert pairs.breadth == pytest.approx(0.6)
-
-
 def test_a_picture_matched_with_itself_is_here(head: PairHead) -> None:
     """Before anything is learned: points that are the same are brought onto one another by no motion."""
     codes = torch.zeros(1, 64, 16)
