@@ -145,7 +145,7 @@ class Steering:
         plan = self.planner.plan(
             percept.stamp, percept.latent, self.command, self._standing(percept, forecast), target, most,
             circles_here(percept.keep_away, percept.location, percept.odometry),
-            driven, forecast, retreat=pressed or target.final,
+            driven, forecast, pressed or target.final,
         )  # fmt: skip
         turns = not sides and self.robot.turns_on_the_spot
         commands = turned_first(plan.commands) if turns else plan.commands
