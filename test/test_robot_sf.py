@@ -75,6 +75,12 @@ def test_it_drives_through_a_doorway_to_the_goal_and_touches_no_wall(example: Mo
     pytest.fail(f"after 30 s it is at {pose}")
 
 
+def test_it_answers_where_it_stands_at_a_goal(example: ModuleType) -> None:
+    """It ended there, was started anew for each step, and stood until the time was over."""
+    linear, angular = example.Driver().command(request(np.array([*GOAL, 0.3]), np.array([0.5, 0.0])))
+    assert np.isfinite([linear, angular]).all()
+
+
 @pytest.mark.parametrize("start", [(18.0, 9.0), (13.0, 1.0)], ids=["beyond the doorway", "before it"])
 def test_nobody_who_crosses_its_way_is_touched(example: ModuleType, start: tuple[float, float]) -> None:
     driver, pose, speed = example.Driver(), np.array([8.0, 5.0, 0.0]), np.zeros(2)

@@ -110,7 +110,8 @@ class Ground:
         cells = [self._nearest(start)]
         while before[cells[-1]] >= 0:
             cells.append(int(before[cells[-1]]))
-        return np.vstack([start, self._middles(np.column_stack(np.unravel_index(cells[1:], self._free.shape))), goal])
+        rows, columns = np.unravel_index(np.array(cells[1:], np.int64), self._free.shape)
+        return np.vstack([start, self._middles(np.column_stack([rows, columns])), goal])
 
     def gap(self, points: Array) -> float:
         """The least distance [m] of any of `points` (n, 2) to a wall."""
