@@ -75,6 +75,15 @@ def test_it_drives_through_a_doorway_to_the_goal_and_touches_no_wall(example: Mo
     pytest.fail(f"after 30 s it is at {pose}")
 
 
+def test_it_drives_away_from_a_wall_at_which_it_stands(example: ModuleType) -> None:
+    """It stood there until the time was over: four of 94 episodes begin so."""
+    driver, pose, speed = example.Driver(), np.array([4.0, 1.01, 0.1]), np.zeros(2)
+    for _ in range(40):
+        pose, speed = moved(pose, speed, driver.command(request(pose, speed)))
+        assert gap_to_walls(pose) > example.RADIUS
+    assert pose[0] > 6.0
+
+
 def test_it_answers_where_it_stands_at_a_goal(example: ModuleType) -> None:
     """It ended there, was started anew for each step, and stood until the time was over."""
     linear, angular = example.Driver().command(request(np.array([*GOAL, 0.3]), np.array([0.5, 0.0])))

@@ -250,7 +250,8 @@ def stops_clear(ground: Ground, pose: Array, speed: Array, drives: float, turns:
     heading = pose[2] + (speed[1] + angular) / 2 * STEP
     most = (speed[0] + linear) / 2 * STEP + linear**2 / (2 * LINEAR)
     way = np.linspace(0.0, most, 6)[1:, None] * np.array([np.cos(heading), np.sin(heading)])
-    return most < STILL or ground.gap(pose[:2] + way) > RADIUS + CLEAR
+    least = min(RADIUS + CLEAR, ground.gap(pose[None, :2]) - STILL)  # one that stands too close may leave
+    return most < STILL or ground.gap(pose[:2] + way) > least
 
 
 def after(speed: float, asked_for: float, most: float) -> float:
