@@ -31,6 +31,8 @@ from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target
 from ami_ros.planning.solvers.registry import SolverConfig
 from ami_ros.scan import Scan
+from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.simulation.layout import Obstacle
 from ami_ros.world_model.arrays import Floats
 from ami_ros.world_model.spec import ModelSpec
 
@@ -47,6 +49,7 @@ SPEC = ModelSpec(latent_dim=2, period=0.2, chunk=2, max_linear=FASTEST / SCALE, 
 HORIZON = 9  # steps of 0.4 s: the robot needs 2 s to stand
 MARGIN = 0.2  # [m] to walls within which closeness costs
 COMFORT = 0.15  # [m] to people, likewise
+THIN = 1e-3  # [m] half the thickness of a wall, which is a line for the simulator
 CELL = 0.25  # [m] of the grid on which ways are found
 WALL, DEAR = 0.25, 4.0  # [m] beside the robot within which a way costs more, and how many times as much at most
 AHEAD = 5.0  # [m] along the way to where the planner aims
@@ -92,7 +95,12 @@ class Ground:
     """
 
     def __init__(self, walls: Array) -> None:
-        self.walls = walls
+        along = walls[:, 1] - walls[:, 0]
+        length, yaw = np.hypot(*along.T), np.arctan2(along[:, 1], along[:, 0])
+        self.plan = FloorPlan([
+            Obstacle("wall", "box", (float(x), float(y)), float(turned), (float(long) / 2, THIN), 1.0)
+            for (x, y), turned, long in zip(walls.mean(1), yaw, length, strict=True)
+        ])  # fmt: skip
         self._low = walls.min((0, 1)) - 1.0
         size = np.ceil((walls.max((0, 1)) + 1.0 - self._low) / CELL).astype(int)
         drawn = np.full(size[::-1], 255, np.uint8)
@@ -113,13 +121,6 @@ class Ground:
         rows, columns = np.unravel_index(np.array(cells[1:], np.int64), self._free.shape)
         return np.vstack([start, self._middles(np.column_stack([rows, columns])), goal])
 
-    def gap(self, points: Array) -> float:
-        """The least distance [m] of any of `points` (n, 2) to a wall."""
-        first, along = self.walls[:, 0], self.walls[:, 1] - self.walls[:, 0]
-        length = np.square(along).sum(1).clip(1e-9, None)
-        share = (((points[:, None] - first) * along).sum(2) / length).clip(0.0, 1.0)
-        return float(np.hypot(*(first + share[..., None] * along - points[:, None]).T).min())
-
     def _towards(self, goal: Array) -> NDArray[np.int32]:
         key = float(goal[0]), float(goal[1])
         if key not in self._before:
@@ -135,17 +136,9 @@ class Ground:
         return cells * CELL + self._low + CELL / 2
 
 
-def seen(walls: Array, pose: Array) -> Scan:
-    """What a scanner at `pose` (3,) would see of `walls` (n, 2, 2), in the planner's lengths."""
-    here = relative(pose, np.zeros(3))
-    first, last = transform_points(here, walls[:, 0]), transform_points(here, walls[:, 1])
-    angles = np.linspace(-np.pi, np.pi, BEAMS, endpoint=False)[:, None]
-    ray, along = (np.cos(angles), np.sin(angles)), last - first
-    with np.errstate(divide="ignore", invalid="ignore"):
-        across = ray[0] * along[:, 1] - ray[1] * along[:, 0]
-        distance = (first[:, 0] * along[:, 1] - first[:, 1] * along[:, 0]) / across
-        share = (first[:, 0] * ray[1] - first[:, 1] * ray[0]) / across
-    ranges = np.where((distance > 0) & (share >= 0) & (share <= 1), distance, np.inf).min(1)
+def seen(plan: FloorPlan, pose: Array) -> Scan:
+    """What a scanner at `pose` (3,) would see, in the planner's lengths."""
+    ranges = plan.cast(pose[:2], pose[2] + np.linspace(-np.pi, np.pi, BEAMS, endpoint=False))
     ranges[ranges > SIGHT] = np.inf
     return Scan((ranges / SCALE).astype(np.float32), -np.pi, 2 * np.pi / BEAMS, max_range=SIGHT / SCALE)
 
@@ -206,7 +199,7 @@ class Driver:
         ground = self._on(request["static_geometry"])
         small = speed / np.array([SCALE, 1.0], np.float32)
         plan = self._planner.plan(
-            self._stamp, small, (float(small[0]), float(small[1])), seen(ground.walls, pose),
+            self._stamp, small, (float(small[0]), float(small[1])), seen(ground.plan, pose),
             Target(None, _aim(ground, pose, request["goal"]), False),
             forecast=self._forecast(pose, request["pedestrians"]),
         )  # fmt: skip
@@ -250,8 +243,8 @@ def stops_clear(ground: Ground, pose: Array, speed: Array, drives: float, turns:
     heading = pose[2] + (speed[1] + angular) / 2 * STEP
     most = (speed[0] + linear) / 2 * STEP + linear**2 / (2 * LINEAR)
     way = np.linspace(0.0, most, 6)[1:, None] * np.array([np.cos(heading), np.sin(heading)])
-    least = min(RADIUS + CLEAR, ground.gap(pose[None, :2]) - STILL)  # one that stands too close may leave
-    return most < STILL or ground.gap(pose[:2] + way) > least
+    now, *then = ground.plan.clearance(pose[:2] + np.vstack([np.zeros(2), way]))
+    return most < STILL or min(then) > min(RADIUS + CLEAR, now - STILL)  # one that stands too close may leave
 
 
 def after(speed: float, asked_for: float, most: float) -> float:
