@@ -170,7 +170,7 @@ class GoalFinder:
             again = self._second_look.begin(percept, disc)
             self._stop.tighten()
         if not again:
-            self._belief.posterior.hinder(driven.pose, self._belief.posterior.likelihoods.unproven)
+            self._belief.posterior.stood(driven.pose, self._belief.posterior.likelihoods.unproven)
         return True
 
     def _leave(self, percept: Percept, sight: Sight) -> Search:
@@ -194,7 +194,7 @@ class GoalFinder:
     def stuck(self) -> None:
         """The robot did not get to where the goal is believed to be, beside it."""
         if (driven := self._belief.driven) is not None:
-            self._belief.posterior.hinder(driven.pose, self._belief.posterior.likelihoods.unreached)
+            self._belief.posterior.stuck(driven.pose)
 
     def _is_at(self, percept: Percept, sight: Sight) -> bool:
         """Whether the robot is passing the goal, as it goes to look at it again."""

@@ -52,7 +52,8 @@ class Hypothesis:
     missed: float = 0.0  # [nat] of the look in vain that tells most: what hides a goal here hides it beside, too
     checked: float = 0.0  # [nat] of aligned pictures ...
     checked_at: float = -math.inf  # [s] ... when they were
-    hindered: float = 0.0  # [nat] of what came of driving there
+    unproven: float = 0.0  # [nat] of having stood there, and not been sure
+    unreached: float = 0.0  # [nat] of having got stuck on the way; once the robot stands there it tells nothing
     probability: float = 0.0
 
     def carry(self, correction: Array) -> None:
@@ -71,6 +72,11 @@ class Hypothesis:
             self.views.append(self.newest)
         self.newest.goal = goal
         return self.newest
+
+    @property
+    def hindered(self) -> float:
+        """All that came of driving there [nat]."""
+        return self.unproven + self.unreached
 
     @property
     def is_recalled(self) -> bool:
@@ -148,6 +154,8 @@ class GoalPosterior:
         for hypothesis in self.hypotheses:
             if hypothesis is not seen:
                 self._miss(hypothesis, odometry)
+            if _is_beside(hypothesis, odometry):
+                hypothesis.unreached = 0.0
         self.weigh()
 
     def _see(self, stamp: float, odometry: Array, look: Look) -> Hypothesis:
@@ -161,8 +169,8 @@ class GoalPosterior:
         view.evidence = min(view.evidence + most / FRAMES, max(most, view.evidence))
         found.missed -= found.missed / FRAMES
         if look.difference is not None:
-            checked, beside = weighs.of_difference(look), np.less(pose_gap(found.pose, odometry), BESIDE).all()
-            if beside or checked > 0:
+            checked = weighs.of_difference(look)
+            if checked > 0 or _is_beside(found, odometry):
                 found.checked += (checked - found.checked) / FRAMES
                 found.checked_at = stamp
         return found
@@ -171,9 +179,13 @@ class GoalPosterior:
         least = self.likelihoods.of_miss(relative(odometry, hypothesis.pose))
         hypothesis.missed = max(hypothesis.missed + least / FRAMES, min(least, hypothesis.missed))
 
-    def hinder(self, pose: Array, evidence: float) -> None:
-        """The robot drove to `pose` (3,), and what came of it counts for so much [nat]."""
-        (self.at(pose) or self._new(pose)).hindered += evidence
+    def stood(self, pose: Array, evidence: float) -> None:
+        """The robot stood at `pose` (3,), looked again, and what came of it counts for so much [nat]."""
+        (self.at(pose) or self._new(pose)).unproven += evidence
+
+    def stuck(self, pose: Array) -> None:
+        """The robot did not get to `pose` (3,), from close by."""
+        (self.at(pose) or self._new(pose)).unreached += self.likelihoods.unreached
 
     def carry(self, correction: Array) -> None:
         """Odometry drifted; see `Drift`. Sightings are too new for that."""
@@ -221,6 +233,10 @@ class GoalPosterior:
         tracker = GoalTracker(MAP_SIGMA, SEARCH_WINDOW, compares=True)
         self.hypotheses.append(Hypothesis(np.array(pose), tracker))
         return self.hypotheses[-1]
+
+
+def _is_beside(hypothesis: Hypothesis, odometry: Array) -> bool:
+    return bool(np.less(pose_gap(hypothesis.pose, odometry), BESIDE).all())
 
 
 def _same(a: Array, b: Array) -> bool:

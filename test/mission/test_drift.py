@@ -26,7 +26,7 @@ def test_a_spot_stays_where_it_was_on_the_map_while_odometry_drifts() -> None:
     pose, odometry = np.array([1.0, 1.0, 0.0]), np.array([5.0, -2.0, 0.3])
     noted = compose(odometry, SPOT)
     search.spots.append(noted)
-    posterior.hinder(noted, Likelihoods().unproven)
+    posterior.stood(noted, Likelihoods().unproven)
     was = pose_in_map(at(pose, odometry), noted)
     for turned in range(200):  # each time odometry counts 1 % more than the robot turns, and a little of way
         location = at(compose(pose, [0.0, 0.0, 0.1 * turned]), compose(odometry, [1e-3 * turned, 0.0, 0.101 * turned]))

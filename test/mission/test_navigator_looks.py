@@ -24,7 +24,7 @@ def test_what_was_refuted_before_odometry_restarted_hides_no_goal_after_it() -> 
     here = replace(seeing.percept(), picture=latent_of(GOAL))
     near = belief.look(here, None)
     assert near.pose is not None
-    belief.posterior.hinder(compose(here.odometry, near.pose), -20.0)
+    belief.posterior.stood(compose(here.odometry, near.pose), -20.0)
     assert belief.look(here, None).pose is None
     seeing.navigator._re_anchor()
     assert belief.look(here, None).pose is not None
@@ -55,7 +55,7 @@ def test_exact_looks_take_back_what_was_refuted_on_the_way(times: int, differenc
     belief, pairs = seeing.navigator.belief, seeing.navigator.model.pairs  # type: ignore[attr-defined]
     seeing.robot.place(GOAL)
     here = replace(seeing.percept(), picture=latent_of(GOAL))
-    belief.posterior.hinder(compose(here.odometry, np.array([0.3, 0.2, 0.3])), times * Likelihoods().unproven)
+    belief.posterior.stood(compose(here.odometry, np.array([0.3, 0.2, 0.3])), times * Likelihoods().unproven)
     pairs.difference = difference
     assert belief.look(here, None).pose is None
     sights = [belief.look(here, None) for _ in range(10)]
