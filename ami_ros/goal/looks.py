@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, from_cos_sin, relative
 from ami_ros.planning.protocols import Dynamics
@@ -20,6 +21,7 @@ EXACT = 2.5, 0.3  # difference of aligned pictures up to which they give the pos
 KEPT = 8  # own pictures
 STEP, TURN = 0.015, 0.6  # [m] between two of them, and [m] that a turn by 1 rad counts as
 BEST, MOST = 0.035, 0.15  # [m] likewise from the newest: of the one that it is compared with, and of any
+MOST_HIDDEN = 0.6  # of a picture's columns, up to which the rest of it can be aligned
 STEADY = 0.4  # [rad/s] of turning, above which pictures are blurred
 
 
@@ -74,7 +76,10 @@ class GoalLocator:
         pose, error = from_cos_sin(found.pose[0]), float(found.error[0])
         if not np.less((np.hypot(pose[0], pose[1]), abs(pose[2])), ALIGNED).all():
             return Look(pose, error, odds)
-        aligned = pairs.align(here, there, found.pose[0], percept.scan)
+        hidden = _hidden(pairs, percept)
+        if hidden is not None and hidden.mean() > MOST_HIDDEN:
+            return Look(pose, error, odds)
+        aligned = pairs.align(here, there, found.pose[0], percept.scan, hidden)
         difference = aligned.difference(self._moved, self.own.usual(pairs, percept))
         if difference > EXACT[0]:
             return Look(pose, error, odds, difference, sigma=error)
@@ -108,11 +113,17 @@ class OwnPictures:
         odometry, there = self._kept[min(beside)[1]]
         x, y, yaw = relative(percept.odometry, odometry)
         pose = np.array([x, y, np.cos(yaw), np.sin(yaw)], np.float32)
-        return pairs.align(percept.picture, there, pose, percept.scan).off
+        return pairs.align(percept.picture, there, pose, percept.scan, _hidden(pairs, percept)).off
 
     def forget(self) -> None:
         """Odometry restarted."""
         self._kept.clear()
+
+
+def _hidden(pairs: ArrayPairs, percept: Percept) -> NDArray[np.bool_] | None:
+    """Columns of the picture in which somebody stands who moves about; None: nobody is known of."""
+    things = percept.things
+    return pairs.hidden_by(things.discs(percept.odometry)) if things is not None and things.things else None
 
 
 def _far(a: Array, b: Array) -> float:

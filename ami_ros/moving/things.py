@@ -8,7 +8,7 @@ from enum import IntEnum
 import numpy as np
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, inverse, transform_points
 
 MOST_THINGS = 64  # that one moment holds: ETH and UCY show at most 30 people at once in 15 m
 FASTEST = 15.0  # [m/s]: a cyclist; more is no track
@@ -90,6 +90,10 @@ class MovingThings:
     def radii(self) -> Array:
         """(n,) [m]."""
         return np.array([thing.radius for thing in self.things], dtype=np.float64)
+
+    def discs(self, odometry: Array) -> Array:
+        """(n, 3) x, y and radius [m] in the base_link of a robot that is at `odometry` (3,)."""
+        return np.column_stack([transform_points(inverse(odometry), self.positions), self.radii])
 
 
 def checked(things: MovingThings) -> MovingThings:

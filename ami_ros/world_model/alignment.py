@@ -65,8 +65,9 @@ class Alignment(NamedTuple):
 
 
 def align(
-    here: Floats, there: Floats, nearness: Floats, guess: Array, window: Window, mount: CameraMount = LEVEL
-) -> Alignment:
+    here: Floats, there: Floats, nearness: Floats, guess: Array, window: Window, mount: CameraMount = LEVEL,
+    hidden: NDArray[np.bool_] | None = None,
+) -> Alignment:  # fmt: skip
     """Aligns a pair of small pictures, by Levenberg and Marquardt's method on Huber's loss.
 
     Args:
@@ -76,12 +77,16 @@ def align(
         guess: (3,) pose of the second camera in the frame of the first, right to some decimetres.
         window: what both pictures show.
         mount: how the camera is tilted; poses are in the plane of the floor.
+        hidden: (n,) columns of `here` in which something stands that is no part of the place; None: none.
     """
     pose = guess
+    covered: NDArray[np.bool_] = np.zeros(here.shape[-1], np.bool_) if hidden is None else hidden
     if 2 * (window.right - window.left) / here.shape[-1] < COARSE:
-        half = _View(_half(here), _half(there), _half(nearness), window, mount)
+        half = _View(
+            _half(here), _half(there), _half(nearness), window, mount, np.asarray(covered.reshape(-1, 2).any(1))
+        )
         pose = _descend(half, guess, pose)
-    view = _View(here, there, nearness, window, mount)
+    view = _View(here, there, nearness, window, mount, covered)
     pose = _descend(view, guess, pose)
     return Alignment(pose.astype(np.float32), _means(*view.differences(pose[None]))[0])
 
@@ -155,8 +160,11 @@ class Interpolated:
 class _View:
     """A pair of pictures, from any pose of the second."""
 
-    def __init__(self, here: Floats, there: Floats, nearness: Floats, window: Window, mount: CameraMount) -> None:
-        self._here, self._clear = _flat(_blurred(here)), _flat(_clear(here)) > 0
+    def __init__(
+        self, here: Floats, there: Floats, nearness: Floats, window: Window, mount: CameraMount,
+        hidden: NDArray[np.bool_],
+    ) -> None:  # fmt: skip
+        self._here, self._clear = _flat(_blurred(here)), (_clear(here) * ~hidden).reshape(1, -1) > 0
         self._there, self._size, self._mount = Interpolated(_seen(there)), here.shape[-1], mount
         ahead, left, up = mount.rays(*window.rays(self._size))
         level = np.hypot(ahead, left)  # rays are of length 1 above the floor: times the distance that is what is shown

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ami_ros.camera import CameraMount, Window
 from ami_ros.geometry import Array, from_cos_sin
@@ -20,6 +20,7 @@ from ami_ros.world_model.picture_rays import (
     FARTHEST,
     NEAREST,
     PictureRays,
+    columns_behind,
     compared,
     distance_by_laser,
     nearness_by_laser,
@@ -181,10 +182,18 @@ class ArrayPairs:
         none = np.full(self.side, np.nan, np.float32)
         return np.stack([none if scan is None else ranges_at(scan, bearings) for scan in scans])
 
-    def align(self, here: Floats, there: Floats, pose: Floats, scan: Scan | None = None) -> Alignment:
+    def hidden_by(self, discs: Array) -> NDArray[np.bool_]:
+        """Columns (PAIR_THUMB,) of the small picture in a code that show who stands on discs (k, 3): x, y and radius
+        [m] in base_link."""
+        return columns_behind(discs, self.mount, self._shown, PAIR_THUMB)
+
+    def align(
+        self, here: Floats, there: Floats, pose: Floats, scan: Scan | None = None,
+        hidden: NDArray[np.bool_] | None = None,
+    ) -> Alignment:  # fmt: skip
         """Brings two pictures (code,) from some decimetres apart into one place, by how far off that is what they show;
         see `alignment`. The pose (4,) is that of `compare`; the `scan` of `here`'s moment and the floor tell how far,
-        or else its cells guess.
+        or else its cells guess. Columns that are `hidden` are not compared; see `hidden_by`.
 
         Of two places that the map cannot tell apart this can, but only from beside them.
         """
@@ -192,7 +201,7 @@ class ArrayPairs:
         known = nearness_by_laser(scan, self.mount, window, PAIR_THUMB) if scan is not None else None
         nearness = self._guessed_nearness(here, window) if known is None else known
         guess = from_cos_sin(self.mount.of_camera(pose))
-        found = align(_small(here), _small(there), nearness, guess, window, replace(self.mount, yaw=0.0))
+        found = align(_small(here), _small(there), nearness, guess, window, replace(self.mount, yaw=0.0), hidden)
         x, y, yaw = found.pose
         in_base = self.mount.of_base(np.array([x, y, np.cos(yaw), np.sin(yaw)]))
         return found._replace(pose=np.array([*in_base[:2], yaw], np.float32))

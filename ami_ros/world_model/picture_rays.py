@@ -21,6 +21,7 @@ from ami_ros.world_model.spec import PAIR_STRIDE
 
 FARTHEST = 8.0  # [m] that anything is taken to be, as where the laser sees nothing
 NEAREST = 0.2  # [m] likewise
+ROOM = 0.1  # [m] around a disc that who stands there may reach beyond it: arms, and where a tracker errs
 GAP = 0.06  # [rad] from the nearest beam of a laser, beyond which it does not look: it may have one for 7 degrees
 
 
@@ -63,6 +64,16 @@ def distance_by_laser(scan: Scan, mount: CameraMount, right: Array, down: Array)
     if mount.z <= 0:
         return wall
     return np.fmin(wall, np.where(up < 0, mount.z * np.hypot(ahead, left) / np.maximum(-up, 1e-6), np.nan))
+
+
+def columns_behind(discs: Array, mount: CameraMount, window: Window, size: int) -> NDArray[np.bool_]:
+    """Which columns (size,) of a picture, `size` pixels wide, show what stands upright on discs (k, 3): x, y and radius
+    [m] in base_link."""
+    across = window.left + (window.right - window.left) * (np.arange(size) + 0.5) / size
+    bearings = mount.yaw - np.arctan(across)
+    x, y = discs[:, 0] - mount.x, discs[:, 1] - mount.y
+    half = np.arcsin(np.clip((discs[:, 2] + ROOM) / np.maximum(np.hypot(x, y), 1e-6), 0.0, 1.0))
+    return np.asarray((np.abs(wrap(bearings - np.arctan2(y, x)[:, None])) < half[:, None]).any(0))
 
 
 def _nearest(bearings: Array, wanted: Array) -> NDArray[np.int64]:

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ami_ros.geometry import Array
 from ami_ros.goal.looks import OwnPictures
+from ami_ros.moving.things import MovingThing, MovingThings
 from ami_ros.planning.types import Percept
 from ami_ros.scan import Scan
 from ami_ros.world_model.alignment import Alignment
@@ -21,10 +23,17 @@ class Pairs:
 
     def __init__(self) -> None:
         self.asked: list[tuple[Floats, Floats, Floats]] = []
+        self.hidden: list[Any] = []  # what was not to be compared each time
 
-    def align(self, here: Floats, there: Floats, pose: Floats, scan: Scan | None = None) -> Alignment:
+    def align(
+        self, here: Floats, there: Floats, pose: Floats, scan: Scan | None = None, hidden: Any = None
+    ) -> Alignment:
         self.asked.append((here, there, pose))
+        self.hidden.append(hidden)
         return Alignment(pose[:3], np.array([0.1, 0.2], np.float32))
+
+    def hidden_by(self, discs: Array) -> Array:
+        return discs
 
 
 def moment(x: float, yaw: float = 0.0, turning: float = 0.0) -> Percept:
@@ -75,3 +84,15 @@ def test_a_moment_without_a_picture_is_compared_with_none() -> None:
     own = OwnPictures()
     own.add(moment(0.0))
     assert usual(own, replace(moment(0.04), picture=None)) == (None, [])
+
+
+def test_who_walks_about_is_not_compared() -> None:
+    """In the robot's own pictures he is in two places."""
+    own, pairs = OwnPictures(), Pairs()
+    for x in (0.0, 0.05):
+        own.add(moment(x))
+    walker = MovingThing(1, np.array([1.0, 0.5]), np.zeros(2), np.eye(4), 0.25)
+    for things in (None, MovingThings(0.0), MovingThings(0.0, (walker,))):
+        own.usual(pairs, replace(moment(0.05), things=things))  # type: ignore[arg-type]
+    nobody, empty, seen = pairs.hidden
+    assert nobody is None and empty is None and np.allclose(seen, [[0.95, 0.5, 0.25]])

@@ -44,7 +44,9 @@ class Pairs:
     def columns(self, scan: Any) -> None:
         return None
 
-    def align(self, here: Floats, there: Floats, pose: Floats, scan: Scan | None = None) -> Alignment:
+    def align(
+        self, here: Floats, there: Floats, pose: Floats, scan: Scan | None = None, hidden: Any = None
+    ) -> Alignment:
         of_goal = np.array_equal(there, latent_of(GOAL))  # not of two of the robot's own
         difference = self.difference + self.difference_per_metre * float(np.hypot(*pose[:2]))
         off = np.array([difference * GRAIN[0] if of_goal else 0.0, 0.0], np.float32)

@@ -52,6 +52,17 @@ def test_the_pose_of_a_picture_taken_nearby_is_found_to_a_centimetre(pose: tuple
     assert other.difference(moved_off(elsewhere, WINDOW)) > 4.0, "another wall is another wherever one stands"
 
 
+def test_somebody_in_front_makes_no_other_place_where_it_is_known_where_he_stands() -> None:
+    paint, pose = painted(1), np.array([0.1, 0.05, 0.05])
+    (here, nearness), (there, _) = seen(paint, STILL), seen(paint, pose)
+    hidden = np.arange(SIZE) // (SIZE // 4) == 1  # a quarter of the columns, and room beside
+    here[:, :, hidden & np.roll(hidden, 1) & np.roll(hidden, -1)] = np.array([0.2, 0.1, 0.1], np.float32)[:, None, None]
+    moved = moved_off(there, WINDOW)
+    told = align(here, there, nearness, STILL, WINDOW, hidden=hidden)
+    assert told.difference(moved) < 1.0 < align(here, there, nearness, STILL, WINDOW).difference(moved)
+    assert told.pose == pytest.approx(pose, abs=0.012)
+
+
 def test_depth_that_is_guessed_wrong_by_a_quarter_still_brings_pictures_nearer() -> None:
     paint, pose = painted(3), np.array([0.12, 0.1, 0.05])
     (here, nearness), (there, _) = seen(paint, STILL), seen(paint, pose)
@@ -146,7 +157,7 @@ def test_between_its_pixels_a_picture_is_linear_and_beyond_its_edge_it_goes_on_a
 def test_nothing_is_computed_in_double_precision() -> None:
     """It would take twice as long."""
     (here, nearness), (there, _) = seen(painted(1), STILL), seen(painted(1), np.array([0.1, 0.0, 0.0]))
-    view = _View(here, there, nearness, WINDOW, CameraMount(z=0.2, pitch=0.1))
+    view = _View(here, there, nearness, WINDOW, CameraMount(z=0.2, pitch=0.1), np.zeros(SIZE, bool))
     across, down, _ = view._seen_from(STILL[None])
     looked_up = view._there(across, down)
     parts = across, down, looked_up, _shares(looked_up[:3], looked_up[3:]), *view.differences(STILL[None])

@@ -17,6 +17,7 @@ from ami_ros.world_model.array_pairs import ArrayPairs
 from ami_ros.world_model.by_torch import ByTorch, on_arrays
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.pairs import PairHead
+from ami_ros.world_model.picture_rays import columns_behind
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 SPEC = ModelSpec(InputSpec(image_size=32, field_of_view=math.radians(90.0)), encoder_width=32, pair_size=32)
@@ -133,6 +134,17 @@ def test_pictures_are_aligned_the_same_on_both_kinds_of_arrays(window: Window) -
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
     distances, guessed_pose, _, known_pose, *_ = told[0]
     assert distances.std() > 0.01 and np.abs(guessed_pose - known_pose).max() > 1e-3
+
+
+def test_who_stands_in_front_of_the_camera_hides_the_columns_behind_him() -> None:
+    mount, window = CameraMount(0.1, 0.0, 0.0, z=0.3), Window.square(1.0)
+    right_of_it = np.array([[1.1, -0.5, 0.15]])  # atan(0.5) to the right of the axis, 0.25 m wide to each side
+    hidden = columns_behind(right_of_it, mount, window, 32)
+    bearings = np.arctan((np.arange(32) + 0.5) / 16 - 1)
+    reach = np.arcsin(0.25 / np.hypot(1.0, 0.5))
+    assert (hidden == (np.abs(bearings - np.arctan(0.5)) < reach)).all() and 0 < hidden.sum() < 16
+    assert not columns_behind(np.array([[-1.0, 0.0, 0.2]]), mount, window, 32).any(), "he stands behind the robot"
+    assert columns_behind(np.array([[0.2, 0.0, 0.2]]), mount, window, 32).all(), "he stands against the lens"
 
 
 def test_a_model_with_pairs_encodes_pictures_for_them_and_keeps_who_it_is() -> None:
