@@ -19,10 +19,11 @@ from scipy.spatial.transform import Rotation
 from ami_ros.camera import Window
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array, wrap
-from ami_ros.learning.passers_by import Passers, PassersConfig
+from ami_ros.learning.people_in_views import PeopleInViews
 from ami_ros.robots.description import RobotDescription, default_robot
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.mjcf import build_model
+from ami_ros.simulation.people.mocap import Puppets
 from ami_ros.simulation.rendering import Camera, mujoco
 from ami_ros.simulation.robot_model import BODY, WHEEL_RADIUS
 from ami_ros.simulation.world import World
@@ -57,7 +58,7 @@ class ViewConfig:
     size: int = 96  # [px] of the square pictures
     field_of_view: float = math.radians(100.0)  # [rad] of the model's camera, which sees most
     cameras: CameraRange = field(default_factory=CameraRange)
-    passers: PassersConfig = field(default_factory=PassersConfig)
+    people: float = 0.35  # share of pictures that somebody stands in
 
 
 @dataclass
@@ -145,15 +146,15 @@ def take_views(world: World, config: ViewConfig, seed: int, robot: RobotDescript
     """
     rng = np.random.default_rng(seed)
     robot = robot or default_robot()
-    passers = Passers(config.passers, seed)
-    model = build_model(world, ANTIALIASING, robot, crowd=passers.bodies)
+    people = PeopleInViews(config.people, seed)
+    model = build_model(world, ANTIALIASING, robot, crowd=people.bodies)
     data = mujoco.MjData(model)
     colour = Camera(model, CAMERA, config.size, show_robot=False)
     depth = Camera(model, CAMERA, config.size // STRIDE, show_robot=False)
     depth.measures_depth()
     try:
         return _take(
-            model, data, colour, depth, FreeSpace(world, radius=robot.shape.radius), config, robot, passers, rng
+            model, data, colour, depth, FreeSpace(world, radius=robot.shape.radius), config, robot, people, rng
         )
     finally:
         colour.close()
@@ -162,9 +163,9 @@ def take_views(world: World, config: ViewConfig, seed: int, robot: RobotDescript
 
 def _take(
     model: mujoco.MjModel, data: mujoco.MjData, colour: Camera, depth: Camera, space: FreeSpace, config: ViewConfig,
-    own: RobotDescription, passers: Passers, rng: np.random.Generator,
+    own: RobotDescription, people: PeopleInViews, rng: np.random.Generator,
 ) -> Views:  # fmt: skip
-    robots, puppets = _draw_cameras(own, config, rng), passers.puppets(model)
+    robots, puppets = _draw_cameras(own, config, rng), Puppets(model, people.bodies)
     images, depths, poses = list[NDArray[np.uint8]](), list[NDArray[np.float16]](), list[Array]()
     roll = np.zeros(config.groups * config.members)
     for group in range(config.groups):
@@ -172,7 +173,7 @@ def _take(
         model.cam(CAMERA).fovy[:] = math.degrees(2 * math.atan(seen.half))
         for pose in _group(space, config.members, rng):
             roll[len(images)] = rng.normal(0.0, config.cameras.roll)
-            puppets.put(data, passers.stances(pose, space))
+            puppets.put(data, people.stances(pose, space))
             _place(model, data, pose, seen.height, axes_of(seen.pitch, roll[len(images)]))
             images.append(colour.picture(data))
             depths.append(depth.picture(data).astype(np.float16))

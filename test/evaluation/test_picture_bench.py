@@ -17,7 +17,6 @@ from ami_ros.evaluation.picture_rivals import Sift, rival
 from ami_ros.evaluation.picture_sequences import read_sequence
 from ami_ros.evaluation.scenario import load_scenario
 from ami_ros.geometry import pose_gap, relative
-from ami_ros.learning.passers_by import PassersConfig
 from ami_ros.learning.views import ViewConfig, Views, axes_of, take_views
 from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.inference import load_inference
@@ -28,7 +27,7 @@ SKEW = Rotation.from_euler("xyz", [1.1, -0.4, 0.7]).as_matrix()  # of the world 
 
 @pytest.fixture(scope="module")
 def views() -> Views:
-    config = ViewConfig(groups=2, members=8, robots=1, size=SIZE, passers=PassersConfig(share=0.0))
+    config = ViewConfig(groups=2, members=8, robots=1, size=SIZE, people=0.0)
     return take_views(load_world("building:home:5200"), config, seed=3)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.learning.passers_by import Passers, PassersConfig
+from ami_ros.learning.people_in_views import DISTANCE, PeopleInViews
 from ami_ros.learning.views import ViewConfig, Views, take_views
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.world_file import load_world
@@ -17,12 +17,12 @@ FEW = ViewConfig(groups=4, members=2, robots=2)
 
 @pytest.fixture(scope="module")
 def alone() -> Views:
-    return take_views(load_world("building:3"), replace(FEW, passers=PassersConfig(share=0.0)), 3)
+    return take_views(load_world("building:3"), replace(FEW, people=0.0), 3)
 
 
 @pytest.fixture(scope="module")
 def crowded() -> Views:
-    return take_views(load_world("building:3"), replace(FEW, passers=PassersConfig(share=1.0)), 3)
+    return take_views(load_world("building:3"), replace(FEW, people=1.0), 3)
 
 
 def test_people_stand_in_front_of_what_is_seen_from_the_same_places(alone: Views, crowded: Views) -> None:
@@ -35,12 +35,15 @@ def test_people_stand_in_front_of_what_is_seen_from_the_same_places(alone: Views
 
 
 def test_nobody_stands_inside_of_things_and_the_share_of_pictures_is_kept() -> None:
-    config = PassersConfig(share=0.35)
-    passers, space, rng = Passers(config, 3), FreeSpace(load_world("building:3"), radius=0.2), np.random.default_rng(0)
+    people, space, rng = (
+        PeopleInViews(0.35, 3),
+        FreeSpace(load_world("building:3"), radius=0.2),
+        np.random.default_rng(0),
+    )
     poses = [space.sample_pose(rng) for _ in range(400)]
-    found = [passers.stances(pose, space) for pose in poses]
-    assert sum(stances is not None for stances in found) / len(found) == pytest.approx(config.share, abs=0.08)
+    found = [people.stances(pose, space) for pose in poses]
+    assert sum(stances is not None for stances in found) / len(found) == pytest.approx(people.share, abs=0.08)
     for pose, stances in zip(poses, found, strict=True):
         for x, y, *_ in [] if stances is None else stances[stances[:, 0] > -100]:
             assert space.free(np.array([x, y, 0.0]))
-            assert config.distance[0] - 1e-9 <= np.hypot(x - pose[0], y - pose[1]) <= config.distance[1] + 1e-9
+            assert DISTANCE[0] - 1e-9 <= np.hypot(x - pose[0], y - pose[1]) <= DISTANCE[1] + 1e-9
