@@ -54,6 +54,7 @@ class Hypothesis:
     checked_at: float = -math.inf  # [s] ... when they were
     unproven: float = 0.0  # [nat] of having stood there, and not been sure
     unreached: float = 0.0  # [nat] of having got stuck on the way; once the robot stands there it tells nothing
+    seen: float = 0.0  # [nat] of all looks
     probability: float = 0.0
 
     def carry(self, correction: Array) -> None:
@@ -75,8 +76,9 @@ class Hypothesis:
 
     @property
     def hindered(self) -> float:
-        """All that came of driving there [nat]."""
-        return self.unproven + self.unreached
+        """All that came of driving there [nat]. Who gets stuck may have been wrong about where it is, but hardly about
+        what was seen from several spots: then something stands in that one way."""
+        return self.unproven + min(0.0, self.unreached + max(0.0, self.seen))
 
     @property
     def is_recalled(self) -> bool:
@@ -200,16 +202,19 @@ class GoalPosterior:
 
     def weigh(self) -> None:
         """Sets the probability of each hypothesis. What looks like the goal there is the goal; or looks like it by
-        chance, which other spots tell; or is alike from everywhere, which only aligned pictures tell."""
+        chance, which other spots tell, and who gets stuck; or is alike from everywhere, which only aligned pictures
+        tell."""
         weighs, known = self.likelihoods, self.hypotheses
-        looked = [hypothesis.looked(weighs.astray) for hypothesis in known]
+        for hypothesis in known:
+            hypothesis.seen = hypothesis.looked(weighs.astray)
         alike = sum(hypothesis.is_alike for hypothesis in known)
         weights = []
-        for hypothesis, seen in zip(known, looked, strict=True):
+        for hypothesis in known:
             others = alike - hypothesis.is_alike
             prior = max(hypothesis.remembered, weighs.seen_prior - math.log1p(others))
             like = max(weighs.alike * (1 + others), hypothesis.rivals if hypothesis.is_recalled else 0.0)
-            odds = hypothesis.checked + hypothesis.hindered - math.log(math.exp(min(-prior - seen, MOST)) + like)
+            chance = math.exp(min(-prior - hypothesis.seen - hypothesis.unreached, MOST))
+            odds = hypothesis.checked + hypothesis.unproven - math.log(chance + like)
             weights.append(math.exp(min(odds, MOST)))
         for hypothesis, weight in zip(known, weights, strict=True):
             hypothesis.probability = weight / (1.0 + sum(weights))

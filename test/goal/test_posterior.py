@@ -296,11 +296,28 @@ def test_looks_that_erred_by_how_far_off_the_goal_is_are_no_places_that_are_alik
     assert at(made).probability > ARRIVED
 
 
+def test_what_was_seen_from_several_spots_is_there_although_the_robot_got_stuck() -> None:
+    """It got stuck where memory led it, saw its goal from four other spots, and did not drive there again."""
+    made = GoalPosterior(Likelihoods())
+    made.recall(GOAL, share=0.5)
+    made.stuck(GOAL)
+    made.weigh()
+    assert at(made).probability < 0.05 and made.is_refuted(GOAL)
+    made.recall(None, share=0.0)
+    looked(made, *((robot, look(robot)) for robot in (BEFORE, BEFORE - [0.3, 0.0, 0.0], BEFORE + [0.0, 0.3, 0.0])))
+    assert at(made).probability > 0.8 and not made.is_refuted(GOAL)
+    for _ in range(3):
+        made.stuck(GOAL)
+    made.weigh()
+    assert at(made).probability < 0.1 and made.is_refuted(GOAL), "no way leads there"
+
+
 def test_a_robot_that_stands_at_the_goal_was_not_kept_from_it() -> None:
     """It got stuck on the way, came by another, stood at its goal, all pictures fitted, and it left."""
     made = posterior((BEFORE, look(BEFORE)))
     made.stuck(GOAL)
-    assert at(made).hindered == Likelihoods().unreached
+    made.weigh()
+    assert at(made).unreached == Likelihoods().unreached and at(made).probability < 0.05
     looked(made, (HERE, look(HERE, difference=0.8)))
     assert at(made).hindered == 0.0 and at(made).probability > ARRIVED
     made.stood(GOAL, Likelihoods().unproven)
