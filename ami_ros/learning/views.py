@@ -58,7 +58,7 @@ class ViewConfig:
     size: int = 96  # [px] of the square pictures
     field_of_view: float = math.radians(100.0)  # [rad] of the model's camera, which sees most
     cameras: CameraRange = field(default_factory=CameraRange)
-    people: float = 0.35  # share of pictures that somebody stands in
+    people: float = 0.2  # share of pictures that somebody stands in
 
 
 @dataclass
