@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.geometry import Array, compose, relative
+from ami_ros.goal.belief import DROPPED, WORTH
 from ami_ros.goal.finder import ARRIVED
 from ami_ros.goal.likelihoods import Likelihoods
 from ami_ros.goal.looks import Look
@@ -310,6 +311,16 @@ def test_what_was_seen_from_several_spots_is_there_although_the_robot_got_stuck(
         made.stuck(GOAL)
     made.weigh()
     assert at(made).probability < 0.1 and made.is_refuted(GOAL), "no way leads there"
+
+
+def test_where_memory_is_sure_to_have_it_the_robot_tries_twice() -> None:
+    made, chances = GoalPosterior(Likelihoods()), []
+    made.recall(GOAL, share=1.0)
+    for _ in range(2):
+        made.stuck(GOAL)
+        made.weigh()
+        chances.append(at(made).probability)
+    assert chances[0] > WORTH and chances[1] < DROPPED
 
 
 def test_a_robot_that_stands_at_the_goal_was_not_kept_from_it() -> None:
