@@ -45,6 +45,7 @@ class Hypothesis:
 
     pose: Array  # (3,)
     tracker: GoalTracker  # of its looks
+    astray: float  # [nat] of looks from another spot that have it elsewhere; see `Likelihoods`
     remembered: float = -math.inf  # [nat] log odds by memory
     rivals: float = 0.0  # probability of a place that is alike, by what places say of the goal
     views: list[View] = field(default_factory=list)
@@ -54,7 +55,6 @@ class Hypothesis:
     checked_at: float = -math.inf  # [s] ... when they were
     unproven: float = 0.0  # [nat] of having stood there, and not been sure
     unreached: float = 0.0  # [nat] of having got stuck on the way; once the robot stands there it tells nothing
-    seen: float = 0.0  # [nat] of all looks
     probability: float = 0.0
 
     def carry(self, correction: Array) -> None:
@@ -78,7 +78,7 @@ class Hypothesis:
     def hindered(self) -> float:
         """All that came of driving there [nat]. Who gets stuck may have been wrong about where it is, but hardly about
         what was seen from several spots: then something stands in that one way."""
-        return self.unproven + min(0.0, self.unreached + max(0.0, self.seen))
+        return self.unproven + min(0.0, self.unreached + max(0.0, self.looked))
 
     @property
     def is_recalled(self) -> bool:
@@ -105,10 +105,11 @@ class Hypothesis:
         """Whether it was seen from another spot than the newest, and there."""
         return any(view is not self.newest and self._agrees(view) for view in self.views)
 
-    def looked(self, astray: float) -> float:
-        """All that looks say [nat]; those that have the goal elsewhere than the newest count for `astray` in all."""
+    @property
+    def looked(self) -> float:
+        """All that looks say [nat]."""
         agreeing = [view.evidence for view in self.views if self._agrees(view)]
-        return sum(agreeing) + max(astray * (len(self.views) - len(agreeing)), 2 * astray) + self.missed
+        return sum(agreeing) + max(self.astray * (len(self.views) - len(agreeing)), 2 * self.astray) + self.missed
 
     def _agrees(self, view: View) -> bool:
         """Whether the looks from a spot have the goal where the newest ones have it."""
@@ -205,15 +206,13 @@ class GoalPosterior:
         chance, which other spots tell, and who gets stuck; or is alike from everywhere, which only aligned pictures
         tell."""
         weighs, known = self.likelihoods, self.hypotheses
-        for hypothesis in known:
-            hypothesis.seen = hypothesis.looked(weighs.astray)
         alike = sum(hypothesis.is_alike for hypothesis in known)
         weights = []
         for hypothesis in known:
             others = alike - hypothesis.is_alike
             prior = max(hypothesis.remembered, weighs.seen_prior - math.log1p(others))
             like = max(weighs.alike * (1 + others), hypothesis.rivals if hypothesis.is_recalled else 0.0)
-            chance = math.exp(min(-prior - hypothesis.seen - hypothesis.unreached, MOST))
+            chance = math.exp(min(-prior - hypothesis.looked - hypothesis.unreached, MOST))
             odds = hypothesis.checked + hypothesis.unproven - math.log(chance + like)
             weights.append(math.exp(min(odds, MOST)))
         for hypothesis, weight in zip(known, weights, strict=True):
@@ -236,7 +235,7 @@ class GoalPosterior:
 
     def _new(self, pose: Array) -> Hypothesis:
         tracker = GoalTracker(MAP_SIGMA, SEARCH_WINDOW, compares=True)
-        self.hypotheses.append(Hypothesis(np.array(pose), tracker))
+        self.hypotheses.append(Hypothesis(np.array(pose), tracker, self.likelihoods.astray))
         return self.hypotheses[-1]
 
 

@@ -194,13 +194,13 @@ def test_frames_of_one_spot_add_up_to_what_one_look_says() -> None:
 
 def test_two_spots_add_up_and_one_that_disagrees_counts_against_both() -> None:
     made = posterior((BEFORE, look(BEFORE)), (HERE, look(HERE)))
-    assert at(made).looked(-1.0) == pytest.approx(8.0) and at(made).is_corroborated
+    assert at(made).looked == pytest.approx(8.0) and at(made).is_corroborated
     aside = posterior((BEFORE, look(BEFORE, GOAL + [0.5, 0.0, 0.0])), (HERE, look(HERE)))
-    assert at(aside).looked(-1.0) == pytest.approx(3.0) and not at(aside).is_corroborated
+    assert at(aside).looked == pytest.approx(3.0) and not at(aside).is_corroborated
     for k in range(4):
         looked(aside, ((spot := FIRST - [0.4 * k, 0.0, 0.0]), look(spot, GOAL + [0.0, 0.0, 0.5])))
     looked(aside, (HERE, look(HERE)))
-    assert at(aside).looked(-1.0) == pytest.approx(2.0), "all that disagree count twice at most"
+    assert at(aside).looked == pytest.approx(2.0), "all that disagree count twice at most"
 
 
 @pytest.mark.parametrize(
@@ -276,12 +276,12 @@ def test_each_place_that_only_looked_like_the_goal_makes_another_one_likelier_to
     made.stood(fits, -20.0)
     made.weigh()
     odds = [h.probability / made.elsewhere for h in made.hypotheses]
-    seen = at(made).looked(weighs.astray)
+    seen = at(made).looked
     assert odds[0] == pytest.approx(
         1 / (math.exp(-weighs.seen_prior + math.log(3) - seen) + 3 * weighs.alike), rel=1e-3
     )
     refuted = at(made, GOAL + [3.0, 0.0, 0.0])
-    seen = refuted.looked(weighs.astray)
+    seen = refuted.looked
     expected = math.exp(refuted.checked - 9.0) / (math.exp(-weighs.seen_prior + math.log(2) - seen) + 2 * weighs.alike)
     assert odds[1] == pytest.approx(expected, rel=1e-3)
 
