@@ -107,6 +107,8 @@ def _draw(path: Path, rows: list[ScaleFigures]) -> None:
         ("loop search, p95", [row.loop_search.p95 for row in rows]),
         ("the whole graph solved", [row.optimise.p50 for row in rows]),
         ("a route, p95", [row.route.p95 for row in rows]),
+        ("a view to look from, p95", [row.view.p95 for row in rows]),
+        ("a frontier, p95", [row.frontier.p95 for row in rows]),
         ("places by a latent, p95", [row.recall.p95 for row in rows]),
     ):
         time.plot(places, values, marker="o", label=label)

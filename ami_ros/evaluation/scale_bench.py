@@ -25,7 +25,11 @@ from ami_ros.extras import importing
 from ami_ros.geometry import Array, pose_gap, relative
 from ami_ros.learning.scan_drives import Laser
 from ami_ros.places.laser_model import ENCODER, LaserModel
-from ami_ros.places.types import Edge, GoalQuery, PlaceQuery
+from ami_ros.places.matching import Hypothesis
+from ami_ros.places.neighbours import gaussian_sums
+from ami_ros.places.next_best_view import next_best_views
+from ami_ros.places.recognition import BLUR, COMPARED
+from ami_ros.places.types import Edge, GoalQuery, PlaceQuery, SearchState
 from ami_ros.simulation.site import Site
 from ami_ros.slam.loop_closure import LoopCloser
 from ami_ros.slam.place_memory import PlaceMemory
@@ -40,6 +44,8 @@ JOINT = np.diag([0.5**2, 0.5**2, 0.05**2])  # covariance of the way between two 
 MOST = 1_000_000  # places, so that the robot learns in the largest map, too
 IDLE = 3  # idle moments between two scans; a robot has some 200 ms
 QUESTIONS = 60  # of each kind
+SEARCHED = 90.0  # [m] that a robot drives in the five minutes that a far goal has
+OFF_MAP = np.array([0.0, 5.0, 0.0])  # from a place to where no way is known [m]
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class ScaleFigures:
     loop_search: Milliseconds  # for one place, all of it
     optimise: Milliseconds  # the pose graph, all of it
     route: Milliseconds  # `find_route` right after the map has changed
+    view: Milliseconds  # from where to look for a picture next, as who searches asks for it
+    frontier: Milliseconds  # `find_route` to where no way is known
     recall: Milliseconds  # places by a latent
     file_mb: float
     lost: int  # scans after which the robot did not know where it was
@@ -229,10 +237,12 @@ def measure(session: Session, scans: int) -> ScaleFigures:
     made, wrong = session.constraints()
     error, busy = session.map_error(), _cpu(session.scans) + _cpu(session.idle)
     search = [timed(partial(_search, closer, i)) for i in list(session.founded)[-QUESTIONS:]]
-    route, recall = [], []
+    route, view, frontier, recall = [], [], [], []
     for k in rng.integers(len(index), size=QUESTIONS).tolist():
         graph.added()  # as after each new place: what was prepared for searching has to be made anew
-        route.append(timed(partial(_ask_route, memory, int(index.ids[k]))))
+        route.append(timed(partial(_ask_route, memory, GoalQuery(place_id=int(index.ids[k])))))
+        view.append(timed(partial(_ask_view, memory, k, rng)))
+        frontier.append(timed(partial(_ask_route, memory, GoalQuery(pose=index.poses[k] + OFF_MAP))))
         recall.append(timed(partial(memory.recall, PlaceQuery(latent=index.latents[k]))))
     optimise = [timed(memory.optimise)]
     memory.map.store.flush()
@@ -240,8 +250,8 @@ def measure(session: Session, scans: int) -> ScaleFigures:
         places=len(memory), scans=len(session.scans), scan=Milliseconds.of(session.scans),
         idle=Milliseconds.of(session.idle), idle_share=round(_cpu(session.idle) / busy, 3),
         loop_search=Milliseconds.of(search), optimise=Milliseconds.of(optimise), route=Milliseconds.of(route),
-        recall=Milliseconds.of(recall), file_mb=round(memory.map.store.size() / 1e6, 1), lost=session.lost,
-        constraints=made,
+        view=Milliseconds.of(view), frontier=Milliseconds.of(frontier), recall=Milliseconds.of(recall),
+        file_mb=round(memory.map.store.size() / 1e6, 1), lost=session.lost, constraints=made,
         false_constraints=wrong, map_error_m=round(error, 3),
     )  # fmt: skip
 
@@ -250,9 +260,22 @@ def _search(closer: LoopCloser, place_id: int) -> None:
     finished(closer.look(place_id))
 
 
-def _ask_route(memory: PlaceMemory, place_id: int) -> None:
+def _ask_route(memory: PlaceMemory, goal: GoalQuery) -> None:
     with suppress(AmiError):  # places that were founded while the robot was lost may be an island
-        memory.find_route(GoalQuery(place_id=place_id))
+        memory.find_route(goal)
+
+
+def _ask_view(memory: PlaceMemory, row: int, rng: np.random.Generator) -> None:
+    """A picture that was taken at a place, and that many others show a little: a memory of scans has no pictures."""
+    places, graph, robot = memory.map.index.poses, memory.map.graph, memory.front_end.pose
+    spoken = places[rng.integers(len(places), size=COMPARED)]
+    spoken[: COMPARED // 2, :2] = places[row, :2] + rng.normal(0.0, 1.0, (COMPARED // 2, 2))
+    evidence = partial(gaussian_sums, others=spoken[:, :2], values=rng.random(COMPARED) ** 8, deviation=BLUR)
+    assert graph.free is not None
+    next_best_views(
+        [Hypothesis(places[row], 0.3)], places, robot, partial(graph.lengths, robot), evidence,
+        SearchState(reach=SEARCHED), graph.free.beyond,
+    )  # fmt: skip
 
 
 def _cpu(times: list[tuple[float, float]]) -> float:

@@ -13,7 +13,7 @@ from ami_ros.geometry import Array, relative
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.task import WorldState
 from ami_ros.mission.ways import Ways
-from ami_ros.places.seen_directions import gaps, missing_views, rough_gaps, shortest_sweep
+from ami_ros.places.seen_directions import gaps, missing_views, rough_gaps, rough_missing_views, shortest_sweep
 
 NEW, UNSEEN = "to free space that is not in memory", "to look around where few views are remembered"
 NEARBY = 4000  # points that are looked at before all others: some 150 m²
@@ -139,7 +139,7 @@ class Unexplored:
         """From near which of `points` (n, 2) too little was seen: (n,)."""
         if not self._reach:
             return np.zeros(len(points), bool)
-        wanted: NDArray[np.bool_] = missing_views(points, places, self._reach) > self.config.unseen
+        wanted: NDArray[np.bool_] = rough_missing_views(points, places, self._reach) > self.config.unseen
         if self._looked:
             wanted &= rough_gaps(points, np.stack(self._looked)) > self._reach / 2
         return wanted

@@ -12,8 +12,9 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from ami_ros.geometry import Array, pose_gap, relative
+from ami_ros.geometry import Array, pose_gap, relative, wrap
 from ami_ros.places.index import PlaceIndex
+from ami_ros.places.neighbours import pairs_within
 from ami_ros.places.tables import EdgeTable
 from ami_ros.places.types import Edge
 
@@ -156,8 +157,14 @@ class PlaceGraph:
         if not len(sources):
             return np.full(len(goals), np.inf)
         distance = dijkstra(self._weights(), indices=sources, min_only=True) + entry.min()
-        ends = [self._ends(goal) for goal in goals]
-        return np.array([(distance[rows] + leave).min(initial=np.inf) for rows, leave in ends])
+        found = np.full(len(goals), np.inf)
+        goal, row, apart = pairs_within(goals[:, :2], self.index.poses[:, :2], self.config.reach)
+        turn = np.abs(wrap(goals[goal, 2] - self.index.poses[row, 2]))
+        np.minimum.at(found, goal, distance[row] + apart + self.config.turn_cost * turn)
+        for k in np.flatnonzero(np.bincount(goal, minlength=len(goals)) == 0).tolist():
+            rows, leave = self._ends(goals[k])
+            found[k] = (distance[rows] + leave).min(initial=np.inf)
+        return found
 
     def _near(self, pose: Array) -> tuple[NDArray[np.int64], Array]:
         """Rows of places from which the pose is a short, straight move away, and the cost of that move [m]."""

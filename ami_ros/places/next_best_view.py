@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
 from ami_ros.places.matching import Hypothesis
+from ami_ros.places.neighbours import gaussian_sums
 from ami_ros.places.recognition import Evidence
 from ami_ros.places.seen_directions import all_round, gaps, missing_views
 from ami_ros.places.types import LATE, RECALLED, REST, SearchState
@@ -26,13 +27,14 @@ LEAST = 0.05  # of such a chance, below which a spot is not worth a look: of 69 
 REACH = 0.8  # [m] from a place within which it shows what can be seen from there: beyond, few goals are recognised
 LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen
 FOUND, FOUND_SCALE = 0.9, 0.6  # share of goals that a look around finds where it lies, and [m] with which that falls
-NEIGHBOURS = 3.5  # times that deviation: beyond, a look finds less than a goal of 400
 APART = 0.5  # [m] between two spots
 FRONTIERS_APART = 1.2  # [m] between two frontiers
 OFF, NEW = 0.4, 0.9  # [m] from all places, of free ground that is looked from, and of what nobody has been near to
 CELL = 0.4  # [m] in which one place, or one spot beside them, stands for all ...
 COARSE_CELL = 0.8  # [m] ... and what it saw to be free for what all saw
 MOST = 12  # spots
+SIGHT = 2.0  # [m] from a place to spots that it may have seen to be free, at most
+ASKED = 500  # places at once that are asked for such spots
 
 Lengths = Callable[[Array], Array]  # poses (k, 3) -> lengths (k,) [m] of the ways there from the robot; inf: none
 # Rows of places and how far off all places [m] -> spots (k, 2) that they saw to be free, and the rows (k,) that did;
@@ -66,17 +68,21 @@ def next_best_views(
     """
     certain, doubtful = ([guess for guess in guesses if (guess.share > 0) == sure] for sure in (True, False))
     known, shares = _poses(certain), np.array([RECALLED * guess.share for guess in certain])
-    spots, ends = _spots(np.concatenate([robot[None], _poses(doubtful)]), places, beyond)
-    missing = missing_views(spots[:, :2], np.concatenate([places, all_round(search.looked_from)]), REACH)
+    reach = search.reach or np.inf
+    near = np.flatnonzero(np.hypot(*(places[:, :2] - robot[:2]).T) < reach)
+    spots, ends, end = _spots(np.concatenate([robot[None], _poses(doubtful)]), places, near, beyond)
+    seen = np.concatenate([places[near], all_round(search.looked_from)])
+    missing = missing_views(spots[:, :2], seen, REACH)
     chance = (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)
     rest = (1.0 - shares.sum()) / max(chance.sum(), 1e-9)
-    at, ends = np.concatenate([known, spots]), np.concatenate([known, ends])
+    at = np.concatenate([known, spots])
     missed = _missed(at, search.looked_from)
     gain = found_from(at, np.concatenate([shares, rest * chance]) * missed)
-    ways = lengths(ends) + np.hypot(*(at - ends)[:, :2].T)
+    way = lengths(np.concatenate([known, ends]))
+    ways = np.append(way[: len(known)], way[len(known) + end] + np.hypot(*(spots - ends[end])[:, :2].T))
     ways[len(known)] = 0.0  # the robot is there
     is_spot = np.arange(len(at)) >= len(known)
-    late = np.where(ways < (search.reach or np.inf), 1.0, np.where(is_spot, 0.0, LATE))
+    late = np.where(ways < reach, 1.0, np.where(is_spot, 0.0, LATE))
     good = (gaps(at[:, :2], search.looked_from) > LOOKED) & np.isfinite(ways)
     good[is_spot] &= (chance * missed[is_spot] > LEAST) & (gaps(spots[:, :2], known[:, :2]) > APART)
     rate = np.where(good, gain * late / (ways + TURN), 0.0)
@@ -90,13 +96,8 @@ def _poses(guesses: Sequence[Hypothesis]) -> Array:
 
 def found_from(at: Array, chance: Array) -> Array:
     """Probability (k,) that a look around from each of the spots `at` (k, 3) finds the goal, which lies at each of them
-    with a `chance` (k,). Only neighbours count: a site has tens of thousands of spots."""
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(at[:, :2])
-    near = tree.sparse_distance_matrix(tree, NEIGHBOURS * FOUND_SCALE, output_type="ndarray")
-    found = FOUND * np.exp(-np.square(near["v"] / FOUND_SCALE) / 2) * chance[near["j"]]
-    return np.asarray(np.bincount(near["i"], found, len(at)), np.float64)
+    with a `chance` (k,)."""
+    return FOUND * gaussian_sums(at[:, :2], at[:, :2], chance, FOUND_SCALE)
 
 
 def _missed(spots: Array, looked_from: Array) -> Array:
@@ -105,43 +106,56 @@ def _missed(spots: Array, looked_from: Array) -> Array:
     return np.asarray((1.0 - FOUND * np.exp(-np.square(apart / FOUND_SCALE) / 2)).prod(axis=1))
 
 
-def frontiers(goal: Array, places: Array, lengths: Lengths, beyond: Beyond) -> Array:
+def frontiers(goal: Array, places: Array, lengths: Lengths, beyond: Beyond, count: int = MOST) -> Array:
     """Free ground (k, 3) that nobody drove to, that first over which the way to a `goal` (3,) is likely short.
 
     Args:
         goal: in the map frame; no way to it is known.
-        places: (n, 3) all that are remembered.
+        places: (n, 3) all that are remembered. Those are asked first beside which the way may be shortest: all of a
+            large building take seconds.
         lengths: from the robot.
         beyond: see `next_best_views`.
+        count: so many at most.
     """
-    spots, seen_from = beyond(_one_a_cell(places, COARSE_CELL), NEW)
-    if not len(spots):
-        return np.zeros((0, 3))
-    ends, rest = places[seen_from], goal[:2] - spots
-    way = lengths(ends) + np.hypot(*(spots - ends[:, :2]).T) + REST * np.hypot(*rest.T)
-    best = np.argsort(way, kind="stable")[: np.isfinite(way).sum()]
-    return np.column_stack([spots, np.arctan2(rest[:, 1], rest[:, 0])])[_apart(spots, best, FRONTIERS_APART)]
+    asked = np.sort(_one_a_cell(places, COARSE_CELL))
+    way = lengths(places[asked])
+    least = way + REST * np.hypot(*(places[asked] - goal)[:, :2].T) - (REST - 1.0) * SIGHT
+    order = np.argsort(least, kind="stable")[: np.isfinite(least).sum()]
+    spots, costs, chosen = np.zeros((0, 2)), np.zeros(0), list[int]()
+    for first in range(0, len(order), ASKED):
+        rows = asked[np.sort(order[first : first + ASKED])]
+        new, seen_from = beyond(rows, NEW)
+        there = np.hypot(*(new - places[seen_from, :2]).T) + REST * np.hypot(*(goal[:2] - new).T)
+        spots = np.concatenate([spots, new])
+        costs = np.concatenate([costs, way[np.searchsorted(asked, seen_from)] + there])
+        chosen = _apart(spots, np.argsort(costs, kind="stable"), FRONTIERS_APART, count)
+        if len(chosen) == count and costs[chosen[-1]] <= least[order[first + ASKED :]].min(initial=np.inf):
+            break
+    rest = goal[:2] - spots[chosen]
+    return np.column_stack([spots[chosen], np.arctan2(rest[:, 1], rest[:, 0])])
 
 
-def _spots(guesses: Array, places: Array, beyond: Beyond | None) -> tuple[Array, Array]:
-    """Poses (k, 3) to look from, one in a cell: guesses (m, 3), remembered places, and free ground beside them; and the
-    poses (k, 3) on the map from which the rest of the way is straight and free."""
-    rows = _one_a_cell(places, CELL)
-    known = np.concatenate([guesses, places[rows]])
-    spots = ends = known
+def _spots(
+    guesses: Array, places: Array, near: NDArray[np.int64], beyond: Beyond | None
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Poses (k, 3) to look from, one in a cell: guesses (m, 3), remembered places `near` (n,), and free ground beside
+    them; poses (l, 3) on the map from which the rest of the way is straight and free, and which of these for each."""
+    rows = np.sort(near[_one_a_cell(places[near], CELL)])
+    spots = ends = np.concatenate([guesses, places[rows]])
+    end = np.arange(len(ends))
     if beyond is not None:
         new, seen_from = beyond(rows[_one_a_cell(places[rows], COARSE_CELL)], OFF)
-        spots = np.concatenate([known, np.column_stack([new, np.zeros(len(new))])])
-        ends = np.concatenate([known, places[seen_from]])
+        spots = np.concatenate([spots, np.column_stack([new, np.zeros(len(new))])])
+        end = np.concatenate([end, len(guesses) + np.searchsorted(rows, seen_from)])
     thinned = np.sort(_one_a_cell(spots, CELL))  # neighbours see the same ground
-    return spots[thinned], ends[thinned]
+    return spots[thinned], ends, end[thinned]
 
 
-def _apart(spots: Array, rows: NDArray[np.int64], gap: float) -> list[int]:
-    """Of `rows` of `spots` (n, 2+), best first, MOST of which none is nearer to a better one than the gap [m]."""
+def _apart(spots: Array, rows: NDArray[np.int64], gap: float, count: int = MOST) -> list[int]:
+    """Of `rows` of `spots` (n, 2+), best first, so many of which none is nearer to a better one than the gap [m]."""
     chosen: list[int] = []
     for row in rows.tolist():
-        if len(chosen) == MOST:
+        if len(chosen) == count:
             break
         if gaps(spots[[row], :2], spots[chosen, :2])[0] > gap:
             chosen.append(row)
@@ -150,4 +164,5 @@ def _apart(spots: Array, rows: NDArray[np.int64], gap: float) -> list[int]:
 
 def _one_a_cell(poses: Array, side: float) -> NDArray[np.int64]:
     """Rows of `poses` (n, 3), one in each square of that side [m]."""
-    return np.asarray(np.unique(np.floor(poses[:, :2] / side), axis=0, return_index=True)[1])
+    x, y = np.floor(poses[:, :2] / side).astype(np.int64).T
+    return np.asarray(np.unique((x << 32) + y, return_index=True)[1])

@@ -18,6 +18,7 @@ from ami_ros.images import decode_image
 from ami_ros.places.code_file import KEPT, CodeFile, digest
 from ami_ros.places.index import Latents, PlaceIndex
 from ami_ros.places.matching import Hypothesis, Matches, cluster
+from ami_ros.places.neighbours import gaussian_sums
 from ami_ros.scan import Scan
 from ami_ros.world_model.array_pairs import ArrayPairs, odds_of
 from ami_ros.world_model.perception import fit_image
@@ -165,8 +166,7 @@ class Recogniser:
         weight = (found[:, 4] / (1 + found[:, 4])) ** SHARPNESS
 
         def for_points(points: Array) -> Array:
-            gap = np.square(points[:, None] - at[None]).sum(axis=2)
-            return np.asarray(np.exp(-gap / (2 * BLUR**2)) @ weight)
+            return gaussian_sums(points, at, weight, BLUR)
 
         return for_points
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, wrap
+from ami_ros.places.neighbours import pairs_within
 from ami_ros.places.raster import Raster
 
 DIRECTIONS = 12  # in which views are looked for
@@ -27,6 +28,14 @@ def missing_views(points: Array, places: Array, reach: float) -> Array:
     return np.asarray(_unseen(points, places, reach).mean(axis=1))
 
 
+def rough_missing_views(points: Array, places: Array, reach: float) -> Array:
+    """As `missing_views`, of many points that have many places near them: within a cell of the raster."""
+    if (raster := Raster.of(points)) is None:
+        return missing_views(points, places, reach)
+    columns = [np.abs(wrap(places[:, 2] - direction)) < ASIDE for direction in WANTED]
+    return np.asarray(np.mean([raster.cell_gaps(places[column, :2]) >= reach for column in columns], axis=0))
+
+
 def shortest_sweep(pose: Array, places: Array, reach: float) -> float:
     """Angle [rad], to the left if positive, by which a robot at `pose` (3,) turns to look in all directions in which
     no place (n, 3) within `reach` [m] looks: the way round that is shorter; 0: none is missing."""
@@ -40,15 +49,10 @@ def shortest_sweep(pose: Array, places: Array, reach: float) -> float:
 
 def _unseen(points: Array, places: Array, reach: float) -> NDArray[np.bool_]:
     """Whether no place near each point looks in each direction (k, DIRECTIONS)."""
-    if (raster := Raster.of(points)) is not None:
-        columns = [np.abs(wrap(places[:, 2] - direction)) < ASIDE for direction in WANTED]
-        return np.column_stack([raster.cell_gaps(places[column, :2]) >= reach for column in columns])
-    from scipy.spatial import cKDTree
-
+    point, place, _ = pairs_within(points, places[:, :2], reach)
+    k, way = np.nonzero(np.abs(wrap(WANTED - places[place, 2, None])) < ASIDE)
     found = np.ones((len(points), DIRECTIONS), bool)
-    for k, near in enumerate(cKDTree(places[:, :2]).query_ball_point(points, reach)):
-        if near:
-            found[k] = ~(np.abs(wrap(WANTED[:, None] - places[near, 2][None])) < ASIDE).any(axis=1)
+    found[point[k], way] = False
     return found
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, inverse, relative, transform_points
+from ami_ros.places.neighbours import around
+from ami_ros.places.next_best_view import SIGHT
 from ami_ros.places.place_map import PlaceMap
 from ami_ros.places.seen_directions import gaps
 from ami_ros.slam.loop_closure import LoopConstraint
@@ -18,7 +20,8 @@ BETWEEN = 0.05  # [rad] to either side of a direction, in which a laser of few b
 TO_JOIN = 0.0, 0.2  # [m] half width of what has to be free between two places, and how far beyond the other
 TO_GOAL = 0.1, -0.15  # likewise up to a goal off the map: near walls its pose is often a little inside of one
 HERE = 0.3  # [m] from a place that is free because a robot stood there
-_AWAY = np.repeat([0.5, 1.0, 1.5, 2.0], 15)  # [m] from a place to spots that it may have seen to be free ...
+# [m] from a place to spots that it may have seen to be free ...
+_AWAY = np.repeat(np.linspace(0.25, 1.0, 4) * SIGHT, 15)
 _BEARINGS = np.tile(np.linspace(-np.pi, np.pi, 15, endpoint=False), 4)  # [rad] ... and in which they lie
 SPOTS = np.column_stack([_AWAY * np.cos(_BEARINGS), _AWAY * np.sin(_BEARINGS)])  # (k, 2) in its frame
 TO_SPOT = 0.22, 0.25  # as TO_JOIN, so that a robot can turn around there
@@ -63,7 +66,7 @@ class FreeWays:
         room = [_room(free, float(d), half_width, spot) for spot, d in zip(SPOTS, distance, strict=True)]
         good = np.stack(room, axis=1) > distance + more
         spots = transform_points(index.poses[asked], SPOTS)[good]
-        new = gaps(spots, index.poses[:, :2]) > off
+        new = gaps(spots, index.poses[around(spots, index.poses[:, :2], off), :2]) > off
         return spots[new], np.repeat(asked, good.sum(axis=1))[new]
 
     def _is_free(self, place_id: int, point: Array, half_width: float, beyond: float) -> bool:
