@@ -151,12 +151,16 @@ class PlaceGraph:
         rows.reverse()
         return [int(self.index.ids[r]) for r in rows], float(total[best] + entry.min())
 
-    def lengths(self, start: Array, goals: Array) -> Array:
-        """Of the shortest paths (k,) [m] from near the pose `start` (3,) to near `goals` (k, 3); inf without a way."""
+    def distances(self, start: Array) -> Array:
+        """Of the shortest paths (n,) [m] from near the pose `start` (3,) to every place; inf without a way."""
         sources, entry = self._near(start)
         if not len(sources):
-            return np.full(len(goals), np.inf)
-        distance = dijkstra(self._weights(), indices=sources, min_only=True) + entry.min()
+            return np.full(len(self.index), np.inf)
+        return np.asarray(dijkstra(self._weights(), indices=sources, min_only=True) + entry.min())
+
+    def lengths(self, start: Array, goals: Array) -> Array:
+        """Of the shortest paths (k,) [m] from near the pose `start` (3,) to near `goals` (k, 3); inf without a way."""
+        distance = self.distances(start)
         found = np.full(len(goals), np.inf)
         goal, row, apart = pairs_within(goals[:, :2], self.index.poses[:, :2], self.config.reach)
         turn = np.abs(wrap(goals[goal, 2] - self.index.poses[row, 2]))

@@ -106,28 +106,26 @@ def _missed(spots: Array, looked_from: Array) -> Array:
     return np.asarray((1.0 - FOUND * np.exp(-np.square(apart / FOUND_SCALE) / 2)).prod(axis=1))
 
 
-def frontiers(goal: Array, places: Array, lengths: Lengths, beyond: Beyond, count: int = MOST) -> Array:
+def frontiers(goal: Array, places: Array, distances: Array, beyond: Beyond, count: int = MOST) -> Array:
     """Free ground (k, 3) that nobody drove to, that first over which the way to a `goal` (3,) is likely short.
 
     Args:
         goal: in the map frame; no way to it is known.
         places: (n, 3) all that are remembered. Those are asked first beside which the way may be shortest: all of a
             large building take seconds.
-        lengths: from the robot.
+        distances: (n,) [m] of the ways there from the robot; inf: none.
         beyond: see `next_best_views`.
         count: so many at most.
     """
-    asked = np.sort(_one_a_cell(places, COARSE_CELL))
-    way = lengths(places[asked])
-    least = way + REST * np.hypot(*(places[asked] - goal)[:, :2].T) - (REST - 1.0) * SIGHT
+    asked = _one_a_cell(places, COARSE_CELL)
+    least = distances[asked] + REST * np.hypot(*(places[asked] - goal)[:, :2].T) - (REST - 1.0) * SIGHT
     order = np.argsort(least, kind="stable")[: np.isfinite(least).sum()]
     spots, costs, chosen = np.zeros((0, 2)), np.zeros(0), list[int]()
     for first in range(0, len(order), ASKED):
-        rows = asked[np.sort(order[first : first + ASKED])]
-        new, seen_from = beyond(rows, NEW)
+        new, seen_from = beyond(asked[order[first : first + ASKED]], NEW)
         there = np.hypot(*(new - places[seen_from, :2]).T) + REST * np.hypot(*(goal[:2] - new).T)
         spots = np.concatenate([spots, new])
-        costs = np.concatenate([costs, way[np.searchsorted(asked, seen_from)] + there])
+        costs = np.concatenate([costs, distances[seen_from] + there])
         chosen = _apart(spots, np.argsort(costs, kind="stable"), FRONTIERS_APART, count)
         if len(chosen) == count and costs[chosen[-1]] <= least[order[first + ASKED :]].min(initial=np.inf):
             break

@@ -84,9 +84,9 @@ def frontier_towards(places: PlaceMap, goal: Array, hypothesis: int, robot: Arra
     Raises:
         AmiError: `Code.NO_ROUTE`: there is none, or there are not that many.
     """
-    free, lengths = places.graph.free, partial(places.graph.lengths, robot)
-    poses, count = places.index.poses, hypothesis + 1
-    spots = np.zeros((0, 3)) if free is None else frontiers(goal, poses, lengths, free.beyond, count)
+    graph, spots = places.graph, np.zeros((0, 3))
+    if graph.free is not None:
+        spots = frontiers(goal, places.index.poses, graph.distances(robot), graph.free.beyond, hypothesis + 1)
     if hypothesis >= len(spots):
         raise AmiError("memory: no way to the goal is known, nor a frontier from where to look for one", Code.NO_ROUTE)
     return np.asarray(spots[hypothesis])

@@ -196,13 +196,13 @@ def test_ground_beside_the_way_is_looked_from_and_only_new_ground_is_a_frontier(
         return np.zeros((0, 2)), np.zeros(0, np.int64)
 
     order([], PLACES, straight, silent, beyond=beyond)
-    frontiers(np.array([8.0, 0.0, 0.0]), PLACES, straight, beyond)
+    frontiers(np.array([8.0, 0.0, 0.0]), PLACES, straight(PLACES), beyond)
     assert asked == [OFF, NEW]
 
 
 def test_towards_a_goal_that_no_way_is_known_to_new_ground_comes_first_that_lies_on_the_way() -> None:
-    new = np.array([[-2.0, 0.0], [3.0, 0.0], [3.3, 0.0], [3.0, 3.0]])
-    found = frontiers(np.array([8.0, 0.0, 0.0]), SEEN, straight, lambda rows, off: (new, np.zeros(len(new), np.int64)))
+    new, goal = np.array([[-2.0, 0.0], [3.0, 0.0], [3.3, 0.0], [3.0, 3.0]]), np.array([8.0, 0.0, 0.0])
+    found = frontiers(goal, SEEN, straight(SEEN), lambda rows, off: (new, np.zeros(len(new), np.int64)))
     assert found[0, 0] == 3.3 and found[-1, 0] == -2.0
     assert np.hypot(*np.diff(found[:, :2], axis=0).T).min() > FRONTIERS_APART
 
@@ -217,21 +217,18 @@ def test_in_a_large_building_those_places_are_asked_for_new_ground_that_may_be_o
         return corridor[rows, :2] + [0.0, 2.0], rows
 
     goal = np.array([50.0, 30.0, 0.0])
-    found = frontiers(goal, corridor, straight, beyond, 3)
-    every = frontiers(goal, corridor, straight, beyond, 3000)
+    found = frontiers(goal, corridor, straight(corridor), beyond, 3)
+    every = frontiers(goal, corridor, straight(corridor), beyond, 3000)
     assert len(found) == 3 and found.tolist() == every[:3].tolist()
     asked.clear()
-    frontiers(goal, corridor, straight, beyond, 3)
+    frontiers(goal, corridor, straight(corridor), beyond, 3)
     assert len(asked) <= ASKED
 
 
 def test_new_ground_that_no_way_leads_to_is_none() -> None:
-    def walled(poses: Array) -> Array:
-        return np.full(len(poses), np.inf)
-
     def nothing(rows: NDArray[np.int64], off: float) -> tuple[Array, NDArray[np.int64]]:
         return np.zeros((0, 2)), np.zeros(0, np.int64)
 
     goal, one = np.array([8.0, 0.0, 0.0]), (np.array([[3.0, 0.0]]), np.zeros(1, np.int64))
-    assert not len(frontiers(goal, SEEN, walled, lambda rows, off: one))
-    assert not len(frontiers(goal, SEEN, straight, nothing))
+    assert not len(frontiers(goal, SEEN, np.full(len(SEEN), np.inf), lambda rows, off: one))
+    assert not len(frontiers(goal, SEEN, straight(SEEN), nothing))
