@@ -10,6 +10,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from ami_ros.errors import AmiError
+
 CONTEXT_SETTINGS = {"ignore_unknown_options": True}
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -54,6 +56,8 @@ def _mutate(paths: list[Path], tests: list[str], minutes: float) -> NoReturn:
 def _path_from_here(argument: str) -> str:
     """pytest runs in the repository; a path may be meant from the folder that the user is in."""
     path, separator, test = argument.partition("::")
+    if path.endswith(".py") and not (Path(path).exists() or (REPOSITORY / path).exists()):
+        raise AmiError(f"test: there is no file {path}")  # with several workers pytest says only that no test ran
     if argument.startswith("-") or not Path(path).exists():
         return argument
     return f"{Path(path).resolve()}{separator}{test}"
