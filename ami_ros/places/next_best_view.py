@@ -60,7 +60,7 @@ def next_best_views(
         robot: (3,) where it is.
         lengths: from there.
         evidence: of the picture; see `Recogniser.evidence`.
-        search: until now.
+        search: until now. Spots farther off than it can reach do not count.
         beyond: spots that places saw to be free, and that nobody drove to; None: that is not known.
 
     Returns:
@@ -68,11 +68,10 @@ def next_best_views(
     """
     certain, doubtful = ([guess for guess in guesses if (guess.share > 0) == sure] for sure in (True, False))
     known, shares = _poses(certain), np.array([RECALLED * guess.share for guess in certain])
-    reach = search.reach or np.inf
-    near = np.flatnonzero(np.hypot(*(places[:, :2] - robot[:2]).T) < reach)
-    spots, ends, end = _spots(np.concatenate([robot[None], _poses(doubtful)]), places, near, beyond)
-    seen = np.concatenate([places[near], all_round(search.looked_from)])
-    missing = missing_views(spots[:, :2], seen, REACH)
+    reach, unsure = search.reach or np.inf, _poses(doubtful)
+    near, rows = (np.flatnonzero(np.hypot(*(p[:, :2] - robot[:2]).T) < reach) for p in (unsure, places))
+    spots, ends, end = _spots(np.concatenate([robot[None], unsure[near]]), places, rows, beyond)
+    missing = missing_views(spots[:, :2], np.concatenate([places[rows], all_round(search.looked_from)]), REACH)
     chance = (evidence(spots[:, :2]) + PRIOR * missing) * (SEEN + missing)
     rest = (1.0 - shares.sum()) / max(chance.sum(), 1e-9)
     at = np.concatenate([known, spots])

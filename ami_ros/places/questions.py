@@ -13,7 +13,7 @@ from ami_ros.geometry import Array, pose_gap
 from ami_ros.places.codes import Code
 from ami_ros.places.index import Latents
 from ami_ros.places.matching import cluster, match
-from ami_ros.places.next_best_view import LOOKED, frontiers, next_best_views
+from ami_ros.places.next_best_view import LOOKED, MOST, frontiers, next_best_views
 from ami_ros.places.place_map import PlaceMap
 from ami_ros.places.recognition import COMPARED
 from ami_ros.places.types import ALONE, MAX_RESULTS, GoalQuery, Place, PlaceQuery, Statistics
@@ -86,7 +86,8 @@ def frontier_towards(places: PlaceMap, goal: Array, hypothesis: int, robot: Arra
     """
     graph, spots = places.graph, np.zeros((0, 3))
     if graph.free is not None:
-        spots = frontiers(goal, places.index.poses, graph.distances(robot), graph.free.beyond, hypothesis + 1)
+        count = min(hypothesis + 1, MOST)
+        spots = frontiers(goal, places.index.poses, graph.distances(robot), graph.free.beyond, count)
     if hypothesis >= len(spots):
         raise AmiError("memory: no way to the goal is known, nor a frontier from where to look for one", Code.NO_ROUTE)
     return np.asarray(spots[hypothesis])
