@@ -11,7 +11,7 @@ from ami_ros.geometry import Array, relative, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.snapshot import Snapshot
-from ami_ros.safety.vanished import SURELY, Vanished
+from ami_ros.safety.vanished import SURELY, Vanished, inner
 
 APART = (0.1, 0.2, 0.3)  # [m], [rad], [s]: a scan nearer than this to the one before it takes that one's place
 
@@ -82,9 +82,11 @@ class Surroundings:
         return free
 
     def _lost_everything(self, before: Snapshot, now: Snapshot) -> bool:
-        """Whether a scan shows nothing at all, also where something stood that cannot have gone so fast."""
-        if len(now.points) or not len(before.points):
+        """Whether a scan shows nothing at all, also where something stood that cannot have gone so fast, and that some
+        beam had to meet."""
+        surely = before.points[inner(before)]
+        if len(now.points) or not len(surely):
             return False
-        local = transform_points(relative(now.pose, before.pose), before.points)
+        local = transform_points(relative(now.pose, before.pose), surely)
         seen, clear = now.look(transform_points(now.pose, local * (1.0 / SURELY)))
         return bool((seen & clear).any())

@@ -7,7 +7,8 @@ back with nothing where something stood shows neither: its laser may be covered 
 - or it was no larger than a person or a trolley, and as much of it is new beside it: it has moved,
 - or the beam that lost it returns from elsewhere later, while nobody has seen it again: that beam is not covered.
 
-Until then the beam's word that nothing is there counts nowhere else either.
+Until then the beam's word that nothing is there counts nowhere else either, if the thing was so wide that some beam had
+to meet it: a thin one is missed between two beams, and that says nothing of them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ BESIDE = 0.1  # [m] from it where it is seen again, so that nobody need doubt th
 BEHIND = 0.05  # [m] from which on a return is from behind it
 ALIKE = 0.01  # [m] by which a depth camera may miss what is so near that its view passes over some of it
 PROOF = 0.5  # [s] for which nobody has seen it, until its beam's word is taken
-TOGETHER = 0.3  # [m] between returns of one thing
+TOGETHER = 0.3  # [m] between returns of one thing, at most ...
+OBLIQUE = 2.0  # ... or so many times as far as beams are apart there, as on a wall that is seen at 30 degrees
 MOVABLE = 1.2  # [m] that a thing is large at most which moves: a person, a trolley
 STRIDE = 0.6  # [m] that it comes at most between two scans: 3 m/s at 5 Hz
 STRIDES = 1.0  # [s] in which it may be seen beside where it was: a leg hides the other
@@ -44,12 +46,20 @@ class _Kept:
     since: Array  # (n,) [s] from when on a beam has come back with nothing; inf: none has
     beam: NDArray[np.int64]  # (n,) which one did so first; -1: none
     small: NDArray[np.bool_]  # (n,) of a thing that may move
+    inner: NDArray[np.bool_]  # (n,) between two others of one thing: a beam that points there meets it
 
     @classmethod
-    def of(cls, points: Array, at: float, small: NDArray[np.bool_]) -> _Kept:
-        """Points of the newest scan."""
-        count = len(points)
-        return cls(points, np.full(count, at), np.full(count, np.inf), np.full(count, -1), small)
+    def of(cls, scan: Snapshot) -> _Kept:
+        """What a scan shows."""
+        points, count = transform_points(scan.pose, scan.points), len(scan.points)
+        seen, lost, beam = np.full(count, scan.stamp), np.full(count, np.inf), np.full(count, -1)
+        return cls(points, seen, lost, beam, _movable(scan.points), inner(scan))
+
+    @classmethod
+    def nothing(cls) -> _Kept:
+        """No points."""
+        no = np.zeros(0, dtype=bool)
+        return cls(np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0, np.int64), no, no)
 
     def where(self, keep: NDArray[np.bool_] | NDArray[np.intp]) -> _Kept:
         """Those of an index."""
@@ -70,7 +80,7 @@ class Vanished:
 
     def __init__(self, memory: float) -> None:
         self._memory = memory
-        self._kept = _Kept.of(np.zeros((0, 2)), 0.0, np.zeros(0, dtype=bool))
+        self._kept = _Kept.nothing()
         self._doubtful = np.zeros(BINS, dtype=bool)  # directions of the laser whose nothing is not believed
 
     @property
@@ -84,9 +94,7 @@ class Vanished:
         Returns:
             It, without what is not to be believed of it.
         """
-        before = seen[-1]
-        shown = _Kept.of(transform_points(before.pose, before.points), before.stamp, _movable(before.points))
-        kept = self._kept.beside(shown)
+        kept = self._kept.beside(_Kept.of(seen[-1]))
         away, ranges, beams, in_view = now.readings(kept.points)
         if not measured:  # without odometry nobody knows which beam should see it
             recent = now.stamp - kept.at <= self._memory
@@ -107,7 +115,7 @@ class Vanished:
         age = now.stamp - kept.at
         gone |= again & (age > np.where(kept.small, STRIDES, self._memory))
         keep = (nothing | unread | (~in_view & (age <= self._memory))) & ~gone & ~moved
-        self._doubtful[beams[nothing & ~again & keep]] = True
+        self._doubtful[beams[nothing & ~again & keep & kept.inner]] = True
         self._doubtful[kept.beam[spoke_true]] = False
         self._kept = kept.where(keep)
         if len(self._kept.points) > MOST_KEPT:
@@ -170,6 +178,16 @@ def _near(now: Snapshot, points: Array, away: Array) -> NDArray[np.bool_]:
     apart = np.hypot(*(points[:, None] - returns).transpose(2, 0, 1))
     far = np.hypot(*(now.points - now.origin).T)
     return np.asarray(((apart < BESIDE) & (far < away[:, None] + AS_NEAR)).any(1))
+
+
+def inner(scan: Snapshot) -> NDArray[np.bool_]:
+    """Which of its points (n,) lie between two others of one thing, as wide as beams are apart or wider."""
+    if len(scan.points) < 3:
+        return np.zeros(len(scan.points), dtype=bool)
+    far = np.hypot(*(scan.points - scan.origin).T)
+    apart = np.hypot(*(np.roll(scan.points, -1, axis=0) - scan.points).T)
+    goes_on = apart <= np.maximum(TOGETHER, OBLIQUE * far * 2 * np.pi / len(scan.free))
+    return np.asarray(goes_on & np.roll(goes_on, 1))
 
 
 def _movable(points: Array) -> NDArray[np.bool_]:
