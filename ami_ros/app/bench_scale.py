@@ -113,7 +113,7 @@ def _draw(path: Path, rows: list[ScaleFigures]) -> None:
     ):
         time.plot(places, values, marker="o", label=label)
     time.set(xscale="log", yscale="log", xlabel="places", ylabel="ms")
-    time.legend(frameon=False, fontsize=8)
+    time.legend(frameon=False, fontsize=7, ncols=2)
     space.plot(places, [row.rss_mb for row in rows], marker="o", label="the process")
     space.plot(places, [row.file_mb for row in rows], marker="o", label="the file")
     space.set(xscale="log", xlabel="places", ylabel="MB", ylim=(0, None))
