@@ -48,7 +48,9 @@ def test_a_leg_or_a_post_that_one_or_two_beams_meet_is_not(radius: float) -> Non
 def test_things_behind_one_another_are_not_one() -> None:
     """Beside the edge of a pillar stands another, two metres behind it."""
     angles = np.radians([-5.0, 0.0, 5.0])
-    points, found = seen([post(r * math.cos(a), r * math.sin(a), 0.05) for r, a in zip((2.0, 4.0, 2.0), angles, strict=True)])
+    points, found = seen(
+        [post(r * math.cos(a), r * math.sin(a), 0.05) for r, a in zip((2.0, 4.0, 2.0), angles, strict=True)]
+    )
     assert len(points) == 3 and not found.any()
 
 
