@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
+from ami_ros.places.neighbours import gaussian_sums
 from ami_ros.places.raster import Raster
 
 REACH = 0.7  # [m] over which doubt met at one place tells about others: a Gaussian's deviation
@@ -47,12 +49,10 @@ class PlaceDoubts:
         if not self._met:
             return np.ones(len(points))
         met = np.array(list(self._met.values()))
-        if (raster := Raster.of(points)) is not None:
-            weighed = [raster.near(met[:, :2], met[:, 3] * of, REACH) for of in (1.0, met[:, 2] - 1.0)]
-            return np.asarray(1.0 + weighed[1] / (weighed[0] + PRIOR))
-        squared = np.square(points[:, None, :] - met[None, :, :2]).sum(-1)
-        weight = met[:, 3] * np.exp(-squared / (2 * REACH**2))
-        return np.asarray(1.0 + (weight * (met[:, 2] - 1.0)).sum(1) / (weight.sum(1) + PRIOR))
+        raster = Raster.of(points)
+        sums = partial(gaussian_sums, points) if raster is None else raster.near
+        weight, doubt = (sums(met[:, :2], met[:, 3] * of, REACH) for of in (1.0, met[:, 2] - 1.0))
+        return np.asarray(1.0 + doubt / (weight + PRIOR))
 
     def doubtful(self, least: float) -> tuple[NDArray[np.int64], Array]:
         """Ids (n,) and positions (n, 2) of places around which doubt of at least `least` is expected."""

@@ -84,8 +84,7 @@ class Surroundings:
     def _lost_everything(self, before: Snapshot, now: Snapshot) -> bool:
         """Whether a scan shows nothing at all, also where something stood that cannot have gone so fast, and that some
         beam had to meet."""
-        surely = before.points[inner(before)]
-        if len(now.points) or not len(surely):
+        if len(now.points) or not len(surely := before.points[inner(before)]):
             return False
         local = transform_points(relative(now.pose, before.pose), surely)
         seen, clear = now.look(transform_points(now.pose, local * (1.0 / SURELY)))
