@@ -52,9 +52,9 @@ class TrialStore:
 
     @property
     def keys(self) -> list[tuple[str, int]]:
-        """Part and seed of all that there is to do, in the order in which it can be done."""
+        """Part and seed of all that is to be done, all parts of a seed first: what was interrupted has some of each."""
         seeds = range(self.scenario.seed, self.scenario.seed + self.scenario.seeds)
-        return [(part.name, seed) for part in self.scenario.made().parts() for seed in seeds]
+        return [(part.name, seed) for seed in seeds for part in self.scenario.made().parts()]
 
     def missing(self) -> list[tuple[str, int]]:
         """Of `keys`, those that are not there in whole."""
