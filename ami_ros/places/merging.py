@@ -60,7 +60,7 @@ def merge(places: PlaceMap, path: Path, limits: MergeLimits) -> Merged:
         if len(places) + len(new) > limits.max_places:
             raise AmiError(f"memory: both together have more than {limits.max_places} places", Code.MEMORY_FULL)
         known = {i: places.details[j] for i, j in here.items() if j}
-        first = int(places.index.ids.max(initial=0)) + 1
+        first = places.next_id()
         here |= {row.id: first + k for k, row in enumerate(new)}
         made = [_moved(row, here[row.id], poses[row.id], places) for row in new]
         places.update(_visited(places, [row for row in rows if row.id in known], here))

@@ -17,6 +17,7 @@ from ami_ros.places.code_file import CodeFile
 from ami_ros.places.codes import Code
 from ami_ros.places.graph import GraphConfig, PlaceGraph
 from ami_ros.places.index import CELL, Cells, Details, Latents, PlaceIndex
+from ami_ros.places.origins import is_own
 from ami_ros.places.recognition import Recogniser
 from ami_ros.places.rows import Experience, PlaceRow, PlaceTable
 from ami_ros.places.store import Store
@@ -161,6 +162,11 @@ class PlaceMap:
         best = int(np.argmin(gap))
         return int(self.index.ids[rows[best]]), float(distance[best]), float(turn[best])
 
+    def next_id(self) -> int:
+        """Of the next place that this robot founds."""
+        ids = self.index.ids
+        return int(ids[is_own(ids)].max(initial=0)) + 1
+
     def add(
         self,
         stamp: float,
@@ -171,7 +177,7 @@ class PlaceMap:
         covariance: Array | None = None,
     ) -> int:
         """A new place; returns its id."""
-        place_id = int(self.index.ids.max()) + 1 if len(self) else 1
+        place_id = self.next_id()
         experience = Experience(np.asarray(covariance, np.float32)) if covariance is not None else None
         row = PlaceRow(
             place_id,
