@@ -13,6 +13,7 @@ NODES = (
     "planner",
     "mission",
     "safety",
+    "sharing",
     "supervisor",
     "simulator",
     "composed",

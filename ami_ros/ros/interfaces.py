@@ -92,6 +92,10 @@ INTERFACES: dict[str, Interface] = {
             "~/statistics": "ami_interfaces/srv/MemoryStatistics",
         },
     ),
+    "sharing": Interface(  # one topic for all robots of a site
+        subscribes={"/memory_sharing": "ami_interfaces/msg/SharedMemory"},
+        publishes={"/memory_sharing": "ami_interfaces/msg/SharedMemory"},
+    ),
     "planner": _part(
         "planner",
         subscribes={**_CAMERA_INFO, "goal_pose": "geometry_msgs/msg/PoseStamped"},

@@ -15,7 +15,7 @@ from ami_ros.ros.interfaces import INTERFACES, Interface
 from ami_ros.ros.start.graph import ENCLAVES, STACK, TRANSFORMS
 
 VERSION = "0.2.0"  # of the form
-NODES = (*STACK, "supervisor", "simulator")
+NODES = (*STACK, "supervisor", "sharing", "simulator")
 
 # What rclpy and a managed node bring along.
 _PUBLISHED = ("/rosout", "/parameter_events", "/diagnostics", "/tf", "/bond", "heartbeat", "~/transition_event")
@@ -118,7 +118,7 @@ def _of_node(node: str, described: Interface, full: _Full) -> _Rights:
 
 def _of_operator(full: _Full) -> _Rights:
     """Who gives goals, looks at everything, and may stop the robot; it drives nothing by itself."""
-    everything = [(node, INTERFACES[node]) for node in (*STACK, "supervisor")]
+    everything = [(node, INTERFACES[node]) for node in (*STACK, "supervisor", "sharing")]
     return _Rights(
         publish={full("goal_pose"), full("initialpose"), full("emergency_stop"), "/rosout", "/parameter_events"},
         subscribe={full(name, node) for node, described in everything for name in described.publishes}

@@ -30,6 +30,7 @@ from ami_ros.nodes.mission import MissionParameters
 from ami_ros.nodes.perception import PerceptionParameters
 from ami_ros.nodes.planner import PlannerParameters
 from ami_ros.nodes.safety import SafetyParameters
+from ami_ros.nodes.sharing import SharingParameters
 from ami_ros.nodes.simulator import SimulatorParameters
 from ami_ros.nodes.supervisor import SupervisorParameters
 from ami_ros.nodes.world_model import WorldModelParameters
@@ -60,6 +61,7 @@ PARAMETERS: dict[str, type[Any]] = {
     "mission": MissionParameters,
     "safety": SafetyParameters,
     "supervisor": SupervisorParameters,
+    "sharing": SharingParameters,
     "simulator": SimulatorParameters,
     "loopback": LoopbackParameters,
     "command_timeout": CommandTimeoutParameters,

@@ -20,6 +20,7 @@ from ami_ros.nodes.mission import MissionNode
 from ami_ros.nodes.perception import PerceptionNode
 from ami_ros.nodes.planner import PlannerNode
 from ami_ros.nodes.safety import SafetyNode
+from ami_ros.nodes.sharing import SharingNode
 from ami_ros.nodes.simulator import SimulatorNode
 from ami_ros.nodes.supervisor import SupervisorNode
 from ami_ros.nodes.world_model import WorldModelNode
@@ -45,6 +46,7 @@ NODES: dict[str, Callable[..., AmiNode[Any]]] = {
     "planner": PlannerNode,
     "mission": MissionNode,
     "safety": SafetyNode,
+    "sharing": SharingNode,
     "supervisor": SupervisorNode,
 }
 PARTS: tuple[Any, ...] = ("simulation", "stack")
@@ -99,7 +101,8 @@ def own(found: list[tuple[str, list[str]]], node: str, common: tuple[str, ...]) 
 @pytest.mark.parametrize("node", sorted(NODES))
 def test_node_has_the_topics_services_and_actions_that_are_described(ros: RosPeer, model: Path, node: str) -> None:
     described = INTERFACES[node]
-    spec = specs(model).get(node) or specs(model)["simulator"]
+    found = specs(model, site="here", memory_file=str(model / "home.memory")) if node == "sharing" else specs(model)
+    spec = found.get(node) or found["simulator"]
     if node == "loopback":
         made = LoopbackNode(context=ros.context)
         ros.add(made)
@@ -108,13 +111,12 @@ def test_node_has_the_topics_services_and_actions_that_are_described(ros: RosPee
         start(ros, spec, node, model)
     peer = ros.node
     ros.spin_until(lambda: any(n == node for n in peer.get_node_names()))
-    wanted = {k: v for k, v in described.publishes.items() if k != "/clock"}
+    wanted = {k.removeprefix("/"): v for k, v in described.publishes.items() if k != "/clock"}
+    heard = {k.removeprefix("/"): v for k, v in described.subscribes.items()}
     ros.spin_until(
         lambda: own(peer.get_publisher_names_and_types_by_node(node, "/"), node, (*COMMON, "/heartbeat")) == wanted
     )
-    ros.spin_until(
-        lambda: own(peer.get_subscriber_names_and_types_by_node(node, "/"), node, COMMON) == described.subscribes
-    )
+    ros.spin_until(lambda: own(peer.get_subscriber_names_and_types_by_node(node, "/"), node, COMMON) == heard)
     services = own(peer.get_service_names_and_types_by_node(node, "/"), node, ())
     assert {n: t for n, t in services.items() if n in described.services} == described.services
     topics = dict(peer.get_topic_names_and_types(no_demangle=True))

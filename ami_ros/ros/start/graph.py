@@ -51,6 +51,12 @@ class Arguments:
     )
     memory_file: str = _argument("", "File of the memory of places; empty: RAM only.", "stack")
     keep_memory: bool = _argument(True, "Write what is learned to memory_file.", "stack")
+    site: str = _argument(
+        "", "Name of the site whose robots share their memories while they drive; empty: none does.", "stack"
+    )
+    robot_name: str = _argument(
+        "", "Name of this robot there; empty: its namespace, or else the name of its computer.", "stack"
+    )
     keep_out: str = _argument(
         "", "YAML file of a map in the memory's frame: the robot keeps out of its occupied cells.", "stack"
     )
@@ -240,7 +246,17 @@ def _stack(arguments: Arguments, robot: RobotDescription) -> list[ProcessSpec]:
         found = [_spec(arguments, robot, "composed", parameters)]
     else:
         found = [_spec(arguments, robot, node, {node: values}) for node, values in parameters.items()]
-    return found + _supervisor(arguments, robot, STACK)
+    return found + _sharing(arguments, robot, memory_file) + _supervisor(arguments, robot, STACK)
+
+
+def _sharing(arguments: Arguments, robot: RobotDescription, memory_file: str) -> list[ProcessSpec]:
+    """A process beside the stack, that nothing waits for; none without a site."""
+    if not arguments.site:
+        return []
+    if not (memory_file and arguments.keep_memory):
+        raise AmiError("launch arguments: site: what is shared is in memory_file; name one, and keep it")
+    parameters = {"site": arguments.site, "robot": arguments.robot_name, "memory_file": memory_file}
+    return [_spec(arguments, robot, "sharing", {"sharing": parameters})]
 
 
 def _supervisor(arguments: Arguments, robot: RobotDescription, nodes: tuple[str, ...]) -> list[ProcessSpec]:
@@ -269,7 +285,7 @@ def _spec(
 ) -> ProcessSpec:
     simulates = executable == "simulator"  # that is where simulated time comes from
     alone = executable in ("simulator", "supervisor")  # nobody else starts these
-    common: dict[str, Any] = {"autostart": alone and arguments.autostart}
+    common: dict[str, Any] = {"autostart": executable == "sharing" or (alone and arguments.autostart)}
     if not simulates:
         common["use_sim_time"] = arguments.use_sim_time
     return ProcessSpec(

@@ -1,0 +1,117 @@
+"""Another robot's memory as far as it has come here: a memory file like any other, which grows row by row."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+from ami_ros.errors import AmiError
+from ami_ros.places import database
+from ami_ros.places.checksums import blob_crc, edge_crc, fits, place_crc, seed_of
+from ami_ros.places.lock import FileUse
+from ami_ros.places.replacing import open_to_write
+from ami_ros.places.row_checks import check_values
+from ami_ros.places.row_set import OF_WAYS, TABLES, Key, RowSet, Values, index_checksums
+
+_CRC = {"places": place_crc, "edges": edge_crc}
+_OF_PLACES = tuple(name for name, _ in TABLES if name not in OF_WAYS)
+_VERSION = "shared version"  # of `meta`
+
+
+class ReplicaWriter:
+    """The copy of one robot's memory; this process alone writes it.
+
+    Args:
+        path: made if it is not there.
+        encoder_id, latent_dim: of the latents.
+
+    Raises:
+        AmiError: it is a memory of another encoder, or cannot be opened.
+    """
+
+    def __init__(self, path: Path, encoder_id: str, latent_dim: int) -> None:
+        self.path, self.latent_dim = path, latent_dim
+        self._seed = seed_of(encoder_id, latent_dim)
+        self._use: FileUse | None = None
+        try:
+            self._use, _ = open_to_write(path)
+            self._connection = database.connect(path)
+            if database.is_empty(self._connection):
+                database.create(self._connection, encoder_id, latent_dim)
+            database.check(self._connection, path, encoder_id, latent_dim)
+            index_checksums(self._connection)
+        except sqlite3.Error as error:
+            self.close()
+            raise AmiError(f"the copy {path} cannot be used: {error}; erase it, and it is fetched again") from error
+        except BaseException:
+            self.close()
+            raise
+        self.rows = RowSet(self._connection, own=False)
+
+    @property
+    def version(self) -> int:
+        """That of the memory when this held all of it; 0: it never did."""
+        found = self._connection.execute("SELECT value FROM meta WHERE key = ?", (_VERSION,)).fetchone()
+        return int(found[0]) if found else 0
+
+    def complete(self, version: int) -> None:
+        """Notes that it holds all of that version."""
+        with self._connection:
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_VERSION, str(version)))
+
+    def check(self, key: Key, row: Values, now: float) -> None:
+        """Raises AmiError unless this is that row, as it was written, and makes sense at `now` [s]."""
+        name, columns = TABLES[key.table]
+        ids = key[1:] if name in OF_WAYS else key[1:2]
+        if len(row) != len(columns.split(", ")) + 1 or row[: len(ids)] != ids:
+            raise AmiError("it is another row")
+        signed = (row[0], row[2]) if name == "measured" else row[:-1]
+        if not fits(row[-1], _CRC.get(name, blob_crc), self._seed, *signed):
+            raise AmiError("its checksum is wrong")
+        check_values(name, row, self.latent_dim, now)
+
+    def put(self, rows: Iterable[tuple[Key, Values]]) -> list[Key]:
+        """Writes checked rows, all or none; returns those that were left out, for their place is not there (yet).
+
+        Raises:
+            AmiError: it cannot be written.
+        """
+        left: list[Key] = []
+        try:
+            with self._connection:
+                for key, row in sorted(rows, key=lambda item: item[0].table):  # places come first
+                    name, _ = TABLES[key.table]
+                    if key.table and name not in OF_WAYS and not self._has_place(key.id):
+                        left.append(key)
+                        continue
+                    marks = ", ".join("?" * len(row))
+                    self._connection.execute(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", row)
+        except sqlite3.Error as error:
+            raise AmiError(f"the copy {self.path} cannot be written: {error}; free space") from error
+        return left
+
+    def erase(self, keys: Iterable[Key]) -> None:
+        """Erases rows; with a place goes what belongs to it. Raises AmiError."""
+        try:
+            with self._connection:
+                for key in keys:
+                    name, _ = TABLES[key.table]
+                    if name in OF_WAYS:
+                        self._connection.execute(f"DELETE FROM {name} WHERE start = ? AND stop = ?", key[1:])
+                        continue
+                    for table in _OF_PLACES if name == "places" else (name,):
+                        self._connection.execute(f"DELETE FROM {table} WHERE id = ?", (key.id,))
+        except sqlite3.Error as error:
+            raise AmiError(f"the copy {self.path} cannot be written: {error}; free space") from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        if hasattr(self, "_connection"):
+            self._connection.close()
+        if self._use is not None:
+            self._use.close()
+            self._use = None
+
+    def _has_place(self, place_id: int) -> bool:
+        return self._connection.execute("SELECT 1 FROM places WHERE id = ?", (place_id,)).fetchone() is not None
