@@ -1,7 +1,9 @@
-"""Share the memories of many robots in one Lance data set. It needs the extra `lance`."""
+"""What the robots of a site share while they drive, and the memories of many robots in one Lance data set."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,7 @@ def export_memory(
     folder: Annotated[Path, typer.Argument(help="Data set, made if it is not there.")],
     robot: Annotated[str, typer.Option(help="Whose memory it is; what it had sent before is replaced.")],
 ) -> None:
-    """Add a robot's memory to a Lance data set."""
+    """Add a robot's memory to a Lance data set. It needs the extra `lance`."""
     from ami_ros.places import fleet
 
     places, ways = fleet.export_memory(memory, folder, robot)
@@ -39,4 +41,23 @@ def import_memory(
     typer.echo(f"{places} places and {ways} ways of {robot} are in {out}")
 
 
-PARTS = {"export": export_memory, "import": import_memory}
+def status(
+    seconds: Annotated[float, typer.Option(min=1.0, help="To listen [s]; each robot speaks once a second.")] = 4.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the robots that share their memories, what each knows, and what it has of the others."""
+    from ami_ros.app.domain import domain_in_environment
+    from ami_ros.ros.goals.robot_client import RobotClient
+    from ami_ros.ros.listening import listen_to_site
+
+    with RobotClient(domain=domain_in_environment()) as client:
+        heard = listen_to_site(client.node, seconds)
+    if as_json:
+        typer.echo(json.dumps({name: dataclasses.asdict(robot) for name, robot in heard.robots.items()}, indent=1))
+    elif heard.robots:
+        typer.echo("\n".join(heard.lines()))
+    else:
+        raise AmiError(f"fleet status: no robot shares its memory within {seconds:g} s; start them with site:=NAME")
+
+
+PARTS = {"status": status, "export": export_memory, "import": import_memory}

@@ -12,21 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
-
 from ami_interfaces.msg import SharedMemory
 from ami_ros.config import parameter
 from ami_ros.errors import AmiError
 from ami_ros.places.exchange import Exchange, SharingConfig
 from ami_ros.places.letters import Letter
 from ami_ros.places.row_set import OwnRows
-from ami_ros.ros.messages.sharing import TOPIC, letter_from_message, letter_to_message
+from ami_ros.ros.messages.sharing import LETTERS, TOPIC, letter_from_message, letter_to_message
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.process import run
 
-# One that is away holds nobody up: the oldest letters go.
-LETTERS = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=64, reliability=QoSReliabilityPolicy.RELIABLE)
 TICK, SEND = 1.0, 0.1  # [s]
 
 

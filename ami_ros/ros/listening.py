@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,11 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from ami_interfaces.msg import SharedMemory
+from ami_ros.errors import AmiError
+from ami_ros.places.site_status import SiteStatus
 from ami_ros.robots.observation import HEARD, TRANSFORMS, Observation, Topic
+from ami_ros.ros.messages.sharing import LETTERS, TOPIC, letter_from_message
 from ami_ros.ros.node.qos import SENSOR
 from ami_ros.ros.sensors.scanner import TF_STATIC
 
@@ -45,6 +50,30 @@ def listen(node: Node, seconds: float, tick: Callable[[float], None] = lambda _:
     finally:
         executor.shutdown()
     return seen
+
+
+def listen_to_site(node: Node, seconds: float) -> SiteStatus:
+    """What robots that share their memories say of themselves in `seconds` of steady time.
+
+    Args:
+        node: to listen with; nobody else may spin it.
+    """
+    status = SiteStatus()
+
+    def take(message: SharedMemory) -> None:
+        with suppress(AmiError):  # the robots tell of those that make no sense
+            status.take(letter_from_message(message), time.time(), time.monotonic())
+
+    node.create_subscription(SharedMemory, TOPIC, take, LETTERS)
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    deadline = time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=0.1)
+    finally:
+        executor.shutdown()
+    return status
 
 
 def _look(node: Node, seen: Observation, heard: dict[str, Any]) -> None:

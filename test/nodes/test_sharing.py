@@ -11,11 +11,12 @@ from rclpy.parameter import Parameter
 
 from ami_interfaces.msg import SharedMemory
 from ami_ros.errors import AmiError
-from ami_ros.nodes.sharing import LETTERS, SharingNode, copies_beside
+from ami_ros.nodes.sharing import SharingNode, copies_beside
 from ami_ros.places.row_set import OwnRows, replica_digest
 from ami_ros.places.rows import PlaceRow
+from ami_ros.places.site_status import SiteStatus
 from ami_ros.places.store import Store
-from ami_ros.ros.messages.sharing import TOPIC
+from ami_ros.ros.messages.sharing import LETTERS, TOPIC, letter_from_message
 from harness.ros import RosPeer
 
 DIM = 8
@@ -62,6 +63,19 @@ def test_two_robots_have_the_same_places_and_the_copy_survives_the_node(ros: Ros
     assert rows is not None
     assert replica_digest(copies_beside(one) / "fleet.amr2.memory") == rows.digest()
     assert first.bugs == second.bugs == []
+
+
+def test_who_listens_hears_what_each_robot_has(ros: RosPeer, memory: Make) -> None:
+    first, second = node(ros, "amr1", memory("one", 20)), node(ros, "amr2", memory("two", 30))
+    ros.spin_until(lambda: first.exchange.is_complete("amr2") and second.exchange.is_complete("amr1"))
+    heard = SiteStatus()
+
+    def take(message: SharedMemory) -> None:
+        heard.take(letter_from_message(message), 0.0, 0.0)
+
+    ros.node.create_subscription(SharedMemory, TOPIC, take, LETTERS)
+    wanted = ["here  amr1: 20 places; copies: amr2: all 30", "here  amr2: 30 places; copies: amr1: all 20"]
+    ros.spin_until(lambda: heard.lines() == wanted)
 
 
 def test_a_site_without_a_memory_file_is_refused(ros: RosPeer) -> None:

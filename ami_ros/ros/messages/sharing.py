@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
+
 from ami_interfaces.msg import SharedMemory
 from ami_ros.errors import AmiError
 from ami_ros.places.letters import Kind, Letter, packed, unpacked
 from ami_ros.ros.messages.conversions import seconds_to_stamp, stamp_to_seconds
 
 TOPIC = "/memory_sharing"  # the same for all robots, whatever their namespaces
+# One that is away holds nobody up: the oldest letters go.
+LETTERS = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=64, reliability=QoSReliabilityPolicy.RELIABLE)
 
 
 def letter_to_message(letter: Letter) -> SharedMemory:

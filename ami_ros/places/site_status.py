@@ -1,0 +1,64 @@
+"""What the robots of a site know of each other, as one who listens hears it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ami_ros.places.letters import Kind, Letter
+
+
+@dataclass
+class RobotStatus:
+    """One robot, by the last that it said."""
+
+    site: str
+    places: int = 0  # of its own
+    digest: int = 0
+    model: str = ""  # encoder id
+    heard: float = 0.0  # steady time [s]
+    clock_ahead: float = 0.0  # [s], with the time that the letter took
+    copies: dict[str, tuple[int, int]] = field(default_factory=dict)  # of others: places, and their digest
+    refused: dict[str, str] = field(default_factory=dict)  # others that it takes nothing from, and why
+
+
+class SiteStatus:
+    """Adds up letters.
+
+    Attributes:
+        robots: by their names.
+    """
+
+    def __init__(self) -> None:
+        self.robots: dict[str, RobotStatus] = {}
+
+    def take(self, letter: Letter, now: float, steady: float) -> None:
+        """One letter, at `now` on the listener's clock and at `steady` [s]; nonsense counts for nothing."""
+        if letter.kind is not Kind.STATE:
+            return
+        try:
+            told = letter.content["holds"].items()
+            holds = {str(name): (int(places), int(digest)) for name, (_, places, digest) in told}
+            places, digest = holds.pop(letter.robot)
+            refused = {str(name): str(why) for name, why in letter.content.get("refused", {}).items()}
+            model = str(letter.content["encoder"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return
+        ahead = letter.stamp - now
+        self.robots[letter.robot] = RobotStatus(letter.site, places, digest, model, steady, ahead, holds, refused)
+
+    def lines(self) -> list[str]:
+        """One for each robot, and one for each that it takes nothing from."""
+        found = []
+        for name, robot in sorted(self.robots.items(), key=lambda item: (item[1].site, item[0])):
+            others = {other: told for other, told in self.robots.items() if other != name and told.site == robot.site}
+            away = {other: places for other, (places, _) in robot.copies.items() if other not in others}
+            parts = [self._of(robot, other, told) for other, told in sorted(others.items())]
+            parts += [f"{other} (away): {places}" for other, places in sorted(away.items())]
+            found.append(f"{robot.site}  {name}: {robot.places} places; copies: {', '.join(parts) or 'none'}")
+            found += [f"    refuses {other}: {why}" for other, why in sorted(robot.refused.items())]
+        return found
+
+    @staticmethod
+    def _of(robot: RobotStatus, other: str, told: RobotStatus) -> str:
+        places, digest = robot.copies.get(other, (0, 0))
+        return f"{other}: " + (f"all {told.places}" if digest == told.digest else f"{places} of {told.places}")
