@@ -42,6 +42,7 @@ class PlaceIndex:
         )
         self._row_of: dict[int, int] = {}
         self.removals = 0  # times that places were dropped, after which rows are others
+        self._order: NDArray[np.int64] | None = None  # of rows by ids, where these do not rise
         self._is_sorted = True  # ids rise with rows, as they do unless a memory was merged in another order
 
     def __len__(self) -> int:
@@ -83,8 +84,9 @@ class PlaceIndex:
         """Rows (k,) of places (k,) that are all known."""
         if self._is_sorted:
             return np.asarray(np.searchsorted(self.ids, place_ids))
-        order = np.argsort(self.ids, kind="stable")
-        return np.asarray(order[np.searchsorted(self.ids, place_ids, sorter=order)])
+        if self._order is None:
+            self._order = np.argsort(self.ids, kind="stable")
+        return np.asarray(self._order[np.searchsorted(self.ids, place_ids, sorter=self._order)])
 
     def query(self, latent: Latents) -> Latents:
         """What a latent (latent_dim,) is compared with keys as: (contrast_dim,), unit length."""
@@ -107,6 +109,7 @@ class PlaceIndex:
         start = len(self)
         self._is_sorted &= bool((np.diff(ids, prepend=self.ids[-1] if start else -1) > 0).all())
         keys = self.model.contrast.keys(np.asarray(latents, np.float32))
+        self._order = None
         self._columns.extend(len(ids), id=ids, latent=latents, key=keys, pose=poses, **numbers)
         self._row_of |= {place_id: start + k for k, place_id in enumerate(np.asarray(ids).tolist())}
 
@@ -120,6 +123,7 @@ class PlaceIndex:
         keep = ~np.isin(self.ids, np.fromiter(ids, np.int64, len(ids)))
         self._neighbours.keep(keep)
         self._columns.keep(keep)
+        self._order = None
         self._row_of = {place_id: k for k, place_id in enumerate(self.ids.tolist())}
 
 

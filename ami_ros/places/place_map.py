@@ -26,6 +26,7 @@ from ami_ros.places.writing import MAX_LABEL, MAX_NOTE
 
 UNWRITTEN = 32  # newest places whose pictures may not be in the store yet: it writes in a thread of its own
 HAIR = 0.001  # [m], [rad]
+ON_ONE_SPOT = np.diag([0.01**2, 0.01**2, 0.005**2])  # covariance of a way between two places that are one
 MAX_KEEP_AWAY = 100.0  # [m] around a place
 _NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
 
@@ -99,7 +100,10 @@ class PlaceMap:
             self.index.extend(np.array([p.id for p in places]), latents, poses, **numbers)
             for place in places:
                 self.details.name(place.id, place.label, place.note)
-        self.begin_episode()
+            for place in places[-UNWRITTEN:]:
+                self._note_picture(place.id, place.thumbnail)
+            if any(is_own(place.id) for place in places):
+                self.begin_episode()
         for edge in edges:
             self.graph.add(edge)
         self._changed()
@@ -120,7 +124,8 @@ class PlaceMap:
 
     def begin_episode(self) -> None:
         """Odometry begins anew: places founded from now on belong to another episode."""
-        self.episode = int(self.index.column("episode").max(initial=0)) + 1
+        own = is_own(self.index.ids)
+        self.episode = int(self.index.column("episode")[own].max(initial=0)) + 1
 
     def place(self, place_id: int) -> Place:
         """One place, without its thumbnail and what is known of it besides."""
@@ -167,6 +172,16 @@ class PlaceMap:
         ids = self.index.ids
         return int(ids[is_own(ids)].max(initial=0)) + 1
 
+    def own(self, place_id: int) -> int:
+        """A place that this robot may say something of: one that another robot founded is founded anew, on one spot."""
+        if place_id not in self.index or is_own(place_id):
+            return place_id
+        row, known = self.details[place_id], self.store.experience([place_id]).get(place_id)
+        named = replace(row, id=self.next_id(), label="", note="", keep_away=0.0, episode=self.episode)
+        way = Edge(place_id, named.id, np.zeros(3), 1, 0.0, 0, row.last_seen, ON_ONE_SPOT, True)
+        self.adopt([replace(named, thumbnail=self.thumbnail(place_id), experience=known)], [way])
+        return named.id
+
     def add(
         self,
         stamp: float,
@@ -192,14 +207,18 @@ class PlaceMap:
             experience=experience,
         )
         self.store.put_places([row])
-        self._newest[place_id] = row.thumbnail
-        if len(self._newest) > UNWRITTEN:
-            self._newest.popitem(last=False)
+        self._note_picture(place_id, row.thumbnail)
         numbers = {name: getattr(row, name) for name in _NUMBERS}
         self.index.extend(np.array([place_id]), latent[None], pose[None], **numbers)
         self.graph.added()
         self.revision += 1
         return place_id
+
+    def _note_picture(self, place_id: int, picture: bytes) -> None:
+        """It is not in the store yet."""
+        self._newest[place_id] = picture
+        if len(self._newest) > UNWRITTEN:
+            self._newest.popitem(last=False)
 
     def visit(self, place_id: int, stamp: float) -> None:
         """The robot came by again."""
@@ -257,8 +276,7 @@ class PlaceMap:
             raise AmiError(f"memory: '{label}' is another place; set overwrite to move it here", Code.LABEL_EXISTS)
         holders = [self.details[i] for i in self.labelled(label) if i != place_id]
         named = replace(self.details[place_id], label=label, note=note, keep_away=keep_away)
-        self.update([*(replace(p, label="") for p in holders), named])
-        self._changed()
+        self.rename([*(replace(p, label="") for p in holders), named])
         self.store.flush()
 
     def keep_away(self) -> Array:
@@ -274,6 +292,11 @@ class PlaceMap:
         for row in rows:
             self.details.change(row)
         self.store.put_places(rows)
+
+    def rename(self, rows: list[PlaceRow]) -> None:
+        """As `update`, where labels changed, or which places are to be kept away from."""
+        self.update(rows)
+        self._changed()
 
     def near(self, position: Array, reach: float) -> NDArray[np.int64]:
         """Rows (k,), rising, of the places within `reach` [m] of a position (2,)."""

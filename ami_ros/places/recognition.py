@@ -76,7 +76,7 @@ class Recogniser:
         self._digests = dict[int, bytes]()  # of the pictures of places, as far as they were looked at
         self._unsaved = 0  # codes that the file has not
         self._camera = pairs.mount, pairs.window  # by which they were made
-        self._prepared = 0  # the places up to this id were encoded ahead
+        self._prepared = 0  # so many places, the oldest in memory, were encoded ahead
         self._goal, self._seen = b"", dict[int, Array]()  # the goal asked about last, and what places say of it
 
     @property
@@ -85,16 +85,16 @@ class Recogniser:
         return min(MOST_SIDE, math.ceil(self._pairs.picture_size / self._pairs.share))
 
     def prepare(self, ids: NDArray[np.int64], most: int) -> bool:
-        """Encodes pictures ahead of questions, which encode some at a time: those of `most` of the places `ids` (n,)
-        whose turn has not come yet, while there is room for all. False: there are no more."""
+        """Encodes pictures ahead of questions, which encode some at a time: those of `most` of the places `ids` (n,),
+        as they came to memory, whose turn has not come yet, while there is room for all. False: there are no more."""
         self._follow_camera()
         if self._unsaved > max(UNSAVED, len(self._codes) // 4):
             self.save()
-        ahead = np.sort(ids[ids > self._prepared])[:most]
+        ahead = ids[self._prepared : self._prepared + most]
         if not len(ahead) or len(self._codes) + len(ahead) > KEPT:
             return False
         self._codes_of(ahead.tolist())
-        self._prepared = int(ahead[-1])
+        self._prepared += len(ahead)
         return True
 
     def save(self) -> None:
@@ -118,7 +118,7 @@ class Recogniser:
         if self.file is not None:
             self.file.erase()
             self._unsaved = len(self._codes)
-        self._prepared = min([self._prepared, *(place_id - 1 for place_id in ids)])
+        self._prepared = max(0, self._prepared - len(ids))
 
     def hypotheses(self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents) -> list[Hypothesis] | None:
         """Where a picture was taken, best first; empty where none of the places in `rows` (k,) shows what it shows, and

@@ -322,7 +322,7 @@ class ScanFrontEnd:
             return
         found = yield from self.loop_closure.look(place_id)
         for constraint in found:
-            self._constrain(constraint)
+            self.constrain(constraint)
         if again:
             return
         self._new_constraints += len(found)
@@ -337,7 +337,12 @@ class ScanFrontEnd:
         elif self._new_constraints >= self.config.optimise_after:
             self._backlog.add(_OPTIMISE, self._optimise)
 
-    def _constrain(self, constraint: LoopConstraint) -> None:
+    def relax(self) -> None:
+        """Queues the optimisation around new constraints."""
+        self._backlog.add(_OPTIMISE, self._optimise)
+
+    def constrain(self, constraint: LoopConstraint) -> None:
+        """Takes in a loop constraint that is believed; see `relax`."""
         ends, free = (constraint.start, constraint.stop), self.ways.along(constraint)
         self._link(Edge(*ends, constraint.relative, int(free), 0.0, 0, 0.0, constraint.covariance, True))
         self._changed.update(ends)

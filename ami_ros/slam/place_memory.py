@@ -21,6 +21,7 @@ from ami_ros.places.types import GoalQuery, Location, Place, PlaceQuery, Places,
 from ami_ros.scan import Scan
 from ami_ros.slam.front_end import ScanFrontEnd
 from ami_ros.slam.growth import MemoryConfig, Picture
+from ami_ros.slam.joining import Joined, Joiner
 from ami_ros.slam.localiser import Localiser
 from ami_ros.slam.particle_filter import PlaceFilter
 from ami_ros.slam.pose_graph import warm_up
@@ -45,6 +46,7 @@ class PlaceMemory:
         self.config = config
         self.map = PlaceMap(model, encoder_id, path, config.graph)
         self._localiser = Localiser(self.map, config)
+        self._joiner: Joiner | None = None
 
     @classmethod
     def copy_of(cls, model: Any, encoder_id: str, path: Path | None, config: MemoryConfig) -> PlaceMemory:
@@ -106,7 +108,7 @@ class PlaceMemory:
     def prepare(self, most: int = 4) -> bool:
         """Uses a free moment: searches for loops and optimises (some 10 ms each time), then prepares what the next goal
         will need (14 ms a place; see `Recogniser.prepare`). False: there is nothing to do."""
-        if self.front_end.work():
+        if self.front_end.work() or (self._joiner is not None and self._joiner.step(self._now())):
             return True
         return self.map.recogniser is not None and self.map.recogniser.prepare(self.map.index.ids, most)
 
@@ -216,8 +218,11 @@ class PlaceMemory:
     def remember(
         self, label: str, note: str = "", overwrite: bool = False, place_id: int = 0, keep_away: float = 0.0
     ) -> int:
-        """Labels a place (`PlaceMap.label`): where the robot is, unless `place_id` says another; returns its id."""
-        place_id = place_id or self._certain().place_id
+        """Labels a place (`PlaceMap.label`): where the robot is, unless `place_id` says another; returns its id.
+
+        One that another robot founded is founded anew, so that the label is this robot's to share.
+        """
+        place_id = self.map.own(place_id or self._certain().place_id)
         self.map.label(place_id, label, note, overwrite, keep_away)
         return place_id
 
@@ -251,6 +256,33 @@ class PlaceMemory:
             self.restart()
         self.optimise()
         return merged
+
+    def share_as(self, robot: str) -> None:
+        """This robot shares what it remembers with others of its site, who call it so; see `take_in`."""
+        config = self.config
+        limits = MergeLimits(config.spacing, config.turn_spacing, config.max_places)
+        self._joiner = Joiner(self.map, self.front_end, limits, robot, self._erase)
+
+    def take_in(self, robot: str, path: Path, whole: bool = True) -> None:
+        """Queues what is new in another robot's memory, for free moments (`prepare`); see `Joiner.ask`."""
+        if self._joiner is None:
+            raise AmiError("memory: this robot does not share what it remembers", Code.INVALID_INPUT)
+        self._joiner.ask(robot, path, whole)
+
+    @property
+    def joined(self) -> dict[str, Joined]:
+        """How far it is with each robot whose memory was taken in, by its name."""
+        return {} if self._joiner is None else dict(self._joiner.joined)
+
+    def _now(self) -> float:
+        """[s]"""
+        location = self.location()
+        return float(self.map.index.column("last_seen").max(initial=0.0)) if location is None else location.stamp
+
+    def _erase(self, ids: set[int]) -> None:
+        """Places go that others forgot."""
+        self.map.forget(ids, wait=False)
+        self._localiser.leave(ids)
 
     def close(self) -> None:
         """Writes what is pending and closes the store."""

@@ -200,9 +200,8 @@ def relax(
     rows, edges = rows[measured], edges[measured]
     if not len(edges):
         return rows, 0.0
-    everyone = np.unique(np.append(edges["start"], edges["stop"]))
-    at = index.rows(everyone)
-    held = np.flatnonzero(~np.isin(everyone, near))
+    at = np.unique(index.rows(np.append(edges["start"], edges["stop"])))  # ids need not rise with rows
+    held = np.flatnonzero(~np.isin(index.ids[at], near))
     held = held if len(held) else FIRST  # of rising rows: the place that is known longest
     ways = driven_ways(index, edges, config)
     local = replace(ways, start=np.searchsorted(at, ways.start), stop=np.searchsorted(at, ways.stop))

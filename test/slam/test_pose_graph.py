@@ -170,3 +170,15 @@ def test_the_whole_map_is_solved_beside_the_drive_and_takes_along_what_came_mean
     whole.step()
     whole.stop()
     assert not whole.step()
+
+
+def test_places_whose_ids_do_not_rise_are_put_straight_as_well(ring: PlaceMap, model: ExactModel) -> None:
+    """As places of another robot do, which come in the order of its ways."""
+    other = PlaceMap(model, "exact", None, GraphConfig())
+    rows = list(ring.details.values())
+    other.adopt([*rows[:20], *rows[:19:-1]], list(ring.graph.edges.values()))
+    for places in (ring, other):
+        finished(relax(places, CONFIG, [60, 1], 60))
+    index = other.index
+    np.testing.assert_allclose(index.poses[index.rows(ring.index.ids)], ring.index.poses, atol=1e-3)
+    other.store.close()

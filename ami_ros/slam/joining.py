@@ -1,0 +1,433 @@
+"""What other robots remember is taken into this robot's map while it drives, in short slices.
+
+Where another map lies is found once (`Overlap`). From there on places are taken in along its ways, each where it is as
+seen from one that is known here already, and wherever this map knows the surroundings, too, scans have to confirm it:
+they make the constraints that hold both maps together, and that the pose graph weighs with all others. So maps that are
+bent each in its own way are joined like a zip, and what is corrected at home later tears nothing. Where scans of the
+two contradict each other again and again, the join was false: all of it is given up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ami_ros.background import Slices
+from ami_ros.errors import AmiError
+from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
+from ami_ros.measured_steps import inverted
+from ami_ros.places.index import Latents
+from ami_ros.places.merging import MergeLimits
+from ami_ros.places.origins import is_own
+from ami_ros.places.place_map import PlaceMap
+from ami_ros.places.replica import Replica
+from ami_ros.places.rows import Experience, PlaceRow
+from ami_ros.places.types import Edge
+from ami_ros.slam.front_end import ScanFrontEnd
+from ami_ros.slam.labelling import settle_labels
+from ami_ros.slam.loop_hypotheses import LoopConstraint
+from ami_ros.slam.origin import Origin, Stand, read, signature
+from ami_ros.slam.overlap import Found, Others, Overlap
+from ami_ros.submaps import Submap
+
+ROOM = 0.9  # share of `max_places` that others may fill: what this robot founds next needs some
+GROWN = 1.25  # times as large as it was is a map in which another is sought again
+STRETCH = 1.0  # [m] of way since scans confirmed a place, from which the next one is compared
+OFF, OFF_STRETCH = 0.05, 0.05  # [m] deviation of a place beside a confirmed one, and more for each metre
+DOUBTED, LEAST_HELD = 24, 0.35  # comparisons from which so few of them that hold refute a join
+FLOOR = np.diag([0.03**2, 0.03**2, 0.01**2])  # added to the covariance of a fit, as `LoopCloser` does
+STANDING = np.diag([0.1**2, 0.1**2, 0.05**2])  # covariance of where a place stands that no scan confirms
+SOLVED = 24  # constraints after which the pose graph is relaxed
+LINKED = 200  # ways that are looked at in one slice
+
+
+@dataclass(frozen=True)
+class Joined:
+    """How far it is with one other robot."""
+
+    taken: int = 0  # of its places that are in this map
+    known: int = 0  # that are not, for this robot has a place of its own there
+    left: int = 0  # that are not, for another reason
+    message: str = ""  # that reason, one line; or what else a user should know
+
+
+class Joiner:
+    """Takes in what others remember.
+
+    Args:
+        places: of this robot.
+        front_end: of the same; it optimises.
+        limits: when two places are one, and how many there may be.
+        robot: name of this robot.
+        erase: erases places of this map, also for who follows the robot through it.
+
+    Attributes:
+        joined: by the names of other robots.
+    """
+
+    def __init__(
+        self, places: PlaceMap, front_end: ScanFrontEnd, limits: MergeLimits, robot: str,
+        erase: Callable[[set[int]], None],
+    ) -> None:  # fmt: skip
+        self.places, self.front_end, self.limits, self.robot, self._erase = places, front_end, limits, robot, erase
+        self._overlap = Overlap(places, front_end.loop_closure)
+        self._origins: dict[str, Origin] = {}
+        self._waiting: dict[str, tuple[Path, bool]] = {}
+        self._begun: tuple[str, Path, bool] | None = None
+        self._work: Slices[None] | None = None
+        self._removals = places.index.removals
+        self.joined: dict[str, Joined] = {}
+
+    def ask(self, name: str, path: Path, whole: bool = True) -> None:
+        """Queues what is new in another robot's memory.
+
+        Args:
+            name: of the other robot.
+            path: of the replica, an ordinary memory file, which stays as it is.
+            whole: it holds all that the other remembers, so what is not in it is forgotten there.
+        """
+        self._waiting[name] = path, whole
+
+    def step(self, now: float) -> bool:
+        """Does one slice at a time [s], later than which nothing is said to be seen; False: there is nothing to do."""
+        if self._removals != self.places.index.removals and self._begun is not None:
+            self._work = None  # what it knows of places may be wrong
+        self._removals = self.places.index.removals
+        if self._work is None:
+            if self._begun is None:
+                if not self._waiting:
+                    return False
+                name = next(iter(self._waiting))
+                self._begun = (name, *self._waiting.pop(name))
+            self._work = self.take_in(*self._begun[:2], now, self._begun[2])
+        try:
+            next(self._work)
+        except StopIteration:
+            self._work = self._begun = None
+        except BaseException:
+            self._work = self._begun = None
+            raise
+        return True
+
+    def _forget(self, ids: set[int]) -> None:
+        self._erase(ids)
+        self._removals = self.places.index.removals
+
+    def take_in(self, name: str, path: Path, now: float, whole: bool = True) -> Slices[None]:
+        """What `ask` queues; it can be begun again at any time."""
+        origin = self._origins.get(name) or Origin(name, self.robot)
+        try:
+            message = yield from self._take_in(origin, path, now, whole)
+        except AmiError as error:
+            message = str(error)
+        self._origins[name] = origin
+        index = self.places.index
+        taken = sum(origin.here(i) in index for i in origin.rows)
+        known = sum(i in origin.stands for i in origin.rows)
+        self.joined[name] = Joined(taken, known, len(origin.rows) - taken - known, message)
+
+    def _take_in(self, origin: Origin, path: Path, now: float, whole: bool) -> Slices[str]:
+        with Replica(path, self.places.encoder_id, self.places.latent_dim) as replica:
+            seen = signature(path)
+            if seen != origin.seen:
+                yield from read(origin, replica)
+                origin.seen = seen
+            if not len(self.places):
+                return "this robot remembers nothing yet"
+            yield from self._follow(origin, replica, now, whole)
+            message = ""
+            if not self._placed(origin):
+                message = yield from self._seek(origin, replica, now)
+            if not message:
+                message = yield from self._grow(origin, replica, now)
+            yield from self._link(origin)
+            renamed = settle_labels(self.places, self._origins.values(), self.robot, self.limits.spacing)
+            return "; ".join(part for part in (message, renamed) if part)
+
+    # What is known here already
+
+    def _follow(self, origin: Origin, replica: Replica, now: float, whole: bool) -> Slices[None]:
+        """Places that are here follow what is known of them at home."""
+        index = self.places.index
+        origin.stands = {i: stand for i, stand in origin.stands.items() if stand.place_id in index}
+        here = {origin.home(i) for i in index.ids[~is_own(index.ids)].tolist()} - {0}
+        origin.dropped |= origin.adopted - here
+        origin.adopted = here
+        if whole:
+            lost = {i for i in here if i not in origin.rows and not self._passed(origin, i)}
+            if lost:
+                self._forget({origin.here(i) for i in lost})
+                origin.adopted -= lost
+        origin.stands = {i: stand for i, stand in origin.stands.items() if i in origin.rows}
+        origin.gone.clear()
+        changed, origin.changed = origin.changed, {}
+        for number, (place_id, before) in enumerate(changed.items()):
+            if place_id in origin.adopted and place_id in origin.rows:
+                self._change(origin, replica, place_id, before, now)
+            elif place_id in origin.stands and _says(origin.rows[place_id]):
+                del origin.stands[place_id]  # what somebody said of it is to be found here, too
+            if number % 8 == 7:
+                yield
+        for start, stop in origin.cut:
+            ends = origin.home(start), origin.home(stop)
+            old = self.places.graph.edges.get((start, stop))
+            if all(ends) and old is not None and old.is_loop:
+                self.places.drop_edge(start, stop)
+        origin.cut.clear()
+
+    def _passed(self, origin: Origin, place_id: int) -> bool:
+        """Whether this robot has been at a place of the other itself."""
+        here, before = self.places.details[origin.here(place_id)], origin.gone.get(place_id)
+        if before is not None:
+            return here.visits > before.visits or here.last_seen > before.last_seen
+        table = self.places.graph.edges
+        ways = [table.columns[row] for row in table.at(here.id)[1::2]]
+        own = [way for way in ways if is_own(int(way["start"])) or is_own(int(way["stop"]))]
+        return any(way["traversals"] > 0 and not way["loop"] for way in own)
+
+    def _change(self, origin: Origin, replica: Replica, place_id: int, before: PlaceRow | None, now: float) -> None:
+        there, here = origin.rows[place_id], self.places.details[origin.here(place_id)]
+        latent = next((row.latent for row in replica.places([place_id])), here.latent)
+        if not np.array_equal(latent, here.latent):  # another place, which got the same id
+            self._forget({here.id})
+            origin.adopted.discard(place_id)
+            return
+        known, more = self.places.store.experience([here.id]).get(here.id), replica.whole(there)
+        seen = more.experience.submap if more.experience is not None else b""
+        if seen != (known.submap if known is not None else b"") or before is not None:
+            self._keep_submap(here.id, more.experience)
+        else:
+            more = there
+        visits, last = max(here.visits, there.visits), max(here.last_seen, min(there.last_seen, now))
+        told = replace(here, visits=visits, last_seen=last, note=there.note, keep_away=there.keep_away)
+        if more is there and _numbers(told) == _numbers(here):
+            return
+        changed = [replace(told, thumbnail=more.thumbnail, experience=more.experience)]
+        (self.places.update if told.keep_away == here.keep_away else self.places.rename)(changed)
+
+    def _keep_submap(self, place_id: int, known: Experience | None) -> None:
+        """The store is written in a thread of its own: who asks for a submap now would find none."""
+        submap = Submap.unpack(known.submap) if known is not None and known.submap else None
+        if submap is not None:
+            self.front_end.loop_closure.submaps.put(place_id, submap)
+
+    # Where the other map lies
+
+    def _placed(self, origin: Origin) -> bool:
+        """Whether any of it is known here."""
+        return (
+            bool(origin.adopted & origin.rows.keys())
+            or bool(origin.stands)
+            or any(self._outside(origin, i) for i in origin.rows)
+        )
+
+    def _outside(self, origin: Origin, place_id: int) -> list[Edge]:
+        """Ways that another robot verified from a place of it to places of this map that are not its own."""
+        here = origin.here(place_id)
+        ends = [i for i in origin.beside.get(here, ()) if not origin.home(i) and i in self.places.index]
+        keys = [key for i in ends for key in ((here, i), (i, here)) if key in origin.ways]
+        return [origin.ways[key] for key in keys]
+
+    def _seek(self, origin: Origin, replica: Replica, now: float) -> Slices[str]:
+        """Looks for the other map; why it was not found, or nothing."""
+        sizes = len(origin.rows), len(self.places)
+        if sizes[0] < GROWN * origin.sought[0] and sizes[1] < GROWN * origin.sought[1]:
+            return self.joined[origin.name].message if origin.name in self.joined else ""
+        scanned = self._scanned and replica.has_submaps()
+        found = yield from self._overlap.search(self._others(origin, replica), scanned)
+        if isinstance(found, str):
+            origin.sought = sizes
+            return found
+        for place in found:
+            self._settle(origin, replica, place, now)
+            yield
+        return ""
+
+    @property
+    def _scanned(self) -> bool:
+        """Whether scans say where the robot is in this map."""
+        return self.places.graph.free is not None
+
+    def _others(self, origin: Origin, replica: Replica) -> Others:
+        recogniser = self.places.recogniser
+
+        def latents(ids: Iterable[int]) -> dict[int, PlaceRow]:
+            return {row.id: row for row in replica.places(ids)}
+
+        def code(place_id: int) -> Latents | None:
+            jpeg = replica.whole(origin.rows[place_id]).thumbnail
+            return recogniser.code(jpeg) if recogniser is not None and jpeg else None
+
+        return Others(origin.rows, latents, lambda i: self._submap(replica, i), code)
+
+    def _submap(self, replica: Replica, place_id: int) -> Submap | None:
+        known = replica.experience([place_id]).get(place_id)
+        return Submap.unpack(known.submap) if known is not None and known.submap else None
+
+    # Places are taken in
+
+    def _grow(self, origin: Origin, replica: Replica, now: float) -> Slices[str]:
+        """Takes in what a way leads to from what is known; what is left out and why."""
+        left = origin.rows.keys() - origin.adopted - origin.stands.keys() - origin.dropped
+        queue = deque(i for i in sorted(left) if self._neighbour(origin, i) or self._outside(origin, i))
+        queued, stretch, constraints = set(queue), dict[int, float](), 0
+        most = int(ROOM * self.limits.max_places)
+        while queue:
+            place_id = queue.popleft()
+            place, far = self._placed_by_ways(origin, replica, place_id, stretch)
+            if place is None:
+                queued.discard(place_id)
+                continue
+            if len(self.places) >= most:
+                return f"{len(left)} places have no room: memory may have {self.limits.max_places}, {most} with others"
+            stretch[place_id] = 0.0 if place.match is not None else far
+            self._settle(origin, replica, place, now)
+            left.discard(place_id)
+            constraints += place.match is not None
+            if constraints == SOLVED:
+                constraints = 0
+                self.front_end.relax()
+            if origin.compared >= DOUBTED and origin.held < LEAST_HELD * origin.compared:
+                return self._give_up(origin)
+            for other in map(origin.home, origin.beside.get(origin.here(place_id), ())):
+                if other in left and other not in queued:
+                    queued.add(other)
+                    queue.append(other)
+            yield
+        if constraints:
+            self.front_end.relax()
+        return f"{len(left)} places are not linked to others yet" if left else ""
+
+    def _neighbour(self, origin: Origin, place_id: int) -> int:
+        """A place at home that a way leads to from there, and that is known here; 0: there is none."""
+        for other in sorted(origin.beside.get(origin.here(place_id), ())):
+            home = origin.home(other)
+            if home and (home in origin.adopted or home in origin.stands):
+                return home
+        return 0
+
+    def _placed_by_ways(
+        self, origin: Origin, replica: Replica, place_id: int, stretch: dict[int, float]
+    ) -> tuple[Found | None, float]:
+        """Where a place is as seen from its neighbours, and by scans where these can be compared; and the way since one
+        was [m]. None: that is open."""
+        places = self.places
+        if neighbour := self._neighbour(origin, place_id):
+            step = relative(origin.rows[neighbour].pose, origin.rows[place_id].pose)
+            start = origin.pose(origin.here(neighbour), places)
+            if start is None:
+                return None, 0.0
+            pose, far = compose(start, step), stretch.get(neighbour, 0.0) + float(np.hypot(*step[:2]))
+            must = False
+        else:
+            ways = self._outside(origin, place_id)
+            if not ways:
+                return None, 0.0
+            way, here = ways[0], origin.here(place_id)
+            other, step = (way.start, way.relative) if way.stop == here else (way.stop, inverse(way.relative))
+            pose, far, must = compose(places.index.poses[places.index.row(other)], step), 0.0, True
+        found = Found(place_id, pose)
+        if not self._scanned or (far < STRETCH and not must and not self._standing(origin, pose)):
+            return found, far
+        beside = self._overlap.beside(pose, lambda i: not origin.home(i))
+        submap = self._submap(replica, place_id) if beside else None
+        if submap is None or len(submap) < self.front_end.loop_closure.config.count:
+            return found, far
+        match = self._overlap.compare(place_id, submap, pose, beside, OFF + OFF_STRETCH * far)
+        if isinstance(match, Found):
+            origin.compared += 1
+            origin.held += 1
+            return match, far
+        origin.compared += not match
+        return (None if must else found), far
+
+    def _standing(self, origin: Origin, pose: Array) -> int:
+        """The place of this map, but none of the other's, that stands at `pose` (3,); 0: there is none."""
+        index, limits = self.places.index, self.limits
+        rows = self.places.near(pose[:2], limits.spacing)
+        gap, turn = pose_gap(index.poses[rows], pose)
+        good = (gap < limits.spacing) & (turn < limits.turn_spacing)
+        order = np.argsort(gap + turn * limits.spacing / limits.turn_spacing)
+        return next((i for i in index.ids[rows[order[good[order]]]].tolist() if not origin.home(i)), 0)
+
+    def _settle(self, origin: Origin, replica: Replica, place: Found, now: float) -> None:
+        """A place is known here from now on: where one of this map stands, as that one; else as one more.
+
+        Args:
+            origin: whose.
+            replica: what has the rest of it.
+            place: where it was found.
+            now: [s].
+        """
+        row, index = origin.rows[place.place_id], self.places.index
+        known = place.place_id in origin.adopted or place.place_id in origin.stands
+        if known or (place.here and place.here not in index):  # that was forgotten meanwhile
+            return
+        standing = 0 if _says(row) else self._standing(origin, place.pose)
+        if standing:
+            aside, covariance = relative(index.poses[index.row(standing)], place.pose), STANDING
+            if place.match is not None:
+                back = inverted((place.match.pose, place.match.covariance + FLOOR))
+                covariance = back[1]
+                aside = back[0] if standing == place.here else aside
+            origin.stands[place.place_id] = Stand(standing, aside, covariance if self._scanned else None)
+            return
+        whole = next(iter(replica.places([place.place_id])), None)
+        if whole is None:
+            return
+        whole = replica.whole(whole)
+        here = origin.here(row.id)
+        self._keep_submap(here, whole.experience)
+        created, seen = min(row.created, now), min(row.last_seen, now)
+        made = replace(whole, id=here, pose=place.pose, label="", episode=origin.here(row.episode))
+        self.places.adopt([replace(made, created=created, last_seen=seen)], [])
+        origin.adopted.add(row.id)
+        if place.match is not None:
+            covariance = place.match.covariance + FLOOR
+            self.front_end.constrain(LoopConstraint(here, place.here, place.match.pose, covariance, 0.0))
+
+    def _link(self, origin: Origin) -> Slices[None]:
+        """Ways between what is known here that are not."""
+        edges, scanned = self.places.graph.edges, self._scanned
+        new: dict[tuple[int, int], Edge] = {}
+        for number, way in enumerate([*origin.ways.values()]):
+            if number % LINKED == LINKED - 1:
+                self._add(new)
+                yield
+            edge = origin.way(way, self.places)
+            if edge is None:
+                continue
+            key = edge.start, edge.stop
+            old = edges.get(key)
+            if key in new or (old is not None and (edge.traversals <= old.traversals or key != (way.start, way.stop))):
+                continue
+            new[key] = edge if scanned else replace(edge, covariance=None)
+        self._add(new)
+
+    def _add(self, ways: dict[tuple[int, int], Edge]) -> None:
+        if ways:
+            self.places.adopt([], list(ways.values()))
+            ways.clear()
+
+    def _give_up(self, origin: Origin) -> str:
+        """The join was false: all that was taken in goes."""
+        why = f"given up: of {origin.compared} places of both, scans confirm {origin.held}"
+        self._forget({origin.here(i) for i in origin.adopted if origin.here(i) in self.places.index})
+        origin.adopted.clear()
+        origin.stands.clear()
+        origin.compared = origin.held = 0
+        origin.sought = len(origin.rows), len(self.places)
+        return why
+
+
+def _numbers(row: PlaceRow) -> tuple:
+    return row.visits, row.last_seen, row.note, row.keep_away
+
+
+def _says(row: PlaceRow) -> bool:
+    """Whether somebody has said something of a place."""
+    return bool(row.label or row.note or row.keep_away)

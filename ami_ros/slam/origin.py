@@ -1,0 +1,159 @@
+"""What this robot knows of another one's memory: which version of what, and where that lies in its own map."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ami_ros.background import Slices
+from ami_ros.geometry import Array, compose, inverse
+from ami_ros.measured_steps import combined, inverted
+from ami_ros.places.origins import OWN, key_of, local_id
+from ami_ros.places.place_map import PlaceMap
+from ami_ros.places.replica import Mark, Replica
+from ami_ros.places.rows import PlaceRow
+from ami_ros.places.types import Edge
+
+TOGETHER = 64  # rows that are read in one slice
+_NOWHERE = np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True)
+class Stand:
+    """A place of the other that stands where this map has one."""
+
+    place_id: int  # of this map
+    aside: Array  # (3,) of the other's place as seen from it
+    covariance: Array | None  # (3, 3) of that; None: it was not measured
+
+
+@dataclass
+class Origin:
+    """One other robot. Its places go by their ids at home, the ends of its ways by those that they have here.
+
+    Attributes:
+        rows: places as they are at home, without latents.
+        ways: by their ends.
+        beside: the other ends of the ways of each place.
+        stands: places that are not taken in, for one of this map stands there.
+        dropped: places that were here, and were forgotten here.
+        changed, gone: places of which that is not yet taken in.
+        sought: sizes of both maps when they were compared in vain.
+        compared, held: scans of its places with those of others here, and those that lay on one another.
+    """
+
+    name: str
+    robot: str  # this one
+    rows: dict[int, PlaceRow] = field(default_factory=dict)
+    marks: dict[int, Mark] = field(default_factory=dict)
+    ways: dict[tuple[int, int], Edge] = field(default_factory=dict)
+    beside: dict[int, set[int]] = field(default_factory=dict)
+    stands: dict[int, Stand] = field(default_factory=dict)
+    adopted: set[int] = field(default_factory=set)
+    dropped: set[int] = field(default_factory=set)
+    changed: dict[int, PlaceRow | None] = field(default_factory=dict)  # as it was known before; None: not at all
+    gone: dict[int, PlaceRow] = field(default_factory=dict)
+    cut: list[tuple[int, int]] = field(default_factory=list)
+    sought: tuple[int, int] = (0, 0)
+    compared: int = 0
+    held: int = 0
+    seen: tuple = ()
+
+    def __post_init__(self) -> None:
+        self.base = key_of(self.name) * OWN
+
+    def here(self, place_id: int) -> int:
+        """What a place is called here."""
+        return self.base + place_id
+
+    def home(self, place_id: int) -> int:
+        """The id at home of what is called so here; 0: it is no place of this robot."""
+        return place_id - self.base if self.base < place_id < self.base + OWN else 0
+
+    def resolved(self, place_id: int, places: PlaceMap) -> tuple[int, Array, Array | None] | None:
+        """The place of this map that an end of a way is, or stands on, where that end lies as seen from it, and the
+        covariance of that."""
+        if place_id in places.index:
+            return place_id, np.zeros(3), np.zeros((3, 3))
+        stand = self.stands.get(self.home(place_id))
+        if stand is None or stand.place_id not in places.index:
+            return None
+        return stand.place_id, stand.aside, stand.covariance
+
+    def pose(self, place_id: int, places: PlaceMap) -> Array | None:
+        """Where (3,) an end of a way is in this map; None: that is not known."""
+        found = self.resolved(place_id, places)
+        return None if found is None else compose(places.index.poses[places.index.row(found[0])], found[1])
+
+    def way(self, edge: Edge, places: PlaceMap) -> Edge | None:
+        """A way of the other as one between places of this map; None: that is none."""
+        start, stop = self.resolved(edge.start, places), self.resolved(edge.stop, places)
+        if start is None or stop is None or start[0] == stop[0]:
+            return None
+        if start[0] == edge.start and stop[0] == edge.stop:
+            return edge
+        step = compose(compose(start[1], edge.relative), inverse(stop[1]))
+        covariance = None
+        if edge.covariance is not None and start[2] is not None and stop[2] is not None:
+            first = combined((start[1], start[2]), (edge.relative, edge.covariance))
+            covariance = combined(first, inverted((stop[1], stop[2])))[1]
+        return replace(edge, start=start[0], stop=stop[0], relative=step, covariance=covariance)
+
+
+def read(origin: Origin, replica: Replica) -> Slices[None]:
+    """Finds out what is new, changed or gone since the last time; nothing of `origin` is changed where that fails."""
+    marks = yield from replica.marks()
+    yield
+    new = [i for i, mark in marks.items() if origin.marks.get(i) != mark]
+    rows: dict[int, PlaceRow] = {}
+    for first in range(0, len(new), TOGETHER):
+        rows |= {row.id: replace(row, latent=_NOWHERE) for row in replica.places(new[first : first + TOGETHER])}
+        yield
+    ways = yield from _ways(origin, replica)
+    damaged = set(new) - rows.keys()
+    for place_id in damaged:  # it is read again the next time
+        marks.pop(place_id)
+    for place_id in origin.marks.keys() - marks.keys() - damaged:
+        origin.gone[place_id] = origin.rows.pop(place_id)
+        origin.changed.pop(place_id, None)
+    for place_id, row in rows.items():
+        origin.changed.setdefault(place_id, origin.rows.get(place_id))
+        origin.gone.pop(place_id, None)
+        origin.rows[place_id] = row
+    origin.marks = marks
+    origin.cut += origin.ways.keys() - ways.keys()
+    origin.ways = ways
+    beside: dict[int, set[int]] = defaultdict(set)
+    for start, stop in ways:
+        beside[start].add(stop)
+        beside[stop].add(start)
+    origin.beside = dict(beside)
+
+
+def _ways(origin: Origin, replica: Replica) -> Slices[dict[tuple[int, int], Edge]]:
+    """Ways with the ids that their ends have here."""
+    found = yield from replica.ways()
+    ways: dict[tuple[int, int], Edge] = {}
+    for number, edge in enumerate(found.values()):
+        ends = [local_id(end, origin.name, origin.robot) for end in (edge.start, edge.stop)]
+        if ends[0] != ends[1]:
+            ways[ends[0], ends[1]] = replace(edge, start=ends[0], stop=ends[1])
+        if number % 1000 == 999:
+            yield
+    return ways
+
+
+def signature(path: Path) -> tuple:
+    """Another one when the file was written to."""
+    files = (path, path.with_name(f"{path.name}-wal"))
+    return tuple((s.st_mtime_ns, s.st_size, s.st_ino) if (s := _stat(file)) else None for file in files)
+
+
+def _stat(file: Path):  # type: ignore[no-untyped-def]
+    try:
+        return file.stat()
+    except OSError:
+        return None

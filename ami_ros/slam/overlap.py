@@ -1,0 +1,286 @@
+"""Where another robot's map lies in this one, if the two have anything in common.
+
+Some of its places are looked for all over this map, by scans or, without any, by latents. Each that is found votes for
+where the other map lies. What most agree on is then verified where both maps have been: there scans have to lie on one
+another, and pictures must not differ. Rooms that are alike get votes; they are refuted by what is around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.background import Slices
+from ami_ros.geometry import Array, compose, inverse, pose_gap, relative, wrap
+from ami_ros.places.index import Latents
+from ami_ros.places.matching import cluster, match
+from ami_ros.places.place_map import PlaceMap
+from ami_ros.places.rows import PlaceRow
+from ami_ros.registration import agreeing, register
+from ami_ros.scan_matching import Match, Matcher, Window
+from ami_ros.slam.loop_closure import LoopCloser
+from ami_ros.slam.loop_hypotheses import shares
+from ami_ros.slam.pose_belief import distinct
+from ami_ros.submaps import Submap
+
+GRAIN = 0.8  # [m] side of the squares of which each gives one place of this map to compare with ...
+MOST = 80  # ... those that look most alike
+REACH = 0.8  # [m] around them
+PROBES, STRIDE = 48, 2.0  # places of the other that are looked for, at most, and [m] between them
+EARLY = 4  # of them after which votes are counted, again and again
+VOTES, LEAD = 2.5, 1.5  # that must agree, and how many times as many as for any other frame
+CHECKED, HELD, SHARE, SPAN = 30, 6, 0.65, 3.0  # pairs that are verified, that must hold, of all, and [m] that they span
+OFF = 0.17  # [m] deviation of where a frame has a place, near those that voted for it
+LEAST_SUPPORT = 0.35  # share of points on walls of the other submap, below which scans contradict one another
+BESIDE = 1.0  # [m] between places whose scans are compared
+PICTURES, LEAST_ODDS, MOST_ODDS = 8, 0.0, 3.0  # pairs compared, mean log odds that they must have, and the most of one
+SEEN = 0.7, 0.5  # [m], [rad] within which two pictures show the same
+COMPARED, RECOGNISED = 400, 0.3  # by latents: places looked for, and weight from which one is found
+LEAST_AGREEING, SHARE_AGREEING, LATENT_SPAN = 12, 0.6, 2.0  # places, of those found, and [m] that they span
+
+
+@dataclass(frozen=True)
+class Found:
+    """A place of the other map that was found in this one."""
+
+    place_id: int  # of the other
+    pose: Array  # (3,) in this map
+    here: int = 0  # place of this map that its scan was compared with; 0: none
+    match: Match | None = None  # where that lies as seen from it
+
+
+@dataclass(frozen=True)
+class Others:
+    """The other map."""
+
+    rows: dict[int, PlaceRow]  # of home
+    latents: Callable[[Sequence[int]], dict[int, PlaceRow]]  # the same with latents
+    submap: Callable[[int], Submap | None]
+    code: Callable[[int], Latents | None]  # of a place's picture, as `Recogniser.code` makes it
+
+
+@dataclass(frozen=True)
+class _Vote:
+    place_id: int
+    home: Array
+    pose: Array
+    share: float
+
+
+class Overlap:
+    """Looks for another map.
+
+    Args:
+        places: this map.
+        loop_closure: compares scans.
+    """
+
+    def __init__(self, places: PlaceMap, loop_closure: LoopCloser) -> None:
+        self.places, self.loop_closure = places, loop_closure
+
+    def search(self, others: Others, scanned: bool) -> Slices[list[Found] | str]:
+        """Places of the other map that were found here, or in one line why none was.
+
+        Args:
+            others: the map.
+            scanned: both go by scans.
+        """
+        return (yield from self._by_scans(others) if scanned else self._by_latents(others))
+
+    # By scans
+
+    def _by_scans(self, others: Others) -> Slices[list[Found] | str]:
+        votes: list[_Vote] = []
+        looked, refuted = 0, 0
+        for place_id in _spread(others.rows, PROBES):
+            submap = others.submap(place_id)
+            yield
+            if submap is None or len(submap) < self.loop_closure.config.count:
+                continue
+            row = others.latents([place_id]).get(place_id)
+            if row is not None:
+                votes += yield from self._spots(row, submap)
+            looked += 1
+            if looked % EARLY:
+                continue
+            if group := _agreed(votes):
+                found = yield from self._verified(others, group)
+                if found:
+                    return found
+                refuted += 1
+                gone = {id(vote) for vote in group}
+                votes = [vote for vote in votes if id(vote) not in gone]
+        if not looked:
+            return "nothing was seen there yet"
+        what = f", {refuted} that seemed to be were refuted" if refuted else ""
+        return f"nothing in common yet: {looked} of its places were looked for{what}"
+
+    def _spots(self, row: PlaceRow, submap: Submap) -> Slices[list[_Vote]]:
+        loop, index = self.loop_closure, self.places.index
+        rows = np.unique(np.floor(index.poses[:, :2] / GRAIN).astype(np.int64), axis=0, return_index=True)[1]
+        if len(rows) > MOST:
+            rows = rows[np.argsort(-index.scores(row.latent)[rows])[:MOST]]
+        windows = [Window(np.zeros(3), REACH, np.pi)] * len(rows)
+        spots = distinct((yield from loop.spots(Matcher(submap), rows, windows, 16)))
+        share = shares(np.array([spot.scan for spot in spots]))
+        good = [loop.holds(spot.match, loop.config.conflict) for spot in spots]
+        return [
+            _Vote(row.id, row.pose, spot.where, float(part))
+            for spot, part, is_good in zip(spots, share, good, strict=True)
+            if is_good
+        ]
+
+    def _verified(self, others: Others, group: list[_Vote]) -> Slices[list[Found]]:
+        """Places around those that voted that scans and pictures verify; none where they refute the votes."""
+        frame = _frame(group)
+        near = np.mean([vote.home[:2] for vote in group], axis=0)
+        ids = _spread(others.rows, len(others.rows), BESIDE)
+        ids.sort(key=lambda i: float(np.hypot(*(others.rows[i].pose[:2] - near))))
+        found: list[Found] = []
+        against = 0
+        for place_id in ids:
+            pose = compose(frame, others.rows[place_id].pose)
+            here = self.beside(pose, lambda place: True)
+            submap = others.submap(place_id) if here else None
+            if submap is None or len(submap) < self.loop_closure.config.count:
+                continue
+            yield
+            place = self.compare(place_id, submap, pose, here, OFF)
+            if isinstance(place, Found):
+                found.append(place)
+            else:
+                against += not place
+            if len(found) + against == CHECKED or against > (1 - SHARE) * CHECKED:
+                break
+        at = np.array([place.pose[:2] for place in found]).reshape(-1, 2)
+        span = float(np.hypot(*np.ptp(at, axis=0))) if len(at) else 0.0
+        if len(found) < max(HELD, SHARE * (len(found) + against)) or span < SPAN:
+            return []
+        return found if (yield from self._look_alike(others, found)) else []
+
+    def beside(self, pose: Array, counts: Callable[[int], bool]) -> int:
+        """The place of this map nearest to `pose` (3,) that has a scan and `counts`; 0: there is none."""
+        index = self.places.index
+        rows = self.places.near(pose[:2], BESIDE)
+        gap, turn = pose_gap(index.poses[rows], pose)
+        for row in rows[np.argsort(gap + 0.3 * turn)].tolist():
+            place_id = int(index.ids[row])
+            if counts(place_id) and self.loop_closure.submaps.free(place_id) is not None:
+                return place_id
+        return 0
+
+    def compare(self, place_id: int, submap: Submap, pose: Array, here: int, off: float) -> Found | bool:
+        """Where scans have a place of the other that is expected at `pose` (3,), by what was seen at the place `here`;
+        false: they contradict that, true: they do not, but show too little in common to tell.
+
+        Args:
+            place_id: of the other.
+            submap: what it saw.
+            pose: in this map.
+            here: see `beside`.
+            off: [m] deviation of `pose`.
+        """
+        loop, at = self.loop_closure, self.places.index.poses[self.places.index.row(here)]
+        match = loop.compare(submap, here, relative(pose, at), off)
+        if match is not None:
+            return Found(place_id, compose(at, inverse(match.pose)), here, match)
+        other = loop.submaps.of(here)
+        fit = None if other is None else Matcher(submap).fit(other, relative(pose, at))
+        return fit is None or (fit.conflict <= loop.config.known_conflict and fit.support >= LEAST_SUPPORT)
+
+    def _look_alike(self, others: Others, found: list[Found]) -> Slices[bool]:
+        """Whether pictures do not say that places are others."""
+        recogniser, index = self.places.recogniser, self.places.index
+        odds: list[float] = []
+        for k in np.linspace(0, len(found) - 1, min(len(found), 3 * PICTURES)).astype(int):
+            if recogniser is None or len(odds) == PICTURES:
+                break
+            gap, turn = pose_gap(index.poses, found[k].pose)
+            near = np.flatnonzero((gap < SEEN[0]) & (turn < SEEN[1]))
+            code = others.code(found[k].place_id) if len(near) else None
+            yield
+            if code is None:
+                continue
+            near = near[np.argsort(gap[near] + turn[near])[:2]]
+            same = recogniser.alike(index.ids[near].tolist(), code)
+            if same is not None:
+                best = float(np.clip(same.max(), 1e-6, 1 - 1e-6))
+                odds.append(float(np.clip(np.log(best / (1 - best)), -MOST_ODDS, MOST_ODDS)))
+            yield
+        return not odds or float(np.mean(odds)) >= LEAST_ODDS
+
+    # By latents
+
+    def _by_latents(self, others: Others) -> Slices[list[Found] | str]:
+        index, ids = self.places.index, sorted(others.rows)
+        sought: list[int] = []
+        here: list[Array] = []
+        for k in np.linspace(0, len(ids) - 1, min(COMPARED, len(ids))).astype(int).tolist():
+            row = others.latents([ids[k]]).get(ids[k])
+            if row is None:
+                continue
+            matches = match(index, row.latent)
+            clusters = cluster(matches)
+            if clusters and clusters[0].share * matches.weights.sum() > RECOGNISED:
+                sought.append(ids[k])
+                here.append(clusters[0].pose)
+            yield
+        there, true = np.array([others.rows[i].pose for i in sought]).reshape(-1, 3), np.array(here).reshape(-1, 3)
+        frame = register(there, true)
+        if frame is None:
+            return "nothing in common yet: none of its places looks known"
+        agree = agreeing(frame, there, true)
+        yield
+        chosen = [i for i, agrees in zip(sought, agree.tolist(), strict=True) if agrees]
+        span = float(np.hypot(*np.ptp(there[agree][:, :2], axis=0))) if len(chosen) else 0.0
+        found = [Found(i, compose(frame, others.rows[i].pose)) for i in chosen]
+        enough = len(found) >= max(LEAST_AGREEING, SHARE_AGREEING * len(sought)) and span >= LATENT_SPAN
+        if enough and (yield from self._look_alike(others, found)):
+            return found
+        return f"nothing in common yet: of {len(sought)} places that look known, {len(found)} agree"
+
+
+def _spread(rows: dict[int, PlaceRow], most: int, stride: float = STRIDE) -> list[int]:
+    """Ids of places, one in each square, at most so many of them; the same each time."""
+    ids = np.array(sorted(rows), np.int64)
+    squares = np.floor(np.array([rows[i].pose[:2] for i in ids.tolist()]).reshape(-1, 2) / stride).astype(np.int64)
+    ids = ids[np.sort(np.unique(squares, axis=0, return_index=True)[1])] if len(ids) else ids
+    chosen: NDArray[np.int64] = np.random.default_rng(0).permutation(ids)[:most]
+    return chosen.tolist()
+
+
+def _agreed(votes: list[_Vote]) -> list[_Vote]:
+    """The votes for where the other map lies that most of its places have in common; none while that is open."""
+    if not votes:
+        return []
+    home, pose = np.array([vote.home for vote in votes]), np.array([vote.pose for vote in votes])
+    place, share = np.array([vote.place_id for vote in votes]), np.array([vote.share for vote in votes])
+    gap, turn = pose_gap(relative(pose[:, None], pose[None]), relative(home[:, None], home[None]))
+    apart = np.hypot(*np.moveaxis(home[:, None, :2] - home[None, :, :2], 2, 0))
+    agree = (gap < 0.25 + 0.015 * apart) & (turn < 0.08 + 0.005 * apart) & (place[:, None] != place[None])
+    np.fill_diagonal(agree, True)
+    groups = [_one_each(np.flatnonzero(row), place, share) for row in agree]
+    sums = np.array([share[group].sum() for group in groups])
+    best = int(np.argmax(sums))
+    rivals = sums[~agree[best]]
+    if sums[best] < VOTES or sums[best] < LEAD * rivals.max(initial=0.0):
+        return []
+    return [votes[k] for k in groups[best]]
+
+
+def _one_each(rows: NDArray[np.int64], place: NDArray[np.int64], share: Array) -> NDArray[np.int64]:
+    """Of each place the vote with the largest share."""
+    rows = rows[np.argsort(-share[rows], kind="stable")]
+    return rows[np.unique(place[rows], return_index=True)[1]]
+
+
+def _frame(group: list[_Vote]) -> Array:
+    """Where (3,) the other map lies, by votes that agree."""
+    home, pose = np.array([vote.home for vote in group]), np.array([vote.pose for vote in group])
+    turn = wrap(pose[:, 2] - home[:, 2])
+    yaw = float(np.arctan2(np.sin(turn).mean(), np.cos(turn).mean()))
+    turned = compose(np.array([0.0, 0.0, yaw]), home)
+    return np.array([*(pose[:, :2] - turned[:, :2]).mean(axis=0), yaw])

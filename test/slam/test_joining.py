@@ -1,0 +1,225 @@
+"""What other robots remember is taken into a map while its robot drives."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ami_ros.errors import AmiError
+from ami_ros.evaluation.log_bench import laser_config, with_drift
+from ami_ros.geometry import Array, compose, pose_gap, relative
+from ami_ros.places.laser_model import ENCODER, LaserModel
+from ami_ros.places.origins import is_own, local_id
+from ami_ros.places.types import GoalQuery
+from ami_ros.registration import register
+from ami_ros.slam.place_memory import PlaceMemory
+from harness.carmen import RING, box, driven, scan_at
+
+CORNERS = np.array([(1.0, 1.0), (15.0, 1.0), (15.0, 11.0), (1.0, 11.0), (1.0, 1.0)])
+ELSEWHERE = np.array([*box(-4.0, -6.0, 7.0, 5.0), *box(1.0, -1.0, 2.5, 0.5), *box(-4.0, 2.0, -2.0, 2.4)])
+Truths = dict[int, Array]
+
+
+def drive(memory: PlaceMemory, walls: Array, truth: Array, seed: int, first: float = 0.0) -> Truths:
+    """A robot drives; where places were founded."""
+    odometry = with_drift(truth, 0.03, np.random.default_rng(seed))
+    rng, founded = np.random.default_rng(seed), Truths()
+    for k, pose in enumerate(truth):
+        memory.observe(first + 0.2 * k, None, relative(odometry[0], odometry[k]), scan=scan_at(walls, pose, rng))
+        founded |= {i: pose for i in memory.map.index.ids.tolist() if i not in founded and is_own(i)}
+    return founded
+
+
+def make(path: Path | None, robot: str = "mine") -> PlaceMemory:
+    memory = PlaceMemory(LaserModel(), ENCODER, path, laser_config())
+    memory.share_as(robot)
+    return memory
+
+
+def toured(path: Path, walls: Array, corners: Array, seed: int) -> Truths:
+    memory = make(path)
+    founded = drive(memory, walls, driven(corners), seed)
+    memory.finish()
+    memory.close()
+    return founded
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], tuple[Path, Path, Truths, Truths]]:
+    """Two robots' memories of one building, in which they overlap; the one goes round, the other the other way round
+    from elsewhere."""
+    folder = tmp_path_factory.mktemp("site")
+    mine = toured(folder / "mine.memory", RING, CORNERS[:4], 1)
+    theirs = toured(folder / "theirs.memory", RING, CORNERS[[2, 1, 0, 3]], 2)
+    toured(folder / "strange.memory", ELSEWHERE, np.array([(-2.0, -4.0), (5.0, -4.0), (5.0, 3.0)]), 3)
+
+    def copied(into: Path) -> tuple[Path, Path, Truths, Truths]:
+        for file in folder.glob("*.memory"):
+            shutil.copy(file, into)
+        return into / "mine.memory", into / "theirs.memory", mine, theirs
+
+    return copied
+
+
+def taken_in(memory: PlaceMemory, path: Path, robot: str = "other") -> None:
+    memory.take_in(robot, path)
+    while memory.prepare():
+        pass
+
+
+def foreign(memory: PlaceMemory) -> list[int]:
+    return [i for i in memory.map.index.ids.tolist() if not is_own(i)]
+
+
+def errors(memory: PlaceMemory, mine: Truths, theirs: Truths, robot: str = "other") -> Array:
+    """How far from the truth the places of the other are [m], in the map of this robot's."""
+    index = memory.map.index
+    own = [i for i in index.ids.tolist() if i in mine]
+    frame = register(index.poses[index.rows(np.array(own))], np.array([mine[i] for i in own]))
+    assert frame is not None
+    there = foreign(memory)
+    truth = np.array([theirs[i - local_id(0, robot, "mine")] for i in there])
+    return pose_gap(compose(frame, index.poses[index.rows(np.array(there))]), truth)[0]
+
+
+def test_places_of_another_robot_are_where_they_are(made: Callable, tmp_path: Path) -> None:
+    path, other, mine, theirs = made(tmp_path)
+    memory = make(path)
+    before = len(memory)
+    taken_in(memory, other)
+    joined = memory.joined["other"]
+    assert joined.message == "" and joined.left == 0
+    assert joined.taken == len(memory) - before and joined.taken + joined.known == len(theirs)
+    assert 5 < joined.taken < len(theirs) - 5  # what both know is there once
+    assert errors(memory, mine, theirs).max() < 0.5
+    assert len(memory.submaps(foreign(memory))) == joined.taken
+    memory.close()
+    again = make(path)
+    held = {i: again.map.index.poses[again.map.index.row(i)] for i in foreign(again)}
+    taken_in(again, other)  # after a restart everything is compared once
+    assert {*foreign(again)} == held.keys() and again.joined["other"].message == ""
+    again.close()
+
+
+def test_ways_lead_through_what_only_the_other_knows(made: Callable, tmp_path: Path) -> None:
+    path, other, _, theirs = made(tmp_path)
+    memory = make(path)
+    taken_in(memory, other)
+    drive(memory, RING, driven(np.array([(1.5, 1.0), (6.0, 1.0)])), 5, 1000.0)
+    location = memory.location()
+    assert location is not None and location.localised
+    only = [i for i in foreign(memory) if np.hypot(*(theirs[i - local_id(0, "other", "mine")][:2] - [1.0, 6.0])) < 1.5]
+    route = memory.find_route(GoalQuery(place_id=only[0]))
+    assert route.length < 15.0  # by what this robot has driven it is 40 m
+    memory.close()
+
+
+def test_a_map_of_another_building_stays_out(made: Callable, tmp_path: Path) -> None:
+    path, *_ = made(tmp_path)
+    memory = make(path)
+    taken_in(memory, tmp_path / "strange.memory")
+    assert not foreign(memory) and "nothing in common" in memory.joined["other"].message
+    memory.close()
+
+
+def test_what_is_new_changed_or_forgotten_at_home_is_so_here(made: Callable, tmp_path: Path) -> None:
+    path, other, *_ = made(tmp_path)
+    memory = make(path)
+    taken_in(memory, other)
+    here = foreign(memory)
+    home = make(other, "other")
+    at_home = [i - local_id(0, "other", "mine") for i in here]
+    home.map.label(at_home[0], "dock", "seen by the other", keep_away=0.5)
+    home.forget(ids=at_home[1:3])
+    home.map.store.flush()
+    new = drive(home, RING, driven(np.array([(15.0, 11.0), (15.0, 4.0)])), 7, 2000.0)
+    home.map.store.flush()
+    taken_in(memory, other)
+    place = memory.map.details[here[0]]
+    assert (place.label, place.note, place.keep_away) == ("dock", "seen by the other", 0.5)
+    assert not {*here[1:3]} & {*foreign(memory)}
+    assert new
+    home.map.label(at_home[0], "", "")
+    home.map.store.flush()
+    taken_in(memory, other)
+    assert memory.map.details[here[0]].label == "" and not memory.map.labelled("dock")
+    home.close()
+    memory.close()
+
+
+def test_one_label_at_two_places_stays_where_more_was_driven_on_both_robots(made: Callable, tmp_path: Path) -> None:
+    path, other, *_ = made(tmp_path)
+    memory, home = make(path, "mine"), make(other, "other")
+    taken_in(memory, other)
+    far = foreign(memory)[0]
+    at_home = far - local_id(0, "other", "mine")
+    home.map.label(at_home, "dock", "")
+    for _ in range(3):
+        home.map.visit(at_home, 500.0)
+    home.map.store.flush()
+    own = max(i for i in memory.map.index.ids.tolist() if is_own(i))
+    memory.map.label(own, "dock", "")
+    visits = memory.map.details[own].visits
+    taken_in(memory, other)
+    taken_in(home, path, "mine")
+    assert visits < 4 and memory.map.labelled("dock") == [far] and memory.map.labelled("dock@mine") == [own]
+    assert home.map.labelled("dock") == [at_home]
+    home.close()
+    memory.close()
+
+
+def test_a_label_on_a_place_of_another_is_this_robots_own(made: Callable, tmp_path: Path) -> None:
+    path, other, *_ = made(tmp_path)
+    memory = make(path)
+    taken_in(memory, other)
+    there = foreign(memory)[0]
+    named = memory.remember("dock", place_id=there)
+    assert is_own(named) and memory.map.labelled("dock") == [named]
+    index = memory.map.index
+    np.testing.assert_allclose(index.poses[index.row(named)], index.poses[index.row(there)])
+    assert memory.submaps([named])
+    taken_in(memory, other)
+    assert memory.map.labelled("dock") == [named]
+    memory.close()
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "encoder"])
+def test_a_bad_replica_is_told_in_one_line_and_changes_nothing(made: Callable, tmp_path: Path, damage: str) -> None:
+    path, other, *_ = made(tmp_path)
+    if damage == "gone":
+        other.unlink()
+    elif damage == "cut":
+        other.write_bytes(other.read_bytes()[:5000])
+    else:
+        other.unlink()
+        PlaceMemory(LaserModel(), "another@0", other, laser_config()).close()
+    memory = make(path)
+    before = memory.places()
+    taken_in(memory, other)
+    assert memory.joined["other"].message.startswith(("memory", "the memory"))
+    assert "\n" not in memory.joined["other"].message
+    np.testing.assert_array_equal(memory.places().poses, before.poses)
+    memory.close()
+
+
+def test_there_is_never_more_than_the_limit(made: Callable, tmp_path: Path) -> None:
+    path, other, *_ = made(tmp_path)
+    memory = PlaceMemory(LaserModel(), ENCODER, path, laser_config())
+    most = int((len(memory) + 4) / 0.9)
+    memory.config = replace(memory.config, max_places=most)
+    memory.share_as("mine")
+    taken_in(memory, other)
+    assert len(memory) <= most and "no room" in memory.joined["other"].message
+    memory.close()
+
+
+def test_who_does_not_share_takes_nothing_in(tmp_path: Path) -> None:
+    memory = PlaceMemory(LaserModel(), ENCODER, None, laser_config())
+    with pytest.raises(AmiError, match="does not share"):
+        memory.take_in("other", tmp_path / "other.memory")
+    assert memory.joined == {}
