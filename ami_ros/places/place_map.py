@@ -178,7 +178,8 @@ class PlaceMap:
             return place_id
         row, known = self.details[place_id], self.store.experience([place_id]).get(place_id)
         named = replace(row, id=self.next_id(), label="", note="", keep_away=0.0, episode=self.episode)
-        way = Edge(place_id, named.id, np.zeros(3), 1, 0.0, 0, row.last_seen, ON_ONE_SPOT, True)
+        spread = ON_ONE_SPOT if self.graph.free is not None else None  # where latents lead no way was measured
+        way = Edge(place_id, named.id, np.zeros(3), 1, 0.0, 0, row.last_seen, spread, True)
         self.adopt([replace(named, thumbnail=self.thumbnail(place_id), experience=known)], [way])
         return named.id
 

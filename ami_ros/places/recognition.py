@@ -191,15 +191,21 @@ class Recogniser:
             return None
         return self._pairs.code(picture[None].transpose(0, 3, 1, 2))[0]
 
+    def seen_from(self, ids: Sequence[int], picture: Latents) -> list[tuple[int, Array, float, float]]:
+        """Of those places that have a picture: id, where (3,) the picture of that code was taken as seen from there, by
+        how much that may be off [m], and the probability that both show the same. Each that was never encoded takes
+        some 14 ms."""
+        self._follow_camera()
+        if not (known := self._codes_of(ids)):
+            return []
+        poses, errors, odds = self._compare(known, picture)
+        return list(zip(known, poses, errors.tolist(), (odds / (1 + odds)).tolist(), strict=True))
+
     def alike(self, ids: Sequence[int], picture: Latents) -> Array | None:
         """Probability (k,) that places see what a picture sees, given its code; of each that has a picture itself, None
         where none has."""
-        self._follow_camera()
-        known = self._codes_of(ids)
-        if not known:
-            return None
-        odds = self._compare(known, picture)[2]
-        return odds / (1 + odds)
+        found = self.seen_from(ids, picture)
+        return np.array([same for *_, same in found]) if found else None
 
     def _compare(
         self, codes: Mapping[int, NDArray[np.float16]], picture: Latents, between: Callable[[], None] = _nothing

@@ -16,13 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ami_ros.background import Slices
+from ami_ros.background import Slices, finished
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose, inverse, pose_gap, relative
+from ami_ros.geometry import relative
 from ami_ros.measured_steps import inverted
-from ami_ros.places.index import Latents
 from ami_ros.places.merging import MergeLimits
-from ami_ros.places.origins import is_own
+from ami_ros.places.origins import is_own, key_of
 from ami_ros.places.place_map import PlaceMap
 from ami_ros.places.replica import Replica
 from ami_ros.places.rows import Experience, PlaceRow
@@ -30,19 +29,17 @@ from ami_ros.places.types import Edge
 from ami_ros.slam.front_end import ScanFrontEnd
 from ami_ros.slam.labelling import settle_labels
 from ami_ros.slam.loop_hypotheses import LoopConstraint
-from ami_ros.slam.origin import Origin, Stand, read, signature
-from ami_ros.slam.overlap import Found, Others, Overlap
+from ami_ros.slam.origin import LINKED, Origin, Stand, read, signature
+from ami_ros.slam.overlap import Found
+from ami_ros.slam.placing import Placing
 from ami_ros.submaps import Submap
 
 ROOM = 0.9  # share of `max_places` that others may fill: what this robot founds next needs some
 GROWN = 1.25  # times as large as it was is a map in which another is sought again
-STRETCH = 1.0  # [m] of way since scans confirmed a place, from which the next one is compared
-OFF, OFF_STRETCH = 0.05, 0.05  # [m] deviation of a place beside a confirmed one, and more for each metre
 DOUBTED, LEAST_HELD = 24, 0.35  # comparisons from which so few of them that hold refute a join
 FLOOR = np.diag([0.03**2, 0.03**2, 0.01**2])  # added to the covariance of a fit, as `LoopCloser` does
 STANDING = np.diag([0.1**2, 0.1**2, 0.05**2])  # covariance of where a place stands that no scan confirms
 SOLVED = 24  # constraints after which the pose graph is relaxed
-LINKED = 200  # ways that are looked at in one slice
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class Joiner:
         erase: Callable[[set[int]], None],
     ) -> None:  # fmt: skip
         self.places, self.front_end, self.limits, self.robot, self._erase = places, front_end, limits, robot, erase
-        self._overlap = Overlap(places, front_end.loop_closure)
+        self._placing = Placing(places, front_end.loop_closure, limits)
         self._origins: dict[str, Origin] = {}
         self._waiting: dict[str, tuple[Path, bool]] = {}
         self._begun: tuple[str, Path, bool] | None = None
@@ -121,6 +118,7 @@ class Joiner:
         """What `ask` queues; it can be begun again at any time."""
         origin = self._origins.get(name) or Origin(name, self.robot)
         try:
+            self._check(name)
             message = yield from self._take_in(origin, path, now, whole)
         except AmiError as error:
             message = str(error)
@@ -129,6 +127,12 @@ class Joiner:
         taken = sum(origin.here(i) in index for i in origin.rows)
         known = sum(i in origin.stands for i in origin.rows)
         self.joined[name] = Joined(taken, known, len(origin.rows) - taken - known, message)
+
+    def _check(self, name: str) -> None:
+        """Raises AmiError where ids would collide."""
+        for other in (self.robot, *self._origins):
+            if (other != name or other == self.robot) and key_of(other) == key_of(name):
+                raise AmiError(f"memory: the robots '{other}' and '{name}' cannot be told apart: give one another name")
 
     def _take_in(self, origin: Origin, path: Path, now: float, whole: bool) -> Slices[str]:
         with Replica(path, self.places.encoder_id, self.places.latent_dim) as replica:
@@ -144,7 +148,10 @@ class Joiner:
                 message = yield from self._seek(origin, replica, now)
             if not message:
                 message = yield from self._grow(origin, replica, now)
-            yield from self._link(origin)
+            self.front_end.relax()
+            if origin.linked != origin.seen:
+                yield from self._link(origin, origin.ways)
+                origin.linked = origin.seen
             renamed = settle_labels(self.places, self._origins.values(), self.robot, self.limits.spacing)
             return "; ".join(part for part in (message, renamed) if part)
 
@@ -158,7 +165,7 @@ class Joiner:
         origin.dropped |= origin.adopted - here
         origin.adopted = here
         if whole:
-            lost = {i for i in here if i not in origin.rows and not self._passed(origin, i)}
+            lost = {i for i in here - origin.rows.keys() - origin.damaged if not self._passed(origin, i)}
             if lost:
                 self._forget({origin.here(i) for i in lost})
                 origin.adopted -= lost
@@ -222,23 +229,16 @@ class Joiner:
         return (
             bool(origin.adopted & origin.rows.keys())
             or bool(origin.stands)
-            or any(self._outside(origin, i) for i in origin.rows)
+            or any(self._placing.outside(origin, i) for i in origin.rows)
         )
-
-    def _outside(self, origin: Origin, place_id: int) -> list[Edge]:
-        """Ways that another robot verified from a place of it to places of this map that are not its own."""
-        here = origin.here(place_id)
-        ends = [i for i in origin.beside.get(here, ()) if not origin.home(i) and i in self.places.index]
-        keys = [key for i in ends for key in ((here, i), (i, here)) if key in origin.ways]
-        return [origin.ways[key] for key in keys]
 
     def _seek(self, origin: Origin, replica: Replica, now: float) -> Slices[str]:
         """Looks for the other map; why it was not found, or nothing."""
         sizes = len(origin.rows), len(self.places)
         if sizes[0] < GROWN * origin.sought[0] and sizes[1] < GROWN * origin.sought[1]:
             return self.joined[origin.name].message if origin.name in self.joined else ""
-        scanned = self._scanned and replica.has_submaps()
-        found = yield from self._overlap.search(self._others(origin, replica), scanned)
+        scanned = self._placing.scanned and replica.has_submaps()
+        found = yield from self._placing.overlap.search(self._placing.others(origin, replica), scanned)
         if isinstance(found, str):
             origin.sought = sizes
             return found
@@ -247,38 +247,22 @@ class Joiner:
             yield
         return ""
 
-    @property
-    def _scanned(self) -> bool:
-        """Whether scans say where the robot is in this map."""
-        return self.places.graph.free is not None
-
-    def _others(self, origin: Origin, replica: Replica) -> Others:
-        recogniser = self.places.recogniser
-
-        def latents(ids: Iterable[int]) -> dict[int, PlaceRow]:
-            return {row.id: row for row in replica.places(ids)}
-
-        def code(place_id: int) -> Latents | None:
-            jpeg = replica.whole(origin.rows[place_id]).thumbnail
-            return recogniser.code(jpeg) if recogniser is not None and jpeg else None
-
-        return Others(origin.rows, latents, lambda i: self._submap(replica, i), code)
-
-    def _submap(self, replica: Replica, place_id: int) -> Submap | None:
-        known = replica.experience([place_id]).get(place_id)
-        return Submap.unpack(known.submap) if known is not None and known.submap else None
-
     # Places are taken in
 
     def _grow(self, origin: Origin, replica: Replica, now: float) -> Slices[str]:
         """Takes in what a way leads to from what is known; what is left out and why."""
         left = origin.rows.keys() - origin.adopted - origin.stands.keys() - origin.dropped
-        queue = deque(i for i in sorted(left) if self._neighbour(origin, i) or self._outside(origin, i))
+        queue = deque[int]()
+        for number, place_id in enumerate(sorted(left)):
+            if self._placing.neighbour(origin, place_id) or self._placing.outside(origin, place_id):
+                queue.append(place_id)
+            if number % LINKED == LINKED - 1:
+                yield
         queued, stretch, constraints = set(queue), dict[int, float](), 0
         most = int(ROOM * self.limits.max_places)
         while queue:
             place_id = queue.popleft()
-            place, far = self._placed_by_ways(origin, replica, place_id, stretch)
+            place, far = self._placing.by_ways(origin, replica, place_id, stretch)
             if place is None:
                 queued.discard(place_id)
                 continue
@@ -298,64 +282,11 @@ class Joiner:
                     queued.add(other)
                     queue.append(other)
             yield
-        if constraints:
-            self.front_end.relax()
         return f"{len(left)} places are not linked to others yet" if left else ""
 
-    def _neighbour(self, origin: Origin, place_id: int) -> int:
-        """A place at home that a way leads to from there, and that is known here; 0: there is none."""
-        for other in sorted(origin.beside.get(origin.here(place_id), ())):
-            home = origin.home(other)
-            if home and (home in origin.adopted or home in origin.stands):
-                return home
-        return 0
-
-    def _placed_by_ways(
-        self, origin: Origin, replica: Replica, place_id: int, stretch: dict[int, float]
-    ) -> tuple[Found | None, float]:
-        """Where a place is as seen from its neighbours, and by scans where these can be compared; and the way since one
-        was [m]. None: that is open."""
-        places = self.places
-        if neighbour := self._neighbour(origin, place_id):
-            step = relative(origin.rows[neighbour].pose, origin.rows[place_id].pose)
-            start = origin.pose(origin.here(neighbour), places)
-            if start is None:
-                return None, 0.0
-            pose, far = compose(start, step), stretch.get(neighbour, 0.0) + float(np.hypot(*step[:2]))
-            must = False
-        else:
-            ways = self._outside(origin, place_id)
-            if not ways:
-                return None, 0.0
-            way, here = ways[0], origin.here(place_id)
-            other, step = (way.start, way.relative) if way.stop == here else (way.stop, inverse(way.relative))
-            pose, far, must = compose(places.index.poses[places.index.row(other)], step), 0.0, True
-        found = Found(place_id, pose)
-        if not self._scanned or (far < STRETCH and not must and not self._standing(origin, pose)):
-            return found, far
-        beside = self._overlap.beside(pose, lambda i: not origin.home(i))
-        submap = self._submap(replica, place_id) if beside else None
-        if submap is None or len(submap) < self.front_end.loop_closure.config.count:
-            return found, far
-        match = self._overlap.compare(place_id, submap, pose, beside, OFF + OFF_STRETCH * far)
-        if isinstance(match, Found):
-            origin.compared += 1
-            origin.held += 1
-            return match, far
-        origin.compared += not match
-        return (None if must else found), far
-
-    def _standing(self, origin: Origin, pose: Array) -> int:
-        """The place of this map, but none of the other's, that stands at `pose` (3,); 0: there is none."""
-        index, limits = self.places.index, self.limits
-        rows = self.places.near(pose[:2], limits.spacing)
-        gap, turn = pose_gap(index.poses[rows], pose)
-        good = (gap < limits.spacing) & (turn < limits.turn_spacing)
-        order = np.argsort(gap + turn * limits.spacing / limits.turn_spacing)
-        return next((i for i in index.ids[rows[order[good[order]]]].tolist() if not origin.home(i)), 0)
-
     def _settle(self, origin: Origin, replica: Replica, place: Found, now: float) -> None:
-        """A place is known here from now on: where one of this map stands, as that one; else as one more.
+        """A place is known here from now on: where one of this map stands, as that one; else as one more. Its ways are,
+        too: until then the pose graph would move it alone.
 
         Args:
             origin: whose.
@@ -367,14 +298,15 @@ class Joiner:
         known = place.place_id in origin.adopted or place.place_id in origin.stands
         if known or (place.here and place.here not in index):  # that was forgotten meanwhile
             return
-        standing = 0 if _says(row) else self._standing(origin, place.pose)
+        standing = 0 if _says(row) else self._placing.standing(origin, place.pose)
         if standing:
             aside, covariance = relative(index.poses[index.row(standing)], place.pose), STANDING
             if place.match is not None:
                 back = inverted((place.match.pose, place.match.covariance + FLOOR))
                 covariance = back[1]
                 aside = back[0] if standing == place.here else aside
-            origin.stands[place.place_id] = Stand(standing, aside, covariance if self._scanned else None)
+            origin.stands[place.place_id] = Stand(standing, aside, covariance if self._placing.scanned else None)
+            finished(self._link(origin, origin.ways_of(row.id)))
             return
         whole = next(iter(replica.places([place.place_id])), None)
         if whole is None:
@@ -386,26 +318,26 @@ class Joiner:
         made = replace(whole, id=here, pose=place.pose, label="", episode=origin.here(row.episode))
         self.places.adopt([replace(made, created=created, last_seen=seen)], [])
         origin.adopted.add(row.id)
+        finished(self._link(origin, origin.ways_of(row.id)))
         if place.match is not None:
             covariance = place.match.covariance + FLOOR
             self.front_end.constrain(LoopConstraint(here, place.here, place.match.pose, covariance, 0.0))
 
-    def _link(self, origin: Origin) -> Slices[None]:
-        """Ways between what is known here that are not."""
-        edges, scanned = self.places.graph.edges, self._scanned
-        new: dict[tuple[int, int], Edge] = {}
-        for number, way in enumerate([*origin.ways.values()]):
+    def _link(self, origin: Origin, keys: Iterable[tuple[int, int]]) -> Slices[None]:
+        """Ways of the other between what is known here, where none is or it was driven more often since."""
+        edges, new = self.places.graph.edges, dict[tuple[int, int], Edge]()
+        for number, ends in enumerate([*keys]):
+            edge = origin.way(origin.ways[ends], self.places)
+            key = (0, 0) if edge is None else (edge.start, edge.stop)
+            old = edges.get(key)
+            is_newer = old is None or (key == ends and edge is not None and edge.traversals > old.traversals)
+            if edge is not None and key not in new and is_newer:
+                new[key] = edge if self._placing.scanned else replace(edge, covariance=None)
+                if not any(map(origin.home, key)):
+                    origin.added.add(key)
             if number % LINKED == LINKED - 1:
                 self._add(new)
                 yield
-            edge = origin.way(way, self.places)
-            if edge is None:
-                continue
-            key = edge.start, edge.stop
-            old = edges.get(key)
-            if key in new or (old is not None and (edge.traversals <= old.traversals or key != (way.start, way.stop))):
-                continue
-            new[key] = edge if scanned else replace(edge, covariance=None)
         self._add(new)
 
     def _add(self, ways: dict[tuple[int, int], Edge]) -> None:
@@ -417,8 +349,10 @@ class Joiner:
         """The join was false: all that was taken in goes."""
         why = f"given up: of {origin.compared} places of both, scans confirm {origin.held}"
         self._forget({origin.here(i) for i in origin.adopted if origin.here(i) in self.places.index})
-        origin.adopted.clear()
-        origin.stands.clear()
+        for start, stop in origin.added:
+            self.places.drop_edge(start, stop)
+        for known in (origin.adopted, origin.stands, origin.added):
+            known.clear()
         origin.compared = origin.held = 0
         origin.sought = len(origin.rows), len(self.places)
         return why

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ami_ros.places.replica import Mark, Replica
 from ami_ros.places.rows import PlaceRow
 from ami_ros.places.types import Edge
 
-TOGETHER = 64  # rows that are read in one slice
+TOGETHER, LINKED = 64, 500  # rows that are read, and ways that are looked at, in one slice
 _NOWHERE = np.zeros(0, np.float32)
 
 
@@ -40,8 +39,12 @@ class Origin:
         beside: the other ends of the ways of each place.
         stands: places that are not taken in, for one of this map stands there.
         dropped: places that were here, and were forgotten here.
-        changed, gone: places of which that is not yet taken in.
+        adopted: places that are in this map.
+        damaged: places that could not be read the last time.
+        changed, gone, cut: places, and ways, of which that is not yet taken in.
         sought: sizes of both maps when they were compared in vain.
+        seen, linked: versions of the file that were read, and whose ways are in this map.
+        added: ways that its ways became between places that are none of its.
         compared, held: scans of its places with those of others here, and those that lay on one another.
     """
 
@@ -54,6 +57,7 @@ class Origin:
     stands: dict[int, Stand] = field(default_factory=dict)
     adopted: set[int] = field(default_factory=set)
     dropped: set[int] = field(default_factory=set)
+    damaged: set[int] = field(default_factory=set)
     changed: dict[int, PlaceRow | None] = field(default_factory=dict)  # as it was known before; None: not at all
     gone: dict[int, PlaceRow] = field(default_factory=dict)
     cut: list[tuple[int, int]] = field(default_factory=list)
@@ -61,6 +65,8 @@ class Origin:
     compared: int = 0
     held: int = 0
     seen: tuple = ()
+    linked: tuple = ()
+    added: set[tuple[int, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.base = key_of(self.name) * OWN
@@ -72,6 +78,12 @@ class Origin:
     def home(self, place_id: int) -> int:
         """The id at home of what is called so here; 0: it is no place of this robot."""
         return place_id - self.base if self.base < place_id < self.base + OWN else 0
+
+    def ways_of(self, place_id: int) -> list[tuple[int, int]]:
+        """Of one place, by their ends."""
+        here = self.here(place_id)
+        ends = (key for other in self.beside.get(here, ()) for key in ((here, other), (other, here)))
+        return [key for key in ends if key in self.ways]
 
     def resolved(self, place_id: int, places: PlaceMap) -> tuple[int, Array, Array | None] | None:
         """The place of this map that an end of a way is, or stands on, where that end lies as seen from it, and the
@@ -112,11 +124,11 @@ def read(origin: Origin, replica: Replica) -> Slices[None]:
     for first in range(0, len(new), TOGETHER):
         rows |= {row.id: replace(row, latent=_NOWHERE) for row in replica.places(new[first : first + TOGETHER])}
         yield
-    ways = yield from _ways(origin, replica)
-    damaged = set(new) - rows.keys()
-    for place_id in damaged:  # it is read again the next time
+    ways, beside = yield from _ways(origin, replica)
+    origin.damaged = set(new) - rows.keys()
+    for place_id in origin.damaged:  # it is read again the next time
         marks.pop(place_id)
-    for place_id in origin.marks.keys() - marks.keys() - damaged:
+    for place_id in origin.rows.keys() - marks.keys() - origin.damaged:
         origin.gone[place_id] = origin.rows.pop(place_id)
         origin.changed.pop(place_id, None)
     for place_id, row in rows.items():
@@ -125,25 +137,23 @@ def read(origin: Origin, replica: Replica) -> Slices[None]:
         origin.rows[place_id] = row
     origin.marks = marks
     origin.cut += origin.ways.keys() - ways.keys()
-    origin.ways = ways
-    beside: dict[int, set[int]] = defaultdict(set)
-    for start, stop in ways:
-        beside[start].add(stop)
-        beside[stop].add(start)
-    origin.beside = dict(beside)
+    origin.ways, origin.beside = ways, beside
 
 
-def _ways(origin: Origin, replica: Replica) -> Slices[dict[tuple[int, int], Edge]]:
-    """Ways with the ids that their ends have here."""
+def _ways(origin: Origin, replica: Replica) -> Slices[tuple[dict[tuple[int, int], Edge], dict[int, set[int]]]]:
+    """Ways with the ids that their ends have here, and the other ends of each place's."""
     found = yield from replica.ways()
     ways: dict[tuple[int, int], Edge] = {}
+    beside: dict[int, set[int]] = {}
     for number, edge in enumerate(found.values()):
-        ends = [local_id(end, origin.name, origin.robot) for end in (edge.start, edge.stop)]
-        if ends[0] != ends[1]:
-            ways[ends[0], ends[1]] = replace(edge, start=ends[0], stop=ends[1])
-        if number % 1000 == 999:
+        start, stop = (local_id(end, origin.name, origin.robot) for end in (edge.start, edge.stop))
+        if start != stop:
+            ways[start, stop] = replace(edge, start=start, stop=stop)
+            beside.setdefault(start, set()).add(stop)
+            beside.setdefault(stop, set()).add(start)
+        if number % LINKED == LINKED - 1:
             yield
-    return ways
+    return ways, beside
 
 
 def signature(path: Path) -> tuple:

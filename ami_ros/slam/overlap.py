@@ -38,6 +38,9 @@ LEAST_SUPPORT = 0.35  # share of points on walls of the other submap, below whic
 BESIDE = 1.0  # [m] between places whose scans are compared
 PICTURES, LEAST_ODDS, MOST_ODDS = 8, 0.0, 3.0  # pairs compared, mean log odds that they must have, and the most of one
 SEEN = 0.7, 0.5  # [m], [rad] within which two pictures show the same
+LIKELY, TRUSTED = 0.85, 0.35  # probability that two pictures show the same, and [m] of error, for them to vote
+SHOWN, SHOWN_STRIDE, SHOWN_BY = 96, 0.7, 8  # places whose pictures are looked for, [m] between them, in so many others
+SHOWN_VOTES, SHOWN_SPAN = 6.0, 2.0  # that must agree, and [m] that they span, where there are no scans
 COMPARED, RECOGNISED = 400, 0.3  # by latents: places looked for, and weight from which one is found
 LEAST_AGREEING, SHARE_AGREEING, LATENT_SPAN = 12, 0.6, 2.0  # places, of those found, and [m] that they span
 
@@ -88,7 +91,10 @@ class Overlap:
             others: the map.
             scanned: both go by scans.
         """
-        return (yield from self._by_scans(others) if scanned else self._by_latents(others))
+        if scanned:
+            return (yield from self._by_scans(others))
+        found = yield from self._by_pictures(others)
+        return found if isinstance(found, list) else (yield from self._by_latents(others))
 
     # By scans
 
@@ -106,7 +112,7 @@ class Overlap:
             looked += 1
             if looked % EARLY:
                 continue
-            if group := _agreed(votes):
+            if group := _agreed(votes, VOTES):
                 found = yield from self._verified(others, group)
                 if found:
                     return found
@@ -212,6 +218,37 @@ class Overlap:
             yield
         return not odds or float(np.mean(odds)) >= LEAST_ODDS
 
+    # By pictures
+
+    def _by_pictures(self, others: Others) -> Slices[list[Found] | str]:
+        index, recogniser = self.places.index, self.places.recogniser
+        votes: list[_Vote] = []
+        if recogniser is None:
+            return "nothing compares pictures"
+        for number, place_id in enumerate(_spread(others.rows, SHOWN, SHOWN_STRIDE), 1):
+            row, code = others.latents([place_id]).get(place_id), others.code(place_id)
+            yield
+            if row is None or code is None:
+                continue
+            for here in index.ids[index.most_similar(row.latent, SHOWN_BY)[0]].tolist():
+                for _, seen, error, same in recogniser.seen_from([here], code):
+                    if same > LIKELY and error < TRUSTED:
+                        pose = compose(index.poses[index.row(here)], seen)
+                        votes.append(_Vote(place_id, row.pose, pose, same))
+                yield
+            if number % EARLY or not (group := _agreed(votes, SHOWN_VOTES, (0.5, 0.25))):
+                continue
+            at = np.array([vote.home[:2] for vote in group])
+            if np.hypot(*np.ptp(at, axis=0)) < SHOWN_SPAN:
+                continue
+            frame = _frame(group)
+            ids = _spread(others.rows, len(others.rows), SHOWN_STRIDE)
+            found = [Found(i, compose(frame, others.rows[i].pose)) for i in ids]
+            if (yield from self._look_alike(others, found)):
+                return [Found(i, compose(frame, others.rows[i].pose)) for i in sorted({v.place_id for v in group})]
+            votes.clear()
+        return "nothing in common yet: no pictures show the same"
+
     # By latents
 
     def _by_latents(self, others: Others) -> Slices[list[Found] | str]:
@@ -252,21 +289,27 @@ def _spread(rows: dict[int, PlaceRow], most: int, stride: float = STRIDE) -> lis
     return chosen.tolist()
 
 
-def _agreed(votes: list[_Vote]) -> list[_Vote]:
-    """The votes for where the other map lies that most of its places have in common; none while that is open."""
+def _agreed(votes: list[_Vote], least: float, off: tuple[float, float] = (0.25, 0.08)) -> list[_Vote]:
+    """The votes for where the other map lies that most of its places have in common; none while that is open.
+
+    Args:
+        votes: of all places.
+        least: that must agree.
+        off: [m], [rad] that two may be off; more with the distance between them, for maps are bent.
+    """
     if not votes:
         return []
     home, pose = np.array([vote.home for vote in votes]), np.array([vote.pose for vote in votes])
     place, share = np.array([vote.place_id for vote in votes]), np.array([vote.share for vote in votes])
     gap, turn = pose_gap(relative(pose[:, None], pose[None]), relative(home[:, None], home[None]))
     apart = np.hypot(*np.moveaxis(home[:, None, :2] - home[None, :, :2], 2, 0))
-    agree = (gap < 0.25 + 0.015 * apart) & (turn < 0.08 + 0.005 * apart) & (place[:, None] != place[None])
+    agree = (gap < off[0] + 0.015 * apart) & (turn < off[1] + 0.005 * apart) & (place[:, None] != place[None])
     np.fill_diagonal(agree, True)
     groups = [_one_each(np.flatnonzero(row), place, share) for row in agree]
     sums = np.array([share[group].sum() for group in groups])
     best = int(np.argmax(sums))
     rivals = sums[~agree[best]]
-    if sums[best] < VOTES or sums[best] < LEAD * rivals.max(initial=0.0):
+    if sums[best] < least or sums[best] < LEAD * rivals.max(initial=0.0):
         return []
     return [votes[k] for k in groups[best]]
 

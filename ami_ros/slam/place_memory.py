@@ -247,6 +247,8 @@ class PlaceMemory:
         """Begins anew with what is in `path`, which stays as it is; see `files.read_back`."""
         read_back(self.map, path, overwrite)
         self._localiser.begin()
+        if self._joiner is not None:
+            self.share_as(self._joiner.robot)
 
     def merge(self, path: Path) -> Merged:
         """Adds another robot's memory; see `merging.merge`."""

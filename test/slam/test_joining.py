@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,9 @@ from ami_ros.places.types import GoalQuery
 from ami_ros.registration import register
 from ami_ros.slam.place_memory import PlaceMemory
 from harness.carmen import RING, box, driven, scan_at
+from harness.exact_model import pose_of
+
+from .conftest import Opener, Walker
 
 CORNERS = np.array([(1.0, 1.0), (15.0, 1.0), (15.0, 11.0), (1.0, 11.0), (1.0, 1.0)])
 ELSEWHERE = np.array([*box(-4.0, -6.0, 7.0, 5.0), *box(1.0, -1.0, 2.5, 0.5), *box(-4.0, 2.0, -2.0, 2.4)])
@@ -205,6 +209,90 @@ def test_a_bad_replica_is_told_in_one_line_and_changes_nothing(made: Callable, t
     assert "\n" not in memory.joined["other"].message
     np.testing.assert_array_equal(memory.places().poses, before.poses)
     memory.close()
+
+
+def test_a_damaged_row_is_left_out_and_nothing_goes_for_it(made: Callable, tmp_path: Path) -> None:
+    path, other, *_ = made(tmp_path)
+    memory = make(path)
+    taken_in(memory, other)
+    before = foreign(memory)
+    with sqlite3.connect(other) as connection:
+        connection.execute("UPDATE places SET x = x + 1 WHERE id = ?", (before[0] - local_id(0, "other", "mine"),))
+    connection.close()
+    taken_in(memory, other)
+    assert foreign(memory) == before and memory.joined["other"].message == ""
+    memory.close()
+
+
+def test_what_this_robot_passed_itself_stays_when_its_founder_forgets_it(made: Callable, tmp_path: Path) -> None:
+    path, other, *_ = made(tmp_path)
+    memory = make(path)
+    taken_in(memory, other)
+    passed, left = foreign(memory)[:2]
+    memory.map.visit(passed, 1000.0)
+    home = make(other, "other")
+    home.map.forget(ids=[i - local_id(0, "other", "mine") for i in (passed, left)])
+    home.close()
+    taken_in(memory, other)
+    assert passed in memory.map.index and left not in memory.map.index
+    memory.close()
+
+
+def test_what_was_forgotten_here_does_not_come_back(made: Callable, tmp_path: Path) -> None:
+    path, other, *_ = made(tmp_path)
+    memory = make(path)
+    taken_in(memory, other)
+    gone = foreign(memory)[:3]
+    memory.forget(ids=gone)
+    home = make(other, "other")
+    home.map.label(1, "door", "")
+    home.close()
+    taken_in(memory, other)
+    assert not {*gone} & {*foreign(memory)} and memory.map.labelled("door")
+    memory.close()
+
+
+def test_a_robot_is_followed_while_others_places_come_in(made: Callable, tmp_path: Path) -> None:
+    path, other, *_ = made(tmp_path)
+    memory = make(path)
+    truth = driven(np.array([(1.5, 1.0), (14.0, 1.0)]))
+    drive(memory, RING, truth, 5, 1000.0)
+    memory.take_in("other", other)
+    rng, lost = np.random.default_rng(6), 0
+    on = driven(np.array([(14.0, 1.0), (15.0, 1.0), (15.0, 10.0)]), 0.2)
+    for k, pose in enumerate(on):
+        location = memory.observe(1100.0 + 0.2 * k, None, relative(truth[0], pose), scan=scan_at(RING, pose, rng))
+        lost += not location.localised
+        for _ in range(3):
+            memory.prepare()
+    while memory.prepare():
+        pass
+    assert lost == 0 and memory.joined["other"].left == 0
+    memory.close()
+
+
+def test_memories_of_a_camera_alone_are_joined_by_latents(tmp_path: Path, open_memory: Opener) -> None:
+    memories = {name: open_memory(tmp_path / f"{name}.memory") for name in ("mine", "other", "strange")}
+    for (name, memory), (start, seed) in zip(
+        memories.items(), (((0.0, 0.0, 0.0), 1), ((0.8, 0.0, 0.0), 7), ((8.0, 8.0, 0.0), 3)), strict=True
+    ):
+        walker = Walker(memory, start, seed)
+        walker.look(b"picture")
+        for _ in range(2):
+            walker.loop(2.4)
+        memory.share_as(name)
+        memory.map.store.flush()
+    mine = memories["mine"]
+    for name in ("other", "strange"):
+        taken_in(mine, tmp_path / f"{name}.memory", name)
+    assert mine.joined["strange"].taken == 0 and "nothing in common" in mine.joined["strange"].message
+    joined = mine.joined["other"]
+    assert joined.known > 5 and joined.taken > 10 and joined.left == 0
+    index = mine.map.index
+    true = pose_of(index.latents)
+    error = pose_gap(relative(index.poses[0], index.poses), relative(true[0], true))[0]
+    assert error.max() < 0.4
+    assert mine.find_route(GoalQuery(place_id=foreign(mine)[0])).length > 0.0
 
 
 def test_there_is_never_more_than_the_limit(made: Callable, tmp_path: Path) -> None:
