@@ -40,6 +40,9 @@ class DriveSettings:
     seed: Annotated[int, typer.Option(help="With --sim: random seed of start and noise.", min=0)] = 0
     sim_time: Annotated[bool, typer.Option("--sim-time", help="Take the time from /clock, as with Gazebo.")] = False
     namespace: Annotated[str, typer.Option(help="Namespace of the robot's topics and of all nodes.")] = ""
+    site: Annotated[
+        str, typer.Option(help="Share what the robot remembers with the robots of this site; docs/fleet.md.")
+    ] = ""
     composed: Annotated[
         bool, typer.Option("--composed", help="Run all nodes in one process, which takes less memory.")
     ] = False

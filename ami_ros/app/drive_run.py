@@ -204,6 +204,7 @@ def arguments_of(settings: DriveSettings) -> Arguments:
         model=str(model),
         memory_file=str(memory or ""),
         namespace=settings.namespace,
+        site=settings.site,
         composed=settings.composed,
         keep_out=str(settings.keep_out or ""),
         params_file=str(settings.params or ""),

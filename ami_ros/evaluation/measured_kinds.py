@@ -211,3 +211,28 @@ class Looks:
         looker = Looker(str(name), model_at(self.model, "general"), self.robot, seed)
         for row in look_rows(looker, seed, self.goals, self.foreign, self.views):
             yield {"building": name.kind} | row
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """Two robots that share their memories of one building over a bad network; see `sharing_trials`."""
+
+    kinds: tuple[str, ...] = ("home", "office", "ward", "school", "warehouse", "gallery", "hotel")  # of buildings
+    robot: str = "ami_bot"  # name or file; its laser counts
+    minutes: float = 5.0  # that each drives
+    loss: float = 0.2  # share of letters that get lost
+    delay: float = 0.5  # [s] until the others arrive
+
+    def parts(self) -> Sequence[Part]:
+        return [Part(kind) for kind in self.kinds]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        from ami_ros.evaluation.sharing_trials import share_building
+        from ami_ros.simulation.buildings.names import FIRST_TEST_SEED, PREFIX, building_name
+
+        first = FIRST_TEST_SEED + 1000 * seed
+        world, strange = (str(building_name(f"{PREFIX}{part}:{first + number}")) for number in range(2))
+        with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
+            rows = share_building(world, strange, self.robot, self.minutes, self.loss, self.delay, seed, Path(scratch))
+            for row in rows:
+                yield {"building": part} | row

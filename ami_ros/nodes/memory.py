@@ -20,6 +20,7 @@ from ami_ros.geometry import Array, compose, inverse
 from ami_ros.images import MAX_PIXELS
 from ami_ros.parts.memory import MemoryPart, MemorySettings
 from ami_ros.parts.ports import Known
+from ami_ros.places.copies import robot_name
 from ami_ros.places.types import Location as Belief
 from ami_ros.ros.map_topics import MapTopics
 from ami_ros.ros.memory_services import MemoryFiles, MemoryServices, said_from_message
@@ -48,6 +49,10 @@ class MemoryParameters(MemorySettings):
     folder: Path | None = parameter(
         None, "Folder of the files of ~/save, ~/load and ~/merge; empty: that of memory_file."
     )
+    copies: Path | None = parameter(
+        None, "Folder of the copies of other robots' memories, which the node sharing keeps; empty: nothing is shared."
+    )
+    robot: str = parameter("", "Name of this robot among them; empty: its namespace, or else the name of its computer.")
     keep_out_file: Path | None = parameter(
         None, "YAML file of a map in the memory's frame, which is sent as keep_out_mask; empty: none."
     )
@@ -97,6 +102,9 @@ class MemoryNode(PartNode[MemoryParameters]):
         self._is_full = False  # that it is has been said
         self._bus = RosBus(self)
         self.part = MemoryPart(self._bus, self.memory, config, spec.command_dim)
+        if config.copies is not None:
+            self.part.share(robot_name(config.robot, self.get_namespace()), config.copies.expanduser())
+            self.health.figure("taken in from others", self._taken_in)
         heard = {
             "scan": self.memory.takes_scans,
             "moving_things": self.memory.takes_scans,
@@ -162,6 +170,10 @@ class MemoryNode(PartNode[MemoryParameters]):
         header = conversions.header_at(stamp, self.config.map_frame)
         everything = np.concatenate([circles, self._painted])
         self._keep_away.publish(memory_messages.keep_away_to_message(everything, header))
+
+    def _taken_in(self) -> str:
+        joined = sorted(self.memory.joined.items())
+        return ", ".join(f"{name}: {of.taken} places, {of.known} known" for name, of in joined) or "none"
 
     def _paint(self, message: KeepAway) -> None:
         if message.header.frame_id != self.config.map_frame:

@@ -5,7 +5,6 @@ It is a process of its own, beside the memory's: whatever the network or the oth
 
 from __future__ import annotations
 
-import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from ami_interfaces.msg import SharedMemory
 from ami_ros.config import parameter
 from ami_ros.errors import AmiError
+from ami_ros.places.copies import copies_beside, robot_name
 from ami_ros.places.exchange import Exchange, SharingConfig
 from ami_ros.places.letters import Letter
 from ami_ros.places.row_set import OwnRows
@@ -36,16 +36,6 @@ class SharingParameters:
     folder: Path | None = parameter(None, "Folder of the copies of others' memories; empty: beside memory_file.")
     rate: float = parameter(2.0, "Of rows that are sent, at most. Larger catches up sooner.", "MB/s", (0.01, 1000.0))
     clock_error: float = parameter(30.0, "By which another robot's clock may be off.", "s", (1.0, 1e6))
-
-
-def robot_name(asked: str, namespace: str) -> str:
-    """The name of a robot of a site: as it is asked for, else its namespace, else its computer's."""
-    return asked or namespace.strip("/").replace("/", ".") or socket.gethostname()
-
-
-def copies_beside(memory_file: Path) -> Path:
-    """The folder of the copies of others' memories."""
-    return memory_file.with_name(f"{memory_file.name}.site")
 
 
 class SharingNode(AmiNode[SharingParameters]):

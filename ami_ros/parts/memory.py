@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +37,14 @@ from ami_ros.parts.ports import (
     Said,
 )  # fmt: skip
 from ami_ros.parts.remembering import MemoryFeed, MemoryInput, remember
+from ami_ros.places.copies import Copies
 from ami_ros.places.types import Location, Route
 from ami_ros.planning.types import Reading, RouteRequest
 from ami_ros.scan import Scan
 from ami_ros.slam.place_memory import PlaceMemory
 
 PICTURES = 5  # kept until their latent comes
+COPIES = 2.0  # [s] between two looks for what other robots have learned
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,28 @@ class MemoryPart(Part):
         self._shown = -1  # revision of the map that was given last
         self._said = ""  # where the robot is said to be, until it is known what came of it
         self._timer = bus.every(config.places_period, self.show)
+
+    def share(self, robot: str, folder: Path) -> None:
+        """From now on takes in what other robots remember.
+
+        Args:
+            robot: name of this robot among them.
+            folder: of the copies of their memories.
+        """
+        with self.lock:
+            self.memory.share_as(robot)
+        self._copies, self._joined = Copies(folder), dict[str, str]()
+        self.bus.every(COPIES, self._take_copies)
+
+    def _take_copies(self) -> None:
+        with self.lock:
+            for robot, path, whole in self._copies.changed():
+                self.memory.take_in(robot, path, whole)
+            joined = {robot: known.message for robot, known in self.memory.joined.items()}
+        for robot, message in joined.items():
+            if message and self._joined.get(robot) != message:
+                self.bus.say(f"robot {robot}: {message}")
+        self._joined = joined
 
     def tune(self, config: MemorySettings) -> None:
         """Other values from now on."""

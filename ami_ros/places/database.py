@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import zlib
 from contextlib import closing
@@ -17,6 +18,7 @@ SCHEMA_VERSION = 5
 APPLICATION_ID = 0x414D4931  # "AMI1": tells a memory from another program's SQLite file
 FLIPPED = 2  # bits in which that may differ for a damaged memory still to be taken for one
 PATIENCE = 5.0  # [s] that other processes may hold up a write, or the emptying of the log
+IDENTITY = "identity"  # of `meta`
 WRONG_ENCODER = 10245  # code of the interfaces
 _SQLITE_ERROR = 1  # SQLite's code for what is wrong with a statement (https://sqlite.org/rescode.html)
 DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # what is raised for it; also where SQLite quotes what it found
@@ -208,6 +210,22 @@ def migrate(connection: sqlite3.Connection, encoder_id: str, latent_dim: int) ->
                 connection.execute(statement)
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", _mark(encoder_id, latent_dim))
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def begin_sharing(connection: sqlite3.Connection, anew: bool = False) -> None:
+    """A memory that others copy: it gets an identity, another one if begun `anew`, by which copies know what they are
+    copies of. And checksums are kept beside the rows, too: else who sums them reads all pictures."""
+    with connection:
+        how = "REPLACE" if anew else "IGNORE"
+        connection.execute(f"INSERT OR {how} INTO meta VALUES (?, ?)", (IDENTITY, secrets.token_hex(8)))
+        for table in ("places", "thumbnails", "experience", "outlines"):  # rows of ways are short
+            connection.execute(f"CREATE INDEX IF NOT EXISTS {table}_crc ON {table} (id, crc)")
+
+
+def identity_of(connection: sqlite3.Connection) -> str:
+    """Of a memory that is shared; empty: it is not."""
+    found = connection.execute("SELECT value FROM meta WHERE key = ?", (IDENTITY,)).fetchone()
+    return "" if found is None else str(found[0])
 
 
 def is_sound(connection: sqlite3.Connection, version: int) -> bool:

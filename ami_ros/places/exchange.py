@@ -18,12 +18,12 @@ from typing import ClassVar
 
 from ami_ros.errors import AmiError
 from ami_ros.places import database
+from ami_ros.places.files import SUFFIX
 from ami_ros.places.letters import ROBOT, Kind, Letter, key_of, packed, plain, row_of
 from ami_ros.places.origins import key_of as robot_key
 from ami_ros.places.replica_writer import ReplicaWriter
 from ami_ros.places.row_set import Key, OwnRows, RowSet
 
-SUFFIX = ".memory"
 BUCKETS = 2000  # of a copy that is compared, about
 SMALL = 4  # bits: a bucket has at least 16 ids
 KEYS = 1500  # in one letter
@@ -139,9 +139,10 @@ class Exchange:
 
     def _state(self, now: float) -> Letter:
         assert self._encoder is not None
-        holds = {robot: [self._replicas[robot].version, *self._digest(robot)] for robot in self._replicas}
+        held = self._replicas.items()
+        holds = {robot: [copy.version, *self._digest(robot), copy.identity] for robot, copy in held}
         holds = {robot: state for robot, state in holds.items() if state[0]}
-        holds[self.config.robot] = [self._version, *self._own_digest]
+        holds[self.config.robot] = [self._version, *self._own_digest, self.own.identity()]
         about = {"encoder": self._encoder[0], "schema": database.SCHEMA_VERSION, "instance": self._instance}
         about["refused"] = {name: peer.refused for name, peer in self.peers.items() if peer.refused}
         return self._letter("", now, Kind.STATE, holds=holds, **about)
@@ -207,14 +208,24 @@ class Exchange:
             raise AmiError(f"its model is {letter.content['encoder']}, here it is {self._encoder[0]}: use the same one")
         if letter.content["schema"] != database.SCHEMA_VERSION:
             raise AmiError("its ami_ros has another version of memory: update the older one")
-        version, peer.places, peer.digest = (int(n) for n in holds[letter.robot])
+        _, peer.places, peer.digest = (int(n) for n in holds[letter.robot][:3])
         peer.heard, peer.refused = steady, ""
         letters = []
-        for origin, (version, _, digest) in list(holds.items())[:MOST_ORIGINS]:
+        for origin, (version, _, digest, identity) in list(holds.items())[:MOST_ORIGINS]:
             if origin == self.config.robot:
-                self._version = max(self._version, version + (digest != self._own_digest[1]))
+                if identity == self.own.identity():
+                    self._version = max(self._version, int(version) + (digest != self._own_digest[1]))
             elif ROBOT.fullmatch(origin):
-                letters += self._compare(origin, letter.robot, int(version), int(digest), now, steady)
+                replica = self._replica(origin)
+                if not replica.identity:
+                    replica.begin(str(identity))
+                if replica.identity == identity:
+                    letters += self._compare(origin, letter.robot, int(version), int(digest), now, steady)
+                elif origin == letter.robot:
+                    hint = f"give it a new name, or erase the copy {replica.path}"
+                    peer.refused = f"its memory is another than the one that was copied: {hint}"
+        if peer.refused:
+            raise AmiError(peer.refused)
         return letters
 
     def _compare(self, origin: str, source: str, version: int, digest: int, now: float, steady: float) -> list[Letter]:

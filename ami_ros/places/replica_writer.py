@@ -9,14 +9,15 @@ from pathlib import Path
 from ami_ros.errors import AmiError
 from ami_ros.places import database
 from ami_ros.places.checksums import blob_crc, edge_crc, fits, place_crc, seed_of
+from ami_ros.places.copies import VERSION
 from ami_ros.places.lock import FileUse
 from ami_ros.places.replacing import open_to_write
 from ami_ros.places.row_checks import check_values
-from ami_ros.places.row_set import OF_WAYS, TABLES, Key, RowSet, Values, index_checksums
+from ami_ros.places.row_set import OF_WAYS, TABLES, Key, RowSet, Values
 
 _CRC = {"places": place_crc, "edges": edge_crc}
+_OF = "copy of"  # of `meta`: the identity of the memory
 _OF_PLACES = tuple(name for name, _ in TABLES if name not in OF_WAYS)
-_VERSION = "shared version"  # of `meta`
 
 
 class ReplicaWriter:
@@ -25,6 +26,9 @@ class ReplicaWriter:
     Args:
         path: made if it is not there.
         encoder_id, latent_dim: of the latents.
+
+    Attributes:
+        identity: of the memory that it is a copy of; empty: that is open.
 
     Raises:
         AmiError: it is a memory of another encoder, or cannot be opened.
@@ -40,7 +44,8 @@ class ReplicaWriter:
             if database.is_empty(self._connection):
                 database.create(self._connection, encoder_id, latent_dim)
             database.check(self._connection, path, encoder_id, latent_dim)
-            index_checksums(self._connection)
+            database.begin_sharing(self._connection)
+            self.identity = self._meta(_OF)
         except sqlite3.Error as error:
             self.close()
             raise AmiError(f"the copy {path} cannot be used: {error}; erase it, and it is fetched again") from error
@@ -52,13 +57,16 @@ class ReplicaWriter:
     @property
     def version(self) -> int:
         """That of the memory when this held all of it; 0: it never did."""
-        found = self._connection.execute("SELECT value FROM meta WHERE key = ?", (_VERSION,)).fetchone()
-        return int(found[0]) if found else 0
+        return int(self._meta(VERSION) or 0)
 
     def complete(self, version: int) -> None:
         """Notes that it holds all of that version."""
-        with self._connection:
-            self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_VERSION, str(version)))
+        self._put_meta(VERSION, str(version))
+
+    def begin(self, identity: str) -> None:
+        """Notes which memory it is a copy of."""
+        self.identity = identity
+        self._put_meta(_OF, identity)
 
     def check(self, key: Key, row: Values, now: float) -> None:
         """Raises AmiError unless this is that row, as it was written, and makes sense at `now` [s]."""
@@ -112,6 +120,14 @@ class ReplicaWriter:
         if self._use is not None:
             self._use.close()
             self._use = None
+
+    def _meta(self, key: str) -> str:
+        found = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(found[0]) if found else ""
+
+    def _put_meta(self, key: str, value: str) -> None:
+        with self._connection:
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def _has_place(self, place_id: int) -> bool:
         return self._connection.execute("SELECT 1 FROM places WHERE id = ?", (place_id,)).fetchone() is not None

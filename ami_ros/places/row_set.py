@@ -109,15 +109,19 @@ class OwnRows:
         try:
             if self._connection is None and inode >= 0:
                 connection = database.connect_to_read(path)
-                if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'measured'").fetchone()[0]:
+                if not _is_shared(connection):
                     connection.close()
-                    return None  # it is being made, or brought up to date
+                    return None
                 self._connection, self._file, self._changes = connection, inode, -1
         except FileNotFoundError:
             return None
         except sqlite3.Error as error:
             raise AmiError(f"the memory {self.path} cannot be shared: {error}") from error
         return None if self._connection is None else RowSet(self._connection, own=True)
+
+    def identity(self) -> str:
+        """Of the memory; empty as long as there is none."""
+        return "" if self._connection is None else database.identity_of(self._connection)
 
     def changed(self) -> bool:
         """Whether somebody may have written since this was asked last."""
@@ -137,12 +141,10 @@ class OwnRows:
         self._connection, self._file = None, -1
 
 
-def index_checksums(connection: sqlite3.Connection) -> None:
-    """Keeps checksums beside the rows, too: else who sums them reads all pictures."""
-    with connection:
-        for name in NAMES:
-            if name not in OF_WAYS:  # those rows are short
-                connection.execute(f"CREATE INDEX IF NOT EXISTS {name}_crc ON {name} (id, crc)")
+def _is_shared(connection: sqlite3.Connection) -> bool:
+    """Whether who writes it has said that others may copy it, and has made all of its tables."""
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    return {"meta", "measured"} <= names and bool(database.identity_of(connection))
 
 
 def replica_digest(path: Path) -> tuple[int, int]:

@@ -37,7 +37,7 @@ class SiteStatus:
             return
         try:
             told = letter.content["holds"].items()
-            holds = {str(name): (int(places), int(digest)) for name, (_, places, digest) in told}
+            holds = {str(name): (int(places), int(digest)) for name, (_, places, digest, _) in told}
             places, digest = holds.pop(letter.robot)
             refused = {str(name): str(why) for name, why in letter.content.get("refused", {}).items()}
             model = str(letter.content["encoder"])

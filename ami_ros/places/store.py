@@ -173,6 +173,12 @@ class Store:
         if wait:
             self.flush()
 
+    def begin_sharing(self, anew: bool = False) -> None:
+        """From now on others may copy it; `anew`: it is another memory than it was. Raises AmiError."""
+        if self._writer is not None:
+            with self._named_errors(), self._write_lock:
+                database.begin_sharing(self._connection, anew)
+
     def wait(self) -> None:
         """Waits until all that was put before can be read. Raises AmiError if it could not be written."""
         if self._writer is not None:

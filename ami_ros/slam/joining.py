@@ -119,10 +119,10 @@ class Joiner:
         origin = self._origins.get(name) or Origin(name, self.robot)
         try:
             self._check(name)
+            self._origins[name] = origin
             message = yield from self._take_in(origin, path, now, whole)
         except AmiError as error:
             message = str(error)
-        self._origins[name] = origin
         index = self.places.index
         taken = sum(origin.here(i) in index for i in origin.rows)
         known = sum(i in origin.stands for i in origin.rows)

@@ -248,6 +248,7 @@ class PlaceMemory:
         read_back(self.map, path, overwrite)
         self._localiser.begin()
         if self._joiner is not None:
+            self.map.store.begin_sharing(anew=True)
             self.share_as(self._joiner.robot)
 
     def merge(self, path: Path) -> Merged:
@@ -263,6 +264,7 @@ class PlaceMemory:
         """This robot shares what it remembers with others of its site, who call it so; see `take_in`."""
         config = self.config
         limits = MergeLimits(config.spacing, config.turn_spacing, config.max_places)
+        self.map.store.begin_sharing()
         self._joiner = Joiner(self.map, self.front_end, limits, robot, self._erase)
 
     def take_in(self, robot: str, path: Path, whole: bool = True) -> None:

@@ -11,7 +11,8 @@ from rclpy.parameter import Parameter
 
 from ami_interfaces.msg import SharedMemory
 from ami_ros.errors import AmiError
-from ami_ros.nodes.sharing import SharingNode, copies_beside
+from ami_ros.nodes.sharing import SharingNode
+from ami_ros.places.copies import copies_beside
 from ami_ros.places.row_set import OwnRows, replica_digest
 from ami_ros.places.rows import PlaceRow
 from ami_ros.places.site_status import SiteStatus
@@ -45,6 +46,7 @@ def memory(tmp_path: Path) -> Iterator[Make]:
             PlaceRow(i, rng.standard_normal(DIM).astype(np.float32), rng.standard_normal(3), 1.0, 1.0, 1)
             for i in range(1, count + 1)
         )
+        store.begin_sharing()
         store.flush()
         stores.append(store)
         return path

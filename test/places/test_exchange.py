@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 
 from ami_ros.errors import AmiError
+from ami_ros.evaluation.lossy_network import LossyNetwork
 from ami_ros.images import encode_jpeg
 from ami_ros.places.exchange import Exchange, SharingConfig
 from ami_ros.places.letters import Kind, Letter, packed, unpacked
@@ -50,11 +49,15 @@ class Robot:
     def __init__(self, folder: Path, name: str, site: str = "here", encoder: str = ENCODER) -> None:
         self.name, self.folder = name, folder / name
         self.folder.mkdir()
-        self.store = Store(self.folder / "own.memory", encoder, DIM)
-        self.ahead = 0.0  # of its clock [s]
+        self.encoder = encoder
+        self.open()
         self.site = site
-        self.said: list[str] = []
         self.start()
+
+    def open(self) -> None:
+        """Its memory, which is made if it is not there."""
+        self.store = Store(self.folder / "own.memory", self.encoder, DIM)
+        self.store.begin_sharing()
 
     def start(self) -> None:
         """Its sharing begins, or begins anew."""
@@ -81,49 +84,18 @@ class Robot:
         self.store.close()
 
 
-class Network:
-    """Carries letters between robots, at simulated time."""
+class Network(LossyNetwork):
+    """Between such robots."""
 
-    def __init__(self, *robots: Robot, loss: float = 0.0, delay: float = 0.0, seed: int = 0) -> None:
-        self.robots, self.loss, self.delay, self.draw = list(robots), loss, delay, random.Random(seed)
-        self.time = 0.0
-        self.apart: set[str] = set()  # robots that nobody hears, and that hear nobody
-        self.bytes = 0
-        self._under_way: list[tuple[float, int, Robot, Letter]] = []
+    def __init__(self, *robots: Robot, loss: float = 0.0, delay: float = 0.0) -> None:
+        super().__init__({robot.name: robot.exchange for robot in robots}, loss, delay, 0, START)
 
-    def send(self, sender: Robot, letters: list[Letter]) -> None:
-        """Puts letters on the air, each as it would be packed."""
-        for letter in letters:
-            data = packed(letter.content)
-            self.bytes += len(data)
-            for robot in self.robots:
-                if (
-                    robot is not sender
-                    and self.draw.random() >= self.loss
-                    and not {robot.name, sender.name} & self.apart
-                ):
-                    late = self.delay * self.draw.uniform(0.5, 1.5)
-                    heard = replace(letter, content=unpacked(data))
-                    heapq.heappush(self._under_way, (self.time + late, self.draw.getrandbits(40), robot, heard))
-
-    def run(self, seconds: float, until: Callable[[], bool] | None = None) -> float | None:
-        """Lets time pass; returns after how many seconds `until()` held, None where it did not."""
-        for step in range(int(seconds * 10)):
-            for robot in self.robots:
-                now = START + self.time + robot.ahead
-                if step % 10 == 0:
-                    self.send(robot, robot.exchange.tick(now, self.time))
-                self.send(robot, robot.exchange.send_rows(now, 0.1))
-            self.time += 0.1
-            while self._under_way and self._under_way[0][0] <= self.time:
-                _, _, robot, letter = heapq.heappop(self._under_way)
-                try:
-                    self.send(robot, robot.exchange.take(letter, START + self.time + robot.ahead, self.time))
-                except AmiError as error:
-                    robot.said.append(str(error))
-            if step % 10 == 9 and until is not None and until():
-                return (step + 1) / 10
-        return None
+    def restart(self, *robots: Robot) -> None:
+        """Their sharing begins anew."""
+        for robot in robots:
+            robot.exchange.close()
+            robot.start()
+            self.exchanges[robot.name] = robot.exchange
 
 
 Make = Callable[..., list[Robot]]
@@ -151,9 +123,9 @@ def test_three_robots_have_the_same_places_over_a_network_that_loses_a_fifth(rob
     three = robots("amr1", "amr2", "amr3")
     for number, robot in enumerate(three):
         robot.learn(*range(1, 60 + 40 * number))
-    took = Network(*three, loss=0.2, delay=0.5).run(60.0, lambda: all_have_all(*three))
-    assert took is not None
-    assert not any(robot.said for robot in three)
+    network = Network(*three, loss=0.2, delay=0.5)
+    assert network.run(60.0, lambda: all_have_all(*three)) is not None
+    assert not any(network.refused.values())
 
 
 def test_what_was_learned_in_an_hour_apart_is_on_all_within_a_minute(robots: Make) -> None:
@@ -228,9 +200,7 @@ def test_after_a_restart_nothing_is_sent_twice(robots: Make) -> None:
     one.learn(*range(1, 200))
     network = Network(one, two)
     assert network.run(30.0, lambda: two.has(one) and one.has(two)) is not None
-    for robot in (one, two):
-        robot.exchange.close()
-        robot.start()
+    network.restart(one, two)
     network.bytes = 0
     network.run(10.0)
     assert two.has(one) and network.bytes < 10_000
@@ -252,12 +222,29 @@ def test_a_robot_that_begins_anew_after_its_clock_went_back_is_believed(robots: 
     one.learn(*range(1, 10))
     network = Network(one, two)
     assert network.run(20.0, lambda: two.has(one)) is not None
-    one.exchange.close()
-    one.start()
-    one.ahead = two.ahead = -1000.0
+    network.restart(one)
+    network.ahead = {"amr1": -1000.0, "amr2": -1000.0}
     one.store.put_places([a_place(3, created=START - 2000, last_seen=START - 2000)])
     one.store.erase([4])
     assert network.run(30.0, lambda: two.has(one)) is not None
+
+
+def test_a_robot_that_lost_its_memory_does_not_take_it_from_the_others(robots: Make) -> None:
+    one, two = robots("amr1", "amr2")
+    one.learn(*range(1, 40))
+    network = Network(one, two)
+    assert network.run(20.0, lambda: two.has(one)) is not None
+    one.close()
+    for file in one.folder.glob("own.memory*"):
+        file.unlink()
+    one.open()
+    one.learn(1, 2)
+    network.restart(one)
+    network.run(10.0)
+    assert any("its memory is another than the one that was copied" in line for line in network.refused["amr2"])
+    copy = Store(two.folder / "site" / "amr1.memory", ENCODER, DIM, read_only=True)
+    assert len(copy.load()[0]) == 39
+    copy.close()
 
 
 # Bad input
@@ -268,20 +255,21 @@ def test_a_robot_with_another_model_is_refused_by_name_and_the_others_go_on(robo
     (odd,) = robots("odd", encoder="another")
     for robot in (one, two, odd):
         robot.learn(1, 2, 3)
-    assert Network(one, two, odd).run(20.0, lambda: two.has(one) and one.has(two)) is not None
-    assert any("robot 'odd': its model is another" in line for line in one.said)
+    network = Network(one, two, odd)
+    assert network.run(20.0, lambda: two.has(one) and one.has(two)) is not None
+    assert any("robot 'odd': its model is another" in line for line in network.refused["amr1"])
     assert not (one.folder / "site" / "odd.memory").exists()
 
 
 def test_a_robot_whose_clock_is_an_hour_off_is_refused_until_it_is_set(robots: Make) -> None:
     one, two = robots("amr1", "amr2")
     one.learn(1, 2)
-    one.ahead = 3600.0
     network = Network(one, two)
+    network.ahead["amr1"] = 3600.0
     network.run(10.0)
-    assert any("robot 'amr1': its clock is 3600 s ahead" in line for line in two.said)
+    assert any("robot 'amr1': its clock is 3600 s ahead" in line for line in network.refused["amr2"])
     assert not two.has(one)
-    one.ahead = 0.0
+    network.ahead["amr1"] = 0.0
     assert network.run(20.0, lambda: two.has(one)) is not None
     assert two.exchange.peers["amr1"].refused == ""
 
@@ -311,7 +299,7 @@ def test_a_poisoned_row_is_refused_by_name_and_all_others_arrive(robots: Make, p
     with_poison(one.folder / "own.memory", poison)
     network = Network(one, two)
     network.run(20.0)
-    assert any("robot 'amr1': row of place 5 refused" in line and words in line for line in two.said)
+    assert any("robot 'amr1': row of place 5 refused" in line and words in line for line in network.refused["amr2"])
     copy = Store(two.folder / "site" / "amr1.memory", ENCODER, DIM, read_only=True)
     assert not copy.notice and {place.id for place in copy.load()[0]} >= set(range(1, 30)) - {5}
     copy.close()
@@ -341,8 +329,10 @@ def test_two_robots_of_one_name_are_told_and_not_shared(robots: Make, tmp_path: 
     twin = Robot(tmp_path / "other", "amr1")
     one.learn(1)
     twin.learn(2)
-    Network(one, twin).run(5.0)
-    assert any("two robots are called 'amr1'" in line for line in one.said)
+    (letter,) = [*twin.exchange.tick(START, 0.0)]
+    assert one.exchange.tick(START, 0.0)
+    with pytest.raises(AmiError, match="two robots are called 'amr1'"):
+        one.exchange.take(letter, START, 0.0)
     twin.close()
 
 
@@ -380,6 +370,6 @@ def test_a_full_disk_is_told_and_what_is_there_stays(robots: Make) -> None:
     two.exchange._replicas["amr1"]._connection.execute("PRAGMA max_page_count = 1")
     one.learn(*range(50, 400))
     network.run(10.0)
-    assert any("cannot be written" in line and "full" in line for line in two.said)
+    assert any("cannot be written" in line and "full" in line for line in network.refused["amr2"])
     two.exchange._replicas["amr1"]._connection.execute("PRAGMA max_page_count = 1000000")
     assert network.run(40.0, lambda: two.has(one)) is not None

@@ -16,9 +16,13 @@ def state(robot: str, site: str = "ward", stamp: float = 100.0, **content: Any) 
 
 def test_a_line_says_what_each_robot_has_of_the_others() -> None:
     status = SiteStatus()
-    status.take(state("amr1", holds={"amr1": [7, 12, 111], "amr2": [3, 30, 222], "amr9": [1, 5, 9]}), 100.0, 1.0)
-    status.take(state("amr2", holds={"amr2": [3, 30, 222], "amr1": [6, 10, 99]}), 100.0, 1.0)
-    status.take(state("lab", site="lab", holds={"lab": [1, 1, 1]}, refused={"odd": "its model is another"}), 100.0, 1.0)
+    status.take(
+        state("amr1", holds={"amr1": [7, 12, 111, "x"], "amr2": [3, 30, 222, "x"], "amr9": [1, 5, 9, "x"]}), 100.0, 1.0
+    )
+    status.take(state("amr2", holds={"amr2": [3, 30, 222, "x"], "amr1": [6, 10, 99, "x"]}), 100.0, 1.0)
+    status.take(
+        state("lab", site="lab", holds={"lab": [1, 1, 1, "x"]}, refused={"odd": "its model is another"}), 100.0, 1.0
+    )
     assert status.lines() == [
         "lab  lab: 1 places; copies: none",
         "    refuses odd: its model is another",
@@ -29,11 +33,11 @@ def test_a_line_says_what_each_robot_has_of_the_others() -> None:
 
 def test_it_tells_how_far_a_clock_is_ahead() -> None:
     status = SiteStatus()
-    status.take(state("amr1", stamp=160.0, holds={"amr1": [7, 12, 111]}), 100.0, 1.0)
+    status.take(state("amr1", stamp=160.0, holds={"amr1": [7, 12, 111, "x"]}), 100.0, 1.0)
     assert status.robots["amr1"].clock_ahead == 60.0
 
 
-@pytest.mark.parametrize("content", [{}, {"holds": 3}, {"holds": {"amr2": [1, 2, 3]}}, {"holds": {"amr1": "abc"}}])
+@pytest.mark.parametrize("content", [{}, {"holds": 3}, {"holds": {"amr2": [1, 2, 3, "x"]}}, {"holds": {"amr1": "abc"}}])
 def test_a_letter_that_makes_no_sense_counts_for_nothing(content: dict[str, Any]) -> None:
     status = SiteStatus()
     status.take(state("amr1", **content), 100.0, 1.0)

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from ami_ros.config import dump_yaml, from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.places.copies import copies_beside, robot_name
 from ami_ros.robots.derived import check_model, node_parameters, shipped_model, topics
 from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
 from ami_ros.share import share
@@ -235,6 +236,9 @@ def _stack(arguments: Arguments, robot: RobotDescription) -> list[ProcessSpec]:
         parameters[node]["model"] = str(model.resolve())
     memory_file = str(Path(arguments.memory_file).expanduser().resolve()) if arguments.memory_file else ""
     parameters["memory"] |= {"memory_file": memory_file, "keep": arguments.keep_memory}
+    if arguments.site and memory_file:
+        name = robot_name(arguments.robot_name, arguments.namespace)
+        parameters["memory"] |= {"copies": str(copies_beside(Path(memory_file))), "robot": name}
     if arguments.keep_memory and memory_file:
         parameters["mission"]["mission_file"] = f"{memory_file}.mission"
     if arguments.keep_out:
@@ -255,8 +259,13 @@ def _sharing(arguments: Arguments, robot: RobotDescription, memory_file: str) ->
         return []
     if not (memory_file and arguments.keep_memory):
         raise AmiError("launch arguments: site: what is shared is in memory_file; name one, and keep it")
-    parameters = {"site": arguments.site, "robot": arguments.robot_name, "memory_file": memory_file}
-    return [_spec(arguments, robot, "sharing", {"sharing": parameters})]
+    name = robot_name(arguments.robot_name, arguments.namespace)
+    return [
+        _spec(
+            arguments, robot, "sharing",
+            {"sharing": {"site": arguments.site, "robot": name, "memory_file": memory_file}},
+        )
+    ]  # fmt: skip
 
 
 def _supervisor(arguments: Arguments, robot: RobotDescription, nodes: tuple[str, ...]) -> list[ProcessSpec]:
