@@ -41,6 +41,16 @@ def import_memory(
     typer.echo(f"{places} places and {ways} ways of {robot} are in {out}")
 
 
+def compact(
+    folder: Annotated[Path, typer.Argument(help="Data set.")],
+    keep_days: Annotated[float, typer.Option(min=0.0, help="Keep versions that are younger [days].")] = 14.0,
+) -> None:
+    """Compact a Lance data set and drop its old versions, as a job for every night. It needs the extra `lance`."""
+    from ami_ros.places import fleet
+
+    typer.echo(f"{fleet.compact(folder, keep_days) / 1e6:.1f} MB were freed in {folder}")
+
+
 def status(
     seconds: Annotated[float, typer.Option(min=1.0, help="To listen [s]; each robot speaks once a second.")] = 4.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -60,4 +70,4 @@ def status(
         raise AmiError(f"fleet status: no robot shares its memory within {seconds:g} s; start them with site:=NAME")
 
 
-PARTS = {"status": status, "export": export_memory, "import": import_memory}
+PARTS = {"status": status, "export": export_memory, "import": import_memory, "compact": compact}

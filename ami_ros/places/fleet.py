@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,27 @@ def _import(store: Store, places: Iterable[Any], ways: Any) -> tuple[int, int]:
     store.put_edges(edge_of(tuple(values.get(name, 0) for name in FIELDS.names or ())) for values in table)
     store.flush()
     return count, len(table)
+
+
+def compact(folder: Path, keep_days: float) -> int:
+    """Puts small files of a data set together and what was erased out; returns how many bytes that freed.
+
+    Args:
+        folder: of the data set.
+        keep_days: versions that are younger stay, for who reads them or wants one back.
+
+    Raises:
+        AmiError: no such extra or data set, or it cannot be written.
+    """
+    lance, freed = need("lance", "lance"), 0
+    try:
+        for name in (PLACES, WAYS):
+            dataset = lance.dataset(str(folder / name))
+            dataset.optimize.compact_files()
+            freed += dataset.cleanup_old_versions(timedelta(days=keep_days)).bytes_removed
+    except (OSError, ValueError) as error:
+        raise AmiError(f"the data set {folder} cannot be compacted: {error}") from error
+    return freed
 
 
 def robots_of(folder: Path) -> list[str]:

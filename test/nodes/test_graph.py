@@ -290,3 +290,20 @@ def test_parameter_files_have_no_aliases_which_rcl_does_not_read(name: str, tmp_
         spec.ros_arguments(tmp_path)
     written = [file.read_text() for file in tmp_path.glob("*.yaml")]
     assert written and not any(isinstance(token, yaml.AliasToken) for text in written for token in yaml.scan(text))
+
+
+def test_a_site_starts_a_process_beside_the_stack_that_nothing_waits_for(model: Path) -> None:
+    memory = model / "home.memory"
+    found = specs(model, site="ward", namespace="fleet/amr1", memory_file=str(memory))
+    sharing, kept = found["sharing"].parameters["sharing"], found["memory"].parameters["memory"]
+    assert sharing["autostart"] and sharing["site"] == "ward" and sharing["memory_file"] == str(memory)
+    assert kept["copies"] == f"{memory}.site" and kept["robot"] == sharing["robot"] == "fleet.amr1"
+    assert "sharing" not in found["supervisor"].parameters["supervisor"]["nodes"]
+    assert "sharing" in specs(model, site="ward", composed=True, memory_file=str(memory))
+    assert "sharing" not in specs(model, memory_file=str(memory))
+
+
+@pytest.mark.parametrize("lacks", [{"memory_file": ""}, {"keep_memory": False}])
+def test_a_site_without_a_memory_that_is_kept_is_refused(model: Path, lacks: dict[str, Any]) -> None:
+    with pytest.raises(AmiError, match="site: what is shared is in memory_file"):
+        specs(model, **{"site": "ward", "memory_file": str(model / "home.memory")} | lacks)

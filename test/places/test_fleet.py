@@ -13,7 +13,7 @@ import pytest
 from ami_ros.app.fleet import export_memory as export_command
 from ami_ros.app.fleet import import_memory as import_command
 from ami_ros.errors import AmiError
-from ami_ros.places.fleet import export_memory, import_memory, robots_of
+from ami_ros.places.fleet import compact, export_memory, import_memory, robots_of
 from ami_ros.places.rows import Experience, PlaceRow, edge_values
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge
@@ -95,3 +95,27 @@ def test_without_the_extra_the_line_names_it(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "lance", None)
     with pytest.raises(AmiError, match=r"lance is not installed.*requirements/lance\.txt"):
         export_memory(write(tmp_path / "a.memory", 3, "dock"), tmp_path / "fleet", "ada")
+
+
+def test_compacting_frees_what_was_sent_before_and_keeps_what_was_sent_last(tmp_path: Path) -> None:
+    pytest.importorskip("lance", reason="the extra lance is not installed")
+    for count in (40, 50, 60):
+        export_memory(write(tmp_path / f"a{count}.memory", count, "dock"), tmp_path / "fleet", "a")
+    export_memory(write(tmp_path / "b.memory", 30, "desk"), tmp_path / "fleet", "b")
+
+    def size() -> int:
+        return sum(file.stat().st_size for file in (tmp_path / "fleet").rglob("*") if file.is_file())
+
+    before = size()
+    assert compact(tmp_path / "fleet", 14.0) == 0  # younger versions stay
+    freed = compact(tmp_path / "fleet", 0.0)
+    assert freed > 0 and size() < before
+    import_memory(tmp_path / "fleet", "a", tmp_path / "again.memory")
+    check_same(tmp_path / "a60.memory", tmp_path / "again.memory")
+    assert robots_of(tmp_path / "fleet") == ["a", "b"]
+
+
+def test_compacting_what_is_no_data_set_is_refused_in_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("lance", reason="the extra lance is not installed")
+    with pytest.raises(AmiError, match="cannot be compacted"):
+        compact(tmp_path, 14.0)
