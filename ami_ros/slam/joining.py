@@ -36,9 +36,8 @@ from ami_ros.submaps import Submap
 
 ROOM = 0.9  # share of `max_places` that others may fill: what this robot founds next needs some
 GROWN = 1.25  # times as large as it was is a map in which another is sought again
-DOUBTED, LEAST_HELD = 24, 0.35  # comparisons from which so few of them that hold refute a join
+DOUBTED, LEAST_HELD = 5, 0.5  # comparisons from which so few of them that hold refute a join
 FLOOR = np.diag([0.03**2, 0.03**2, 0.01**2])  # added to the covariance of a fit, as `LoopCloser` does
-STANDING = np.diag([0.1**2, 0.1**2, 0.05**2])  # covariance of where a place stands that no scan confirms
 SOLVED = 24  # constraints after which the pose graph is relaxed
 
 
@@ -242,6 +241,7 @@ class Joiner:
         if isinstance(found, str):
             origin.sought = sizes
             return found
+        origin.compared = origin.held = sum(place.match is not None for place in found)
         for place in found:
             self._settle(origin, replica, place, now)
             yield
@@ -298,14 +298,15 @@ class Joiner:
         known = place.place_id in origin.adopted or place.place_id in origin.stands
         if known or (place.here and place.here not in index):  # that was forgotten meanwhile
             return
-        standing = 0 if _says(row) else self._placing.standing(origin, place.pose)
+        # Without scans that confirm it, ways of the other would bend what this robot has driven itself.
+        sure = place.match is not None or not self._placing.scanned
+        standing = self._placing.standing(origin, place.pose) if sure and not _says(row) else 0
         if standing:
-            aside, covariance = relative(index.poses[index.row(standing)], place.pose), STANDING
+            aside, covariance = relative(index.poses[index.row(standing)], place.pose), None
             if place.match is not None:
-                back = inverted((place.match.pose, place.match.covariance + FLOOR))
-                covariance = back[1]
-                aside = back[0] if standing == place.here else aside
-            origin.stands[place.place_id] = Stand(standing, aside, covariance if self._placing.scanned else None)
+                back, covariance = inverted((place.match.pose, place.match.covariance + FLOOR))
+                aside = back if standing == place.here else aside
+            origin.stands[place.place_id] = Stand(standing, aside, covariance)
             finished(self._link(origin, origin.ways_of(row.id)))
             return
         whole = next(iter(replica.places([place.place_id])), None)

@@ -210,12 +210,13 @@ class Overlap:
             yield
             if code is None:
                 continue
-            near = near[np.argsort(gap[near] + turn[near])[:2]]
-            same = recogniser.alike(index.ids[near].tolist(), code)
-            if same is not None:
-                best = float(np.clip(same.max(), 1e-6, 1 - 1e-6))
+            same: list[float] = []
+            for here in index.ids[near[np.argsort(gap[near] + turn[near])[:2]]].tolist():
+                same += [likely for *_, likely in recogniser.seen_from([here], code)]
+                yield
+            if same:
+                best = float(np.clip(max(same), 1e-6, 1 - 1e-6))
                 odds.append(float(np.clip(np.log(best / (1 - best)), -MOST_ODDS, MOST_ODDS)))
-            yield
         return not odds or float(np.mean(odds)) >= LEAST_ODDS
 
     # By pictures

@@ -60,7 +60,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], tuple[Pat
     folder = tmp_path_factory.mktemp("site")
     mine = toured(folder / "mine.memory", RING, CORNERS[:4], 1)
     theirs = toured(folder / "theirs.memory", RING, CORNERS[[2, 1, 0, 3]], 2)
-    toured(folder / "strange.memory", ELSEWHERE, np.array([(-2.0, -4.0), (5.0, -4.0), (5.0, 3.0)]), 3)
+    toured(
+        folder / "strange.memory",
+        ELSEWHERE,
+        np.array([(-2.0, -4.0), (5.0, -4.0), (5.0, 3.0), (-2.0, 3.5), (-2.0, -4.0)]),
+        3,
+    )
 
     def copied(into: Path) -> tuple[Path, Path, Truths, Truths]:
         for file in folder.glob("*.memory"):
@@ -128,6 +133,22 @@ def test_a_map_of_another_building_stays_out(made: Callable, tmp_path: Path) -> 
     memory = make(path)
     taken_in(memory, tmp_path / "strange.memory")
     assert not foreign(memory) and "nothing in common" in memory.joined["other"].message
+    memory.close()
+
+
+def test_a_join_that_scans_contradict_is_given_up_whole(made: Callable, tmp_path: Path) -> None:
+    """As after a restart with a place of another building that was taken for one of this one."""
+    path, *_ = made(tmp_path)
+    memory, strange = make(path), make(tmp_path / "strange.memory")
+    before = memory.map.index.poses.copy()
+    false = replace(strange.map.details[1], id=local_id(1, "other", "mine"), pose=before[8])
+    memory.map.adopt([false], [])
+    strange.close()
+    taken_in(memory, tmp_path / "strange.memory")
+    assert not foreign(memory) and "given up" in memory.joined["other"].message
+    assert np.abs(memory.map.index.poses - before).max() < 0.05
+    taken_in(memory, tmp_path / "strange.memory")
+    assert not foreign(memory)
     memory.close()
 
 
