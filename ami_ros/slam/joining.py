@@ -174,8 +174,8 @@ class Joiner:
         for number, (place_id, before) in enumerate(changed.items()):
             if place_id in origin.adopted and place_id in origin.rows:
                 self._change(origin, replica, place_id, before, now)
-            elif place_id in origin.stands and _says(origin.rows[place_id]):
-                del origin.stands[place_id]  # what somebody said of it is to be found here, too
+            elif place_id in origin.stands and _is_other(origin.rows[place_id], before):
+                del origin.stands[place_id]  # it is placed again, or taken in with what somebody said of it
             if number % 8 == 7:
                 yield
         for start, stop in origin.cut:
@@ -361,6 +361,11 @@ class Joiner:
 
 def _numbers(row: PlaceRow) -> tuple:
     return row.visits, row.last_seen, row.note, row.keep_away
+
+
+def _is_other(row: PlaceRow, before: PlaceRow | None) -> bool:
+    """Whether somebody has said something of a place, or another place got its id."""
+    return _says(row) or before is None or before.created != row.created
 
 
 def _says(row: PlaceRow) -> bool:
