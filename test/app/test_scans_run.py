@@ -19,12 +19,12 @@ def job(folder: Path) -> ScanJob:
 
 
 def test_what_it_writes_compares_scans(tmp_path: Path) -> None:
-    run(replace(job(tmp_path), buildings=1))
+    run(replace(job(tmp_path), corridors=0, buildings=1))
     load_scan_pairs(tmp_path / "out")
     left = {file.name for file in (tmp_path / "out").iterdir()}
     assert DRIVES not in left and not any("so_far" in name for name in left), "what was kept for a stop is gone"
     figures = json.loads((tmp_path / "f.json").read_text())
-    assert figures["corridors"] == 1 and figures["buildings"] == 1 and figures["steps"] == 3 and figures["fits"] > 50
+    assert figures["corridors"] == 0 and figures["buildings"] == 1 and figures["steps"] == 3 and figures["fits"] > 50
     assert 0.0 <= figures["corridors_area_by_share"] <= 1.0 and 0.0 <= figures["buildings_area"] <= 1.0
 
 

@@ -120,7 +120,7 @@ def test_on_the_truth_a_goal_beside_the_robot_is_reached_sooner_by_driving_sidew
     """With physics and the safety gate; the heading of an omnidirectional robot is that of the goal all the time."""
     goal = np.array([2.0, 2.5, 0.0])
     times, turned = {"differential": 0.0, "omnidirectional": 0.0}, {"differential": math.inf, "omnidirectional": 0.0}
-    for seed in range(4):  # of when messages arrive: one drive takes 5 to 8 s by that alone
+    for seed in range(2):  # of when messages arrive: one drive takes 5 to 8 s by that alone
         for spec in (SPEC, replace(SPEC, max_lateral=0.4)):
             robot = Simulator("empty", simulated_robot(spec), noise=SensorNoise(scale=0.0), pictures=False)
             robot.place(np.array([2.0, 1.5, 0.0]))
