@@ -22,7 +22,7 @@ from ami_ros.places.files import SUFFIX
 from ami_ros.places.letters import ROBOT, Kind, Letter, key_of, packed, plain, row_of
 from ami_ros.places.origins import key_of as robot_key
 from ami_ros.places.replica_writer import ReplicaWriter
-from ami_ros.places.row_set import Key, OwnRows, RowSet
+from ami_ros.places.row_set import Key, OwnRows, RowSet, told_as_errors
 
 BUCKETS = 2000  # of a copy that is compared, about
 SMALL = 4  # bits: a bucket has at least 16 ids
@@ -77,7 +77,6 @@ class Exchange:
     def __init__(self, config: SharingConfig, own: OwnRows, folder: Path) -> None:
         self.config, self.own, self.folder = config, own, folder
         self.peers: dict[str, Peer] = {}
-        self.trouble = ""  # why nothing is shared, or what was refused last
         self._instance = random.getrandbits(52)
         self._encoder: tuple[str, int] | None = None
         self._replicas: dict[str, ReplicaWriter] = {}
@@ -85,6 +84,7 @@ class Exchange:
         self._own_digest, self._version = (0, 0), 0
         self._pulls: dict[str, _Pull] = {}
         self._refused_rows: dict[tuple[str, Key], int] = {}  # their checksums
+        self._refused: dict[str, str] = {}  # of memories that rows were refused of: the last one, and why
         self._settled: dict[str, int] = {}  # digests of memories that all was taken of that could be
         self._outbox: dict[tuple[str, Key], None] = {}  # rows that somebody wants
 
@@ -116,25 +116,27 @@ class Exchange:
             now: the robot's clock [s].
             steady: time that nobody sets [s].
         """
-        rows = self.own.rows()
-        if rows is None:
-            return []
-        if self._encoder is None:
-            self._encoder = self.own.meta()
-            self._open_copies()
-        if self.own.changed() and (digest := rows.digest()) != self._own_digest:
-            self._own_digest, self._version = digest, max(self._version + 1, int(1000 * now))
-        letters = [letter for robot in list(self._pulls) for letter in self._ask_again(robot, now, steady)]
-        return [self._state(now), *letters]
+        with told_as_errors():
+            rows = self.own.rows()
+            if rows is None:
+                return []
+            if self._encoder is None:
+                self._encoder = self.own.meta()
+                self._open_copies()
+            if self.own.changed() and (digest := rows.digest()) != self._own_digest:
+                self._own_digest, self._version = digest, max(self._version + 1, int(1000 * now))
+            letters = [letter for robot in list(self._pulls) for letter in self._ask_again(robot, now, steady)]
+            return [self._state(now), *letters]
 
     def send_rows(self, now: float, period: float) -> list[Letter]:
         """Rows that somebody wants, as many as may be sent in a `period` [s]."""
         letters, room = [], self.config.rate * period
-        for origin, batch in self._batches():
-            letters.append(letter := self._letter("", now, Kind.ROWS, origin=origin, **batch))
-            room -= len(packed(letter.content))
-            if room <= 0:
-                break
+        with told_as_errors():
+            for origin, batch in self._batches():
+                letters.append(letter := self._letter("", now, Kind.ROWS, origin=origin, **batch))
+                room -= len(packed(letter.content))
+                if room <= 0:
+                    break
         return letters
 
     def _state(self, now: float) -> Letter:
@@ -165,7 +167,7 @@ class Exchange:
                 if row is not None:
                     batch.append(plain(key, row))
             if batch:
-                yield origin, {"version": self._version_of(origin), "rows": batch}
+                yield origin, {"version": self._version_of(origin), "identity": self._identity(origin), "rows": batch}
 
     # What is heard
 
@@ -182,7 +184,8 @@ class Exchange:
             return []
         try:
             self._check_sender(letter, now)
-            answer = self._HANDLERS[letter.kind](self, letter, now, steady)
+            with told_as_errors():
+                answer = self._HANDLERS[letter.kind](self, letter, now, steady)
         except AmiError as error:
             self._peer(letter.robot).refused = str(error)
             raise AmiError(f"robot '{letter.robot}': {error}", error.code) from error
@@ -209,7 +212,7 @@ class Exchange:
         if letter.content["schema"] != database.SCHEMA_VERSION:
             raise AmiError("its ami_ros has another version of memory: update the older one")
         _, peer.places, peer.digest = (int(n) for n in holds[letter.robot][:3])
-        peer.heard, peer.refused = steady, ""
+        peer.heard, peer.refused = steady, self._refused.get(letter.robot, "")
         letters = []
         for origin, (version, _, digest, identity) in list(holds.items())[:MOST_ORIGINS]:
             if origin == self.config.robot:
@@ -223,9 +226,7 @@ class Exchange:
                     letters += self._compare(origin, letter.robot, int(version), int(digest), now, steady)
                 elif origin == letter.robot:
                     hint = f"give it a new name, or erase the copy {replica.path}"
-                    peer.refused = f"its memory is another than the one that was copied: {hint}"
-        if peer.refused:
-            raise AmiError(peer.refused)
+                    raise AmiError(f"its memory is another than the one that was copied: {hint}")
         return letters
 
     def _compare(self, origin: str, source: str, version: int, digest: int, now: float, steady: float) -> list[Letter]:
@@ -238,6 +239,7 @@ class Exchange:
                 return []
         if digest == self._digest(origin)[1]:
             self._pulls.pop(origin, None)
+            self._refused.pop(origin, None)
             if replica.version != version:
                 replica.complete(version)
             return []
@@ -306,6 +308,8 @@ class Exchange:
         if origin == self.config.robot or not ROBOT.fullmatch(origin) or origin not in self._replicas:
             return []
         replica, pull = self._replicas[origin], self._pulls.get(origin)
+        if content["identity"] != replica.identity:
+            return []  # of a memory that is not the one copied here
         if letter.robot != origin and int(content["version"]) <= replica.version:
             return []  # a relay has nothing newer
         good, refused = [], ""
@@ -329,6 +333,7 @@ class Exchange:
                 if self._digest(origin)[1] == pull.digest:
                     replica.complete(pull.version)
         if refused:
+            self._refused[origin] = refused
             raise AmiError(refused)
         return []
 
@@ -353,7 +358,10 @@ class Exchange:
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             robot = path.name.removesuffix(SUFFIX)
             if ROBOT.fullmatch(robot) and robot != self.config.robot:
-                self._replica(robot)
+                try:
+                    self._replica(robot)
+                except AmiError as error:  # it is told again when that robot speaks
+                    self._peer(robot).refused = str(error)
 
     def _replica(self, origin: str) -> ReplicaWriter:
         if origin not in self._replicas:
@@ -373,6 +381,9 @@ class Exchange:
 
     def _version_of(self, origin: str) -> int:
         return self._version if origin == self.config.robot else self._replicas[origin].version
+
+    def _identity(self, origin: str) -> str:
+        return self.own.identity() if origin == self.config.robot else self._replicas[origin].identity
 
     def _digest(self, origin: str) -> tuple[int, int]:
         if origin not in self._digests:

@@ -8,7 +8,8 @@ doi 10.1145/1294261.1294281): a robot that was away for an hour, or has lost wha
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,15 @@ class Key(NamedTuple):
     table: int  # of `TABLES`
     id: int  # of the place, or of that at which the way begins
     stop: int  # of the place to which the way leads; 0: it is no way
+
+
+@contextmanager
+def told_as_errors() -> Iterator[None]:
+    """What SQLite raises becomes an AmiError of one line."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise AmiError(f"a memory or a copy cannot be read: {error}") from error
 
 
 class RowSet:

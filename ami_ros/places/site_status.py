@@ -61,4 +61,6 @@ class SiteStatus:
     @staticmethod
     def _of(robot: RobotStatus, other: str, told: RobotStatus) -> str:
         places, digest = robot.copies.get(other, (0, 0))
-        return f"{other}: " + (f"all {told.places}" if digest == told.digest else f"{places} of {told.places}")
+        if places == told.places:
+            return f"{other}: all {places}" + ("" if digest == told.digest else ", with changes to come")
+        return f"{other}: {places} of {told.places}"

@@ -14,7 +14,7 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.lossy_network import LossyNetwork
 from ami_ros.images import encode_jpeg
 from ami_ros.places.exchange import Exchange, SharingConfig
-from ami_ros.places.letters import Kind, Letter, packed, unpacked
+from ami_ros.places.letters import Kind, Letter, packed, plain, unpacked
 from ami_ros.places.origins import OWN, key_of
 from ami_ros.places.row_set import OwnRows, replica_digest
 from ami_ros.places.rows import Experience, PlaceRow
@@ -96,6 +96,15 @@ class Network(LossyNetwork):
             robot.exchange.close()
             robot.start()
             self.exchanges[robot.name] = robot.exchange
+
+
+def rows_of(robot: Robot) -> dict[str, Any]:
+    """What it would send of its first places, whoever asked."""
+    own = robot.exchange.own
+    rows = own.rows()
+    assert rows is not None
+    found = [plain(key, row) for key in rows.keys(0, 4) if (row := rows.row(key)) is not None]
+    return {"origin": robot.name, "version": 1 << 50, "identity": own.identity(), "rows": found}
 
 
 Make = Callable[..., list[Robot]]
@@ -242,6 +251,8 @@ def test_a_robot_that_lost_its_memory_does_not_take_it_from_the_others(robots: M
     network.restart(one)
     network.run(10.0)
     assert any("its memory is another than the one that was copied" in line for line in network.refused["amr2"])
+    rows = Letter("here", "amr1", "", network.clock("amr1"), Kind.ROWS, rows_of(one))
+    assert two.exchange.take(rows, network.clock("amr2"), network.time) == []
     copy = Store(two.folder / "site" / "amr1.memory", ENCODER, DIM, read_only=True)
     assert len(copy.load()[0]) == 39
     copy.close()

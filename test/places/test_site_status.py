@@ -20,14 +20,16 @@ def test_a_line_says_what_each_robot_has_of_the_others() -> None:
         state("amr1", holds={"amr1": [7, 12, 111, "x"], "amr2": [3, 30, 222, "x"], "amr9": [1, 5, 9, "x"]}), 100.0, 1.0
     )
     status.take(state("amr2", holds={"amr2": [3, 30, 222, "x"], "amr1": [6, 10, 99, "x"]}), 100.0, 1.0)
+    status.take(state("amr3", holds={"amr3": [3, 0, 0, "x"], "amr1": [6, 12, 99, "x"]}), 100.0, 1.0)
     status.take(
         state("lab", site="lab", holds={"lab": [1, 1, 1, "x"]}, refused={"odd": "its model is another"}), 100.0, 1.0
     )
     assert status.lines() == [
         "lab  lab: 1 places; copies: none",
         "    refuses odd: its model is another",
-        "ward  amr1: 12 places; copies: amr2: all 30, amr9 (away): 5",
-        "ward  amr2: 30 places; copies: amr1: 10 of 12",
+        "ward  amr1: 12 places; copies: amr2: all 30, amr3: all 0, amr9 (away): 5",
+        "ward  amr2: 30 places; copies: amr1: 10 of 12, amr3: all 0",
+        "ward  amr3: 0 places; copies: amr1: all 12, with changes to come, amr2: 0 of 30",
     ]
 
 
