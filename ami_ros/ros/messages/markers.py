@@ -33,10 +33,10 @@ def place_markers(places: Places, header: Header) -> MarkerArray:
         rows = order[np.searchsorted(places.ids, places.edges.reshape(-1), sorter=order)]
         ways.points = _points(places.poses[rows])
     markers = [Marker(header=header, action=Marker.DELETEALL), dots, ways]
-    for place_id, label in places.labels.items():
+    for number, (place_id, label) in enumerate(places.labels.items()):  # ids of places have 52 bits, of markers 31
         pose = pose_to_message(places.poses[int(np.flatnonzero(places.ids == place_id)[0])])
         pose.position.z = 0.3
-        text = Marker(header=header, ns="labels", id=int(place_id), type=Marker.TEXT_VIEW_FACING, text=label, pose=pose)
+        text = Marker(header=header, ns="labels", id=number, type=Marker.TEXT_VIEW_FACING, text=label, pose=pose)
         text.color, text.scale.z = _LABEL, 0.2
         markers.append(text)
     return MarkerArray(markers=markers)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from geometry_msgs.msg import Point
+from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
@@ -15,6 +16,7 @@ from ami_interfaces.msg import KeepAway, NavigationGoal
 from ami_interfaces.srv import FindRoute, MemoryFile, RememberPlace
 from ami_ros.errors import AmiError
 from ami_ros.places.codes import Code
+from ami_ros.places.origins import key_of
 from ami_ros.places.rows import WAYS, edge_values
 from ami_ros.places.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState
 from ami_ros.planning.types import RouteRequest
@@ -170,6 +172,14 @@ def test_markers_show_places_ways_and_labels() -> None:
     assert clear.action == Marker.DELETEALL and label.text == "desk" and label.pose.position.x == 1.0
     assert [(p.x, p.y) for p in dots.points] == [(0, 0), (1, 0), (1, 2)]
     assert [(p.x, p.y) for p in ways.points] == [(0, 0), (1, 0), (1, 0), (1, 2)]
+
+
+def test_labels_of_other_robots_places_have_markers_of_their_own() -> None:
+    foreign = (key_of("amr2") << 32) + 5
+    places = Places(np.array([5, foreign]), np.zeros((2, 3)), {5: "desk", foreign: "dock"})
+    *_, desk, dock = place_markers(places, Header(frame_id="map")).markers
+    assert desk.id != dock.id and max(desk.id, dock.id) < 1 << 31
+    assert deserialize_message(serialize_message(dock), Marker) == dock
 
 
 def test_memory_without_places_has_markers_too() -> None:
