@@ -21,6 +21,7 @@ from ami_ros.places.replacing import settled
 TABLES = tuple(database.tables_of(database.SCHEMA_VERSION).items())  # name and columns; `Key.table` counts them
 NAMES = tuple(name for name, _ in TABLES)
 OF_WAYS = "edges", "measured"  # their keys are two places
+LARGEST = 32_000  # bytes of a picture that is shared: it has to fit into one datagram
 _COUNTED = (1 << 63) - 1  # sums are taken modulo this, to be numbers of 64 bits
 Values = tuple[object, ...]
 
@@ -85,12 +86,15 @@ class RowSet:
         name, columns = TABLES[key.table]
         is_it = "start = ? AND stop = ?" if name in OF_WAYS else "id = ?"
         ids = key[1:] if name in OF_WAYS else key[1:2]
-        found = self._connection.execute(f"SELECT {columns}, crc FROM {name} WHERE {is_it}", ids).fetchone()
+        query = f"SELECT {columns}, crc FROM {name} WHERE {is_it} AND {self._only[name]}"
+        found = self._connection.execute(query, ids).fetchone()
         return None if found is None else tuple(found)
 
     @staticmethod
     def _condition(name: str) -> str:
-        return f"(start < {OWN} OR stop < {OWN})" if name in OF_WAYS else f"id < {OWN}"
+        if name in OF_WAYS:
+            return f"(start < {OWN} OR stop < {OWN})"
+        return f"id < {OWN}" + (f" AND length(jpeg) <= {LARGEST}" if name == "thumbnails" else "")
 
 
 class OwnRows:

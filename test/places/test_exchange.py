@@ -16,7 +16,7 @@ from ami_ros.images import encode_jpeg
 from ami_ros.places.exchange import Exchange, SharingConfig
 from ami_ros.places.letters import Kind, Letter, packed, plain, unpacked
 from ami_ros.places.origins import OWN, key_of
-from ami_ros.places.row_set import OwnRows, replica_digest
+from ami_ros.places.row_set import LARGEST, OwnRows, replica_digest
 from ami_ros.places.rows import Experience, PlaceRow
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge
@@ -213,6 +213,18 @@ def test_after_a_restart_nothing_is_sent_twice(robots: Make) -> None:
     network.bytes = 0
     network.run(10.0)
     assert two.has(one) and network.bytes < 10_000
+
+
+def test_a_picture_that_fits_into_no_letter_is_left_out_and_its_place_is_not(robots: Make) -> None:
+    one, two = robots("amr1", "amr2")
+    large = encode_jpeg(np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8))
+    assert len(large) > LARGEST
+    one.learn(1, 2, 3)
+    one.learn(4, thumbnail=large)
+    assert Network(one, two).run(20.0, lambda: two.has(one)) is not None
+    copy = Store(two.folder / "site" / "amr1.memory", ENCODER, DIM, read_only=True)
+    assert len(copy.load()[0]) == 4 and copy.thumbnail(4) == b"" and copy.thumbnail(3) == PICTURE
+    copy.close()
 
 
 def test_one_changed_place_of_many_costs_little(robots: Make) -> None:
