@@ -40,7 +40,7 @@ class Copies:
         found = []
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             robot = path.name.removesuffix(SUFFIX)
-            now = _state(path), _state(path.with_name(f"{path.name}-wal"))
+            now = signature(path)
             if ROBOT.fullmatch(robot) and self._seen.get(robot) != now:
                 self._seen[robot] = now
                 found.append(Copy(robot, path, _is_whole(path)))
@@ -57,8 +57,12 @@ def robot_name(asked: str, namespace: str) -> str:
     return asked or namespace.strip("/").replace("/", ".") or socket.gethostname()
 
 
+def signature(path: Path) -> tuple[object, object]:
+    """Another one when a memory, or its log, was written to."""
+    return _state(path), _state(path.with_name(f"{path.name}-wal"))
+
+
 def _state(path: Path) -> tuple[int, int, int] | None:
-    """Something that is another once a file was written."""
     try:
         found = os.stat(path)
     except OSError:

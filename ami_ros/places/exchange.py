@@ -11,7 +11,6 @@ hold up a robot.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -19,7 +18,7 @@ from typing import ClassVar
 from ami_ros.errors import AmiError
 from ami_ros.places import database
 from ami_ros.places.files import SUFFIX
-from ami_ros.places.letters import ROBOT, Kind, Letter, key_of, packed, plain, row_of
+from ami_ros.places.letters import ROBOT, Kind, Letter, key_from, plain, row_from
 from ami_ros.places.origins import key_of as robot_key
 from ami_ros.places.replica_writer import ReplicaWriter
 from ami_ros.places.row_set import Key, OwnRows, RowSet, told_as_errors
@@ -28,7 +27,9 @@ BUCKETS = 2000  # of a copy that is compared, about
 SMALL = 4  # bits: a bucket has at least 16 ids
 KEYS = 1500  # in one letter
 MOST_KEYS = 40_000  # that one question is answered with; the next brings more
-ROOM = 40_000  # bytes of rows in one letter, before it is packed
+ROOM = 24_000  # bytes of rows in one letter, from which no more is added: one picture more has to fit
+AWAY = 6.0  # [s] that nothing was heard of a robot after which others speak for it
+TRIES = 3  # of asking for rows, one after the other, until the pull begins anew
 MOST_ORIGINS = 256  # robots of a site
 
 
@@ -39,7 +40,7 @@ class SharingConfig:
     site: str  # robots of another are not listened to
     robot: str
     rate: float = 2e6  # bytes of rows that are sent in a second, at most
-    patience: float = 3.0  # [s] without an answer after which is asked again
+    patience: float = 2.0  # [s] without an answer after which is asked again
     clock_error: float = 30.0  # [s] by which another robot's clock may be off
 
 
@@ -62,7 +63,7 @@ class _Pull:
     digest: int  # of the memory in that version
     deadline: float  # steady [s]
     wanted: dict[Key, int] = field(default_factory=dict)  # and the checksums that they shall have
-    progress: bool = False  # since the last question
+    tries: int = 0  # questions that nobody has answered since the last answer
 
 
 class Exchange:
@@ -86,7 +87,7 @@ class Exchange:
         self._refused_rows: dict[tuple[str, Key], int] = {}  # their checksums
         self._refused: dict[str, str] = {}  # of memories that rows were refused of: the last one, and why
         self._settled: dict[str, int] = {}  # digests of memories that all was taken of that could be
-        self._outbox: dict[tuple[str, Key], None] = {}  # rows that somebody wants
+        self._outbox: dict[str, dict[Key, None]] = {}  # rows that somebody wants, by whose they are
 
     def close(self) -> None:
         """Closes all files."""
@@ -132,11 +133,13 @@ class Exchange:
         """Rows that somebody wants, as many as may be sent in a `period` [s]."""
         letters, room = [], self.config.rate * period
         with told_as_errors():
-            for origin, batch in self._batches():
-                letters.append(letter := self._letter("", now, Kind.ROWS, origin=origin, **batch))
-                room -= len(packed(letter.content))
-                if room <= 0:
-                    break
+            while self._outbox and room > 0:
+                origin = next(iter(self._outbox))
+                batch, size = self._batch(origin)
+                room -= size
+                if batch:
+                    about = {"version": self._version_of(origin), "identity": self._identity(origin)}
+                    letters.append(self._letter("", now, Kind.ROWS, origin=origin, rows=batch, **about))
         return letters
 
     def _state(self, now: float) -> Letter:
@@ -152,22 +155,20 @@ class Exchange:
     def _letter(self, to: str, now: float, kind: Kind, **content: object) -> Letter:
         return Letter(self.config.site, self.config.robot, to, now, kind, content)
 
-    def _batches(self) -> Iterator[tuple[str, dict[str, object]]]:
-        """The next letters of rows; what is in them is no longer in the outbox."""
-        while self._outbox:
-            origin = next(iter(self._outbox))[0]
-            rows, size = self._rows_of(origin), 0
-            batch: list[object] = []
-            for key in [key for name, key in self._outbox if name == origin]:
-                row = rows.row(key) if rows is not None else None
-                size += 60 + sum(len(v) for v in row or () if isinstance(v, bytes))
-                if batch and size > ROOM:
-                    break
-                del self._outbox[origin, key]
-                if row is not None:
-                    batch.append(plain(key, row))
-            if batch:
-                yield origin, {"version": self._version_of(origin), "identity": self._identity(origin), "rows": batch}
+    def _batch(self, origin: str) -> tuple[list[object], int]:
+        """The next rows of a memory for one letter, which leave the outbox, and how many bytes they have."""
+        waiting, rows = self._outbox[origin], self._rows_of(origin)
+        batch: list[object] = []
+        size = 0
+        while waiting and size < ROOM:
+            key = next(iter(waiting))
+            del waiting[key]
+            if rows is not None and (row := rows.row(key)) is not None:
+                size += 60 + sum(len(v) for v in row if isinstance(v, bytes))
+                batch.append(plain(key, row))
+        if not waiting:
+            del self._outbox[origin]
+        return batch, size
 
     # What is heard
 
@@ -178,7 +179,7 @@ class Exchange:
             return []
         if letter.robot == config.robot:
             if letter.kind is Kind.STATE and letter.content.get("instance") != self._instance:
-                raise AmiError(f"two robots are called '{config.robot}': rename one, neither is shared")
+                raise AmiError(f"two robots are called '{config.robot}': rename one")
             return []
         if letter.to not in ("", config.robot):
             return []
@@ -211,7 +212,13 @@ class Exchange:
             raise AmiError(f"its model is {letter.content['encoder']}, here it is {self._encoder[0]}: use the same one")
         if letter.content["schema"] != database.SCHEMA_VERSION:
             raise AmiError("its ami_ros has another version of memory: update the older one")
-        _, peer.places, peer.digest = (int(n) for n in holds[letter.robot][:3])
+        (_, peer.places, peer.digest), identity = map(int, holds[letter.robot][:3]), str(holds[letter.robot][3])
+        replica = self._replica(letter.robot)
+        if not replica.identity:
+            replica.begin(identity)
+        if replica.identity != identity:
+            hint = f"give it a new name, or erase the copy {replica.path}"
+            raise AmiError(f"its memory is another than the one that was copied: {hint}")
         peer.heard, peer.refused = steady, self._refused.get(letter.robot, "")
         letters = []
         for origin, (version, _, digest, identity) in list(holds.items())[:MOST_ORIGINS]:
@@ -224,9 +231,6 @@ class Exchange:
                     replica.begin(str(identity))
                 if replica.identity == identity:
                     letters += self._compare(origin, letter.robot, int(version), int(digest), now, steady)
-                elif origin == letter.robot:
-                    hint = f"give it a new name, or erase the copy {replica.path}"
-                    raise AmiError(f"its memory is another than the one that was copied: {hint}")
         return letters
 
     def _compare(self, origin: str, source: str, version: int, digest: int, now: float, steady: float) -> list[Letter]:
@@ -235,7 +239,7 @@ class Exchange:
         if source != origin:
             # Of a robot that is there, nobody else knows better.
             owner = self.peers.get(origin)
-            if version <= replica.version or (owner and steady - owner.heard < 2 * self.config.patience):
+            if version <= replica.version or (owner and steady - owner.heard < AWAY):
                 return []
         if digest == self._digest(origin)[1]:
             self._pulls.pop(origin, None)
@@ -276,7 +280,7 @@ class Exchange:
         pull = self._pulls.get(origin)
         if pull is None or pull.source != letter.robot or int(content["version"]) < self._replicas[origin].version:
             return []
-        there = {key_of(numbers[:3]): int(numbers[3]) for numbers in content["keys"]}
+        there = {key_from(numbers[:3]): int(numbers[3]) for numbers in content["keys"]}
         here: dict[Key, int] = {}
         for bucket in content["buckets"]:
             here |= self._replicas[origin].rows.keys(int(bucket), shift)
@@ -287,20 +291,23 @@ class Exchange:
         refused = self._refused_rows
         wanted = {key: crc for key, crc in differs.items() if refused.get((origin, key)) != crc}
         pull.wanted |= wanted
-        pull.progress, pull.deadline = True, steady + self.config.patience
+        pull.tries, pull.deadline = 0, steady + self.config.patience
         if not pull.wanted:  # what is left is what was refused
             self._settled[origin] = pull.digest
             del self._pulls[origin]
         return self._want(origin, pull, list(wanted), now)
 
     def _want(self, origin: str, pull: _Pull, keys: list[Key], now: float) -> list[Letter]:
+        keys = sorted(keys, key=lambda key: (key.id, key.table))  # what belongs to a place comes with it
         parts = [keys[k : k + KEYS] for k in range(0, len(keys), KEYS)]
         return [self._letter(pull.source, now, Kind.WANT, origin=origin, keys=part) for part in parts]
 
     def _on_want(self, letter: Letter, now: float, steady: float) -> list[Letter]:
         origin = str(letter.content["origin"])
-        if self._rows_of(origin) is not None and len(self._outbox) < 4 * MOST_KEYS:
-            self._outbox |= {(origin, key_of(numbers)): None for numbers in letter.content["keys"]}
+        keys = {key_from(numbers): None for numbers in letter.content["keys"]}
+        waiting = self._outbox.get(origin, {})
+        if keys and self._rows_of(origin) is not None and len(waiting) < 4 * MOST_KEYS:
+            self._outbox[origin] = waiting | keys
         return []
 
     def _on_rows(self, letter: Letter, now: float, steady: float) -> list[Letter]:
@@ -312,22 +319,23 @@ class Exchange:
             return []  # of a memory that is not the one copied here
         if letter.robot != origin and int(content["version"]) <= replica.version:
             return []  # a relay has nothing newer
-        good, refused = [], ""
-        for values in content["rows"]:
-            key, row = row_of(values)
+        rows = dict(row_from(values) for values in content["rows"])
+        wanted = pull.wanted if pull is not None else {}
+        refused = ""
+        for key, row in list(rows.items()):
             try:
                 replica.check(key, row, now)
-                good.append((key, row))
             except AmiError as error:
                 refused = f"row of place {key.id} refused: {error}"
-                self._refused_rows[origin, key] = int(row[-1]) if isinstance(row[-1], int) else 0
-        left = set(replica.put(good))
+                if key in wanted:  # what nobody here has asked for is not worth a note
+                    self._refused_rows[origin, key] = wanted.pop(key)
+                del rows[key]
+        left = replica.put(rows.items())
         self._digests.pop(origin, None)
+        for key in rows.keys() - set(left):
+            wanted.pop(key, None)
         if pull is not None:
-            for values in content["rows"]:
-                if (key := row_of(values)[0]) not in left:
-                    pull.wanted.pop(key, None)
-            pull.progress, pull.deadline = True, steady + self.config.patience
+            pull.tries, pull.deadline = 0, steady + self.config.patience
             if not pull.wanted:
                 del self._pulls[origin]  # the next state tells whether that was all, where it has changed meanwhile
                 if self._digest(origin)[1] == pull.digest:
@@ -347,10 +355,10 @@ class Exchange:
         pull = self._pulls[origin]
         if steady < pull.deadline:
             return []
-        if not pull.progress or not pull.wanted:  # nobody answers: the next state begins anew
+        if pull.tries == TRIES or not pull.wanted:  # nobody answers: the next state begins anew
             del self._pulls[origin]
             return []
-        pull.progress, pull.deadline = False, steady + self.config.patience
+        pull.tries, pull.deadline = pull.tries + 1, steady + self.config.patience
         return self._want(origin, pull, list(pull.wanted), now)
 
     def _open_copies(self) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from ami_ros.errors import AmiError
 from ami_ros.places.row_set import TABLES, Key, Values
 
-MOST_BYTES = 60_000  # of a packed letter: a datagram of UDP, with what goes around it
 MOST_UNPACKED = 8_000_000  # bytes: a small letter that unpacks to more is an attack
 ROBOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # names the file of its copy
 
@@ -67,17 +66,17 @@ def plain(key: Key, row: Values) -> list[Any]:
     return [key.table, *([base64.b64encode(v).decode()] if isinstance(v, bytes) else v for v in row)]
 
 
-def row_of(values: Any) -> tuple[Key, Values]:
+def row_from(values: Any) -> tuple[Key, Values]:
     """What `plain` made. Raises AmiError where that is no row."""
     try:
         table, *rest = values
         row = tuple(base64.b64decode(v[0], validate=True) if isinstance(v, list) else v for v in rest)
-        return key_of([table, row[0], row[1] if TABLES[table][1].startswith("start") else 0]), row
+        return key_from([table, row[0], row[1] if TABLES[table][1].startswith("start") else 0]), row
     except (ValueError, TypeError, IndexError) as error:
         raise AmiError("a row in it is damaged") from error
 
 
-def key_of(numbers: Any) -> Key:
+def key_from(numbers: Any) -> Key:
     """A key of its three numbers. Raises AmiError where they are none."""
     key = Key(*numbers) if isinstance(numbers, list) and len(numbers) == 3 else None
     if key is None or not all(type(n) is int and 0 <= n < 1 << 53 for n in key) or key.table >= len(TABLES):

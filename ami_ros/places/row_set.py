@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -159,10 +159,3 @@ def _is_shared(connection: sqlite3.Connection) -> bool:
     """Whether who writes it has said that others may copy it, and has made all of its tables."""
     names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     return {"meta", "measured"} <= names and bool(database.identity_of(connection))
-
-
-def replica_digest(path: Path) -> tuple[int, int]:
-    """`RowSet.digest` of a replica that nobody may write. Raises AmiError: there is none."""
-    database.meta_of(path)
-    with closing(database.connect_to_read(path)) as connection:
-        return RowSet(connection, own=False).digest()

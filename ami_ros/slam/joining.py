@@ -20,6 +20,7 @@ from ami_ros.background import Slices, finished
 from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
 from ami_ros.measured_steps import inverted
+from ami_ros.places.copies import signature
 from ami_ros.places.merging import MergeLimits
 from ami_ros.places.origins import is_own, key_of
 from ami_ros.places.place_map import PlaceMap
@@ -29,7 +30,7 @@ from ami_ros.places.types import Edge
 from ami_ros.slam.front_end import ScanFrontEnd
 from ami_ros.slam.labelling import settle_labels
 from ami_ros.slam.loop_hypotheses import LoopConstraint
-from ami_ros.slam.origin import LINKED, Origin, Stand, read, signature
+from ami_ros.slam.origin import LINKED, Origin, Stand, read
 from ami_ros.slam.overlap import Found
 from ami_ros.slam.placing import Placing
 from ami_ros.submaps import Submap

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -154,16 +153,3 @@ def _ways(origin: Origin, replica: Replica) -> Slices[tuple[dict[tuple[int, int]
         if number % LINKED == LINKED - 1:
             yield
     return ways, beside
-
-
-def signature(path: Path) -> tuple:
-    """Another one when the file was written to."""
-    files = (path, path.with_name(f"{path.name}-wal"))
-    return tuple((s.st_mtime_ns, s.st_size, s.st_ino) if (s := _stat(file)) else None for file in files)
-
-
-def _stat(file: Path):  # type: ignore[no-untyped-def]
-    try:
-        return file.stat()
-    except OSError:
-        return None

@@ -13,11 +13,12 @@ from ami_interfaces.msg import SharedMemory
 from ami_ros.errors import AmiError
 from ami_ros.nodes.sharing import SharingNode
 from ami_ros.places.copies import copies_beside
-from ami_ros.places.row_set import OwnRows, replica_digest
+from ami_ros.places.row_set import OwnRows
 from ami_ros.places.rows import PlaceRow
 from ami_ros.places.site_status import SiteStatus
 from ami_ros.places.store import Store
 from ami_ros.ros.messages.sharing import LETTERS, TOPIC, letter_from_message
+from harness.copies import digest_of
 from harness.ros import RosPeer
 
 DIM = 8
@@ -63,7 +64,7 @@ def test_two_robots_have_the_same_places_and_the_copy_survives_the_node(ros: Ros
     first.stop()
     rows = OwnRows(two).rows()
     assert rows is not None
-    assert replica_digest(copies_beside(one) / "fleet.amr2.memory") == rows.digest()
+    assert digest_of(copies_beside(one) / "fleet.amr2.memory") == rows.digest()
     assert first.bugs == second.bugs == []
 
 

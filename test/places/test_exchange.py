@@ -16,11 +16,12 @@ from ami_ros.images import encode_jpeg
 from ami_ros.places.exchange import Exchange, SharingConfig
 from ami_ros.places.letters import Kind, Letter, packed, plain, unpacked
 from ami_ros.places.origins import OWN, key_of
-from ami_ros.places.row_set import LARGEST, OwnRows, replica_digest
+from ami_ros.places.row_set import LARGEST, OwnRows
 from ami_ros.places.rows import Experience, PlaceRow
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge
 from ami_ros.submaps import RAYS, Submap
+from harness.copies import digest_of
 
 DIM, ENCODER = 8, "an encoder"
 START = 1_000_000.0  # [s] clock of all robots
@@ -76,7 +77,7 @@ class Robot:
         """Whether its copy of the other's memory is whole."""
         path = self.folder / "site" / f"{other.name}.memory"
         own = other.exchange.own.rows()
-        return path.exists() and own is not None and replica_digest(path) == own.digest()
+        return path.exists() and own is not None and digest_of(path) == own.digest()
 
     def close(self) -> None:
         """Switches it off."""
