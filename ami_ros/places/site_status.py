@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ami_ros.places.letters import Kind, Letter
 
@@ -15,7 +16,7 @@ class RobotStatus:
     places: int = 0  # of its own
     digest: int = 0
     model: str = ""  # encoder id
-    heard: float = 0.0  # steady time [s]
+    heard: float = 0.0  # on the listener's clock [s]
     clock_ahead: float = 0.0  # [s], with the time that the letter took
     copies: dict[str, tuple[int, int]] = field(default_factory=dict)  # of others: places, and their digest
     refused: dict[str, str] = field(default_factory=dict)  # others that it takes nothing from, and why
@@ -31,8 +32,8 @@ class SiteStatus:
     def __init__(self) -> None:
         self.robots: dict[str, RobotStatus] = {}
 
-    def take(self, letter: Letter, now: float, steady: float) -> None:
-        """One letter, at `now` on the listener's clock and at `steady` [s]; nonsense counts for nothing."""
+    def take(self, letter: Letter, now: float) -> None:
+        """One letter, at `now` [s] on the listener's clock; nonsense counts for nothing."""
         if letter.kind is not Kind.STATE:
             return
         try:
@@ -44,23 +45,44 @@ class SiteStatus:
         except (KeyError, TypeError, ValueError, AttributeError):
             return
         ahead = letter.stamp - now
-        self.robots[letter.robot] = RobotStatus(letter.site, places, digest, model, steady, ahead, holds, refused)
+        self.robots[letter.robot] = RobotStatus(letter.site, places, digest, model, now, ahead, holds, refused)
 
     def lines(self) -> list[str]:
         """One for each robot, and one for each that it takes nothing from."""
         found = []
-        for name, robot in sorted(self.robots.items(), key=lambda item: (item[1].site, item[0])):
-            others = {other: told for other, told in self.robots.items() if other != name and told.site == robot.site}
-            away = {other: places for other, (places, _) in robot.copies.items() if other not in others}
-            parts = [self._of(robot, other, told) for other, told in sorted(others.items())]
-            parts += [f"{other} (away): {places}" for other, places in sorted(away.items())]
-            found.append(f"{robot.site}  {name}: {robot.places} places; copies: {', '.join(parts) or 'none'}")
+        for name, robot in self._in_order():
+            copies = ", ".join(f"{other}: {words}" for other, words in self._copies(name)) or "none"
+            found.append(f"{robot.site}  {name}: {robot.places} places; copies: {copies}")
             found += [f"    refuses {other}: {why}" for other, why in sorted(robot.refused.items())]
         return found
+
+    def table(self) -> list[dict[str, Any]]:
+        """The same for a page, as JSON has it, and when each was heard last."""
+        return [
+            {
+                "name": name, "site": robot.site, "places": robot.places, "heard": round(robot.heard, 1),
+                "copies": self._copies(name), "refused": sorted(robot.refused.items()),
+            }
+            for name, robot in self._in_order()
+        ]  # fmt: skip
+
+    def _in_order(self) -> list[tuple[str, RobotStatus]]:
+        return sorted(self.robots.items(), key=lambda item: (item[1].site, item[0]))
+
+    def _copies(self, name: str) -> list[tuple[str, str]]:
+        """Names of other robots, and how much of each this one has; those that were not heard come last."""
+        robot = self.robots[name]
+        others = {other: told for other, told in self.robots.items() if other != name and told.site == robot.site}
+        known = [(other, self._of(robot, other, told)) for other, told in sorted(others.items())]
+        return known + [
+            (f"{other} (away)", str(places))
+            for other, (places, _) in sorted(robot.copies.items())
+            if other not in others
+        ]
 
     @staticmethod
     def _of(robot: RobotStatus, other: str, told: RobotStatus) -> str:
         places, digest = robot.copies.get(other, (0, 0))
         if places == told.places:
-            return f"{other}: all {places}" + ("" if digest == told.digest else ", with changes to come")
-        return f"{other}: {places} of {told.places}"
+            return f"all {places}" + ("" if digest == told.digest else ", with changes to come")
+        return f"{places} of {told.places}"

@@ -62,7 +62,7 @@ def listen_to_site(node: Node, seconds: float) -> SiteStatus:
 
     def take(message: SharedMemory) -> None:
         with suppress(AmiError):  # the robots tell of those that make no sense
-            status.take(letter_from_message(message), time.time(), time.monotonic())
+            status.take(letter_from_message(message), time.time())
 
     node.create_subscription(SharedMemory, TOPIC, take, LETTERS)
     executor = SingleThreadedExecutor(context=node.context)

@@ -74,7 +74,7 @@ def test_who_listens_hears_what_each_robot_has(ros: RosPeer, memory: Make) -> No
     heard = SiteStatus()
 
     def take(message: SharedMemory) -> None:
-        heard.take(letter_from_message(message), 0.0, 0.0)
+        heard.take(letter_from_message(message), 0.0)
 
     ros.node.create_subscription(SharedMemory, TOPIC, take, LETTERS)
     wanted = ["here  amr1: 20 places; copies: amr2: all 30", "here  amr2: 30 places; copies: amr1: all 20"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -287,6 +288,20 @@ def test_a_wrong_key_is_told(bench: Bench, browser: Browser) -> None:
     page = browser.page(bench.server.url("wrong"))
     page.wait("document.getElementById('banner').textContent.includes('wrong key')")
     page.close()
+
+
+def test_robots_of_the_site_are_listed_with_what_each_has_and_refuses(bench: Bench, show: Callable[..., Page]) -> None:
+    page = show()
+    assert page.eval("document.getElementById('site').hidden")
+    told = {"name": "amr1", "site": "ward", "places": 12, "heard": time.time() + 1e6, "copies": [["amr2", "10 of 30"]],
+            "refused": [["odd", "its model is another"]], "here": 0}  # fmt: skip
+    away = {**told, "name": "<i>2", "heard": time.time() - 75.0, "copies": [], "refused": [], "here": 7}
+    bench.scene.documents.put("site", {"robots": [told, away]})
+    page.wait("document.querySelectorAll('#robots li').length === 2")
+    first, second = (page.eval(f"document.querySelectorAll('#robots li')[{k}].innerText") for k in range(2))
+    assert first.split("\n") == ["amr1 12 places", "has of amr2: 10 of 30", "refuses odd: its model is another"]
+    assert second.startswith("<i>2 12 places · 7 on this map\nhas nothing of others")
+    page.wait("document.querySelectorAll('#robots li')[1].innerText.includes('not heard for 1:')")
 
 
 def test_names_from_outside_are_text_and_never_run(bench: Bench, show: Callable[..., Page]) -> None:

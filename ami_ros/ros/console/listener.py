@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,14 +26,16 @@ from std_msgs.msg import String
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ami_interfaces.action import RunMission
-from ami_interfaces.msg import Location, MovingThings, PlaceGraph, PlannerState, Surprise
+from ami_interfaces.msg import Location, MovingThings, PlaceGraph, PlannerState, SharedMemory, Surprise
 from ami_ros.console.documents import data_url
 from ami_ros.console.pictures import shrunk
 from ami_ros.console.scene import Mission, Scene, finite, rounded
 from ami_ros.errors import AmiError
 from ami_ros.images import encode_jpeg, encode_png, image_of
+from ami_ros.places.origins import OWN, key_of
+from ami_ros.places.site_status import SiteStatus
 from ami_ros.ros.console.drawn_map import DrawnMap
-from ami_ros.ros.messages import conversions, range_sensors
+from ami_ros.ros.messages import conversions, range_sensors, sharing
 from ami_ros.ros.messages.memory import location_from_message
 from ami_ros.ros.messages.moving import things_from_message
 from ami_ros.ros.node.health import STEADY
@@ -54,6 +57,7 @@ STATES = {
 }
 PHASES = {getattr(RunMission.Feedback, name): name.lower() for name in ("CHOOSING", "DRIVING", "WAITING", "RETURNING")}
 SLOW = {"image": CAMERA_PERIOD}  # topics that are looked at less often [s]
+ALL = ("/tf_static", sharing.TOPIC)  # topics of which each message counts, not the newest alone
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Listener:
         self._looked = -math.inf
         self._frames, self._base = StaticFrames(), "base_link"
         self._map = DrawnMap(scene)
+        self._site_status = SiteStatus()
         self.ticked: list[Callable[[], None]] = []  # called after each look
         scene_set = partial(setattr, scene)
         self.topics: dict[str, Heard] = {
@@ -108,6 +113,7 @@ class Listener:
             "map": Heard(OccupancyGrid, LATCHED, self._map.of_memory),
             "footprint": Heard(PolygonStamped, RELIABLE, partial(self._outline, "")),
             "image": Heard(Image, SENSOR, self._image),
+            sharing.TOPIC: Heard(SharedMemory, sharing.LETTERS, self._site),
         }
         if TFMessage is not None:
             self.topics["/tf_static"] = Heard(TFMessage, TF_STATIC, self._transforms)
@@ -131,8 +137,8 @@ class Listener:
 
     def hear(self, name: str, serialised: bytes) -> None:
         """A message of a topic, as it is on the wire."""
-        if name == "/tf_static":  # of each of its publishers
-            self._transforms(deserialize_message(serialised, TFMessage))
+        if name in ALL:  # of each of its publishers
+            self.topics[name].take(deserialize_message(serialised, self.topics[name].kind))
         else:
             self._newest[name] = serialised
 
@@ -274,6 +280,18 @@ class Listener:
         if labels != self._scene.labels:
             self._scene.labels = labels
             self._put_places()
+
+    def _site(self, message: SharedMemory) -> None:
+        """Another robot says what it knows; rows that go to all on the same topic are not unpacked."""
+        if message.kind != SharedMemory.STATE:
+            return
+        with suppress(AmiError):  # the robots tell of those that make no sense
+            self._site_status.take(sharing.letter_from_message(message), time.time())
+        known = np.array([number for number, *_ in (self._places_document or {"places": []})["places"]], np.int64)
+        robots = [
+            {**row, "here": int((known // OWN == key_of(row["name"])).sum())} for row in self._site_status.table()
+        ]
+        self._scene.documents.put("site", {"robots": robots})
 
     _places_document: dict[str, Any] | None = None
 

@@ -23,6 +23,7 @@ const GATE = { // what the gate says, in people's words; what follows a colon st
   zone: "something is in the zone", "keep-out": "keeps out of an area",
 };
 const BEHAVIOUR = /^(make_way|back_up|localise|wait|search|second_look|final_approach|explore|follow_path): /; // of docs/planning.md: a name for programs
+const QUIET = 10; // [s]; each robot of a site speaks once a second
 const SHOWN_AFTER = 2; // states in a row: it corrects many a command for a moment
 let gateSaid = ["", 0];
 let about = null, newest = null, toast = 0;
@@ -66,6 +67,7 @@ function showState(state) {
   $("gate").textContent = `Safety gate: ${[plain, ...more].join(": ")}`;
   facts(state);
   demo(state.demo);
+  showQuiet(newest || state);
 }
 function facts(state) {
   const shown = [["speed", state.command ? number(Math.abs(state.command[0]), 2, "m/s") : "–"], ["explored", number(state.explored, 1, "m²")],
@@ -88,6 +90,28 @@ function demo(run) {
     return item;
   }));
 }
+// Robots of the site: what each knows, how much of it is on this map, what each has of the others.
+function showSite({ robots }) {
+  $("site").hidden = !robots.length;
+  const line = (tag, text, kind = "") => Object.assign(document.createElement(tag), { textContent: text, className: kind });
+  $("robots").replaceChildren(...robots.map(robot => {
+    const item = document.createElement("li"), here = robot.here ? ` · ${robot.here} on this map` : "";
+    item.dataset.robot = robot.name;
+    item.append(line("b", robot.name), line("span", ` ${robot.places} places${here}`));
+    if (robots.some(other => other.site !== robot.site)) item.append(line("span", ` · site ${robot.site}`, "soft"));
+    item.append(line("small", robot.copies.length ? `has of ${robot.copies.map(copy => copy.join(": ")).join(" · ")}` : "has nothing of others", "soft"));
+    item.append(...robot.refused.map(([other, why]) => line("small", `refuses ${other}: ${why}`, "refused")));
+    item.append(line("small", "", "quiet"));
+    return item;
+  }));
+}
+function showQuiet(state) { // who was not heard for a while
+  for (const robot of scene.documents.site?.robots || []) {
+    const quiet = state.t - robot.heard, words = quiet > QUIET ? `not heard for ${clock(quiet)} min` : "";
+    const cell = document.querySelector(`[data-robot="${CSS.escape(robot.name)}"] .quiet`);
+    if (cell && cell.textContent !== words) cell.textContent = words;
+  }
+}
 function strip(id, name, colour, limit) {
   const [g, w, h] = fit($(id)), values = strips.map(s => s[name]), known = values.filter(v => v != null);
   if (!known.length) return;
@@ -108,6 +132,7 @@ const DOCUMENTS = {
   match: value => { $("match").src = value.src || NOTHING; $("match_words").textContent = value.label ? `memory: ${value.label}` : "match in memory"; },
   pictures: value => actions.showPictures(value),
   places: value => actions.showPlaces(value),
+  site: showSite,
 };
 
 on("state", message => {

@@ -25,11 +25,14 @@ from visualization_msgs.msg import MarkerArray
 from websockets.sync.client import ClientConnection, connect
 
 from ami_interfaces.action import NavigateToGoal
-from ami_interfaces.msg import KeepAway, PlannerState
+from ami_interfaces.msg import KeepAway, PlaceGraph, PlannerState, SharedMemory
 from ami_ros.app.console_run import ConsoleSettings, RobotConsole
 from ami_ros.nodes.safety import SafetyNode
+from ami_ros.places.letters import Kind, Letter
+from ami_ros.places.origins import OWN, key_of
 from ami_ros.ros.messages.conversions import header_at, odometry_to_message, stamp_of
 from ami_ros.ros.messages.memory import keep_away_from_message
+from ami_ros.ros.messages.sharing import LETTERS, TOPIC, letter_to_message
 from ami_ros.ros.node.executor import LeanExecutor
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from harness.ros import RosPeer
@@ -191,6 +194,31 @@ def test_nothing_is_heard_while_nobody_looks(bench: Bench) -> None:
     bench.ros.spin_until(lambda: bench.hear(link, "state")["state"]["decision"] == "looks for the door", 15.0)
     link.close()
     bench.ros.spin_until(lambda: len(list(node.subscriptions)) <= recorded + 3, 10.0, "the end of the subscriptions")
+
+
+def test_robots_that_share_their_memories_are_shown_with_how_much_of_theirs_is_on_this_map(bench: Bench) -> None:
+    own, theirs = np.array([1, 2]), key_of("amr2") * OWN + np.array([1, 2, 3])
+    sharing = bench.ros.node.create_publisher(SharedMemory, TOPIC, LETTERS)
+    graph = bench.ros.node.create_publisher(PlaceGraph, "place_graph", LATCHED)
+    zeros = [0.0] * 5
+    graph.publish(PlaceGraph(ids=[*own.tolist(), *theirs.tolist()], x=zeros, y=zeros, yaw=zeros))
+    said = {"encoder": "abc", "holds": {"amr2": [1, 5, 9, "x"], "amr1": [1, 2, 3, "x"]}}
+    rows = SharedMemory(robot="amr2", kind=SharedMemory.ROWS, content=[1, 2, 3])
+
+    def speak() -> None:
+        sharing.publish(letter_to_message(Letter("ward", "amr2", "", 1.0, Kind.STATE, said)))
+        sharing.publish(rows)  # what goes to all on the same topic
+
+    bench.ros.node.create_timer(0.2, speak)
+    link, heard = bench.link(), list[list[dict[str, Any]]]()
+
+    def is_known() -> bool:
+        heard.append(bench.hear(link, "document", "site")["value"]["robots"])
+        return heard[-1][0]["here"] == 3
+
+    bench.ros.spin_until(is_known, 15.0, lambda: str(heard[-1:]))
+    assert [robot["name"] for robot in heard[-1]] == ["amr2"] and heard[-1][0]["copies"] == [["amr1 (away)", "2"]]
+    link.close()
 
 
 def test_who_steers_moves_the_robot_through_the_gate_and_nobody_sends_past_it(bench: Bench) -> None:
