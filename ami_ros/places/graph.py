@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from ami_ros.geometry import Array, pose_gap, relative, wrap
 from ami_ros.places.index import PlaceIndex
-from ami_ros.places.neighbours import pairs_within
+from ami_ros.places.neighbours import around, pairs_within
 from ami_ros.places.tables import EdgeTable
 from ami_ros.places.types import Edge
 
@@ -49,6 +49,14 @@ class GraphConfig:
     reach: float = 0.6  # [m] from a pose to the first or last place of its route; larger allows ends off the map
 
 
+@dataclass(frozen=True)
+class Connections:
+    """Pairs of places between which one drives straight."""
+
+    ends: NDArray[np.int64]  # (m, 2) their rows
+    costs: Array  # (m,) of going from the first to the second [m]
+
+
 class PlaceGraph:
     """Edges by (start, stop); the matrix for searches is made when it is first needed after a change."""
 
@@ -57,18 +65,20 @@ class PlaceGraph:
         self.edges = EdgeTable()
         self.free: Free | None = None  # known where there are scans
         self._matrix: csr_matrix | None = None
-        self._joins: NDArray[np.int64] | None = None
+        self._ways: Connections | None = None  # that were driven ...
+        self._counted = 0  # ... by so many of the first edges
+        self._joins: Connections | None = None
         self._joined = 0  # rows that were looked at for them
 
     def add(self, edge: Edge) -> None:
         """Adds an edge as it was stored."""
         self.edges.put(edge)
-        self._matrix = None
+        self._matrix = self._ways = None
 
     def cut(self, start: int, stop: int) -> None:
         """Removes one edge, if it is there."""
         self.edges.cut(start, stop)
-        self._matrix = None
+        self._matrix = self._ways = None
 
     def take(self, edges: NDArray[np.void]) -> None:
         """Adds many edges (m,), with the fields of `WAYS`; see `EdgeTable.take`."""
@@ -81,6 +91,8 @@ class PlaceGraph:
         if old is None or not old.traversals:
             edge = Edge(start, stop, measured, 1, duration, max(0, old.failures - 1) if old else 0, stamp)
             self._matrix = None
+            if old is not None:  # an edge that was counted as one that nobody drove
+                self._ways = None
         else:
             count = old.traversals + 1
             mean = old.duration + (duration - old.duration) / count
@@ -120,7 +132,7 @@ class PlaceGraph:
 
     def changed(self) -> None:
         """Places were moved, dropped, or named as such to keep away from."""
-        self._matrix = self._joins = None
+        self._matrix = self._ways = self._joins = None
 
     def shortest_path(
         self, start: Array, goal: Array, avoid: Iterable[tuple[int, int]] = (), now: float = 0.0
@@ -148,8 +160,7 @@ class PlaceGraph:
         rows = [int(targets[best])]
         while (previous := int(before[rows[-1]])) >= 0:
             rows.append(previous)
-        rows.reverse()
-        return [int(self.index.ids[r]) for r in rows], float(total[best] + entry.min())
+        return self.index.ids[rows[::-1]].tolist(), float(total[best] + entry.min())
 
     def distances(self, start: Array) -> Array:
         """Of the shortest paths (n,) [m] from near the pose `start` (3,) to every place; inf without a way."""
@@ -172,11 +183,11 @@ class PlaceGraph:
 
     def _near(self, pose: Array) -> tuple[NDArray[np.int64], Array]:
         """Rows of places from which the pose is a short, straight move away, and the cost of that move [m]."""
-        distance, turn = pose_gap(self.index.poses, pose)
-        cost = distance + self.config.turn_cost * turn
-        rows = np.flatnonzero(distance < self.config.reach)
-        rows = rows[np.argsort(cost[rows])[:5]]
-        return rows, cost[rows]
+        rows = around(pose[None, :2], self.index.poses[:, :2], self.config.reach)
+        distance, turn = pose_gap(self.index.poses[rows], pose)
+        cost = np.where(distance < self.config.reach, distance + self.config.turn_cost * turn, np.inf)
+        best = np.argsort(cost)[: min(5, np.isfinite(cost).sum())]
+        return rows[best], cost[best]
 
     def _ends(self, goal: Array) -> tuple[NDArray[np.int64], Array]:
         """Rows of places from which a way may end at `goal` (3,), and the cost of what is left then [m]: those near by,
@@ -184,10 +195,11 @@ class PlaceGraph:
         rows, cost = self._near(goal)
         if len(rows) or self.free is None:
             return rows, cost
-        distance = np.hypot(*(self.index.poses[:, :2] - goal[:2]).T)
-        nearest = [int(row) for row in np.argsort(distance)[:SEEING] if distance[row] < OFF_MAP]
-        rows = np.array([row for row in nearest if self.free.to(int(self.index.ids[row]), goal[:2])][:5], np.int64)
-        return rows, distance[rows]
+        beside = around(goal[None, :2], self.index.poses[:, :2], OFF_MAP)
+        distance = np.hypot(*(self.index.poses[beside, :2] - goal[:2]).T)
+        nearest = [k for k in np.argsort(distance)[:SEEING].tolist() if distance[k] < OFF_MAP]
+        seeing = [k for k in nearest if self.free.to(int(self.index.ids[beside[k]]), goal[:2])][:5]
+        return beside[seeing], distance[seeing]
 
     def keep_away(self) -> Array:
         """Circles (n, 3) that the robot shall keep out of: x, y [m] in the map frame, radius [m]."""
@@ -195,28 +207,41 @@ class PlaceGraph:
         rows = np.flatnonzero(radius)
         return np.column_stack([self.index.poses[rows, :2], radius[rows]])
 
-    def joins(self) -> NDArray[np.int64]:
-        """Rows (m, 2) of places that stand (almost) on one spot."""
+    def connections(self) -> NDArray[np.int64]:
+        """Rows (m, 2) of all places that are connected: ways that were driven, then joins."""
+        return np.concatenate([self._driven().ends, self._stand_together().ends])
+
+    def _driven(self) -> Connections:
+        """Ways that were driven."""
+        first = 0 if self._ways is None else self._counted
+        if self._ways is None or first < len(self.edges):
+            ends = self.index.rows(self.edges.driven(first).ravel()).reshape(-1, 2)
+            self._ways = self._connected(ends, self._ways)
+            self._counted = len(self.edges)
+        return self._ways
+
+    def _stand_together(self) -> Connections:
+        """Joins of places that stand (almost) on one spot."""
         positions, radius = self.index.poses[:, :2], self.config.join_radius
         if self._joins is None:
             pairs = cKDTree(positions).query_pairs(radius, output_type="ndarray")
-            self._joins = np.asarray(pairs, np.int64).reshape(-1, 2)
+            self._joins = self._connected(np.asarray(pairs, np.int64).reshape(-1, 2), None)
         elif self._joined < len(positions):
-            found = [self._joins]
+            found = []
             for row in range(self._joined, len(positions)):
                 near = np.flatnonzero(np.hypot(*(positions[:row] - positions[row]).T) <= radius)
                 found.append(np.column_stack([near, np.full(len(near), row)]))
-            self._joins = np.concatenate(found)
+            self._joins = self._connected(np.concatenate(found), self._joins)
         self._joined = len(positions)
         return self._joins
 
-    def connections(self) -> NDArray[np.int64]:
-        """Rows (m, 2) of all places that are connected: ways that were driven, then joins."""
-        return np.concatenate([self._driven(), self.joins()])
-
-    def _driven(self) -> NDArray[np.int64]:
-        """Rows (m, 2) of the ways that were driven."""
-        return self.index.rows(self.edges.driven().ravel()).reshape(-1, 2)
+    def _connected(self, ends: NDArray[np.int64], known: Connections | None) -> Connections:
+        """Connections of places, rows (m, 2), after those that are known."""
+        distance, turn = pose_gap(self.index.poses[ends[:, 0]], self.index.poses[ends[:, 1]])
+        new = Connections(ends, distance + self.config.turn_cost * turn + 1e-3)
+        if known is None:
+            return new
+        return Connections(np.concatenate([known.ends, new.ends]), np.concatenate([known.costs, new.costs]))
 
     def _weights(self) -> csr_matrix:
         if self._matrix is None:
@@ -225,19 +250,13 @@ class PlaceGraph:
 
     def _build(self) -> csr_matrix:
         """Driven edges, the same ones reversed, and joins of places that stand (almost) on one spot."""
-        config, positions = self.config, self.index.poses[:, :2]
-        ends, joins = self._driven(), self.joins()
-        driven, joined = self._costs(ends), self._costs(joins)
-        rows = np.concatenate([ends, ends[:, ::-1], joins, joins[:, ::-1]])
-        costs = np.concatenate([driven, config.reverse_factor * driven, joined, joined])
+        positions, ways, joins = self.index.poses[:, :2], self._driven(), self._stand_together()
+        rows = np.concatenate([ways.ends, ways.ends[:, ::-1], joins.ends, joins.ends[:, ::-1]])
+        costs = np.concatenate([ways.costs, self.config.reverse_factor * ways.costs, joins.costs, joins.costs])
         for circle in self.keep_away():
             out = ~enters(positions[rows[:, 0]], positions[rows[:, 1]], circle)
             rows, costs = rows[out], costs[out]
         return matrix_of(rows, costs, len(positions))
-
-    def _costs(self, ends: NDArray[np.int64]) -> Array:
-        distance, turn = pose_gap(self.index.poses[ends[:, 0]], self.index.poses[ends[:, 1]])
-        return distance + self.config.turn_cost * turn + 1e-3
 
     def _weights_now(self, avoid: list[tuple[int, int]], now: float) -> csr_matrix:
         """The matrix less everything that leads by an avoided edge, and dearer by the ones that failed of late."""

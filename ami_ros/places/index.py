@@ -153,16 +153,17 @@ class Details(Mapping[int, PlaceRow]):
 
     def of(self, ids: Sequence[int]) -> list[PlaceRow]:
         """Of many places at once; KeyError if one is unknown."""
-        index, rows = self._index, [self._index.row(place_id) for place_id in ids]
+        return [PlaceRow(*facts) for facts in self.facts(ids)]
+
+    def facts(self, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+        """The first fields of `PlaceRow`, up to `keep_away`, of many places; KeyError if one is unknown."""
+        index, rows = self._index, np.array([self._index.row(place_id) for place_id in ids], np.int64)
         names = "created", "last_seen", "visits", "episode", "surprise", "keep_away"
-        numbers = zip(*(index.column(name)[rows].tolist() for name in names), strict=True)
-        label, note = self.labels.get, self.notes.get
-        return [
-            PlaceRow(i, latent, pose, created, last_seen, visits, label(i, ""), note(i, ""), episode, surprise, away)
-            for i, latent, pose, (created, last_seen, visits, episode, surprise, away) in zip(
-                ids, index.latents[rows], index.poses[rows], numbers, strict=True
-            )
-        ]
+        created, last_seen, visits, *moment = (index.column(name)[rows].tolist() for name in names)
+        texts = ([texts.get(place_id, "") for place_id in ids] for texts in (self.labels, self.notes))
+        return zip(
+            ids, index.latents[rows], index.poses[rows], created, last_seen, visits, *texts, *moment, strict=True
+        )
 
     def columns(self, rows: NDArray[np.int64]) -> PlaceColumns:
         """Of many places, rows (k,), at once."""

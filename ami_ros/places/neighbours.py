@@ -17,8 +17,10 @@ def around(points: Array, others: Array, margin: float) -> NDArray[np.int64]:
     """Rows (m,) of `others` (n, 2) in the box that holds `points` (k, 2), with a margin [m]."""
     if not len(points):
         return np.zeros(0, np.int64)
-    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
-    return np.flatnonzero(((others >= low) & (others <= high)).all(axis=1))
+    inside = np.ones(len(others), bool)
+    for along, at in zip(points.T, others.T, strict=True):
+        inside &= (at >= along.min() - margin) & (at <= along.max() + margin)
+    return np.flatnonzero(inside)
 
 
 def pairs_within(points: Array, others: Array, reach: float) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:

@@ -154,7 +154,7 @@ def _apart(spots: Array, rows: NDArray[np.int64], gap: float, count: int = MOST)
     for row in rows.tolist():
         if len(chosen) == count:
             break
-        if gaps(spots[[row], :2], spots[chosen, :2])[0] > gap:
+        if (np.hypot(*(spots[chosen, :2] - spots[row, :2]).T) > gap).all():
             chosen.append(row)
     return chosen
 

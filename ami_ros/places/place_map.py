@@ -135,11 +135,11 @@ class PlaceMap:
         """Places without their thumbnails."""
         known, nothing = self.store.experience(ids) if with_experience else {}, Experience()
         found = []
-        for row in self.details.of(ids):
-            more = known.get(row.id, nothing)
-            times = row.created, row.last_seen, row.visits, row.episode
-            moment = row.surprise, row.keep_away, more.covariance, more.commands
-            found.append(Place(row.id, row.pose, row.latent, row.label, row.note, *times, *moment))
+        for i, latent, pose, created, last_seen, visits, label, note, *moment in self.details.facts(ids):
+            more = known.get(i, nothing)
+            times, (episode, surprise, away) = (created, last_seen, visits), moment
+            seen = more.covariance, more.commands
+            found.append(Place(i, pose, latent, label, note, *times, episode, surprise, away, *seen))
         return found
 
     def places(self) -> Places:

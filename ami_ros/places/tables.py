@@ -183,8 +183,8 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
             k = 2 * ends[1::2].index(row)
             del ends[k : k + 2]
 
-    def driven(self) -> NDArray[np.int64]:
-        """Place ids (m, 2) of the ways that were driven."""
-        edges = self.columns
-        edges = edges[edges["traversals"] > 0]
-        return np.column_stack([edges["start"], edges["stop"]])
+    def driven(self, first: int = 0) -> NDArray[np.int64]:
+        """Place ids (m, 2) of the ways that were driven, from that row of the table on."""
+        edges = self.columns[first:]
+        were = edges["traversals"] > 0
+        return np.column_stack([edges["start"][were], edges["stop"][were]])

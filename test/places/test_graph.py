@@ -207,9 +207,30 @@ def test_a_place_that_was_added_later_is_reached(model: ExactModel) -> None:
     graph.added()
     drive(graph, 3, 20)
     assert path(graph, pose(0, 0), pose(3, 0)) == [1, 2, 3, 20]
-    assert graph.joins().tolist() == [[8, 9]]  # rows of 20 and 21, which nobody drove between
+    assert graph.connections()[9:].tolist() == [[8, 9]]  # rows of 20 and 21, which nobody drove between
     graph.changed()
-    assert graph.joins().tolist() == [[8, 9]]
+    assert graph.connections()[9:].tolist() == [[8, 9]]
+
+
+def test_a_map_that_grew_between_searches_leads_as_one_that_was_made_at_once(model: ExactModel) -> None:
+    rng = np.random.default_rng(5)
+    poses = np.column_stack([rng.uniform(0.0, 3.0, (40, 2)), np.zeros(40)])
+    graph = graph_of(model, poses[:2].tolist(), [(1, 2)])
+    for k in range(2, len(poses)):
+        graph.index.extend(np.array([k + 1]), latent_of(poses[k : k + 1]), poses[k : k + 1])
+        graph.added()
+        start, stop = (int(i) for i in rng.choice(k + 1, 2, replace=False) + 1)
+        if k % 5 == 0:
+            graph.failed(start, stop, 5.0)  # nobody has driven there yet ...
+            graph.connections()
+        drive(graph, start, stop)  # ... but now
+        graph.distances(poses[0])
+        if k % 7 == 0:
+            graph.cut(start, stop)
+    again = PlaceGraph(graph.index, GraphConfig())
+    again.take(graph.edges.columns)
+    assert sorted(graph.connections().tolist()) == sorted(again.connections().tolist())
+    np.testing.assert_allclose(graph.distances(poses[0]), again.distances(poses[0]))
 
 
 def test_a_way_ends_off_the_map_only_where_a_place_saw_that_it_is_free(model: ExactModel) -> None:
