@@ -33,6 +33,10 @@ PROBES, STRIDE = 48, 2.0  # places of the other that are looked for, at most, an
 EARLY = 4  # of them after which votes are counted, again and again
 VOTES, LEAD = 2.5, 1.5  # that must agree, and how many times as many as for any other frame
 CHECKED, HELD, SHARE, SPAN = 30, 6, 0.65, 3.0  # pairs that are verified, that must hold, of all, and [m] that they span
+# Mean conflict of scans (share of points where the other saw free space), which is about exponential: in one building
+# where a third of the furniture was moved, at most, and in two that look alike ...
+SAME, ALIKE = 0.02, 0.07
+CERTAIN = 3.0  # ... and log odds [nat] from which it is one
 OFF = 0.17  # [m] deviation of where a frame has a place, near those that voted for it
 LEAST_SUPPORT = 0.35  # share of points on walls of the other submap, below which scans contradict one another
 BESIDE = 1.0  # [m] between places whose scans are compared
@@ -163,7 +167,7 @@ class Overlap:
                 break
         at = np.array([place.pose[:2] for place in found]).reshape(-1, 2)
         span = float(np.hypot(*np.ptp(at, axis=0))) if len(at) else 0.0
-        if len(found) < max(HELD, SHARE * (len(found) + against)) or span < SPAN:
+        if len(found) < max(HELD, SHARE * (len(found) + against)) or span < SPAN or _odds(found) < CERTAIN:
             return []
         return found if (yield from self._look_alike(others, found)) else []
 
@@ -279,6 +283,13 @@ class Overlap:
         if enough and (yield from self._look_alike(others, found)):
             return found
         return f"nothing in common yet: of {len(sought)} places that look known, {len(found)} agree"
+
+
+def _odds(found: list[Found]) -> float:
+    """Log odds [nat] that scans lie on one another since they show the same building, and not one that looks alike:
+    there a little is wrong everywhere, here only where something was moved."""
+    conflict = np.array([place.match.conflict for place in found if place.match is not None])
+    return float((np.log(ALIKE / SAME) + conflict * (1 / ALIKE - 1 / SAME)).sum())
 
 
 def _spread(rows: dict[int, PlaceRow], most: int, stride: float = STRIDE) -> list[int]:

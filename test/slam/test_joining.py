@@ -136,6 +136,22 @@ def test_a_map_of_another_building_stays_out(made: Callable, tmp_path: Path) -> 
     memory.close()
 
 
+def test_a_building_by_the_same_plan_stays_out_and_one_whose_furniture_was_moved_does_not(tmp_path: Path) -> None:
+    toured(tmp_path / "mine.memory", RING, CORNERS[:4], 1)
+    alike = RING + np.random.default_rng(7).normal(0.0, 0.2, RING.shape)  # each wall is a little elsewhere
+    moved = RING.copy()
+    for first in (8, 20, 32):  # a third of what stands along the corridor
+        moved[first : first + 4] += np.tile([0.0, 0.6] if first == 20 else [0.5, 0.0], 2)
+    for walls, is_joined in ((alike, False), (moved, True)):
+        theirs = tmp_path / f"{is_joined}.memory"
+        toured(theirs, walls, CORNERS[[2, 1, 0, 3]], 2)
+        memory = make(tmp_path / "mine.memory")
+        taken_in(memory, theirs)
+        assert bool(foreign(memory)) == is_joined, memory.joined["other"]
+        assert is_joined or "seemed to be were refuted" in memory.joined["other"].message
+        memory.close()
+
+
 def test_a_join_that_scans_contradict_is_given_up_whole(made: Callable, tmp_path: Path) -> None:
     """As after a restart with a place of another building that was taken for one of this one."""
     path, *_ = made(tmp_path)
