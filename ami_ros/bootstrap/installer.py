@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,8 @@ class Installer:
     def is_done(self) -> bool:
         """Whether nothing is left to do. Quick: reads a few small files."""
         self._record = read_record(self._record_path)
-        return self._venv_is_good() and not self._missing_files() and self._interfaces_are_good()
+        packages_are_good = self._venv_is_good() and not self._missing_files() and self._bytecode_is_good()
+        return packages_are_good and self._interfaces_are_good()
 
     def run(self, progress: Progress) -> None:
         """Does what is left.
@@ -69,14 +73,21 @@ class Installer:
             self._record_path.unlink(missing_ok=True)
             self._record = {}
             packages.make_venv(self._venv, python, self._distro is not None, progress)
-        missing = self._missing_files()
-        if missing:
-            self._install(missing, progress)
+        first = [file for file in self._missing_files() if file.stem in packages.TO_BUILD]
+        if first:
+            self._install(first, progress)
+        rest = self._missing_files()
+        if rest:
+            with self._building_interfaces(python, progress):
+                self._install(rest, progress)
+        if not self._bytecode_is_good():
+            packages.compile_bytecode(self._venv, progress)
+            self._save({**self._record, "bytecode": True})
         libraries = [self._venv / "lib", *self._venv.glob("lib/python*/site-packages/ros_*.libs")]
         self._save({**self._record, "libraries": [str(folder) for folder in libraries]})
 
     def _install(self, files: list[Path], progress: Progress) -> None:
-        done = self._record
+        done = {key: value for key, value in self._record.items() if key != "bytecode"}
         # Killed now, pip would leave a package half-way: without a record the next run starts with a new venv.
         self._record_path.unlink(missing_ok=True)
         try:
@@ -88,17 +99,53 @@ class Installer:
         digests = {file.stem: packages.requirements_digest(file) for file in files}
         self._save({**done, "venv": str(self._venv), **digests})
 
+    @contextmanager
+    def _building_interfaces(self, python: Python, progress: Progress) -> Iterator[None]:
+        """Builds the interfaces while pip installs what they do not need.
+
+        What fails here, perhaps because pip replaces something meanwhile, is built again by `_provide_interfaces`.
+        """
+        quiet = Progress(progress.log.with_name("interfaces.log"), shown=False)
+        targets = self._targets(python)
+
+        def build() -> None:
+            try:
+                for name, target in targets.items():
+                    self._build(name, target, python, quiet)
+            except (AmiError, OSError, shutil.Error):
+                pass  # the log has it
+
+        thread = threading.Thread(target=build)
+        thread.start()
+        try:
+            yield
+            if thread.is_alive():
+                with progress.step(f"ROS interfaces (the log is {quiet.log})"):
+                    thread.join()
+        finally:
+            quiet.stop()
+            thread.join()
+
     def _provide_interfaces(self, python: Python, progress: Progress) -> None:
-        for name, sources in self._sets.items():
+        targets = self._targets(python)
+        for name in self._sets:
             key = self._interfaces_key(name)
             prefix = ""
-            if not (self._distro and python.interfaces):
-                version = f"{python.version[0]}.{python.version[1]}"
-                target = self._folder / name / f"{key}-py{version}"
-                interfaces.build(sources, target, self._venv, python.path if self._distro else None, progress)
-                self._remove_others(target)
-                prefix = str(target)
+            if name in targets:
+                self._build(name, targets[name], python, progress)
+                self._remove_others(targets[name])
+                prefix = str(targets[name])
             self._save({**self._record, name: prefix, f"{name}_key": key})
+
+    def _targets(self, python: Python) -> dict[str, Path]:
+        """Of each set that has to be built: the folder for it."""
+        if self._distro and python.interfaces:
+            return {}
+        version = f"{python.version[0]}.{python.version[1]}"
+        return {name: self._folder / name / f"{self._interfaces_key(name)}-py{version}" for name in self._sets}
+
+    def _build(self, name: str, target: Path, python: Python, progress: Progress) -> None:
+        interfaces.build(self._sets[name], target, self._venv, python.path if self._distro else None, progress)
 
     def _venv_is_good(self) -> bool:
         # A venv cannot be moved: its record says where it was made.
@@ -106,6 +153,9 @@ class Installer:
 
     def _missing_files(self) -> list[Path]:
         return [file for file in self._files if self._record.get(file.stem) != packages.requirements_digest(file)]
+
+    def _bytecode_is_good(self) -> bool:
+        return not sys.dont_write_bytecode or bool(self._record.get("bytecode"))
 
     def _interfaces_are_good(self) -> bool:
         return all(

@@ -14,6 +14,7 @@ from ami_ros.bootstrap.state import REPOSITORY, digest, require_space
 DISK_NEEDED = 2.5  # [GB]
 # What the commands need; a robot's nodes need "runtime" alone.
 COMMANDS = ["runtime", "cli", "console", "foxglove", "report", "sim", "train"]
+TO_BUILD = ["ros"]  # what the build of the interfaces needs
 # With the extras: all but the benchmarks of others, which weigh more than they are worth here.
 TESTED = ["test", "docs", "lance", "lerobot"]
 
@@ -45,11 +46,19 @@ def install(venv: Path, files: list[Path], sourced: bool, progress: Progress) ->
     command = [python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     for file in files:
         command += ["-r", str(file)]
+    command.append("--no-compile")  # 14000 files, of which most are never imported: Python compiles the others then
     if sourced:
         command += _keep_numpy(python)
     names = " + ".join(file.stem for file in files)
     with progress.step(f"Python packages ({names})"):
         progress.run(command)
+
+
+def compile_bytecode(venv: Path, progress: Progress) -> None:
+    """Makes the bytecode of all packages, for a user whose Python may not write any: each start would take seconds."""
+    script = "import compileall, sys; compileall.compile_dir(sys.prefix, quiet=2, workers=0)"
+    with progress.step("Bytecode (PYTHONDONTWRITEBYTECODE is set)"):
+        progress.run([str(venv / "bin" / "python"), "-c", script])
 
 
 def _keep_numpy(python: str) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ from pathlib import Path
 
 from ami_ros.errors import AmiError
 
+POLL = 0.05  # of a command [s]
 REFRESH = 0.5  # of the line on a terminal [s]
 HEARTBEAT = 30.0  # between two lines where the output is no terminal [s]
 SHOWN_LINES = 12  # of the log, when a step failed
@@ -34,10 +37,12 @@ ADVICE = (
 
 
 class Progress:
-    """Shows steps on stderr and keeps the output of their commands in `log`."""
+    """Shows steps on stderr, unless it is not `shown`, and keeps the output of their commands in `log`."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, shown: bool = True) -> None:
         self.log = log
+        self._quiet = not shown
+        self._stopped = threading.Event()
         self._terminal = sys.stderr.isatty()
         self._title = ""
         self._started = 0.0
@@ -78,18 +83,36 @@ class Progress:
             log.write(f"$ {' '.join(command)}\n")
             log.flush()
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=cwd
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=cwd,
+                start_new_session=self._quiet,
             )
             try:
-                code = process.wait()
-            except BaseException:  # Ctrl-C, or a signal: never leave it running
-                process.terminate()
-                process.wait()
-                raise
-        if code != 0:
+                while (code := process.poll()) is None and not self._stopped.wait(POLL):
+                    pass
+            finally:  # after Ctrl-C, a signal or stop(): never leave it running
+                if process.poll() is None:
+                    self._end(process)
+        if code != 0:  # None: stopped
             raise AmiError(self._explain(code))
 
-    def _explain(self, code: int) -> str:
+    def stop(self) -> None:
+        """Ends the command that another thread runs; each later one, too."""
+        self._stopped.set()
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """With what it has started, unless the terminal does that: cmake leaves ninja running."""
+        if self._quiet:
+            os.killpg(process.pid, signal.SIGTERM)
+        else:
+            process.terminate()
+        process.wait()
+
+    def _explain(self, code: int | None) -> str:
         """Shows the end of the log, and returns the line that says what is wrong."""
         output = self._output()
         self._clear()
@@ -130,6 +153,8 @@ class Progress:
             self._write("\r\033[K")
 
     def _write(self, text: str) -> None:
+        if self._quiet:
+            return
         try:
             sys.stderr.write(text)
             sys.stderr.flush()

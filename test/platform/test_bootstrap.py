@@ -71,10 +71,7 @@ def test_no_network_is_said_in_one_line_with_the_log_and_leaves_what_works(tmp_p
     result = ami("shell", home=tmp_path, **index("http://127.0.0.1:9/simple"))
     assert result.returncode == 2
     last = result.stderr.splitlines()[-1]
-    packages = "runtime + cli + console + foxglove + report + sim + train + ros"
-    assert last.startswith(
-        f"ami: Python packages ({packages}): the package index could not be reached; check the network"
-    )
+    assert last.startswith("ami: Python packages (ros): the package index could not be reached; check the network")
     assert str(tmp_path / "log" / "setup.log") in last
     record_path = tmp_path / "ros-wheels" / "ready.json"
     assert not record_path.exists()
@@ -82,7 +79,10 @@ def test_no_network_is_said_in_one_line_with_the_log_and_leaves_what_works(tmp_p
     files = requirement_files(sourced=False, tests=False)
     record = {"venv": str(tmp_path / "ros-wheels" / "venv"), **{f.stem: requirements_digest(f) for f in files}}
     write_record(record_path, record)
-    assert ami("test", home=tmp_path, **index("http://127.0.0.1:9/simple")).returncode == 2
+    result = ami("test", home=tmp_path, **index("http://127.0.0.1:9/simple"))
+    assert result.returncode == 2
+    assert "Python packages (test + docs + lance + lerobot): the package index could not be reached" in result.stderr
+    assert "ROS interfaces" not in result.stderr  # their build, which went on meanwhile, is not what is wrong
     assert read_record(record_path) == record
 
 

@@ -3,8 +3,10 @@
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ami_ros.app.domain import claim_domain, domain_in_environment
@@ -16,7 +18,7 @@ from ami_ros.bootstrap.progress import Progress
 from ami_ros.bootstrap.pythons import find_wheel_python, without_wheel_variables
 from ami_ros.bootstrap.state import digest, read_record, require_space, write_record
 from ami_ros.errors import AmiError
-from harness import Children
+from harness import Children, wait_until
 from harness.processes import REPOSITORY
 
 
@@ -81,6 +83,30 @@ def test_advice_is_about_this_step_only(tmp_path: Path) -> None:
         progress.run([sys.executable, "-c", "print('No space left on device')"])
     with pytest.raises(AmiError, match=r"^Second: exit code 3"), progress.step("Second"):
         progress.run([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_command_of_another_thread_is_ended_with_all_that_it_started(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    progress = Progress(tmp_path / "interfaces.log", shown=False)
+    failed: list[AmiError] = []
+
+    def build() -> None:
+        try:
+            with progress.step("Build"):
+                progress.run(["sh", "-c", "sleep 1000 & echo $! started; wait"])
+        except AmiError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=build)
+    thread.start()
+    wait_until(lambda: progress.log.exists() and " started\n" in progress.log.read_text(), what="the build")
+    progress.stop()
+    thread.join()
+    assert failed
+    started = int(progress.log.read_text().split()[-2])
+    wait_until(lambda: not psutil.pid_exists(started) or psutil.Process(started).status() == "zombie", what="its end")
+    assert capfd.readouterr().err == ""
 
 
 def test_python_for_the_wheels_can_build_and_install() -> None:
