@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -51,6 +53,50 @@ def compact(
     typer.echo(f"{fleet.compact(folder, keep_days) / 1e6:.1f} MB were freed in {folder}")
 
 
+def merge(
+    folder: Annotated[Path, typer.Argument(help="Data set.")],
+    out: Annotated[Path, typer.Option(help="Folder for the memories, one for each map, and merged.json.")],
+    model: Annotated[str, typer.Option(help="Folder or name of the model; empty: one that ships and fits.")] = "",
+) -> None:
+    """Merge the memories of a Lance data set into one for each building.
+
+    Any number of processes share the work: start it by torchrun, or on several machines. It needs the extra `lance`."""
+    import os
+
+    from ami_ros.places.fleet import Snapshot
+    from ami_ros.slam.fleet_merge import MergeSetting, merge_fleet
+    from ami_ros.world_model.inference import load_inference
+
+    loaded = load_inference(model or _fitting(Snapshot(folder).robots().values()))
+    is_first = os.environ.get("RANK", "0") == "0"  # torchrun numbers its processes
+    setting = MergeSetting(loaded.model, loaded.encoder_id)
+    found = merge_fleet(folder, out if is_first else None, setting, lambda what: typer.echo(what, err=True))
+    if not is_first:
+        return
+    for each in found["maps"]:
+        typer.echo(f"{out / each['file']}: {each['places']} places of {', '.join(each['robots'])}")
+    for robot, why in found["refused"].items():
+        typer.echo(f"refused: {robot}: {why}")
+    for why in found["failed"]:
+        typer.echo(f"not compared: {why}")
+    if found["left"]:
+        typer.echo(f"{found['left']} places found no room")
+
+
+def _fitting(memories: Iterable[tuple[str, int]]) -> str:
+    """The name of the model that ships of which most places are."""
+    from ami_ros.world_model.identity import identify_model, shipped_models
+
+    places = Counter[str]()
+    for encoder_id, count in memories:
+        places[encoder_id] += count
+    known = {identify_model(name).encoder_id: name for name in shipped_models()}
+    for encoder_id, _ in places.most_common():
+        if encoder_id in known:
+            return known[encoder_id]
+    raise AmiError(f"fleet merge: no model that ships made these memories ({', '.join(places)}): name it by --model")
+
+
 def status(
     seconds: Annotated[float, typer.Option(min=1.0, help="To listen [s]; each robot speaks once a second.")] = 4.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -70,4 +116,4 @@ def status(
         raise AmiError(f"fleet status: no robot shares its memory within {seconds:g} s; start them with site:=NAME")
 
 
-PARTS = {"status": status, "export": export_memory, "import": import_memory, "compact": compact}
+PARTS = {"status": status, "export": export_memory, "import": import_memory, "compact": compact, "merge": merge}

@@ -236,3 +236,29 @@ class Sharing:
             rows = share_building(world, strange, self.robot, self.minutes, self.loss, self.delay, seed, Path(scratch))
             for row in rows:
                 yield {"building": part} | row
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Memories of many robots, from several buildings, that a job merges; see `merge_trials`."""
+
+    buildings: int = 4  # in which robots drive
+    kinds: tuple[str, ...] = ("home", "office", "ward", "school", "warehouse", "gallery", "hotel")  # in turn
+    robot: str = "ami_bot"  # name or file; its laser counts
+    drives: int = 2  # in each building
+    memories: int = 5  # that each drive becomes, one of each part
+    minutes: float = 1.0  # of each part
+    processes: int = 2  # of the second job, which has to come to the same as the first; 1: there is none
+
+    def parts(self) -> Sequence[Part]:
+        return [Part("merge")]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        from ami_ros.evaluation.merge_trials import Fleet, merge_buildings
+        from ami_ros.simulation.buildings.names import FIRST_TEST_SEED, PREFIX, building_name
+
+        first = FIRST_TEST_SEED + 1000 * seed
+        names = [building_name(f"{PREFIX}{self.kinds[k % len(self.kinds)]}:{first + k}") for k in range(self.buildings)]
+        fleet = Fleet([*map(str, names)], self.robot, self.drives, self.memories, self.minutes, 1000 * seed)
+        with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
+            yield from merge_buildings(fleet, self.processes, Path(scratch), report)

@@ -7,7 +7,9 @@ a robot that exports again takes the place of what it had sent.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -91,7 +93,7 @@ def _import(store: Store, places: Iterable[Any], ways: Any) -> tuple[int, int]:
         store.flush()
         count += len(rows)
     table = ways.to_pylist()
-    store.put_edges(edge_of(tuple(values.get(name, 0) for name in FIELDS.names or ())) for values in table)
+    store.put_edges(map(_way_of, table))
     store.flush()
     return count, len(table)
 
@@ -115,6 +117,50 @@ def compact(folder: Path, keep_days: float) -> int:
     except (OSError, ValueError) as error:
         raise AmiError(f"the data set {folder} cannot be compacted: {error}") from error
     return freed
+
+
+class Snapshot:
+    """What a data set had at one time, whatever robots add to it meanwhile.
+
+    Args:
+        folder: of the data set.
+        versions: of its tables, as an earlier snapshot had them; None: the newest.
+
+    Raises:
+        AmiError: no such extra or data set, or it has these versions no more; reading raises it, too.
+    """
+
+    def __init__(self, folder: Path, versions: Sequence[int | None] = (None, None)) -> None:
+        lance, self.folder = need("lance", "lance"), folder
+        with self._told():
+            self._places, self._ways = (
+                lance.dataset(str(folder / name), version=v) for name, v in zip((PLACES, WAYS), versions, strict=True)
+            )
+            self.versions: list[int] = [self._places.version, self._ways.version]
+
+    def robots(self) -> dict[str, tuple[str, int]]:
+        """By their names, in alphabetical order: of which encoder their memories are, and how many places they have."""
+        with self._told():
+            table = self._places.to_table(columns=["robot", "encoder_id"])
+            counts = Counter(zip(*(column.to_pylist() for column in table.columns), strict=True))
+        return {robot: (encoder_id, count) for (robot, encoder_id), count in sorted(counts.items())}
+
+    def memories(self, robots: Sequence[str]) -> Iterator[tuple[str, list[PlaceRow], list[Edge]]]:
+        """Of some robots, in RAM at once: reading each by itself would read through all each time."""
+        mine = " OR ".join(map(_filter, robots))
+        with self._told():
+            places, ways = (table.to_table(filter=mine).to_pylist() for table in (self._places, self._ways))
+            for robot in robots:
+                rows = [_place_of(values) for values in places if values["robot"] == robot]
+                edges = [_way_of(values) for values in ways if values["robot"] == robot]
+                yield robot, sorted(rows, key=lambda row: row.id), edges
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError, KeyError) as error:
+            raise AmiError(f"the data set {self.folder} cannot be read: {error}") from error
 
 
 def robots_of(folder: Path) -> list[str]:
@@ -167,6 +213,10 @@ def _way_table(edges: list[Edge], robot: str) -> Any:
     pa = need("pyarrow", "lance")
     table = np.array([edge_values(edge) for edge in edges], FIELDS)
     return pa.table({"robot": pa.array([robot] * len(edges), pa.string())} | {n: table[n] for n in FIELDS.names or ()})
+
+
+def _way_of(values: dict[str, Any]) -> Edge:
+    return edge_of(tuple(values.get(name, 0) for name in FIELDS.names or ()))
 
 
 def _flat(numbers: np.ndarray | None) -> list[float] | None:

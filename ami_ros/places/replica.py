@@ -167,14 +167,7 @@ class Replica:
                 return None
             measured = MEASURED.unpack(content)[2:]
         edge = edge_of((*values, *measured))
-        numbers = [*edge.relative, edge.duration, edge.last_used]
-        if not np.isfinite(numbers).all() or np.abs(edge.relative[:2]).max() > _LONGEST:
-            return None
-        if edge.covariance is not None:
-            least, *_, most = np.linalg.eigvalsh(edge.covariance)
-            if not _LEAST < least <= most < _MOST:
-                return None
-        return edge
+        return edge if makes_sense(edge) else None
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -185,3 +178,14 @@ class Replica:
         except OSError as error:
             why = error.strerror or error
             raise AmiError(f"the memory {self.path} cannot be opened: {why}", Code.NOT_FOUND) from error
+
+
+def makes_sense(edge: Edge) -> bool:
+    """Whether somebody may have driven such a way, and its covariance is one."""
+    numbers = [*edge.relative, edge.duration, edge.last_used]
+    if not np.isfinite(numbers).all() or np.abs(edge.relative[:2]).max() > _LONGEST:
+        return False
+    if edge.covariance is None:
+        return True
+    least, *_, most = np.linalg.eigvalsh(edge.covariance)
+    return bool(_LEAST < least <= most < _MOST)

@@ -36,7 +36,7 @@ def settle_labels(places: PlaceMap, origins: Iterable[Origin], robot: str, spaci
             if any(_apart(places, place_id, other) < spacing for other in kept):
                 wanted[place_id] = label if is_own(place_id) else ""
             else:
-                wanted[place_id] = f"{label[: MAX_LABEL - len(name) - 1]}@{name}" if number else label
+                wanted[place_id] = label_of(label, name) if number else label
             kept.append(place_id)
     old = {row.id: row for row in places.details.of(list(wanted))}
     changed = [replace(old[i], label=label) for i, label in wanted.items() if label != old[i].label]
@@ -44,6 +44,11 @@ def settle_labels(places: PlaceMap, origins: Iterable[Origin], robot: str, spaci
         places.rename(changed)
     own = [f"'{old[row.id].label}' is '{row.label}' now" for row in changed if is_own(row.id)]
     return "; ".join(own)
+
+
+def label_of(label: str, robot: str) -> str:
+    """What a place is called that has lost its label to another one."""
+    return f"{label[: MAX_LABEL - len(robot) - 1]}@{robot}"
 
 
 def _claims(places: PlaceMap, origins: Iterable[Origin], robot: str) -> dict[str, list[Claim]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -272,6 +273,20 @@ class PlaceMemory:
         if self._joiner is None:
             raise AmiError("memory: this robot does not share what it remembers", Code.INVALID_INPUT)
         self._joiner.ask(robot, path, whole)
+
+    def join(self, robot: str, path: Path) -> Joined:
+        """Takes in another memory at once, for who does not drive; after `share_as`. `joined` has the answer, too.
+
+        Raises:
+            AmiError: this memory does not share.
+        """
+        if self._joiner is None:
+            raise AmiError("memory: this robot does not share what it remembers", Code.INVALID_INPUT)
+        for _ in self._joiner.take_in(robot, path, math.inf):
+            self.front_end.complete(everything=True)  # what is found moves the map before more is compared with it
+            self.map.store.wait()
+        self.finish()
+        return self._joiner.joined[robot]
 
     @property
     def joined(self) -> dict[str, Joined]:
