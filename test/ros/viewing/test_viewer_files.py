@@ -16,6 +16,7 @@ from ami_ros.robots.description import load_robot
 from ami_ros.ros.console.listener import Listener
 from ami_ros.ros.console.node import RECORDED
 from ami_ros.ros.interfaces import INTERFACES
+from ami_ros.ros.messages.sharing import TOPIC
 from ami_ros.ros.node.bus import message_type
 from ami_ros.ros.sensors.mounts import sensor_frames
 from ami_ros.ros.simulated.node import wheel_frames
@@ -74,13 +75,14 @@ def test_each_link_of_a_simulated_robot_has_a_frame(name: str) -> None:
 
 @pytest.mark.parametrize("recorded", [RECORDED, recorded_topics(load_robot("ami_bot"))], ids=["console", "ami record"])
 def test_a_bag_has_all_that_is_shown(recorded: tuple[str, ...]) -> None:
-    """But for the feedback of an action, whose type has no definition of its own; the mission's words are there."""
+    """But for the feedback of an action, whose type has no definition of its own; the mission's words are there. What
+    robots of a site tell each other is theirs: whole memories, with pictures."""
     manager = yaml.safe_load(share("rviz", "ami_ros.rviz").read_text())["Visualization Manager"]
     rviz = {(d.get("Topic") or d.get("Description Topic") or {"Value": "/tf"})["Value"] for d in manager["Displays"]}
     panels = LAYOUT["configById"].values()
     foxglove = {topic.removeprefix("/") for topic in LAYOUT["configById"]["3D!floor"]["topics"]}
     foxglove |= {panel["imageMode"]["imageTopic"][1:] for panel in panels if panel.get("imageMode")}
-    page = set(Listener(None, Scene()).topics) - {"run_mission/_action/feedback"}
+    page = set(Listener(None, Scene()).topics) - {"run_mission/_action/feedback", TOPIC}
     names = {name for entry in recorded for name in entry.split("|")}
     assert not (rviz | foxglove | page) - names and {"/tf", "/tf_static", "/diagnostics"} <= names
 
