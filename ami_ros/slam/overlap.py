@@ -33,10 +33,10 @@ PROBES, STRIDE = 48, 2.0  # places of the other that are looked for, at most, an
 EARLY = 4  # of them after which votes are counted, again and again
 VOTES, LEAD = 2.5, 1.5  # that must agree, and how many times as many as for any other frame
 CHECKED, HELD, SHARE, SPAN = 30, 6, 0.65, 3.0  # pairs that are verified, that must hold, of all, and [m] that they span
-# Mean conflict of scans (share of points where the other saw free space), which is about exponential: in one building
-# where a third of the furniture was moved, at most, and in two that look alike ...
+# Conflict is the share of a scan's points where the other saw free space; it is about exponential. Its mean in one
+# building, of which a third of the furniture was moved meanwhile, and in two buildings that look alike (one such pair).
 SAME, ALIKE = 0.02, 0.07
-CERTAIN = 3.0  # ... and log odds [nat] from which it is one
+CERTAIN = 3.0  # log odds [nat] from which it is one building
 OFF = 0.17  # [m] deviation of where a frame has a place, near those that voted for it
 LEAST_SUPPORT = 0.35  # share of points on walls of the other submap, below which scans contradict one another
 BESIDE = 1.0  # [m] between places whose scans are compared
