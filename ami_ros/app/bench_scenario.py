@@ -57,7 +57,7 @@ def main(
         figures = loaded.figures(store.rows())
         show(store, figures, console)
         if json is not None:
-            found = [{"what": f.name, "n": f.n, "value": f.value, "figure": str(f)} for f in figures]
+            found = [figure.to_json() for figure in figures]
             seeds = {"seed": loaded.seed, "seeds": loaded.seeds}
             write_json(json, figures_by_arm(store.rows()) | {"figures": found} | loaded.settings | seeds | store.head())
 

@@ -111,6 +111,10 @@ class Figure:
         """What it is, in words."""
         return f"{self.group}: {self.measure.what}" if self.group else self.measure.what
 
+    def to_json(self) -> dict[str, Any]:
+        """Name, n, value and text; JSON knows no infinity, so what never came has null for a value."""
+        return {"what": self.name, "n": self.n, "value": None if self.value == math.inf else self.value, "figure": str(self)}
+
 
 @dataclass(frozen=True)
 class Scenario:

@@ -24,8 +24,6 @@ from ami_ros.evaluation.trials import Trial
 from ami_ros.share import packaged
 from harness.processes import REPOSITORY, Children
 
-FEW = ("options.goals=2", "options.world=empty", "seeds=1", "seed=3")
-
 
 def drive(
     kind: Literal["near", "far"], status: str, off: float, ambiguous: bool = False, code: int = 0
@@ -104,6 +102,13 @@ def test_what_never_came_is_later_than_everything() -> None:
         "never",
     ]
     assert str(*Measure("ms", "ms", "median").figures([])) == "none"
+
+
+def test_what_never_came_is_null_in_a_file() -> None:
+    (figure,) = Measure("ms", "ms", "p95").figures([{"ms": 1.0}, {"ms": None}])
+    assert json.loads(json.dumps(figure.to_json(), allow_nan=False)) == {
+        "what": "ms", "n": 2, "value": None, "figure": "never",
+    }  # fmt: skip
 
 
 def test_a_measure_may_be_told_for_each_group() -> None:
@@ -185,18 +190,19 @@ def test_settings_reach_the_file_the_options_of_its_kind_and_the_stack() -> None
 
 def test_parts_are_driven_side_by_side_and_a_run_goes_on_where_it_was(tmp_path: Path, children: Children) -> None:
     file, kept = tmp_path / "figures.json", tmp_path / "trials"
-    options = [word for value in (*FEW, "options.goals=1", "seeds=2") for word in ("--set", value)]
-    call = ("-m", "ami_ros.app", "bench", "planning", *options, "--jobs", "2", "--out", str(kept), "--json", str(file))
+    few = ("options.moments=1", "options.rivals=false", "seeds=2", "seed=3")
+    options = [word for value in few for word in ("--set", value)]
+    call = ("-m", "ami_ros.app", "bench", "solvers", *options, "--jobs", "2", "--out", str(kept), "--json", str(file))
 
     def run() -> str:
         command = children.python(*call)
         assert command.wait(300) == 0, command.output()
         return command.output()
 
-    assert "near goals reached" in run()
-    figures = {figure["what"]: figure for figure in json.loads(file.read_text())["figures"]}
-    assert figures["near goals reached"]["n"] == 2
-    next(kept.rglob("onboard-4.jsonl")).unlink()
+    assert "got there" in run()
+    figures = json.loads(file.read_text())["figures"]
+    assert {figure["n"] for figure in figures if "got there" in figure["what"]} == {2}
+    next(kept.rglob("solvers-4.jsonl")).unlink()
     assert "1 of 2 parts are there already" in run()
 
 
