@@ -45,7 +45,7 @@ def drive(children: Children, out: Path, *options: str) -> dict[str, Any]:
         "import sys, ami_ros.app.demo_domain as d; d.claim_domain = lambda wanted: wanted;"
         "from ami_ros.app.cli import run; run(sys.argv[1:])"
     )
-    settings = ["--minutes", "0.15", "--seed", "331902", "--domain-id", os.environ["ROS_DOMAIN_ID"]]
+    settings = ["--minutes", "0.05", "--seed", "331902", "--domain-id", os.environ["ROS_DOMAIN_ID"]]
     bench = children.python("-c", code, "bench", "latency", *settings, "--json", str(out), *options)
     assert bench.wait(400) == 0, bench.output()
     figures: dict[str, Any] = json.loads(out.read_text())

@@ -102,15 +102,7 @@ def outputs(config: TrainingConfig, dataset: Dataset, folder: Path) -> list[torc
         return [latents, *steps, model.relative_pose(latents, latents.roll(1, 0)), model.encode_goal(sensors.image)]
 
 
-def test_two_processes_make_the_model_that_one_makes(
-    config: TrainingConfig, dataset: Dataset, tmp_path: Path, children: Children
-) -> None:
-    Trainer(config, dataset, tmp_path / "one").run(lambda step, terms: None)
-    end(start(children, config, dataset, tmp_path / "two"))
-    assert_same(config, dataset, tmp_path / "one", tmp_path / "two")
-
-
-def test_two_processes_go_on_from_a_checkpoint_after_a_kill(
+def test_two_processes_that_were_killed_and_went_on_make_the_model_that_one_makes(
     config: TrainingConfig, dataset: Dataset, tmp_path: Path, children: Children
 ) -> None:
     Trainer(config, dataset, tmp_path / "one").run(lambda step, terms: None)

@@ -1,6 +1,7 @@
 """Each model that ships drives to goals by the agent that the nodes run, with time charged; a broken one would not.
 
-Searches have no deadline here, so that a slow machine sees the same drives as a fast one.
+Searches have no deadline here, so that a slow machine sees the same drives as a fast one. `onboard` drives ten goals in
+`test_both_buses`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
 
 UNHURRIED = LoopConfig(agent=AgentConfig(navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0))))
-GOALS = {"onboard": 4, "omnidirectional": 2, "ackermann": 2}  # near and far by turns
+GOALS = {"omnidirectional": 2, "ackermann": 2}  # near and far by turns
 MISSED = 1  # of them, at most
 SEED = 7301
 Record = Callable[[str, Any], None]
