@@ -113,7 +113,8 @@ class Figure:
 
     def to_json(self) -> dict[str, Any]:
         """Name, n, value and text; JSON knows no infinity, so what never came has null for a value."""
-        return {"what": self.name, "n": self.n, "value": None if self.value == math.inf else self.value, "figure": str(self)}
+        value = None if self.value == math.inf else self.value
+        return {"what": self.name, "n": self.n, "value": value, "figure": str(self)}
 
 
 @dataclass(frozen=True)
