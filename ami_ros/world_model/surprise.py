@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ami_ros.world_model.arrays import accumulated
+from ami_ros.geometry import Array
+from ami_ros.world_model.arrays import Floats, accumulated
 from ami_ros.world_model.by_torch import on_arrays
 
 # Scales the median absolute deviation to the standard deviation of a normal distribution.
@@ -78,10 +80,10 @@ class SurpriseMonitor:
             previous: (command_dim,) the command in force before those.
             now: latent (latent_dim,) observed.
         """
-        error, way, expected = self._compare(before, commands, previous, now)
-        scale = self.model.spec.command_maxima
-        unrest = float(np.abs(np.diff(np.vstack([previous, commands]) / scale, axis=0)).sum())
-        demand = way + UNREST * unrest
+        start, sent, held, seen = (np.asarray(v, np.float32)[None] for v in (before, commands, previous, now))
+        found = foretell(self.model, start, sent, held, seen)
+        error, way, demand = float(found.error[0]), float(found.way[0]), float(found.demand[0])
+        expected = self._expected(start, found.latents, sent, held)
         history = np.array(self.readings).reshape(-1, 3)
         # A robot that stands predicts itself almost perfectly; beside that every motion would be a surprise.
         if np.abs(np.asarray(commands)).max() > STANDING:
@@ -97,20 +99,53 @@ class SurpriseMonitor:
         self._high = self._high + 1 if z_score > self.threshold else 0
         return Surprise(error, median * (demand + usual), z_score, self._high >= self.model.spec.chunk, expected)
 
-    def _compare(
-        self, before: ArrayLike, commands: ArrayLike, previous: ArrayLike, now: ArrayLike
-    ) -> tuple[float, float, float]:
-        """The error of the prediction, the way that the latent goes to it, step by step, and the error expected."""
-
+    def _expected(self, start: Floats, latents: Floats, commands: Floats, previous: Floats) -> float:
+        """The error that the model expects of its prediction; NaN from a model without an ensemble."""
         spec = self.model.spec
-        start, chunks, held, seen = (np.asarray(v, np.float32) for v in (before, commands, previous, now))
-        given = start[None], chunks.reshape(1, HORIZON, -1, spec.command_dim), held[None]
-        latents = self.model.rollout(*given)[0]
-        error = np.sqrt(np.square(latents[0, -1] - seen).mean())
-        steps = np.diff(np.concatenate([given[0], latents[0]]), axis=0)
-        way = np.sqrt(np.square(steps).mean(1)).sum()
-        expected = math.nan
-        if spec.ensemble:
-            doubt = self.model.path_disagreement(given[0], latents, *given[1:])
-            expected = accumulated(doubt)[0, -1]
-        return float(error), float(way), float(expected)
+        if not spec.ensemble:
+            return math.nan
+        chunks = commands.reshape(1, HORIZON, -1, spec.command_dim)
+        return float(accumulated(self.model.path_disagreement(start, latents, chunks, previous))[0, -1])
+
+
+class Foretold(NamedTuple):
+    """Predictions of k moments, beside what came."""
+
+    error: Floats  # (k,) root mean square [latent units]
+    way: Floats  # (k,) of the predicted latent, step by step [latent units]
+    demand: Floats  # (k,) how hard the prediction was, by the way and the unrest of the commands [latent units]
+    latents: Floats  # (k, HORIZON, latent_dim)
+
+
+def foretell(model: Any, before: Floats, commands: Floats, previous: Floats, now: Floats) -> Foretold:
+    """Arguments as of `SurpriseMonitor.observe`, for k moments at once: of arrays (k, ...), for a model for arrays."""
+    spec = model.spec
+    latents = model.rollout(before, commands.reshape(len(before), HORIZON, -1, spec.command_dim), previous)[0]
+    steps = np.diff(np.concatenate([before[:, None], latents], 1), axis=1)
+    way = np.sqrt(np.square(steps).mean(2)).sum(1)
+    sent = np.concatenate([previous[:, None], commands], 1) / spec.command_maxima
+    unrest = np.abs(np.diff(sent, axis=1)).sum((1, 2))
+    return Foretold(np.sqrt(np.square(latents[:, -1] - now).mean(1)), way, way + UNREST * unrest, latents)
+
+
+def surprises(model: Any, latents: Floats, commands: Floats, episodes: Sequence[tuple[int, int]]) -> Array:
+    """How surprising each moment of recordings was (n,): the error of its prediction, relative to how hard that was.
+
+    Unlike a z score it does not get used to what lasts, such as a slippery floor. NaN where an episode has just begun.
+
+    Args:
+        model: for arrays.
+        latents: (n, latent_dim).
+        commands: (n, command_dim) from each moment to the next [SI units].
+        episodes: (start, stop) rows of each.
+    """
+    reach, found = HORIZON * model.spec.chunk, np.full((3, len(latents)), np.nan)
+    for start, stop in episodes:
+        begins = np.arange(start, max(start, stop - reach))
+        if not len(begins):
+            continue
+        previous = commands[np.maximum(begins - 1, start)] * (begins > start)[:, None]
+        sent = commands[begins[:, None] + np.arange(reach)]
+        found[:, begins + reach] = foretell(model, latents[begins], sent, previous, latents[begins + reach])[:3]
+    usual = np.nanmedian(found[1]) if np.isfinite(found[1]).any() else 1.0
+    return np.asarray(found[0] / (found[2] + max(usual, 1e-9)))

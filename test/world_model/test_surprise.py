@@ -11,7 +11,7 @@ import torch
 
 from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
-from ami_ros.world_model.surprise import Surprise, SurpriseMonitor
+from ami_ros.world_model.surprise import HORIZON, Surprise, SurpriseMonitor, surprises
 from harness.exact_model import ExactModel, latent_of
 
 
@@ -122,3 +122,29 @@ def test_a_model_with_an_ensemble_says_what_error_it_had_expected() -> None:
         steps = model.path_disagreement(start, latents, chunks, previous)[0]
     assert reading.uncertainty == pytest.approx(float(steps.square().sum().sqrt()))
     assert math.isnan(SurpriseMonitor(WorldModel(spec).eval()).observe(*given).uncertainty)
+
+
+def test_in_a_recording_what_lasts_stays_surprising() -> None:
+    """The floor is slippery in its second half: where the robot is, it lags behind what it commands."""
+    model, rows = ExactModel(), 200
+    period = model.spec.period
+    slips = np.arange(rows) >= rows // 2
+    commands = np.tile(np.array([0.4, 0.0], np.float32), (rows, 1))
+    x = np.cumsum(np.append(0.0, 0.4 * period * np.where(slips, 0.5, 1.0)))[:rows]
+    latents = latent_of(np.stack([x, 0 * x, 0 * x], 1))
+    found = surprises(model, latents, commands, [(0, rows)])
+    reach = HORIZON * model.spec.chunk
+    assert np.isnan(found[:reach]).all() and np.isfinite(found[reach:]).all()
+    assert found[reach : rows // 2].max() < 0.01 < 0.2 < found[rows // 2 + reach :].min()
+    # The same as a robot's monitor has, which compares one moment.
+    now = rows // 2 + 2
+    reading = SurpriseMonitor(model).observe(
+        latents[now - reach], commands[now - reach : now], commands[now - reach - 1], latents[now]
+    )
+    way = 0.4 * period * reach / 2  # root mean square of four numbers, of which one changes
+    assert found[now] == pytest.approx(reading.surprise / (2 * way), rel=1e-3)
+
+
+def test_an_episode_that_is_too_short_to_predict_surprises_nobody_knows_how() -> None:
+    short = surprises(ExactModel(), np.zeros((4, 4), np.float32), np.zeros((4, 2), np.float32), [(0, 3), (3, 4)])
+    assert np.isnan(short).all()
