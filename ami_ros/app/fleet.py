@@ -1,4 +1,4 @@
-"""What the robots of a site share while they drive, and the memories of many robots in one Lance data set."""
+"""What the robots of a site share while they drive; memories and recordings of many robots in one Lance data set."""
 
 from __future__ import annotations
 
@@ -14,16 +14,47 @@ import typer
 from ami_ros.errors import AmiError
 
 
-def export_memory(
-    memory: Annotated[Path, typer.Argument(help="Memory file; it stays as it is.")],
-    folder: Annotated[Path, typer.Argument(help="Data set, made if it is not there.")],
-    robot: Annotated[str, typer.Option(help="Whose memory it is; what it had sent before is replaced.")],
+def export(
+    source: Annotated[Path, typer.Argument(help="Memory file, or data set of ./ami extract; it stays as it is.")],
+    folder: Annotated[Path, typer.Argument(help="Data set of the fleet, made if it is not there.")],
+    robot: Annotated[
+        str, typer.Option(help="Whose it is. A memory replaces the one it had sent; recordings are added.")
+    ],
+    model: Annotated[
+        str, typer.Option(help="Of a data set: the model that the robot drove with. It tells what was surprising.")
+    ] = "",
 ) -> None:
-    """Add a robot's memory to a Lance data set. It needs the extra `lance`."""
+    """Add a robot's memory, or its recordings, to a Lance data set. It needs the extra `lance`."""
+    if source.is_dir():
+        _export_recordings(source, folder, robot, model)
+        return
     from ami_ros.places import fleet
 
-    places, ways = fleet.export_memory(memory, folder, robot)
+    places, ways = fleet.export_memory(source, folder, robot)
     typer.echo(f"{places} places and {ways} ways of {robot} are in {folder}")
+
+
+def _export_recordings(source: Path, folder: Path, robot: str, model: str) -> None:
+    from rich.console import Console
+
+    from ami_ros.app.extract_run import progress_bar
+    from ami_ros.app.train_data import fit_for
+    from ami_ros.learning.dataset import Dataset
+    from ami_ros.learning.fleet_export import export_recordings
+    from ami_ros.world_model.inference import load_inference
+
+    dataset = Dataset(source)
+    if not model:
+        raise AmiError("fleet export: name the model that the robot drove with by --model; it tells what surprised")
+    loaded = load_inference(model).model
+    with progress_bar(Console(emoji=False, stderr=True)) as bar:
+        task = bar.add_task("encoding", total=None)
+        added, known = export_recordings(
+            fit_for(dataset, loaded.spec), folder, robot, loaded,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    there = f"; {known} were there already" if known else ""
+    typer.echo(f"{added} frames of {robot} were added to {folder}{there}")
 
 
 def import_memory(
@@ -46,10 +77,20 @@ def import_memory(
 def compact(
     folder: Annotated[Path, typer.Argument(help="Data set.")],
     keep_days: Annotated[float, typer.Option(min=0.0, help="Keep versions that are younger [days].")] = 14.0,
+    keep_hours: Annotated[
+        float, typer.Option(min=0.0, help="Keep so many hours of recordings, what surprised most. 0: all.")
+    ] = 0.0,
 ) -> None:
     """Compact a Lance data set and drop its old versions, as a job for every night. It needs the extra `lance`."""
     from ami_ros.places import fleet
 
+    if keep_hours:
+        from ami_ros.learning.fleet_export import keep_surprising
+
+        dropped, left = keep_surprising(folder, keep_hours)
+        for robot, hours in dropped.items():
+            typer.echo(f"{hours:.2f} h of {robot} were dropped, which surprised least")
+        typer.echo(f"{left:.2f} h of recordings are left")
     typer.echo(f"{fleet.compact(folder, keep_days) / 1e6:.1f} MB were freed in {folder}")
 
 
@@ -116,4 +157,4 @@ def status(
         raise AmiError(f"fleet status: no robot shares its memory within {seconds:g} s; start them with site:=NAME")
 
 
-PARTS = {"status": status, "export": export_memory, "import": import_memory, "compact": compact, "merge": merge}
+PARTS = {"status": status, "export": export, "import": import_memory, "compact": compact, "merge": merge}

@@ -16,7 +16,10 @@ class TrainOptions:
     """Train a world model on recordings. Under torchrun, several processes train together."""
 
     recordings: Annotated[
-        list[Path], typer.Argument(help="Bags, folders of bags (as ./ami collect writes), or data sets.")
+        list[Path],
+        typer.Argument(
+            help="Bags, folders of bags (as ./ami collect writes), data sets, or the folder of ./ami fleet export."
+        ),
     ]
     out: Annotated[Path, typer.Option(help="Model folder. Repeat the command to continue after an interruption.")]
     robot: Annotated[

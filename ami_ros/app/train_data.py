@@ -9,12 +9,13 @@ from pathlib import Path
 from rich.console import Console
 
 from ami_ros.app.recordings import extract_any
-from ami_ros.config import from_mapping
+from ami_ros.config import dump_yaml, from_mapping, parse_yaml
 from ami_ros.errors import AmiError
 from ami_ros.learning import parallel
 from ami_ros.learning.alignment import SLOW, AlignmentConfig
 from ami_ros.learning.dataset import CARD, Dataset
 from ami_ros.learning.extract import ExtractConfig
+from ami_ros.learning.fleet_dataset import is_dataset, is_fleet, open_data
 from ami_ros.learning.joined import Joined
 from ami_ros.learning.pictures import Recording
 from ami_ros.learning.provenance import Provenance, find_data
@@ -22,16 +23,18 @@ from ami_ros.learning.tub import tubs_at
 from ami_ros.learning.tub_extract import usual_interval
 from ami_ros.robots.derived import extraction_settings
 from ami_ros.robots.description import RobotDescription
+from ami_ros.world_model.identity import write_atomically
 from ami_ros.world_model.spec import ModelSpec
 
 CAMERA_PERIODS = (0.1, 0.25, 0.5)  # [s] of models of tubs, whose cameras have 20 Hz as a rule
 CAMERA_STEP = 0.5  # [s] that such a model looks ahead at once
+VERSIONS = "versions.yaml"  # of the fleets' data sets that a training under way reads
 
 
 def lack_odometry(recordings: Sequence[Path]) -> bool:
     """Whether none of these recordings has odometry: tubs, or data sets made of them."""
     return all(
-        not Dataset(path).card.has_odometry if (path / CARD).is_file() else bool(tubs_at(path)) for path in recordings
+        not open_data(path).card.has_odometry if is_dataset(path) else bool(tubs_at(path)) for path in recordings
     )
 
 
@@ -39,8 +42,8 @@ def camera_timing(recordings: Sequence[Path]) -> dict[str, float | int]:
     """Period [s] and chunk of a model of tubs: the usual ones, or those that slower cameras need."""
     slowest = 0.0
     for path in recordings:
-        known = (path / CARD).is_file()
-        slowest = max([slowest, Dataset(path).period] if known else [slowest, *map(usual_interval, tubs_at(path))])
+        known = [open_data(path).period] if is_dataset(path) else map(usual_interval, tubs_at(path))
+        slowest = max([slowest, *known])
     period = next((p for p in CAMERA_PERIODS if slowest <= SLOW * p), CAMERA_PERIODS[-1])
     return {"period": period, "chunk": round(CAMERA_STEP / period)}
 
@@ -53,19 +56,19 @@ def open_dataset(
     Args:
         robot: that recorded them, which says what its topics are; None: they are found by type.
     """
-    if len(recordings) == 1 and (recordings[0] / CARD).is_file():
-        return _fit_for(Dataset(recordings[0]), spec)
+    if len(recordings) == 1 and is_dataset(recordings[0]):
+        return fit_for(open_data(recordings[0]), spec)
     folder = out / "dataset"
     if not (folder / CARD).is_file():
         own = extraction_settings(robot) if robot is not None else {}
         own |= {"field_of_view": spec.inputs.field_of_view, "narrowest": spec.inputs.narrowest}
         own |= {"lateral": spec.command_dim == 3, "pictures": spec.inputs.image_size > 0}
         config = replace(from_mapping(ExtractConfig, own), alignment=AlignmentConfig(period=spec.period))
-        return _fit_for(extract_any(recordings, folder, config, console), spec)
-    return _fit_for(Dataset(folder), spec)
+        return fit_for(extract_any(recordings, folder, config, console), spec)
+    return fit_for(Dataset(folder), spec)
 
 
-def _fit_for(dataset: Dataset, spec: ModelSpec) -> Dataset:
+def fit_for(dataset: Dataset, spec: ModelSpec) -> Dataset:
     """The data set; raises AmiError where the model needs pictures that it does not have."""
     if spec.inputs.image_size and not dataset.card.image_size[0]:
         raise AmiError(f"{dataset.folder} has no pictures, and the model needs them: take one of scans (models/laser)")
@@ -79,14 +82,30 @@ def open_datasets(
 
     Of several processes the first one extracts, while the others wait.
     """
-    datasets = [Dataset(path) for path in recordings if (path / CARD).is_file()]
-    bags = [path for path in recordings if not (path / CARD).is_file()]
+    datasets = [_as_it_began(path, out) for path in recordings if is_dataset(path)]
+    bags = [path for path in recordings if not is_dataset(path)]
     if not bags:
         return datasets
     if parallel.rank() == 0:
         open_dataset(bags, out, spec, console, robot)
     parallel.wait_for_first()
     return [*datasets, open_dataset(bags, out, spec, console, robot)]
+
+
+def _as_it_began(path: Path, out: Path) -> Dataset:
+    """A data set; of a fleet's the version that this training began with, whatever robots add meanwhile.
+
+    Processes that train together, and a command that is repeated after an interruption, so learn from the same rows.
+    """
+    if not is_fleet(path):
+        return Dataset(path)
+    file, name, known = out / VERSIONS, str(path.resolve()), dict[str, int]()
+    if parallel.rank() == 0:
+        known = parse_yaml(file.read_text("utf-8")) if file.is_file() else {}
+        if name not in known:
+            known[name] = open_data(path).version
+            write_atomically(file, dump_yaml(known).encode())
+    return open_data(path, int(parallel.from_first(b"%d" % known.get(name, 0))))
 
 
 def with_camera(spec: ModelSpec, datasets: Sequence[Dataset]) -> ModelSpec:
@@ -109,7 +128,7 @@ def as_one(datasets: list[Dataset]) -> Recording:
 
 
 def find_replay(
-    start: Path, origin: Provenance | None, replay: list[Path], new: list[Dataset], console: Console
+    start: Path, origin: Provenance | None, replay: list[Path], new: list[Dataset], out: Path, console: Console
 ) -> list[Dataset]:
     """The old data of the model in `start`: those named, else what its folder remembers; without what is `new`.
 
@@ -118,11 +137,12 @@ def find_replay(
         origin: of that model.
         replay: data sets that the user names.
         new: what is trained on anyway.
+        out: folder of the training.
         console: for what is missing.
     """
     missing: list[str] = []
     if replay:
-        old = [Dataset(path) for path in replay]
+        old = [_as_it_began(path, out) for path in replay]
     elif origin is not None:
         old, missing = find_data(start, origin)
     else:

@@ -18,7 +18,15 @@ from rich.table import Table
 
 from ami_ros.app.extract_run import complaints, progress_bar
 from ami_ros.app.train import TrainOptions
-from ami_ros.app.train_data import as_one, camera_timing, find_replay, lack_odometry, open_datasets, with_camera
+from ami_ros.app.train_data import (
+    VERSIONS,
+    as_one,
+    camera_timing,
+    find_replay,
+    lack_odometry,
+    open_datasets,
+    with_camera,
+)
 from ami_ros.config import with_settings
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.report import hardware, write_json
@@ -222,13 +230,16 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
     if job.asked.start is not None:
         start = load_model(job.asked.start)
     if job.asked.start is not None and (config.steps or job.asked.replay):
-        old = find_replay(job.asked.start, read_provenance(job.asked.start), list(job.asked.replay or ()), new, console)
+        origin, replay = read_provenance(job.asked.start), list(job.asked.replay or ())
+        old = find_replay(job.asked.start, origin, replay, new, job.asked.out, console)
     config = replace(config, spec=with_camera(config.spec, [*new, *old]))
     with console.status("reading the pictures"):
         begun = start.model if start is not None else None
         if begun is not None and job.asked.dynamics:
             begun = in_units_of(begun, config.spec)
-        trainer = Trainer(config, as_one(new), job.asked.out, begun, as_one(old) if old else None)
+        streamed = any(dataset.version for dataset in (*new, *old))  # then no picture is kept
+        budget = 0.0 if streamed else None
+        trainer = Trainer(config, as_one(new), job.asked.out, begun, as_one(old) if old else None, budget)
     resumed = trainer.resume()
     began, first = time.monotonic(), trainer.step
     console.print(_beginning(trainer, new, old, resumed), highlight=False, soft_wrap=True)
@@ -254,6 +265,7 @@ def _run(job: Job, console: Console) -> LoadedModel | None:
         torch.get_num_threads(), comparisons,
     )  # fmt: skip
     trainer.forget()
+    (job.asked.out / VERSIONS).unlink(missing_ok=True)
     _show(comparisons, trainer, console)
     console.print(f"model {loaded.encoder_id} is in {job.asked.out}")
     if job.asked.json is not None:

@@ -70,6 +70,7 @@ class Dataset:
         truth: (n, 3) float64 true pose, NaN where unknown; for evaluation only.
         imu: (n, 6) float32 acceleration [m/s^2] and angular rate [rad/s] in the sensor's axes, NaN where unknown;
             (n, 0) where nothing was recorded.
+        version: that was opened, of a store that has several; 0: it has one.
         episode: (n,) int32 number of the row's episode.
         episodes: (start, stop) rows of each.
 
@@ -86,6 +87,8 @@ class Dataset:
     imu: NDArray[np.float32]
     episode: NDArray[np.int32]
     offsets: NDArray[np.int64]
+
+    version = 0
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
@@ -133,11 +136,15 @@ class Dataset:
         start, stop = self.offsets[row]
         return self._images[start:stop].tobytes()
 
+    def jpegs(self, rows: Sequence[int] | NDArray[np.int64]) -> list[bytes]:
+        """The images of some rows as they are stored."""
+        return [self.jpeg(int(row)) for row in rows]
+
     def images(self, rows: Sequence[int] | NDArray[np.int64], size: int) -> NDArray[np.uint8]:
         """Images (k, size, size, 3) RGB of some rows, fitted as perception does it."""
         images = np.empty((len(rows), size, size, 3), dtype=np.uint8)
-        for i, row in enumerate(rows):
-            images[i] = fit_image(decode_image(self.jpeg(int(row))), size)
+        for image, jpeg in zip(images, self.jpegs(rows), strict=True):
+            image[:] = fit_image(decode_image(jpeg), size)
         return images
 
     def load_images(self, size: int, progress: Progress | None = None) -> NDArray[np.uint8]:

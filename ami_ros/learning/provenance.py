@@ -12,6 +12,7 @@ import yaml
 from ami_ros.config import dump_yaml, from_mapping, parse_yaml, to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.learning.dataset import Dataset
+from ami_ros.learning.fleet_dataset import open_data
 from ami_ros.world_model.identity import write_atomically
 
 FILE = "provenance.yaml"
@@ -24,6 +25,7 @@ class Data:
     path: str  # relative to the model's folder
     checksum: str
     frames: int
+    version: int = 0  # of a fleet's data set
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ def write_provenance(
     folder: Path, preset: str, settings: Sequence[str], steps: int, seed: int, datasets: Sequence[Dataset]
 ) -> None:
     """Writes `FILE` into a model's folder."""
-    data = tuple(Data(os.path.relpath(d.folder.resolve(), folder.resolve()), d.card.checksum, len(d)) for d in datasets)
+    base = folder.resolve()
+    data = tuple(Data(os.path.relpath(d.folder.resolve(), base), d.card.checksum, len(d), d.version) for d in datasets)
     origin = Provenance(preset, tuple(settings), steps, seed, data)
     write_atomically(folder / FILE, dump_yaml(to_mapping(origin)).encode())
 
@@ -67,7 +70,7 @@ def find_data(folder: Path, origin: Provenance) -> tuple[list[Dataset], list[str
     for data in origin.data:
         path = Path(os.path.normpath(folder.resolve() / data.path))
         try:
-            dataset = Dataset(path)
+            dataset = open_data(path, data.version)
         except AmiError:
             missing.append(str(path))
             continue

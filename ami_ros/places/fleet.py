@@ -1,7 +1,8 @@
 """Memories of many robots in one Lance data set, for an object store: export and import (the extra `lance`).
 
 A folder holds `places.lance` and `ways.lance`; each row says whose it is, so that robots add theirs one by one, and
-a robot that exports again takes the place of what it had sent.
+a robot that exports again takes the place of what it had sent. `frames.lance` beside them has recordings
+(`learning.fleet_export`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ami_ros.places.rows import Experience, PlaceRow, edge_of, edge_values
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge
 
-PLACES, WAYS = "places.lance", "ways.lance"
+PLACES, WAYS, FRAMES = "places.lance", "ways.lance", "frames.lance"
 BATCH = 2000  # places, with their pictures, in RAM at once
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # goes into a filter
 _NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away", "label", "note")
@@ -109,13 +110,11 @@ def compact(folder: Path, keep_days: float) -> int:
         AmiError: no such extra or data set, or it cannot be written.
     """
     lance, freed = need("lance", "lance"), 0
-    try:
-        for name in (PLACES, WAYS):
+    with told(folder, "compacted"):
+        for name in [name for name in (PLACES, WAYS, FRAMES) if (folder / name).is_dir()] or [PLACES]:
             dataset = lance.dataset(str(folder / name))
             dataset.optimize.compact_files()
             freed += dataset.cleanup_old_versions(timedelta(days=keep_days)).bytes_removed
-    except (OSError, ValueError) as error:
-        raise AmiError(f"the data set {folder} cannot be compacted: {error}") from error
     return freed
 
 
@@ -132,7 +131,7 @@ class Snapshot:
 
     def __init__(self, folder: Path, versions: Sequence[int | None] = (None, None)) -> None:
         lance, self.folder = need("lance", "lance"), folder
-        with self._told():
+        with told(folder):
             self._places, self._ways = (
                 lance.dataset(str(folder / name), version=v) for name, v in zip((PLACES, WAYS), versions, strict=True)
             )
@@ -140,7 +139,7 @@ class Snapshot:
 
     def robots(self) -> dict[str, tuple[str, int]]:
         """By their names, in alphabetical order: of which encoder their memories are, and how many places they have."""
-        with self._told():
+        with told(self.folder):
             table = self._places.to_table(columns=["robot", "encoder_id"])
             counts = Counter(zip(*(column.to_pylist() for column in table.columns), strict=True))
         return {robot: (encoder_id, count) for (robot, encoder_id), count in sorted(counts.items())}
@@ -148,33 +147,39 @@ class Snapshot:
     def memories(self, robots: Sequence[str]) -> Iterator[tuple[str, list[PlaceRow], list[Edge]]]:
         """Of some robots, in RAM at once: reading each by itself would read through all each time."""
         mine = " OR ".join(map(_filter, robots))
-        with self._told():
+        with told(self.folder):
             places, ways = (table.to_table(filter=mine).to_pylist() for table in (self._places, self._ways))
             for robot in robots:
                 rows = [_place_of(values) for values in places if values["robot"] == robot]
                 edges = [_way_of(values) for values in ways if values["robot"] == robot]
                 yield robot, sorted(rows, key=lambda row: row.id), edges
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, ValueError, KeyError) as error:
-            raise AmiError(f"the data set {self.folder} cannot be read: {error}") from error
-
 
 def robots_of(folder: Path) -> list[str]:
     """Whose memories a data set has. Raises AmiError."""
-    try:
+    with told(folder):
         names = need("lance", "lance").dataset(str(folder / PLACES)).to_table(columns=["robot"])["robot"]
-    except (OSError, ValueError) as error:
-        raise AmiError(f"the data set {folder} cannot be read: {error}") from error
     return sorted(set(names.to_pylist()))
 
 
-def _filter(robot: str) -> str:
+@contextmanager
+def told(folder: Path, what: str = "read") -> Iterator[None]:
+    """What goes wrong with a data set inside is an AmiError of one line: it cannot be read, or `what` else."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split(", /rustc/")[0].split())
+        raise AmiError(f"the data set {folder} cannot be {what}: {reason}") from error
+
+
+def check_name(robot: str) -> None:
+    """Raises AmiError if that is no name of a robot."""
     if not _NAME.fullmatch(robot):
         raise AmiError("a robot's name has 1 to 64 letters, digits, dots, dashes and underscores")
+
+
+def _filter(robot: str) -> str:
+    check_name(robot)
     return f"robot = '{robot}'"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ami_ros.world_model.spec import InputSpec, ModelSpec
+from harness.fleet import fleet_data
 from harness.smooth_drives import dataset
 
-__all__ = ["dataset"]
+__all__ = ["dataset", "fleet_data"]
 
 TINY = ModelSpec(
     InputSpec(image_size=16, scan_beams=0),

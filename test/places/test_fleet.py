@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.app.fleet import export_memory as export_command
+from ami_ros.app.fleet import export as export_command
 from ami_ros.app.fleet import import_memory as import_command
 from ami_ros.errors import AmiError
 from ami_ros.places.fleet import compact, export_memory, import_memory, robots_of
