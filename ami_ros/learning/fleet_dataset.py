@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class FleetDataset(Dataset):
     """The recordings of one kind in one version of a fleet's data set; `card.sources` tells those that were left out.
 
     Only what is needed to draw windows is in memory: poses, commands and where episodes are. What robots add meanwhile
-    does not count. A stretch that was dropped divides its episode.
+    does not count. A stretch that was dropped divides its episode; `runs` are (start, stop) of the whole ones.
 
     Args:
         folder: of the data set.
@@ -76,13 +77,13 @@ class FleetDataset(Dataset):
         chosen, card = self._choose(firsts, counts)
         self._rows: Rows = order[np.isin(owner[order], chosen)]
         owner, row, episode = owner[self._rows], row[self._rows], episode[self._rows]
-        begins = np.append(True, (np.diff(owner) != 0) | (np.diff(episode) != 0) | (np.diff(row) != 1))
-        starts = np.flatnonzero(begins).tolist()
+        other = np.append(True, (np.diff(owner) != 0) | (np.diff(episode) != 0))
+        begins = other | np.append(True, np.diff(row) != 1)
+        self.runs, self.episodes = _stretches(other), _stretches(begins)
         self.episode = np.asarray(np.cumsum(begins) - 1, np.int32)
-        self.episodes = list(zip(starts, [*starts[1:], len(row)], strict=True))
         digest = hashlib.sha256(recording[self._rows].tobytes() + row.tobytes()).hexdigest()
         minutes = round(len(row) * card.period / 60, 2)
-        self.card = replace(card, frames=len(row), episodes=len(starts), minutes=minutes, checksum=digest)
+        self.card = replace(card, frames=len(row), episodes=len(self.episodes), minutes=minutes, checksum=digest)
         self._open_columns()
 
     def _choose(self, firsts: Rows, counts: Rows) -> tuple[Rows, DatasetCard]:
@@ -157,6 +158,11 @@ class _Column:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[:], dtype)
+
+
+def _stretches(begins: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """(start, stop) of what begins where `begins` (n,) is true."""
+    return list(pairwise([*np.flatnonzero(begins).tolist(), len(begins)]))
 
 
 def _kind(card: DatasetCard, commands: int) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,11 @@ from ami_ros.world_model.perception import fit_scan_columns
 def recordings_of(recording: Recording) -> list[tuple[int, int]]:
     """(start, stop) of the rows of each bag or tub, where that is known; else all rows."""
     return getattr(recording, "recordings", [(0, len(recording))])
+
+
+def runs_of(recording: Recording) -> list[tuple[int, int]]:
+    """(start, stop) of the rows of each run: an episode, or what is left of one that was divided."""
+    return getattr(recording, "runs", list(recording.episodes))
 
 
 class Joined:
@@ -60,8 +65,16 @@ class Joined:
     @property
     def recordings(self) -> list[tuple[int, int]]:
         """(start, stop) of the rows of each bag or tub."""
+        return self._of_all(recordings_of)
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """(start, stop) of the rows of each run."""
+        return self._of_all(runs_of)
+
+    def _of_all(self, stretches: Callable[[Recording], list[tuple[int, int]]]) -> list[tuple[int, int]]:
         offsets = zip(self.starts.tolist(), self.parts, strict=False)
-        return [(first + start, first + stop) for first, part in offsets for start, stop in recordings_of(part)]
+        return [(first + start, first + stop) for first, part in offsets for start, stop in stretches(part)]
 
     def images(self, rows: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
         """As `PictureSource.images`."""

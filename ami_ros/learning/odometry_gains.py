@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, relative, wrap
+from ami_ros.learning import parallel
 from ami_ros.learning.windows import WindowSampler
 from ami_ros.world_model.model import WorldModel
 
@@ -21,6 +22,8 @@ REACH = (1.0, 12.0)  # between them [s]
 AGREE = 0.6  # beyond this the model and odometry speak of different things [rad]
 NEAR = (0.3, 2.0)  # between moments whose distances are compared [m]
 ROUNDS = 10  # of reweighting
+
+Rows = NDArray[np.int64]
 
 
 def estimate_gains(model: WorldModel, sampler: WindowSampler, seed: int) -> Array:
@@ -36,11 +39,19 @@ def estimate_gains(model: WorldModel, sampler: WindowSampler, seed: int) -> Arra
     rng = np.random.default_rng((seed, 2))
     training = model.training
     model.eval()
-    gains = [_of_run(model, sampler, start, stop, rng) for start, stop in sampler.episodes]
+    starts = [start for start, _ in sampler.runs]
+    run_of = np.searchsorted(starts, [start for start, _ in sampler.episodes], side="right") - 1
+    episodes: list[list[tuple[int, int]]] = [[] for _ in starts]
+    for run, episode in zip(run_of, sampler.episodes, strict=True):
+        episodes[run].append(episode)
+    moments = [_moments_of(own, sampler.spec.period, rng) for own in episodes]
+    found = np.zeros((len(moments), 2))
+    for k in range(parallel.rank(), len(moments), parallel.count()):  # each process sees its share of the pictures
+        found[k] = _of_run(model, sampler, sampler.runs[k], *moments[k])
+    found = parallel.average(torch.from_numpy(found)).numpy() * parallel.count()
     model.train(training)
-    found = np.array(gains)
-    found[:, 0] /= np.average(found[:, 0], weights=[stop - start for start, stop in sampler.episodes])
-    return found
+    found[:, 0] /= np.average(found[:, 0], weights=[stop - start for start, stop in sampler.runs])
+    return np.asarray(found[run_of])
 
 
 def with_gains(odometry: Array, episodes: Sequence[tuple[int, int]], gains: Array) -> Array:
@@ -64,15 +75,23 @@ def _drive(odometry: Array, distance: float, turn: float) -> Array:
     return np.column_stack([place, yaw])
 
 
+def _moments_of(episodes: Sequence[tuple[int, int]], period: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Pairs of moments of one run, each pair within an episode; none where there is too little to tell."""
+    low, high = (round(seconds / period) for seconds in REACH)
+    among = np.concatenate([np.arange(start, max(start, stop - high)) for start, stop in episodes])
+    if not len(among):
+        return among, among
+    first = among[rng.integers(0, len(among), PAIRS)]
+    return first, first + rng.integers(low, high + 1, PAIRS)
+
+
 def _of_run(
-    model: WorldModel, sampler: WindowSampler, start: int, stop: int, rng: np.random.Generator
+    model: WorldModel, sampler: WindowSampler, run: tuple[int, int], first: Rows, second: Rows
 ) -> tuple[float, float]:
-    """Gains of distance and turn of one episode; 1 where there is too little to tell."""
-    low, high = (round(seconds / sampler.spec.period) for seconds in REACH)
-    if stop - start <= high:
+    """Gains of distance and turn of one run, by pairs of its moments; 1 where there are none."""
+    start, stop = run
+    if not len(first):
         return 1.0, 1.0
-    first = rng.integers(start, stop - high, PAIRS)
-    second = first + rng.integers(low, high + 1, PAIRS)
     seen = _see(model, sampler, first, second)
     recorded = sampler.recorded[start:stop]
     turns = np.append(0.0, np.cumsum(relative(recorded[:-1], recorded[1:])[:, 2]))

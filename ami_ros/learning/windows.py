@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ami_ros.errors import AmiError
 from ami_ros.geometry import relative
+from ami_ros.learning.joined import runs_of
 from ami_ros.learning.pictures import Recording, open_pictures
 from ami_ros.world_model.perception import fit_scan_columns
 from ami_ros.world_model.spec import ModelSpec, Sensors
@@ -81,6 +82,7 @@ class WindowSampler:
         self.odometry = self.recorded  # what labels are made of, see `correct`
         self.command = np.asarray(recording.command, np.float32)
         self.episodes = tuple(recording.episodes)  # whole ones, whatever the sources are
+        self.runs = runs_of(recording)
         self._index([Source(recording.episodes)] if sources is None else sources)
 
     def within(self, sources: Sequence[Source]) -> WindowSampler:

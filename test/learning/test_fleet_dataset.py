@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ami_ros.errors import AmiError
 from ami_ros.learning.fleet_dataset import FleetDataset, is_dataset, open_data
 from ami_ros.learning.fleet_export import export_recordings
 from ami_ros.learning.objective import LossWeights
+from ami_ros.learning.odometry_gains import PAIRS
 from ami_ros.learning.trainer import Trainer, TrainingConfig
 from ami_ros.learning.windows import WindowConfig
 from ami_ros.places.fleet import FRAMES, PLACES
@@ -25,7 +27,7 @@ from harness.training import assert_equal
 pytest.importorskip("lance", reason="the extra lance is not installed")
 
 CONFIG = TrainingConfig(
-    steps=2, batch=4, warm_up=2, checkpoint_every=2, gains_every=0, spec=TINY, windows=WindowConfig(starts=3),
+    steps=2, batch=4, warm_up=2, checkpoint_every=2, gains_every=2, spec=TINY, windows=WindowConfig(starts=3),
     weights=LossWeights(vicreg=0.1),
 )  # fmt: skip
 
@@ -33,12 +35,14 @@ CONFIG = TrainingConfig(
 # read, and how many pictures it fetched for each batch.
 TRAIN = """
 import json, sys
+from dataclasses import replace
 from pathlib import Path
 import torch, yaml
 from rich.console import Console
 from ami_ros.app.train_data import open_datasets
 from ami_ros.config import from_mapping
 from ami_ros.learning import parallel
+from ami_ros.learning.odometry_gains import PAIRS
 from ami_ros.learning.trainer import Trainer, TrainingConfig
 torch.set_num_threads(1)
 config, out = from_mapping(TrainingConfig, yaml.safe_load(sys.argv[3])), Path(sys.argv[2])
@@ -80,7 +84,7 @@ def test_the_model_is_the_one_that_the_data_set_on_disk_gives(
     models, losses = [], []
     for name, data, budget in (("disk", fleet_data.both, None), ("fleet", FleetDataset(folder), 0.0)):
         lost: list[float] = []
-        trainer = Trainer(CONFIG, data, tmp_path / name, budget=budget)
+        trainer = Trainer(replace(CONFIG, gains_every=0), data, tmp_path / name, budget=budget)
         models.append(trainer.run(lambda step, terms, lost=lost: lost.append(terms["total"])))  # type: ignore[misc]
         losses.append(lost)
     assert losses[0] == losses[1] and len(losses[0]) == CONFIG.steps
@@ -103,8 +107,8 @@ def test_processes_that_train_together_fetch_their_shares_of_one_version(
     share = frames * CONFIG.batch // 2
     for rank, process in enumerate(both):
         version, fetched = json.loads(process.output().splitlines()[-1])
-        assert version == 1 and fetched[: CONFIG.steps] == [share] * CONFIG.steps
-        assert rank == 0 or len(fetched) == CONFIG.steps
+        wanted = [share] * CONFIG.steps + [PAIRS, PAIRS]  # of its windows, and of its one of two runs
+        assert version == 1 and [size for size in fetched if rank or size in wanted] == wanted
     curves = [json.loads((tmp_path / name / "curve.jsonl").read_text()) for name in ("one", "two")]
     assert curves[1] == pytest.approx(curves[0], rel=2e-3)
 

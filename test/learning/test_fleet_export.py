@@ -78,6 +78,7 @@ def test_what_surprised_least_goes_first_until_the_rest_fits(fleet_data: FleetDa
     assert surprising(lance.dataset(str(tmp_path / FRAMES))) == before[2:]
     old, new = FleetDataset(tmp_path, 2), FleetDataset(tmp_path)
     assert len(old) == 400 and len(new) == 200 and all(stop - start in (100, 200) for start, stop in new.episodes)
+    assert old.runs == old.episodes and sum(stop - start for start, stop in new.runs) == 200
     assert compact(tmp_path, 0.0) > 0 and len(FleetDataset(tmp_path)) == 200
     with pytest.raises(AmiError, match="has its version 2 no more"):
         FleetDataset(tmp_path, 2)

@@ -15,6 +15,7 @@ from ami_ros.world_model.spec import Sensors
 from harness.exact_model import ExactRelativePose, latent_of
 
 EPISODES = [(0, 400), (400, 800), (800, 820)]
+PIECES = [(0, 100), (150, 250), (350, 400), (420, 600), (800, 820)]
 WRONG = np.array([[1.05, 0.94], [0.95, 1.08], [1.0, 1.0]])  # what odometry multiplies the truth with
 
 
@@ -72,6 +73,20 @@ def test_gains_of_each_run_are_found(sampler: WindowSampler) -> None:
     ratio = found[0, 0] / found[1, 0]
     assert ratio == pytest.approx(WRONG[1, 0] / WRONG[0, 0], abs=0.02)
     assert found[2, 1] == 1.0  # too short to tell
+
+
+class Divided(Recording):
+    """What was left of it: stretches of the first two runs."""
+
+    runs = EPISODES
+    episodes = PIECES
+
+
+def test_what_is_left_of_a_run_has_the_gains_of_one_run(sampler: WindowSampler) -> None:
+    divided = WindowSampler(Divided(), sampler.spec, WindowConfig())
+    found = estimate_gains(SeesPoses(), divided, 0)
+    assert found.shape == (5, 2) and (found[0] == found[2]).all()  # 10 s alone would be too short to tell
+    np.testing.assert_allclose(found[:4, 1], 1 / WRONG[[0, 0, 0, 1], 1], atol=0.01)
 
 
 def test_odometry_without_its_gains_is_the_truth(sampler: WindowSampler) -> None:
