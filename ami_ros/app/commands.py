@@ -52,7 +52,7 @@ COMMANDS = (
     Command("scans", "Train a network to match laser scans."),
     Command("remember", "Build a memory of places from bags."),
     Command("map", "Turn a memory into a map for Nav2, or a map into a memory."),
-    Command("fleet", "Show what robots share. Collect and merge memories."),
+    Command("fleet", "Show what robots share. Collect memories and recordings."),
     Command("evaluate", "Measure how well a model predicts recordings."),
     Command("export", "Write a LeRobot data set, or a model for robots without a camera."),
     Command("bench", "Run a benchmark: latency, success rates, gate, memory and more.", renders=True),

@@ -46,6 +46,9 @@ class FleetDataset(Dataset):
     Only what is needed to draw windows is in memory: poses, commands and where episodes are. What robots add meanwhile
     does not count. A stretch that was dropped divides its episode; `runs` are (start, stop) of the whole ones.
 
+    Attributes:
+        surprise: (n,) of the stretch that a row is of; inf where nobody knows.
+
     Args:
         folder: of the data set.
         version: 0: the newest.
@@ -111,7 +114,9 @@ class FleetDataset(Dataset):
             problem = f"{count} frames are left out, unlike most: {why}"
             sources.append({"path": f"{self.folder} ({robot})", "frames": 0, "problems": [problem]})
         is_chosen = np.array([kind == usual for kind in kinds])
-        return firsts[is_chosen], replace(cards[kinds.index(usual)], sources=tuple(sources))
+        has_truth = all(card.has_truth for card, kind in zip(cards, kinds, strict=True) if kind == usual)
+        card = replace(cards[kinds.index(usual)], sources=tuple(sources), has_truth=has_truth)
+        return firsts[is_chosen], card
 
     def _open_columns(self) -> None:
         """Small ones are read, of large ones what is asked for."""
@@ -121,6 +126,7 @@ class FleetDataset(Dataset):
             column = _Column(self._fetch, self._rows, name, widths.get(name, 3))
             setattr(self, name, column[:] if name in ("odometry", "command") else column)
         self.imu = np.zeros((len(self), 0), np.float32)  # is not sent
+        self.surprise = self._fetch(self._rows, "surprise").to_numpy()
 
     def _fetch(self, rows: Rows, name: str) -> Any:
         """A column of some rows, which count those of the table, as Arrow has it."""
