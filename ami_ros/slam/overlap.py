@@ -2,7 +2,8 @@
 
 Some of its places are looked for all over this map, by scans or, without any, by latents. Each that is found votes for
 where the other map lies. What most agree on is then verified where both maps have been: there scans have to lie on one
-another, and pictures must not differ. Rooms that are alike get votes; they are refuted by what is around them.
+another, and pictures must not differ. Rooms that are alike get votes, too. So it has to be much likelier that both maps
+show one place than two that are alike, and than that the other lies where else many votes agree.
 """
 
 from __future__ import annotations
@@ -31,12 +32,15 @@ MOST = 80  # ... those that look most alike
 REACH = 0.8  # [m] around them
 PROBES, STRIDE = 48, 2.0  # places of the other that are looked for, at most, and [m] between them
 EARLY = 4  # of them after which votes are counted, again and again
-VOTES, LEAD = 2.5, 1.5  # that must agree, and how many times as many as for any other frame
-CHECKED, HELD, SHARE, SPAN = 30, 6, 0.65, 3.0  # pairs that are verified, that must hold, of all, and [m] that they span
+VOTES, RIVAL = 2.5, 1.0  # that must agree on a frame, and that make another one its rival
+CHECKED = 30  # places that are verified
 # Conflict is the share of a scan's points where the other saw free space; it is about exponential. Its mean in one
-# building, of which a third of the furniture was moved meanwhile, and in two buildings that look alike (one such pair).
-SAME, ALIKE = 0.02, 0.07
-CERTAIN = 3.0  # log odds [nat] from which it is one building
+# building, in one of which a third of the furniture was moved meanwhile, and in rooms that are alike.
+SAME, CHANGED, ALIKE = 0.003, 0.02, 0.045
+GOES_ON = 0.5  # share of alike rooms that go on to be alike where other walls come into sight, ...
+MISSED = 0.05  # ... and of the same place that look like another: all was moved
+RENEWED = 3.0  # [m] of way after which a scan shows other walls
+CERTAIN = 4.0  # log odds [nat] from which it is one place
 OFF = 0.17  # [m] deviation of where a frame has a place, near those that voted for it
 LEAST_SUPPORT = 0.35  # share of points on walls of the other submap, below which scans contradict one another
 BESIDE = 1.0  # [m] between places whose scans are compared
@@ -44,7 +48,8 @@ PICTURES, LEAST_ODDS, MOST_ODDS = 8, 0.0, 3.0  # pairs compared, mean log odds t
 SEEN = 0.7, 0.5  # [m], [rad] within which two pictures show the same
 LIKELY, TRUSTED = 0.85, 0.35  # probability that two pictures show the same, and [m] of error, for them to vote
 SHOWN, SHOWN_STRIDE, SHOWN_BY = 96, 0.7, 8  # places whose pictures are looked for, [m] between them, in so many others
-SHOWN_VOTES, SHOWN_SPAN = 6.0, 2.0  # that must agree, and [m] that they span, where there are no scans
+SHOWN_VOTES, SHOWN_SPAN = 6.0, 2.0  # that must agree, and [m] that they span, where there are no scans ...
+LEAD = 1.5  # ... and how many times as many as for any other frame
 COMPARED, RECOGNISED = 400, 0.3  # by latents: places looked for, and weight from which one is found
 LEAST_AGREEING, SHARE_AGREEING, LATENT_SPAN = 12, 0.6, 2.0  # places, of those found, and [m] that they span
 
@@ -116,13 +121,17 @@ class Overlap:
             looked += 1
             if looked % EARLY:
                 continue
-            if group := _agreed(votes, VOTES):
-                found = yield from self._verified(others, group)
-                if found:
-                    return found
-                refuted += 1
-                gone = {id(vote) for vote in group}
-                votes = [vote for vote in votes if id(vote) not in gone]
+            group, rival = _agreed(votes)
+            if _votes_of(group) < VOTES:
+                continue
+            odds, found = yield from self._verified(others, group)
+            if odds >= CERTAIN and _votes_of(rival) >= RIVAL:
+                odds -= max(0.0, (yield from self._verified(others, rival))[0])
+            if odds >= CERTAIN and (yield from self._look_alike(others, found)):
+                return found
+            refuted += 1
+            gone = {id(vote) for vote in group}
+            votes = [vote for vote in votes if id(vote) not in gone]
         if not looked:
             return "nothing was seen there yet"
         what = f", {refuted} that seemed to be were refuted" if refuted else ""
@@ -143,14 +152,15 @@ class Overlap:
             if is_good
         ]
 
-    def _verified(self, others: Others, group: list[_Vote]) -> Slices[list[Found]]:
-        """Places around those that voted that scans and pictures verify; none where they refute the votes."""
+    def _verified(self, others: Others, group: list[_Vote]) -> Slices[tuple[float, list[Found]]]:
+        """How likely the frame is right that votes agree on, by the places around them (see `_odds`), and those of them
+        that scans confirm."""
         frame = _frame(group)
         near = np.mean([vote.home[:2] for vote in group], axis=0)
         ids = _spread(others.rows, len(others.rows), BESIDE)
         ids.sort(key=lambda i: float(np.hypot(*(others.rows[i].pose[:2] - near))))
         found: list[Found] = []
-        against = 0
+        against: list[Array] = []
         for place_id in ids:
             pose = compose(frame, others.rows[place_id].pose)
             here = self.beside(pose, lambda place: True)
@@ -161,15 +171,11 @@ class Overlap:
             place = self.compare(place_id, submap, pose, here, OFF)
             if isinstance(place, Found):
                 found.append(place)
-            else:
-                against += not place
-            if len(found) + against == CHECKED or against > (1 - SHARE) * CHECKED:
+            elif not place:
+                against.append(pose)
+            if len(found) + len(against) == CHECKED or _odds(found, against) < -CERTAIN:
                 break
-        at = np.array([place.pose[:2] for place in found]).reshape(-1, 2)
-        span = float(np.hypot(*np.ptp(at, axis=0))) if len(at) else 0.0
-        if len(found) < max(HELD, SHARE * (len(found) + against)) or span < SPAN or _odds(found) < CERTAIN:
-            return []
-        return found if (yield from self._look_alike(others, found)) else []
+        return _odds(found, against), found
 
     def beside(self, pose: Array, counts: Callable[[int], bool]) -> int:
         """The place of this map nearest to `pose` (3,) that has a scan and `counts`; 0: there is none."""
@@ -241,7 +247,10 @@ class Overlap:
                         pose = compose(index.poses[index.row(here)], seen)
                         votes.append(_Vote(place_id, row.pose, pose, same))
                 yield
-            if number % EARLY or not (group := _agreed(votes, SHOWN_VOTES, (0.5, 0.25))):
+            if number % EARLY:
+                continue
+            group, rival = _agreed(votes, (0.5, 0.25))
+            if _votes_of(group) < max(SHOWN_VOTES, LEAD * _votes_of(rival)):
                 continue
             at = np.array([vote.home[:2] for vote in group])
             if np.hypot(*np.ptp(at, axis=0)) < SHOWN_SPAN:
@@ -285,11 +294,26 @@ class Overlap:
         return f"nothing in common yet: of {len(sought)} places that look known, {len(found)} agree"
 
 
-def _odds(found: list[Found]) -> float:
-    """Log odds [nat] that scans lie on one another since they show the same building, and not one that looks alike:
-    there a little is wrong everywhere, here only where something was moved."""
+def _odds(found: list[Found], against: list[Array]) -> float:
+    """Log odds [nat] that maps show one place, and not two that are alike.
+
+    There a little is wrong everywhere, and beyond the room they soon differ; here only what was moved does. Scans from
+    close by show the same walls: together they count once.
+
+    Args:
+        found: places whose scans lie on one another.
+        against: (3,) of those whose scans contradict one another.
+    """
+    at = np.array([*(place.pose for place in found), *against]).reshape(-1, 3)[:, :2]
+    near = np.hypot(*np.moveaxis(at[:, None] - at[None], 2, 0)) < RENEWED / 2
+    each = 1.0 / near.sum(axis=1)
     conflict = np.array([place.match.conflict for place in found if place.match is not None])
-    return float((np.log(ALIKE / SAME) + conflict * (1 / ALIKE - 1 / SAME)).sum())
+    holds, fails = each[: len(found)], float(each[len(found) :].sum())
+    same, changed = (
+        float((holds * (np.log(ALIKE / mean) + conflict * (1 / ALIKE - 1 / mean))).sum()) for mean in (SAME, CHANGED)
+    )
+    goes_on = holds.sum() * np.log((1 - MISSED) / GOES_ON) + fails * np.log(MISSED / (1 - GOES_ON))
+    return float(np.logaddexp(same, changed) - np.log(2) + goes_on)
 
 
 def _spread(rows: dict[int, PlaceRow], most: int, stride: float = STRIDE) -> list[int]:
@@ -301,16 +325,15 @@ def _spread(rows: dict[int, PlaceRow], most: int, stride: float = STRIDE) -> lis
     return chosen.tolist()
 
 
-def _agreed(votes: list[_Vote], least: float, off: tuple[float, float] = (0.25, 0.08)) -> list[_Vote]:
-    """The votes for where the other map lies that most of its places have in common; none while that is open.
+def _agreed(votes: list[_Vote], off: tuple[float, float] = (0.25, 0.08)) -> tuple[list[_Vote], list[_Vote]]:
+    """The votes for where the other map lies that most of its places have in common, and those for another frame.
 
     Args:
         votes: of all places.
-        least: that must agree.
         off: [m], [rad] that two may be off; more with the distance between them, for maps are bent.
     """
     if not votes:
-        return []
+        return [], []
     home, pose = np.array([vote.home for vote in votes]), np.array([vote.pose for vote in votes])
     place, share = np.array([vote.place_id for vote in votes]), np.array([vote.share for vote in votes])
     gap, turn = pose_gap(relative(pose[:, None], pose[None]), relative(home[:, None], home[None]))
@@ -320,10 +343,12 @@ def _agreed(votes: list[_Vote], least: float, off: tuple[float, float] = (0.25, 
     groups = [_one_each(np.flatnonzero(row), place, share) for row in agree]
     sums = np.array([share[group].sum() for group in groups])
     best = int(np.argmax(sums))
-    rivals = sums[~agree[best]]
-    if sums[best] < least or sums[best] < LEAD * rivals.max(initial=0.0):
-        return []
-    return [votes[k] for k in groups[best]]
+    rival = int(np.argmax(np.where(agree[best], 0.0, sums)))
+    return [votes[k] for k in groups[best]], [] if agree[best, rival] else [votes[k] for k in groups[rival]]
+
+
+def _votes_of(group: list[_Vote]) -> float:
+    return sum(vote.share for vote in group)
 
 
 def _one_each(rows: NDArray[np.int64], place: NDArray[np.int64], share: Array) -> NDArray[np.int64]:
