@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.background import Slices
-from ami_ros.geometry import Array, compose, inverse, pose_gap, relative, wrap
+from ami_ros.geometry import Array, compose, inverse, pose_gap, relative, transform_points, wrap
 from ami_ros.places.index import Latents
 from ami_ros.places.matching import cluster, match
 from ami_ros.places.place_map import PlaceMap
@@ -24,23 +24,23 @@ from ami_ros.registration import agreeing, register
 from ami_ros.scan_matching import Match, Matcher, Window
 from ami_ros.slam.loop_closure import LoopCloser
 from ami_ros.slam.loop_hypotheses import shares
-from ami_ros.slam.pose_belief import distinct
+from ami_ros.slam.pose_belief import distinct, is_apart
 from ami_ros.submaps import Submap
 
 GRAIN = 0.8  # [m] side of the squares of which each gives one place of this map to compare with ...
 MOST = 80  # ... those that look most alike
 REACH = 0.8  # [m] around them
 PROBES, STRIDE = 48, 2.0  # places of the other that are looked for, at most, and [m] between them
-EARLY = 4  # of them after which votes are counted, again and again
-VOTES, RIVAL = 2.5, 1.0  # that must agree on a frame, and that make another one its rival
+VOTES, LEAD = 2.5, 1.5  # that must agree on a frame, and times as many as for another one from which that is no rival
+TRIED = 4  # frames that are verified
 CHECKED = 30  # places that are verified
 # Conflict is the share of a scan's points where the other saw free space; it is about exponential. Its mean in one
 # building, in one of which a third of the furniture was moved meanwhile, and in rooms that are alike.
 SAME, CHANGED, ALIKE = 0.003, 0.02, 0.045
 GOES_ON = 0.5  # share of alike rooms that go on to be alike where other walls come into sight, ...
 MISSED = 0.05  # ... and of the same place that look like another: all was moved
-RENEWED = 3.0  # [m] of way after which a scan shows other walls
-CERTAIN = 4.0  # log odds [nat] from which it is one place
+SIGHT, SQUARE = 6.0, 1.0  # [m] around a place to walls that its scan is about, or to the nearer half, and their grain
+CERTAIN = 2.0  # log odds [nat] from which it is one place
 OFF = 0.17  # [m] deviation of where a frame has a place, near those that voted for it
 LEAST_SUPPORT = 0.35  # share of points on walls of the other submap, below which scans contradict one another
 BESIDE = 1.0  # [m] between places whose scans are compared
@@ -48,8 +48,8 @@ PICTURES, LEAST_ODDS, MOST_ODDS = 8, 0.0, 3.0  # pairs compared, mean log odds t
 SEEN = 0.7, 0.5  # [m], [rad] within which two pictures show the same
 LIKELY, TRUSTED = 0.85, 0.35  # probability that two pictures show the same, and [m] of error, for them to vote
 SHOWN, SHOWN_STRIDE, SHOWN_BY = 96, 0.7, 8  # places whose pictures are looked for, [m] between them, in so many others
-SHOWN_VOTES, SHOWN_SPAN = 6.0, 2.0  # that must agree, and [m] that they span, where there are no scans ...
-LEAD = 1.5  # ... and how many times as many as for any other frame
+EARLY = 4  # of them after which votes are counted, again and again
+SHOWN_VOTES, SHOWN_SPAN = 6.0, 2.0  # that must agree, and [m] that they span, where there are no scans
 COMPARED, RECOGNISED = 400, 0.3  # by latents: places looked for, and weight from which one is found
 LEAST_AGREEING, SHARE_AGREEING, LATENT_SPAN = 12, 0.6, 2.0  # places, of those found, and [m] that they span
 
@@ -82,6 +82,14 @@ class _Vote:
     share: float
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What came of comparing scans of both at one place."""
+
+    squares: Array  # see `_squares`
+    conflict: float | None  # None: they contradict one another
+
+
 class Overlap:
     """Looks for another map.
 
@@ -109,7 +117,7 @@ class Overlap:
 
     def _by_scans(self, others: Others) -> Slices[list[Found] | str]:
         votes: list[_Vote] = []
-        looked, refuted = 0, 0
+        looked = 0
         for place_id in _spread(others.rows, PROBES):
             submap = others.submap(place_id)
             yield
@@ -119,22 +127,24 @@ class Overlap:
             if row is not None:
                 votes += yield from self._spots(row, submap)
             looked += 1
-            if looked % EARLY:
-                continue
-            group, rival = _agreed(votes)
-            if _votes_of(group) < VOTES:
-                continue
-            odds, found = yield from self._verified(others, group)
-            if odds >= CERTAIN and _votes_of(rival) >= RIVAL:
-                odds -= max(0.0, (yield from self._verified(others, rival))[0])
-            if odds >= CERTAIN and (yield from self._look_alike(others, found)):
-                return found
-            refuted += 1
-            gone = {id(vote) for vote in group}
-            votes = [vote for vote in votes if id(vote) not in gone]
         if not looked:
             return "nothing was seen there yet"
-        what = f", {refuted} that seemed to be were refuted" if refuted else ""
+        tried: list[tuple[float, list[Found]]] = []
+        least = VOTES
+        while len(tried) < TRIED:
+            group, votes = _agreed(votes)
+            if _votes_of(group) < least:
+                break
+            tried.append((yield from self._verified(others, group)))
+            if tried[-1][0] >= CERTAIN:
+                least = max(least, _votes_of(group) / LEAD)
+        best, found = max(tried, key=lambda each: each[0], default=(0.0, []))
+        rivals = [odds for odds, places in tried if _are_apart(places, found)]
+        if best >= CERTAIN and best - max(rivals, default=0.0) < CERTAIN:
+            return "nothing is sure yet: there is more than one place in this map where it may lie"
+        if best >= CERTAIN and (yield from self._look_alike(others, found)):
+            return found
+        what = f", {len(tried)} that seemed to be were refuted" if tried else ""
         return f"nothing in common yet: {looked} of its places were looked for{what}"
 
     def _spots(self, row: PlaceRow, submap: Submap) -> Slices[list[_Vote]]:
@@ -160,7 +170,7 @@ class Overlap:
         ids = _spread(others.rows, len(others.rows), BESIDE)
         ids.sort(key=lambda i: float(np.hypot(*(others.rows[i].pose[:2] - near))))
         found: list[Found] = []
-        against: list[Array] = []
+        looks: list[_Look] = []
         for place_id in ids:
             pose = compose(frame, others.rows[place_id].pose)
             here = self.beside(pose, lambda place: True)
@@ -171,11 +181,13 @@ class Overlap:
             place = self.compare(place_id, submap, pose, here, OFF)
             if isinstance(place, Found):
                 found.append(place)
+                assert place.match is not None
+                looks.append(_Look(_squares(place.pose, submap), place.match.conflict))
             elif not place:
-                against.append(pose)
-            if len(found) + len(against) == CHECKED or _odds(found, against) < -CERTAIN:
+                looks.append(_Look(_squares(pose, submap), None))
+            if len(looks) == CHECKED or _odds(looks) < -CERTAIN:
                 break
-        return _odds(found, against), found
+        return _odds(looks), found
 
     def beside(self, pose: Array, counts: Callable[[int], bool]) -> int:
         """The place of this map nearest to `pose` (3,) that has a scan and `counts`; 0: there is none."""
@@ -249,8 +261,8 @@ class Overlap:
                 yield
             if number % EARLY:
                 continue
-            group, rival = _agreed(votes, (0.5, 0.25))
-            if _votes_of(group) < max(SHOWN_VOTES, LEAD * _votes_of(rival)):
+            group, rest = _agreed(votes, (0.5, 0.25))
+            if _votes_of(group) < max(SHOWN_VOTES, LEAD * _votes_of(_agreed(rest, (0.5, 0.25))[0])):
                 continue
             at = np.array([vote.home[:2] for vote in group])
             if np.hypot(*np.ptp(at, axis=0)) < SHOWN_SPAN:
@@ -294,26 +306,34 @@ class Overlap:
         return f"nothing in common yet: of {len(sought)} places that look known, {len(found)} agree"
 
 
-def _odds(found: list[Found], against: list[Array]) -> float:
+def _odds(looks: list[_Look]) -> float:
     """Log odds [nat] that maps show one place, and not two that are alike.
 
-    There a little is wrong everywhere, and beyond the room they soon differ; here only what was moved does. Scans from
-    close by show the same walls: together they count once.
-
-    Args:
-        found: places whose scans lie on one another.
-        against: (3,) of those whose scans contradict one another.
+    There a little is wrong everywhere, and beyond the room they soon differ; here only what was moved does. All scans
+    of a room show the same walls, so what several show counts as much as if one did.
     """
-    at = np.array([*(place.pose for place in found), *against]).reshape(-1, 3)[:, :2]
-    near = np.hypot(*np.moveaxis(at[:, None] - at[None], 2, 0)) < RENEWED / 2
-    each = 1.0 / near.sum(axis=1)
-    conflict = np.array([place.match.conflict for place in found if place.match is not None])
-    holds, fails = each[: len(found)], float(each[len(found) :].sum())
+    if not looks:
+        return 0.0
+    of = np.repeat(np.arange(len(looks)), [len(look.squares) for look in looks])
+    _, square, count = np.unique(
+        np.concatenate([look.squares for look in looks]), axis=0, return_inverse=True, return_counts=True
+    )
+    each = np.bincount(of, 1.0 / count[square.ravel()], len(looks)) / np.bincount(of, minlength=len(looks))
+    conflict = np.array([np.nan if look.conflict is None else look.conflict for look in looks])
+    fails = np.isnan(conflict)
+    holds, conflict = each[~fails], conflict[~fails]
     same, changed = (
         float((holds * (np.log(ALIKE / mean) + conflict * (1 / ALIKE - 1 / mean))).sum()) for mean in (SAME, CHANGED)
     )
-    goes_on = holds.sum() * np.log((1 - MISSED) / GOES_ON) + fails * np.log(MISSED / (1 - GOES_ON))
+    goes_on = holds.sum() * np.log((1 - MISSED) / GOES_ON) + each[fails].sum() * np.log(MISSED / (1 - GOES_ON))
     return float(np.logaddexp(same, changed) - np.log(2) + goes_on)
+
+
+def _squares(pose: Array, submap: Submap) -> Array:
+    """Which squares (n, 2) of the map are walls that a submap with points shows near its place at `pose` (3,)."""
+    distance = np.hypot(*submap.points.T)
+    near = submap.points[distance <= max(SIGHT, float(np.median(distance)))]
+    return np.unique(np.floor(transform_points(pose, near) / SQUARE), axis=0)
 
 
 def _spread(rows: dict[int, PlaceRow], most: int, stride: float = STRIDE) -> list[int]:
@@ -326,7 +346,7 @@ def _spread(rows: dict[int, PlaceRow], most: int, stride: float = STRIDE) -> lis
 
 
 def _agreed(votes: list[_Vote], off: tuple[float, float] = (0.25, 0.08)) -> tuple[list[_Vote], list[_Vote]]:
-    """The votes for where the other map lies that most of its places have in common, and those for another frame.
+    """The votes for where the other map lies that most of its places have in common, and those for other frames.
 
     Args:
         votes: of all places.
@@ -343,8 +363,15 @@ def _agreed(votes: list[_Vote], off: tuple[float, float] = (0.25, 0.08)) -> tupl
     groups = [_one_each(np.flatnonzero(row), place, share) for row in agree]
     sums = np.array([share[group].sum() for group in groups])
     best = int(np.argmax(sums))
-    rival = int(np.argmax(np.where(agree[best], 0.0, sums)))
-    return [votes[k] for k in groups[best]], [] if agree[best, rival] else [votes[k] for k in groups[rival]]
+    rest = [vote for vote, agrees in zip(votes, agree[best].tolist(), strict=True) if not agrees]
+    return [votes[k] for k in groups[best]], rest
+
+
+def _are_apart(some: list[Found], others: list[Found]) -> bool:
+    """Whether two frames have most of the places elsewhere that were found by both, if any."""
+    known = {place.place_id: place.pose for place in others}
+    apart = [is_apart(place.pose, known[place.place_id]) for place in some if place.place_id in known]
+    return 2 * sum(apart) >= len(apart)
 
 
 def _votes_of(group: list[_Vote]) -> float:

@@ -152,6 +152,34 @@ def test_a_building_by_the_same_plan_stays_out_and_one_whose_furniture_was_moved
         memory.close()
 
 
+def classroom(x: float, seed: int) -> list[tuple[float, ...]]:
+    """Walls of a room that begins at `x`, with a door at the top and six desks, each a little elsewhere."""
+    walls = [(x, 0, x + 8, 0), (x, 0, x, 7), (x + 8, 0, x + 8, 7), (x, 7, x + 5.5, 7), (x + 6.7, 7, x + 8, 7)]
+    desks = [np.array([x + right, up]) for right in (2.0, 4.0, 6.0) for up in (2.2, 4.2)]
+    moved = [desk + off for desk, off in zip(desks, np.random.default_rng(seed).normal(0.0, 0.3, (6, 2)), strict=True)]
+    return [*walls, *(wall for a, b in moved for wall in box(a - 0.5, b - 0.3, a + 0.5, b + 0.3))]
+
+
+def test_rooms_of_one_building_that_are_alike_are_not_taken_for_one(tmp_path: Path) -> None:
+    corridor = [(-3, 9.5, 20, 9.5), (-3, 7.2, -3, 9.5), (20, 7.2, 20, 9.5), *box(10, 9.1, 11, 9.5)]
+    doors = [(-3, 7.2, 5.5, 7.2), (6.7, 7.2, 14.5, 7.2), (15.7, 7.2, 20, 7.2)]
+    walls = np.array([*classroom(0.0, 1), *classroom(9.0, 2), *corridor, *doors])
+    round_one = np.array([(6.1, 6.2), (1.0, 6.2), (1.0, 1.0), (7.0, 1.0), (7.0, 6.2)])
+    round_two = round_one + [9.0, 0.0]
+    both = [*round_one, (6.1, 6.2), (6.1, 8.3), (15.1, 8.3), *round_two]
+    toured(tmp_path / "one.memory", walls, round_one, 0)
+    mine, theirs = (
+        toured(tmp_path / f"{name}.memory", walls, np.array(corners), seed)
+        for seed, (name, corners) in enumerate((("two", round_two), ("both", both)), 1)
+    )
+    memory = make(tmp_path / "two.memory")
+    taken_in(memory, tmp_path / "one.memory", "one")
+    assert not foreign(memory) and memory.joined["one"].known == 0
+    taken_in(memory, tmp_path / "both.memory")
+    assert memory.joined["other"].left == 0 and errors(memory, mine, theirs).max() < 0.5
+    memory.close()
+
+
 def test_a_join_that_scans_contradict_is_given_up_whole(made: Callable, tmp_path: Path) -> None:
     """As after a restart with a place of another building that was taken for one of this one."""
     path, *_ = made(tmp_path)
