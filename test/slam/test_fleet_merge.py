@@ -72,8 +72,8 @@ def memories(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truths]:
     return folder, truths
 
 
-def exported(memories: tuple[Path, Truths], fleet: Path) -> Path:
-    for path in sorted(memories[0].glob("*.memory")):
+def exported(memories: tuple[Path, Truths], fleet: Path, robots: str = "*") -> Path:
+    for path in sorted(memories[0].glob(f"{robots}.memory")):
         export_memory(path, fleet, path.stem)
     return fleet
 
@@ -149,7 +149,10 @@ def test_two_processes_come_to_what_one_comes_to(
     assert json.loads((tmp_path / "two" / "merged.json").read_text())["maps"] == done[1]["maps"]
 
 
-def test_a_job_that_was_killed_goes_on_with_what_it_has(fleet: Path, tmp_path: Path, children: Children) -> None:
+def test_a_job_that_was_killed_goes_on_with_what_it_has(
+    memories: tuple[Path, Truths], tmp_path: Path, children: Children
+) -> None:
+    fleet = exported(memories, tmp_path / "fleet", "amr[123]")
     process = children.python("-c", MERGE, str(fleet), str(tmp_path / "out"))
     process.wait_for_output("round 2", 120)
     process.send(signal.SIGKILL)
@@ -163,9 +166,9 @@ def test_a_job_that_was_killed_goes_on_with_what_it_has(fleet: Path, tmp_path: P
     assert again.wait(120) == 0, again.output()
     assert before.items() <= {path.name: path.stat().st_ino for path in job.glob("*.json")}.items()
     found = json.loads((tmp_path / "out" / "merged.json").read_text())
-    assert [each["robots"] for each in found["maps"]] == [["amr1", "amr2", "amr3", "amr4"], ["else1", "else2"]]
+    assert [each["robots"] for each in found["maps"]] == [["amr1", "amr2", "amr3"]]
     later = merged(fleet, tmp_path / "out")
-    assert later["maps"][0]["robots"] == ["amr1", "amr2", "amr3", "amr4", "late"]
+    assert later["maps"][0]["robots"] == ["amr1", "amr2", "amr3", "late"]
     assert not job.exists()
 
 
