@@ -105,21 +105,26 @@ class MemoryNode(PartNode[MemoryParameters]):
         if config.copies is not None:
             self.part.share(robot_name(config.robot, self.get_namespace()), config.copies.expanduser())
             self.health.figure("taken in from others", self._taken_in)
-        hears_images = config.thumbnails and spec.inputs.image_size > 0
+        heard = {
+            "scan": self.memory.takes_scans,
+            "moving_things": self.memory.takes_scans,
+            "image": config.thumbnails and spec.inputs.image_size > 0,
+        }
         reads: dict[str, Read] = {
             "image": lambda message: partial(self._camera.picture, message),
             "cmd_vel": commands_of(spec.command_dim),
             "surprise": conversions.reading_from_message,
             "latent": latents_of(loaded.encoder_id, spec),
             "initialpose": partial(said_from_message, frame=config.map_frame),
-            "scan": Scanner(self, config.base_frame, config.scanner).read,
         }
+        if heard["scan"]:
+            reads["scan"] = Scanner(self, config.base_frame, config.scanner).read
         self._camera.follow(self)
         self._bus.join(
             self.part,
             {"location": self._send_location, "place_graph": self._send_places, "keep_away": self._send_keep_away},
             reads,
-            without=[] if hears_images else ["image"],
+            without=[name for name, wanted in heard.items() if not wanted],
             types={
                 "image": self._camera.message_type,
                 "cmd_vel": TwistStamped if config.enable_stamped_cmd_vel else Twist,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -53,6 +54,7 @@ class FrontEndConfig:
 
     completion: float = 3.0  # [m] driven beyond a place until its submap is complete and loops are searched
     optimise_after: int = 8  # new loop constraints until the pose graph is optimised again; larger: less often
+    use: Literal["auto", "always", "never"] = "auto"  # use scans; auto: if the model compares pictures or has no camera
     window: int = 2500  # places that new loop constraints may move; larger: nearer to the optimum, a longer slice
     slices: int = 2  # of queued work after each scan, some 10 ms each; the rest in idle moments
     outvoted: float = 0.5  # [m] between a loop constraint and the optimised map at which it is dropped

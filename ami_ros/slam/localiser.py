@@ -53,8 +53,10 @@ class Localiser:
 
     @property
     def follows_scans(self) -> bool:
-        """Whether scans say where the robot is, once they come: in a map that is empty, or was made of scans."""
-        return self._uses_scans
+        """Whether scans can say where the robot is: with the model of this map, as it is configured."""
+        use, model = self.config.front_end.use, self.map.index.model
+        exact = model.pairs is not None or not model.spec.inputs.image_size
+        return use == "always" or (use == "auto" and exact)
 
     def begin(self) -> None:
         """The map is another one, with its poses as they were stored."""
@@ -68,7 +70,7 @@ class Localiser:
         self._unsought = LOOK_AGAIN  # [m] and [rad] that a lost robot has moved since it was looked for
         # A memory that was made without scans has nothing that they could be compared with.
         self._was_scanned = len(self.map) > 0 and self._is_of_scans()
-        self._use_scans(not len(self.map) or self._was_scanned)
+        self._use_scans(self.follows_scans and (not len(self.map) or self._was_scanned))
         self._continuity.restart()
         self._growth.restart()
         self.front_end.restart()

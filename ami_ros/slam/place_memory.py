@@ -98,7 +98,7 @@ class PlaceMemory:
             command: (command_dim,) in force since the moment before; None: not known.
             surprise: z score of this moment; NaN and 0: not known.
             scan: of that moment, in base_link. With scans the map grows by what was driven, and places are linked that
-                scans verify (`ScanFrontEnd`); without, by what latents say alone. A memory that was begun without
+                scans verify (`ScanFrontEnd`); without, by what latents say alone. A model that does not go by scans
                 keeps that of each new place.
 
         Raises:

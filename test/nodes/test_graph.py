@@ -74,9 +74,11 @@ def plain_model(tmp_path: Path) -> Path:
 
 
 def start(ros: RosPeer, spec: ProcessSpec, node: str, folder: Path) -> AmiNode[Any]:
-    """The node as its process would start it."""
-    own = [Parameter("autostart", value=True)]
-    made = NODES[node](context=ros.context, cli_args=spec.ros_arguments(folder), parameter_overrides=own)
+    """The node as its process would start it; a memory that uses scans, whatever the model."""
+    overrides = [Parameter("autostart", value=True)]
+    if node == "memory":
+        overrides.append(Parameter("memory.front_end.use", value="always"))
+    made = NODES[node](context=ros.context, cli_args=spec.ros_arguments(folder), parameter_overrides=overrides)
     ros.add(made)
     made.start()
     return made
