@@ -55,6 +55,7 @@ class Localiser:
     def follows_scans(self) -> bool:
         """Whether scans can say where the robot is: with the model of this map, as it is configured."""
         use, model = self.config.front_end.use, self.map.index.model
+        # Scans alone find a lost robot too late: docs/design/localisation.md.
         exact = model.pairs is not None or not model.spec.inputs.image_size
         return use == "always" or (use == "auto" and exact)
 
