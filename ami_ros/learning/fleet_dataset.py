@@ -46,9 +46,6 @@ class FleetDataset(Dataset):
     Only what is needed to draw windows is in memory: poses, commands and where episodes are. What robots add meanwhile
     does not count. A stretch that was dropped divides its episode; `runs` are (start, stop) of the whole ones.
 
-    Attributes:
-        surprise: (n,) of the stretch that a row is of; inf where nobody knows.
-
     Args:
         folder: of the data set.
         version: 0: the newest.
@@ -126,7 +123,6 @@ class FleetDataset(Dataset):
             column = _Column(self._fetch, self._rows, name, widths.get(name, 3))
             setattr(self, name, column[:] if name in ("odometry", "command") else column)
         self.imu = np.zeros((len(self), 0), np.float32)  # is not sent
-        self.surprise = self._fetch(self._rows, "surprise").to_numpy()
 
     def _fetch(self, rows: Rows, name: str) -> Any:
         """A column of some rows, which count those of the table, as Arrow has it."""

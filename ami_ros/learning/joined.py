@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
 from ami_ros.learning.pictures import Recording
 from ami_ros.learning.scanner_mount import common_mount
 from ami_ros.world_model.perception import fit_scan_columns
@@ -73,12 +71,6 @@ class Joined:
     def runs(self) -> list[tuple[int, int]]:
         """(start, stop) of the rows of each run."""
         return self._of_all(runs_of)
-
-    @property
-    def surprise(self) -> Array | None:
-        """(n,) how much the rows surprised; None: of some nobody knows."""
-        found: list[Any] = [getattr(part, "surprise", None) for part in self.parts]
-        return None if any(values is None for values in found) else np.concatenate(found)
 
     def _of_all(self, stretches: Callable[[Recording], list[tuple[int, int]]]) -> list[tuple[int, int]]:
         offsets = zip(self.starts.tolist(), self.parts, strict=False)

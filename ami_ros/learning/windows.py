@@ -40,7 +40,6 @@ class WindowConfig:
     far_seconds: float = 12.0  # [s] from the window's start at most; larger relies on worse odometry
     pairs: int = 40  # pairs of frames for the relative-pose loss; more: more exact, slower
     mirror: bool = False  # of a camera alone: every other window left for right, and so its steering
-    by_surprise: bool = False  # of a fleet's recordings: more windows of what surprised; rare situations are learned
     episodes: int = 0  # whose windows make up a batch; few: places of one building are told apart; 0: any number
 
 
@@ -84,13 +83,11 @@ class WindowSampler:
         self.command = np.asarray(recording.command, np.float32)
         self.episodes = tuple(recording.episodes)  # whole ones, whatever the sources are
         self.runs = runs_of(recording)
-        self.weights = _weights_of(recording) if config.by_surprise else None
         self._index([Source(recording.episodes)] if sources is None else sources)
 
     def within(self, sources: Sequence[Source]) -> WindowSampler:
-        """The same with other stretches, all alike; it shares all data with this one."""
+        """The same with other stretches; it shares all data with this one."""
         other = copy(self)
-        other.weights = None
         other._index(sources)
         return other
 
@@ -149,7 +146,7 @@ class WindowSampler:
 
     def _frames(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows of the first (size,) and of the far (far_frames, size) frames of random windows."""
-        first = self._draw(self.firsts, rng, size, self.weights)
+        first = self._draw(self.firsts, rng, size)
         reach = round(self.config.far_seconds / self.spec.period)
         low = np.maximum(self.begins[first], first - reach)
         high = np.minimum(self.ends[first], first + reach)
@@ -177,19 +174,9 @@ class WindowSampler:
         """Random rows (size,) of the sources, from each its share."""
         return self._draw(self.rows, rng, size)
 
-    def _draw(
-        self,
-        among: list[NDArray[np.int64]],
-        rng: np.random.Generator,
-        size: int,
-        weights: NDArray[np.float64] | None = None,
-    ) -> NDArray[np.int64]:
+    def _draw(self, among: list[NDArray[np.int64]], rng: np.random.Generator, size: int) -> NDArray[np.int64]:
         counts = np.diff(np.rint(self.shares * size).astype(int), prepend=0)
-        drawn = []
-        for rows, count in zip((self._some(a, rng) for a in among), counts, strict=True):
-            chances = None if weights is None else weights[rows] / weights[rows].sum()
-            drawn.append(rng.choice(rows, count, p=chances))
-        return np.concatenate(drawn)
+        return np.concatenate([rng.choice(self._some(a, rng), n) for a, n in zip(among, counts, strict=True)])
 
     def _some(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """Those of a few episodes, if that is wanted."""
@@ -217,14 +204,6 @@ class WindowSampler:
             if self.scan is not None
             else None,
         )
-
-
-def _weights_of(recording: Recording) -> NDArray[np.float64]:
-    """How much each row (n,) surprised; where nobody knows, as much as any."""
-    surprise = getattr(recording, "surprise", None)
-    if surprise is None:
-        raise AmiError("train: windows.by_surprise needs recordings of a fleet, which ./ami fleet export has added")
-    return np.asarray(np.minimum(surprise, surprise[np.isfinite(surprise)].max(initial=1e-9)))
 
 
 def mirrored(batch: Batch) -> Batch:

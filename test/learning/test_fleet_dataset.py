@@ -15,11 +15,10 @@ from ami_ros.config import to_mapping
 from ami_ros.errors import AmiError
 from ami_ros.learning.fleet_dataset import FleetDataset, is_dataset, open_data
 from ami_ros.learning.fleet_export import export_recordings
-from ami_ros.learning.joined import Joined
 from ami_ros.learning.objective import LossWeights
 from ami_ros.learning.odometry_gains import PAIRS
 from ami_ros.learning.trainer import Trainer, TrainingConfig
-from ami_ros.learning.windows import Source, WindowConfig, WindowSampler
+from ami_ros.learning.windows import WindowConfig
 from ami_ros.places.fleet import FRAMES, PLACES
 from harness.fleet import TINY, FleetData, changed
 from harness.processes import Children
@@ -90,20 +89,6 @@ def test_the_model_is_the_one_that_the_data_set_on_disk_gives(
         losses.append(lost)
     assert losses[0] == losses[1] and len(losses[0]) == CONFIG.steps
     assert_equal(*models)
-
-
-def test_windows_are_drawn_in_proportion_to_what_surprised(fleet_data: FleetData, folder: Path) -> None:
-    fleet, config = FleetDataset(folder), replace(CONFIG.windows, by_surprise=True)
-    fleet.surprise = np.where(np.arange(400) < 100, 4.0, 1.0)
-    fleet.surprise[300:] = np.inf
-    sampler = WindowSampler(Joined([fleet, fleet]), TINY, config, [Source([(0, 200), (200, 400)])], budget=0.0)
-    first = sampler.driven(np.random.default_rng(0), 2000)[0][0]
-    shares = np.bincount(first // 100, minlength=4) / 2000
-    np.testing.assert_allclose(shares, np.array([4, 1, 1, 4]) / 10, atol=0.05)
-    whole = sampler.within([Source([(0, 200)])]).driven(np.random.default_rng(0), 2000)[0][0]
-    assert (whole < 100).mean() < 0.6  # what is measured is drawn evenly
-    with pytest.raises(AmiError, match="by_surprise needs recordings of a fleet"):
-        WindowSampler(fleet_data.both, TINY, config)
 
 
 def test_processes_that_train_together_fetch_their_shares_of_one_version(
