@@ -25,11 +25,18 @@ from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.checkpoint import load_model
 
 
-@pytest.mark.timeout(600)
-def test_another_method_drives_to_the_same_goals_from_the_same_starts() -> None:
-    setting = BuildingSetting(share("models", "general"), 1, 0, 0.5, 5391, methods=("general", "without_memory"))
+def test_another_method_drives_to_the_same_goals_from_the_same_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = BuildingSetting(share("models", "general"), 1, 0, 0.25, 5391, methods=("general", "without_memory"))
+    drive = ClosedLoop.drive
+
+    def briefly(
+        loop: ClosedLoop, kind: GoalKind, start: np.ndarray, goal: np.ndarray, length: float, allowance: float
+    ) -> Trial:
+        return drive(loop, kind, start, goal, length, min(allowance, 8.0))
+
+    monkeypatch.setattr(ClosedLoop, "drive", briefly)
     explored, goal, flat = drive_building("building:home:5313", setting, lambda text: None)
-    assert explored["places"] > 10
+    assert explored["places"] > 5
     assert [(row["method"], row["kind"]) for row in (goal, flat)] == [("general", "near"), ("without_memory", "near")]
     assert flat["goal"] == goal["goal"] and flat["ambiguous"] == goal["ambiguous"]
     assert np.allclose(flat["start"], goal["start"]), "it was carried there"

@@ -30,7 +30,6 @@ DRIVES = {  # robot: where, from corner to corner; each begins a day after the o
     "amr1": (RING, ROUND[:4]),
     "amr2": (RING, ROUND[[2, 1, 0, 3]]),
     "amr3": (RING, ROUND[1:5]),
-    "amr4": (RING, ROUND[[3, 2, 1, 0]]),
     "else1": (ELSEWHERE, SMALL[:4]),
     "else2": (ELSEWHERE, SMALL[[3, 2, 1, 0]]),
 }
@@ -115,7 +114,7 @@ def test_each_building_becomes_one_map_in_which_places_are_where_they_are(
 ) -> None:
     out, found = done
     robots = [each["robots"] for each in found["maps"]]
-    assert robots == [["amr1", "amr2", "amr3", "amr4"], ["else1", "else2"]] and found["left"] == 0
+    assert robots == [["amr1", "amr2", "amr3"], ["else1", "else2"]] and found["left"] == 0
     alone = sum(len(read(path)[0].poses) for path in memories[0].glob("amr*.memory"))
     for each in found["maps"]:
         table, edges = read(out / each["file"])
@@ -176,18 +175,18 @@ def test_what_is_damaged_or_of_another_model_is_refused_by_name_and_the_rest_goe
     fleet: Path, tmp_path: Path
 ) -> None:
     table = lance.dataset(str(fleet / "places.lance"))
-    table.update({"label": f"'{'x' * 200}'"}, where="robot = 'amr4' AND id = 2")
-    table.update({"encoder_id": "'another@0'"}, where="robot = 'amr3'")
+    table.update({"label": f"'{'x' * 200}'"}, where="robot = 'amr3' AND id = 2")
+    table.update({"encoder_id": "'another@0'"}, where="robot = 'amr2'")
     found = merged(fleet, tmp_path / "out")
-    assert [each["robots"] for each in found["maps"]] == [["amr1", "amr2"], ["else1", "else2"]]
-    assert "another@0" in found["refused"]["amr3"] and "characters" in found["refused"]["amr4"]
-    assert found["refused"].keys() == {"amr3", "amr4"} and not found["failed"]
+    assert [each["robots"] for each in found["maps"]] == [["amr1"], ["else1", "else2"]]
+    assert "another@0" in found["refused"]["amr2"] and "characters" in found["refused"]["amr3"]
+    assert found["refused"].keys() == {"amr2", "amr3"} and not found["failed"]
 
 
 def test_labels_of_all_are_kept_and_each_is_at_one_place(
     memories: tuple[Path, Truths], fleet: Path, tmp_path: Path
 ) -> None:
-    said = {"amr1": ("dock", 2), "amr4": ("dock", 2), "amr3": ("lift", 5), "else1": ("dock", 3)}
+    said = {"amr1": ("dock", 2), "amr2": ("dock", 2), "amr3": ("lift", 5), "else1": ("dock", 3)}
     for robot, (label, place_id) in said.items():
         path = tmp_path / f"{robot}.memory"
         path.write_bytes((memories[0] / f"{robot}.memory").read_bytes())
@@ -198,5 +197,5 @@ def test_labels_of_all_are_kept_and_each_is_at_one_place(
     found = merged(fleet, tmp_path / "out")
     texts = [read(tmp_path / "out" / each["file"])[0].texts for each in found["maps"]]
     labels = [sorted(label for label, _ in each.values() if label) for each in texts]
-    assert labels in ([["dock", "dock@amr1", "lift"], ["dock"]], [["dock", "dock@amr4", "lift"], ["dock"]])
+    assert labels in ([["dock", "dock@amr1", "lift"], ["dock"]], [["dock", "dock@amr2", "lift"], ["dock"]])
     assert {note for each in texts for _, note in each.values()} == {f"said by {robot}" for robot in said}
