@@ -6,19 +6,34 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ami_ros.app.scans import ScanJob
 from ami_ros.app.scans_run import DRIVES, run
 from ami_ros.errors import AmiError
-from ami_ros.world_model.scan_pairs import load_scan_pairs
+from ami_ros.learning.scan_drives import FittedPairs
+from ami_ros.world_model.scan_pair_network import FEATURES, NUMBERS
+from ami_ros.world_model.scan_pairs import POINTS, load_scan_pairs
 
 
 def job(folder: Path) -> ScanJob:
     return ScanJob(folder / "out", 1, 0, 1, 1, 3, 0, 1, folder / "f.json")
 
 
+def pairs() -> FittedPairs:
+    """Fits that nobody drove for."""
+    rng, n = np.random.default_rng(1), 40
+    points = rng.normal(size=(n, 2, POINTS, FEATURES)).astype(np.float32)
+    return FittedPairs(
+        points, rng.normal(size=(n, NUMBERS)).astype(np.float32), np.arange(n) % 3 == 0, np.arange(n) // 4
+    )
+
+
 def test_what_it_writes_compares_scans(tmp_path: Path) -> None:
+    (drives := tmp_path / "out" / DRIVES).mkdir(parents=True)
+    for kept in ("corridors_1", "buildings_2"):  # of a run that was stopped: only building 1 is driven through
+        np.savez(drives / f"{kept}_0.npz", **vars(pairs()))
     run(replace(job(tmp_path), corridors=0, buildings=1))
     load_scan_pairs(tmp_path / "out")
     left = {file.name for file in (tmp_path / "out").iterdir()}
