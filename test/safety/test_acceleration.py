@@ -91,10 +91,26 @@ def test_a_simulated_robot_accelerates_in_its_own_time_however_fast_that_goes_by
 def test_a_pause_counts_for_no_more_than_its_last_tenth_of_a_second() -> None:
     acceleration = Acceleration()
     assert [acceleration.passed(now, 0.0) for now in (5.0, 5.04, 9.0, 8.95, 9.0, 9.03)] == pytest.approx(
-        [FIRST, 0.04, LONGEST, 0.0, 0.0, 0.03]
+        [0.05, 0.04, 0.1, 0.0, 0.0, 0.03]
     )
     acceleration.begin_again(2.0)
     assert acceleration.passed(2.0, 0.0) == 0.0 and acceleration.passed(2.05, 0.0) == pytest.approx(0.05)
+
+
+def test_where_the_clock_is_set_steady_time_that_was_counted_is_not_counted_again() -> None:
+    acceleration = Acceleration()
+    assert [acceleration.passed(5.0, 1000.0), acceleration.passed(5.05, 1000.05)] == pytest.approx([0.05, 0.05])
+    acceleration.begin_again(2.0)
+    assert acceleration.passed(2.1, 1000.06) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    ("last", "wanted", "then"),
+    [(-0.5, 0.5, 0.05), (0.5, -0.5, -0.05), (-0.5, 0.3, 0.05), (0.3, 0.2, 0.2), (-0.3, -0.2, -0.2), (0.2, 0.3, 0.25)],
+)
+def test_it_turns_round_from_rest_and_slows_down_at_once(last: float, wanted: float, then: float) -> None:
+    slow = SafetyConfig(max_linear_acceleration=1.0, max_angular_acceleration=1.0)
+    assert Acceleration.limit((last,) * 3, (wanted,) * 3, 0.05, slow) == pytest.approx((then,) * 3)
 
 
 def test_after_it_was_stopped_it_starts_from_rest() -> None:
