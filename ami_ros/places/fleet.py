@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from ami_ros.places.types import Edge
 
 PLACES, WAYS, FRAMES = "places.lance", "ways.lance", "frames.lance"
 BATCH = 2000  # places, with their pictures, in RAM at once
+TRIES = 100  # of replacing a robot's rows while others write; each that fails is another robot's success
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # goes into a filter
 _NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away", "label", "note")
 
@@ -46,20 +48,46 @@ def export_memory(source: Path, folder: Path, robot: str) -> tuple[int, int]:
     try:
         places, edges = store.load()
         folder.mkdir(parents=True, exist_ok=True)
-        for name, batches in (
-            (PLACES, _place_batches(store, places, robot, encoder_id)),
-            (WAYS, iter([_way_table(edges, robot)])),
-        ):
-            path = str(folder / name)
-            if Path(path).exists():
-                lance.dataset(path).delete(mine)
-            for batch in batches:
-                lance.write_dataset(batch, path, mode="append" if Path(path).exists() else "create")
+        _put(lance, folder / PLACES, _place_batches(store, places, robot, encoder_id), mine)
+        _put(lance, folder / WAYS, iter([_way_table(edges, robot)]), mine)
     except (OSError, ValueError) as error:
         raise AmiError(f"the data set {folder} cannot be written: {error}") from error
     finally:
         store.close()
     return len(places), len(edges)
+
+
+def _put(lance: Any, path: Path, tables: Iterator[Any], old: str) -> None:
+    """Writes rows in the place of those that the filter `old` names, in one version: who reads sees the old ones or
+    the new ones, also where the writer is killed. Raises OSError."""
+    first = next(tables)  # there is one always
+    if not path.exists():
+        with suppress(OSError):  # another robot was sooner
+            lance.write_dataset(first.slice(0, 0), str(path), mode="create")
+    dataset, conflict = lance.dataset(str(path)), need("lance.commit", "lance").CommitConflictError
+    new = [part for table in chain([first], tables) for part in lance.fragment.write_fragments(table, dataset)]
+    for left in reversed(range(TRIES)):
+        try:
+            update = lance.LanceOperation.Update(*_without(dataset, old), new)
+            lance.LanceDataset.commit(dataset, update, read_version=dataset.version)
+            return
+        except conflict:  # another robot was sooner
+            if not left:
+                raise
+        dataset = lance.dataset(str(path))
+
+
+def _without(dataset: Any, old: str) -> tuple[list[int], list[Any]]:
+    """Fragments of which nothing is left without the rows that the filter names, and those of which less is left."""
+    gone, less = [], []
+    for fragment in dataset.get_fragments():
+        if fragment.count_rows(old):
+            kept = fragment.delete(old)
+            if kept is None:
+                gone.append(fragment.fragment_id)
+            else:
+                less.append(kept)
+    return gone, less
 
 
 def import_memory(folder: Path, robot: str, out: Path) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from ami_ros.app.fleet import export as export_command
 from ami_ros.app.fleet import import_memory as import_command
 from ami_ros.errors import AmiError
-from ami_ros.places.fleet import compact, export_memory, import_memory, robots_of
+from ami_ros.places.fleet import BATCH, PLACES, compact, export_memory, import_memory, robots_of
 from ami_ros.places.rows import Experience, PlaceRow, edge_values
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge
@@ -71,6 +72,39 @@ def test_robots_put_their_memories_in_and_take_them_out(tmp_path: Path, capsys: 
     assert import_memory(fleet, "ada", tmp_path / "a4.memory") == (6, 5)
     check_same(tmp_path / "a3.memory", tmp_path / "a4.memory")
     assert robots_of(fleet) == ["ada", "bob"]
+
+
+def test_a_robot_that_exports_again_is_never_missing_for_who_reads_meanwhile(tmp_path: Path) -> None:
+    """Also one that is killed meanwhile leaves what was there: its rows and those before them change in one version."""
+    lance = pytest.importorskip("lance")
+    small, large, fleet = write(tmp_path / "a", 3, "dock"), write(tmp_path / "b", 2 * BATCH + 1, "door"), tmp_path / "f"
+    export_memory(small, fleet, "ada")
+    places = lance.dataset(str(fleet / PLACES)).latest_version
+    for memory in large, small:
+        export_memory(memory, fleet, "ada")
+    versions = [lance.dataset(str(fleet / PLACES), version=places + k) for k in range(3)]
+    assert [version.count_rows() for version in versions] == [3, 2 * BATCH + 1, 3]
+    assert versions[0].latest_version == places + 2
+
+
+def test_robots_that_export_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("lance")
+    memories = [write(tmp_path / f"{count}", count, "dock") for count in (3, 4, 5, 6)]
+    fleet, again = tmp_path / "fleet", 3
+    export_memory(memories[0], fleet, "first")
+
+    def export(number: int) -> None:
+        for _ in range(again):
+            export_memory(memories[number], fleet, f"r{number}")
+
+    for _ in range(2):  # then their rows are in one file
+        with ThreadPoolExecutor(4) as robots:
+            list(robots.map(export, range(4)))
+        compact(fleet, 0.0)
+    assert robots_of(fleet) == ["first", "r0", "r1", "r2", "r3"]
+    for number in range(4):
+        assert import_memory(fleet, f"r{number}", tmp_path / f"{number}.memory") == (number + 3, number + 2)
+        check_same(memories[number], tmp_path / f"{number}.memory")
 
 
 def test_what_cannot_be_done_is_said_in_a_line(tmp_path: Path) -> None:
