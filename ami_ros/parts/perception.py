@@ -92,11 +92,16 @@ class PerceptionPart(Part):
         self.synchroniser = Synchroniser(inputs, config.freshness, config.scan_max_age, config.max_rate)
         self._pictures, self._shape = picture_scan, shape or PictureScanConfig()
         self._odometry = OdometryHistory()
-        self._compares = True  # until the planner says that it does not
+        self._attends = True  # to pictures, until the planner says that it need not
 
     def working(self) -> tuple[str, ...]:
         compares_pictures = self.followed.model.pairs is not None
         return (self.name, "picture") if compares_pictures and self._compares else (self.name,)
+
+    @property
+    def _compares(self) -> bool:
+        """Whether somebody wants the codes of pictures: the planner, or memory, which has no other compass."""
+        return self._attends or self._pictures is not None
 
     def tune(self, config: PerceptionSettings) -> None:
         """Other values from now on."""
@@ -112,7 +117,7 @@ class PerceptionPart(Part):
         self.followed.take(weights)
 
     def on_attention(self, stamp: float, compares: bool) -> None:
-        self._compares = compares
+        self._attends = compares
 
     def on_odom(self, stamp: float, motion: Motion) -> None:
         self.synchroniser.take_velocity(stamp, motion.velocity)

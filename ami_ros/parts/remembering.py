@@ -37,6 +37,7 @@ class MemoryInput:
         command: mean since the moment before; None: not known.
         surprise: greatest z score since then; 0: none.
         scan: of that moment, in base_link; None: there is none.
+        code: (sight_code,) of the picture of that moment; None: there is none.
     """
 
     stamp: float
@@ -45,6 +46,7 @@ class MemoryInput:
     command: Command | None
     surprise: float
     scan: Scan | None = None
+    code: NDArray[np.float32] | None = None
 
 
 class MemoryFeed:
@@ -103,9 +105,8 @@ class MemoryFeed:
         if motion is None:
             raise AmiError("latent dropped: no odometry at its time; is odom published, with stamps of the same clock?")
         command, surprise = self._since(frame.stamp)
-        return MemoryInput(
-            frame.stamp, frame.latent, motion[0], command, surprise, self._scan_at(frame.stamp, motion[0])
-        )
+        scan = self._scan_at(frame.stamp, motion[0])
+        return MemoryInput(frame.stamp, frame.latent, motion[0], command, surprise, scan, frame.picture)
 
     def _scan_at(self, stamp: float, pose: Array) -> Scan | None:
         """The scan nearest to a stamp, as it would be seen from `pose` (3,) in odom."""
@@ -132,5 +133,12 @@ class MemoryFeed:
 def remember(memory: PlaceMemory, moment: MemoryInput, thumbnail: Callable[[], bytes | None] | None = None) -> Location:
     """Memory takes a moment in; see `PlaceMemory.observe`."""
     return memory.observe(
-        moment.stamp, moment.latent, moment.odometry, thumbnail, moment.command, moment.surprise, moment.scan
+        moment.stamp,
+        moment.latent,
+        moment.odometry,
+        thumbnail,
+        moment.command,
+        moment.surprise,
+        moment.scan,
+        moment.code,
     )

@@ -22,6 +22,7 @@ from ami_ros.places.neighbours import gaussian_sums
 from ami_ros.scan import Scan
 from ami_ros.world_model.array_pairs import ArrayPairs, odds_of
 from ami_ros.world_model.perception import fit_image
+from ami_ros.world_model.visual_odometry import Turn
 
 ENCODED = 96  # pictures that a question encodes at most: a second; the next one goes on
 COMPARED = 800  # places that a picture is compared with, those that its latent resembles most: a second
@@ -96,6 +97,10 @@ class Recogniser:
         self._codes_of(ahead.tolist())
         self._prepared += len(ahead)
         return True
+
+    def turn(self, here: Latents, there: Latents, motion: Array, expected: Turn, scan: Scan | None) -> Turn | None:
+        """How far the robot turned between two pictures; see `ArrayPairs.turn`."""
+        return self._pairs.turn(here, there, motion, expected, scan)
 
     def save(self) -> None:
         """Writes new codes to the file: some 80 ms for a thousand."""

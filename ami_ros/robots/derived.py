@@ -78,6 +78,11 @@ def measures(robot: RobotDescription) -> bool:
     return robot.laser is None or not robot.laser.from_camera
 
 
+def memory_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `MemoryConfig` that are the robot's."""
+    return {} if measures(robot) else {"front_end": {"odometry": {"measured": False}}}
+
+
 def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `ExplorationConfig` that are the robot's: one without a camera has no need to look around."""
     looks = {} if robot.camera is not None else {"look_apart": 0.0}
@@ -128,6 +133,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
     sits = {"camera": to_mapping(camera_mount(robot))}
     depth = {"depth_camera": settings} if (settings := depth_settings(robot)) else {}
     guessed = {"picture_scan": settings} if (settings := picture_scan_settings(robot)) else {}
+    memory = {"memory": settings} if (settings := memory_settings(robot)) else {}
     exploration = {"exploration": settings} if (settings := exploration_settings(robot)) else {}
     return {
         "safety": {
@@ -146,6 +152,7 @@ def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
             **camera,
             **scanner,
             **sits,
+            **memory,
             "base_frame": frames.base,
             "odom_frame": frames.odom,
             "map_frame": frames.map,

@@ -90,7 +90,7 @@ class ScanFrontEnd:
         self, places: PlaceMap, config: FrontEndConfig, spacing: tuple[float, float], pose_graph: PoseGraphConfig
     ) -> None:
         self.places, self.config, self.spacing, self.pose_graph = places, config, spacing, pose_graph
-        self.odometry = ScanOdometry(config.odometry)
+        self.odometry = ScanOdometry(config.odometry, places.recogniser.turn if places.recogniser is not None else None)
         self.loop_closure = LoopCloser(places, config.loop_closure, pose_graph.way_sigma)
         self.relocaliser = Relocaliser(places, self.loop_closure, config.belief)
         self.ways = FreeWays(places, self.loop_closure.submaps)
@@ -134,16 +134,16 @@ class ScanFrontEnd:
         """(3,) of the robot in the map."""
         return compose(self.places.index.poses[self.places.index.row(self.here)], self._step[0])
 
-    def move(self, odometry: Array, scan: Scan) -> None:
-        """The robot is at `odometry` (3,) now and sees `scan`, in base_link."""
-        step = self.odometry.move(odometry, scan)
+    def move(self, odometry: Array, scan: Scan, code: Latents | None = None) -> None:
+        """The robot is at `odometry` (3,) now and sees `scan`, in base_link, and a picture with such a `code`."""
+        step = self.odometry.move(odometry, scan, code)
         self._step = combined(self._step, (step.motion, step.covariance))
         self._astray += float(np.hypot(*step.motion[:2]))
         self._strange = self._strange + 1 if step.strange else 0
         if self._strange >= LOST:
             left, astray = ((self.pose, np.array(odometry)), 0.0) if self.here else (self._left, self._astray)
             self.restart()
-            self.odometry.move(odometry, scan)
+            self.odometry.move(odometry, scan, code)
             self._left, self._astray = left, astray
 
     def surroundings(self) -> Submap:

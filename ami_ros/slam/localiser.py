@@ -103,7 +103,7 @@ class Localiser:
 
     def observe(
         self, stamp: float, latent: Latents | None, odometry: Array, thumbnail: Picture, command: ArrayLike | None,
-        surprise: float, scan: Scan | None,
+        surprise: float, scan: Scan | None, code: Latents | None = None,
     ) -> Location:  # fmt: skip
         """One moment; see `PlaceMemory.observe`."""
         check_pose(odometry)
@@ -113,7 +113,7 @@ class Localiser:
         if not self._uses_scans:
             kept, scan = scan, None
         if scan is not None:
-            self._move(odometry, scan)
+            self._move(odometry, scan, code)
         describe = self._latent_of(latent, scan)
         before, self._odometry = self._odometry, np.array(odometry, dtype=np.float64)
         moment = Moment(stamp, describe, self._odometry, thumbnail, float(np.nan_to_num(surprise)), kept)
@@ -136,10 +136,10 @@ class Localiser:
         self.location = self._believe(moment)
         return self.location
 
-    def _move(self, odometry: Array, scan: Scan) -> None:
+    def _move(self, odometry: Array, scan: Scan, code: Latents | None) -> None:
         """Follows the robot by its scan; one that they say was carried is lost."""
         knew = self.front_end.here
-        self.front_end.move(odometry, scan)
+        self.front_end.move(odometry, scan, code)
         if knew and not self.front_end.here:
             self._lose()
 

@@ -87,6 +87,7 @@ class PlaceMemory:
         command: ArrayLike | None = None,
         surprise: float = 0.0,
         scan: Scan | None = None,
+        code: Latents | None = None,
     ) -> Location:
         """Takes in one moment: moves and weighs the filter, and grows the graph.
 
@@ -100,11 +101,13 @@ class PlaceMemory:
             scan: of that moment, in base_link. With scans the map grows by what was driven, and places are linked that
                 scans verify (`ScanFrontEnd`); without, by what latents say alone. A model that does not go by scans
                 keeps that of each new place.
+            code: (sight_code,) of the picture of that moment, where the model compares pictures. Where scans do not
+                tell how the robot turned, pictures do.
 
         Raises:
             AmiError: a latent or pose that is not finite or of another length; nothing was changed.
         """
-        return self._localiser.observe(stamp, latent, odometry, thumbnail, command, surprise, scan)
+        return self._localiser.observe(stamp, latent, odometry, thumbnail, command, surprise, scan, code)
 
     def prepare(self, most: int = 4) -> bool:
         """Uses a free moment: searches for loops and optimises (some 10 ms each time), then prepares what the next goal

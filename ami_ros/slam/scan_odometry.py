@@ -1,17 +1,21 @@
-"""Odometry that scans have put straight, and the surroundings of the robot from its newest scans."""
+"""Odometry that scans or pictures have put straight, and the surroundings of the robot from its newest scans."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ami_ros.geometry import Array, compose, pose_gap, relative, transform_points
+from ami_ros.places.index import Latents
 from ami_ros.scan import Scan
 from ami_ros.scan_matching import Match, Matcher, Window
 from ami_ros.slam.wheel_gains import WheelGains
 from ami_ros.submaps import FARTHEST, RAYS, REACH, Submap, free_distance, points_of, submap_of
+from ami_ros.world_model.visual_odometry import Turn
 
 TURNING = 0.1  # [m per rad] of way that turning counts as, where it brings other walls into sight
 TOLD = 0.85  # share of the variance of odometry below which scans say how the robot moved, and its gains are learned
@@ -33,6 +37,7 @@ class ScanOdometryConfig:
     support: float = 0.55  # share of points on walls at which a match is accepted; larger trusts the wheels more
     strange: float = 0.3  # share of squares in known free space at which the robot may have been carried
     renewed: float = 1.0  # [m] of way over which scans have the same error; smaller: a less certain map, a wider search
+    measured: bool = True  # scans are; false: guessed from pictures, which tell where walls are but no motion
     floor: tuple[float, float] = (0.02, 0.005)  # [m], [rad] least standard deviation over that way
 
 
@@ -63,16 +68,24 @@ class Step:
     strange: bool = False  # the scan contradicts what was seen just before
 
 
+# The turn between two pictures: by their codes, the motion (3,) and turn by odometry, and the scan of the first one.
+Turns = Callable[[Latents, Latents, Array, Turn, Scan], Turn | None]
+
+
 class ScanOdometry:
-    """Follows one robot from scan to scan.
+    """Follows one robot from scan to scan. Where scans do not tell how it moved, pictures tell how it turned.
+
+    Args:
+        config: see there.
+        turns: see there; None: nothing compares pictures.
 
     Attributes:
         pose: (3,) in a frame of its own, which drifts slowly.
         way: [m] driven so far.
     """
 
-    def __init__(self, config: ScanOdometryConfig) -> None:
-        self.config = config
+    def __init__(self, config: ScanOdometryConfig, turns: Turns | None = None) -> None:
+        self.config, self._turns = config, turns
         self.gains = WheelGains()
         self.restart()
 
@@ -81,21 +94,30 @@ class ScanOdometry:
         self.pose, self.way = np.zeros(3), 0.0
         self.gains.stand()
         self._odometry: Array | None = None
+        self._seen: tuple[Latents | None, Scan] | None = None  # at the newest moment, a picture by its code
         self._stops: deque[Stop] = deque()
         self._free = self._through = np.zeros(0)
         self._matcher: Matcher | None = None
         self._around: tuple[Array, Submap] | None = None  # what was asked for last, until the robot moves
         self._origin = np.zeros(3)  # of the matcher's reference, in the track's frame
 
-    def move(self, odometry: Array, scan: Scan) -> Step:
-        """The robot is at `odometry` (3,) now and sees `scan`, in base_link."""
+    def move(self, odometry: Array, scan: Scan, code: Latents | None = None) -> Step:
+        """The robot is at `odometry` (3,) now and sees `scan`, in base_link, and a picture with such a `code`."""
+        seen, self._seen = self._seen, (code, scan)
         before, self._odometry, self._around = self._odometry, np.array(odometry, np.float64), None
         points = points_of(scan)
         self._free, self._through = free_distance(scan), free_distance(scan, silent=FARTHEST)
         if before is None:
             self._keep(points)
             return Step(np.zeros(3), np.diag([1e-6, 1e-6, 1e-6]), False)
-        step = self._fit(relative(before, self._odometry), points, min(REACH, scan.max_range))
+        said = relative(before, self._odometry)
+        motion = self.gains.corrected(said)
+        step = Step(motion, self._by_wheels(motion), False)
+        if np.hypot(*motion[:2]) >= 0.01 or abs(motion[2]) >= 0.005:
+            if self.config.measured:
+                step = self._fit(step, said, points, min(REACH, scan.max_range))
+            if not step.matched:
+                step = self._by_pictures(step, said, seen)
         self.pose = compose(self.pose, step.motion)
         self.way += float(np.hypot(*step.motion[:2]))
         last = self._stops[-1]
@@ -114,13 +136,26 @@ class ScanOdometry:
         way, heading = self.gains.doubt(motion)
         return np.diag(own + [way, way, heading])
 
-    def _fit(self, said: Array, points: Array, silent: float) -> Step:
-        """What a scan makes of what odometry said (3,); `silent`: see `Matcher.conflict`."""
-        motion = self.gains.corrected(said)
-        prior = self._by_wheels(motion)
-        step = Step(motion, prior, False)
-        if np.hypot(*motion[:2]) < 0.01 and abs(motion[2]) < 0.005:
+    def _by_pictures(self, step: Step, said: Array, seen: tuple[Latents | None, Scan] | None) -> Step:
+        """A `step` by wheels, which said (3,), with the turn between the picture that was `seen` before and the newest
+        one, where there are both."""
+        code = None if self._seen is None else self._seen[0]
+        expected, turned = Turn(float(step.motion[2]), math.sqrt(step.covariance[2, 2])), None
+        if self._turns is not None and seen is not None and seen[0] is not None and code is not None:
+            turned = self._turns(seen[0], code, step.motion, expected, seen[1])
+        if turned is None:
+            self.gains.learn(said, step.motion, False, False)
             return step
+        self.gains.learn(said, np.array([*step.motion[:2], turned.angle]), False, True)
+        share = expected.deviation**2 / (expected.deviation**2 + turned.deviation**2)
+        motion, covariance = step.motion.copy(), step.covariance.copy()
+        motion[2] += share * (turned.angle - expected.angle)
+        covariance[2, 2] *= 1.0 - share
+        return replace(step, motion=motion, covariance=covariance)
+
+    def _fit(self, step: Step, said: Array, points: Array, silent: float) -> Step:
+        """What a scan makes of a `step` by wheels, which said (3,); `silent`: see `Matcher.conflict`."""
+        motion, prior = step.motion, step.covariance
         if self._matcher is None:
             last = self._stops[-1]
             self._origin = last.pose
@@ -135,12 +170,10 @@ class ScanOdometry:
         if match is None or match.support < self.config.support:
             # A long step may lead to where nothing of before is seen; a short one does not.
             is_near = bool(np.hypot(*motion[:2]) < NEAR_STEP and abs(motion[2]) < NEAR_STEP)
-            self.gains.learn(said, motion, False, False)
             conflict = self._matcher.conflict(submap_of(points, self._free), expected, silent)
-            return Step(motion, prior, False, conflict > self.config.strange and is_near)
+            return replace(step, strange=bool(conflict > self.config.strange and is_near))
         off = relative(expected, match.pose)
         if off @ np.linalg.solve(prior, off) > 25.0:
-            self.gains.learn(said, motion, False, False)
             return step
         moved, posterior = relative(base, match.pose), turned.T @ match.covariance @ turned
         told = np.diag(posterior) < TOLD * np.diag(prior)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ami_ros.camera import CameraMount, Window
-from ami_ros.geometry import Array, from_cos_sin
+from ami_ros.geometry import Array, compose, from_cos_sin, relative
 from ami_ros.scan import Scan, ranges_at
 from ami_ros.world_model.alignment import Alignment, Interpolated, align, moved_off
 from ami_ros.world_model.layers import Floats, Values, sigmoid
@@ -29,11 +29,13 @@ from ami_ros.world_model.picture_rays import (
 from ami_ros.world_model.pose_refinement import Correspondences
 from ami_ros.world_model.spec import PAIR_DESCRIPTOR, PAIR_DETAIL, PAIR_POINTS, PAIR_STRIDE, PAIR_THUMB, relied_on
 from ami_ros.world_model.two_views import LEAST, Motion, expected_error, motion, weight_of_evidence
+from ami_ros.world_model.visual_odometry import Sighting, Turn, turn
 
 POINTS_LENGTH = PAIR_POINTS * (2 + PAIR_DESCRIPTOR)  # numbers of points, at the end of a code
 # Of what points show: standard deviations of the logarithm of how far off it is, by laser and floor and as cells guess
 # it, and [px] of where it is seen.
 MEASURED, GUESSED, PIXEL = 0.08, 0.4, 0.7
+UNKNOWN, MIDDLE = 0.8, 3.0  # likewise where nothing tells, and [m] that such a point is taken to be away
 BEYOND = 1.3  # times the reach of a laser that sees nothing, as far off as things are there at least
 LASER = 0.3, 8.0  # [m] below and beyond which what a laser sees makes no difference
 
@@ -134,11 +136,11 @@ class ArrayPairs:
         if len(a) < LEAST:
             return None
         right, down = first.at[a].T * self.tangent
-        ahead, left, _ = replace(self.mount, yaw=0.0).rays(right, down)
+        ahead, left, _ = self._level.rays(right, down)
         away = self._at(self.distances(here), first.at[a])[:, None]
         log_sigma = np.full(away.shape, GUESSED)
         if scan is not None and self.mount.z > 0 and not np.isnan(scan.ranges).all():
-            measured = distance_by_laser(scan, replace(self.mount, yaw=0.0), right, down)[:, None]
+            measured = distance_by_laser(scan, self.mount, right, down)[:, None]
             away = np.where(np.isinf(measured), np.maximum(away, BEYOND * min(scan.max_range, FARTHEST)), away)
             known = np.isfinite(measured)
             away = np.column_stack([np.where(known, measured, away), away])
@@ -148,6 +150,36 @@ class ArrayPairs:
         pixel = PIXEL * 2 * self.tangent / self.picture_size
         points = Correspondences(rays, second.at[b] * self.tangent, depth, log_sigma, pixel)
         return motion(points, self.mount)
+
+    def turn(self, here: Floats, there: Floats, motion: Array, expected: Turn, scan: Scan | None) -> Turn | None:
+        """How far the robot turned between two pictures (code,); None: too few points agree.
+
+        Args:
+            here: of the first one.
+            there: of the second.
+            motion: (3,) of base_link between them by odometry, in base_link as it was.
+            expected: the same turn by odometry.
+            scan: of the first moment, in base_link, if there is one.
+        """
+        if here.shape[-1] < POINTS_LENGTH:  # as of another package's model
+            return None
+        first, second = (points_of(code[-POINTS_LENGTH:]) for code in (here, there))
+        a, b = matched(first, second)
+        right, down = first.at[a].T * self.tangent
+        away = np.full(len(a), np.nan) if scan is None else distance_by_laser(scan, self.mount, right, down)
+        log_sigma = np.where(np.isfinite(away), GUESSED, UNKNOWN)
+        away = np.where(np.isfinite(away), away, MIDDLE).clip(NEAREST)
+        ahead, left, _ = self._level.rays(right, down)
+        after = self._level.rays(*(second.at[b].T * self.tangent))
+        sits = np.array([self.mount.x, self.mount.y, self.mount.yaw])
+        way = relative(sits, compose(motion, sits))[:2]
+        points = Sighting(np.arctan2(left, ahead), np.arctan2(after[1], after[0]), away, log_sigma)
+        return turn(points, way, expected, PIXEL * 2 * self.tangent / self.picture_size)
+
+    @property
+    def _level(self) -> CameraMount:
+        """The mount of the camera, as seen from one that looks straight ahead."""
+        return replace(self.mount, yaw=0.0)
 
     def _take(self, found: Compared, row: int, moved: Motion) -> None:
         """Puts together what is learned of a pair and how its points moved, each by its expected error; where both
@@ -201,7 +233,7 @@ class ArrayPairs:
         known = nearness_by_laser(scan, self.mount, window, PAIR_THUMB) if scan is not None else None
         nearness = self._guessed_nearness(here, window) if known is None else known
         guess = from_cos_sin(self.mount.of_camera(pose))
-        found = align(_small(here), _small(there), nearness, guess, window, replace(self.mount, yaw=0.0), hidden)
+        found = align(_small(here), _small(there), nearness, guess, window, self._level, hidden)
         x, y, yaw = found.pose
         in_base = self.mount.of_base(np.array([x, y, np.cos(yaw), np.sin(yaw)]))
         return found._replace(pose=np.array([*in_base[:2], yaw], np.float32))

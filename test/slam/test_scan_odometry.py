@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ami_ros.evaluation.log_bench import YARD_LASER, YARD_STEP, aligned_error, driven_log, with_drift
-from ami_ros.geometry import Array, compose, relative
+from ami_ros.geometry import Array, compose, relative, wrap
 from ami_ros.measured_steps import combined
+from ami_ros.scan import Scan
 from ami_ros.simulation.yards import draw_yard
-from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
+from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig, Turns
+from ami_ros.world_model.visual_odometry import Turn
 from harness.carmen import CORRIDOR, RING, around, driven, scan_at
 
 
@@ -80,3 +84,60 @@ def test_a_robot_follows_far_walls_over_open_ground(seed: int) -> None:
         found.append(scans.pose)
     assert matched > 0.9 * count
     assert aligned_error(np.array(found), truth).max() < 0.15 * aligned_error(wheels, truth).max()
+
+
+def turned_around(turns: Turns | None) -> tuple[ScanOdometry, Array, Array]:
+    """Three turns around and some metres ahead, told by wheels that turn 5 % too little: the odometry, how far the
+    robot is off in the end (3,), and the covariance (3, 3) of that. What its scans show is a third too far off."""
+    around, ahead = np.arange(0.0, 6 * np.pi, 0.25), np.arange(20) * 0.1
+    truth = np.zeros((len(around) + len(ahead), 3))
+    truth[:, 2] = np.append(around, np.full(len(ahead), around[-1]))
+    c, s = np.cos(around[-1]), np.sin(around[-1])
+    truth[len(around) :, :2] = ahead[:, None] * [c, s]
+    wheels, rng = np.zeros_like(truth), np.random.default_rng(3)
+    for k in range(1, len(truth)):
+        wheels[k] = compose(wheels[k - 1], relative(truth[k - 1], truth[k]) * [1.0, 1.0, 0.95])
+    odometry = ScanOdometry(ScanOdometryConfig(measured=False), turns)
+    whole = (np.zeros(3), np.zeros((3, 3)))
+    for k, (pose, said) in enumerate(zip(truth, wheels, strict=True)):
+        seen = scan_at(RING, pose, rng)
+        step = odometry.move(said, replace(seen, ranges=np.asarray(seen.ranges) * 1.3), np.full(1, k, np.float32))
+        whole = combined(whole, (step.motion, step.covariance))
+    return odometry, relative(relative(truth[0], truth[-1]), whole[0]), whole[1]
+
+
+def seen_turn(here: Array, there: Array, motion: Array, expected: Turn, scan: Scan) -> Turn | None:
+    """Of the robot above, to a two-hundredth of a radian; every fifth picture shows nothing."""
+    last, now = int(here[0]), int(there[0])
+    if now % 5 == 0:
+        return None
+    angle = 0.25 if expected.angle > 0.1 else 0.0
+    return Turn(angle + 0.005 * float(np.random.default_rng(last).normal()), 0.005)
+
+
+def test_where_scans_are_guessed_pictures_tell_how_far_the_robot_turned() -> None:
+    """A robot without a laser lost its heading within a room: wheels tell turns badly, and guessed scans worse."""
+    _, alone, _ = turned_around(None)
+    odometry, error, covariance = turned_around(seen_turn)
+    assert abs(wrap(alone[2])) > 0.5 and abs(wrap(error[2])) < 0.1
+    assert abs(wrap(error[2])) < 3 * np.sqrt(covariance[2, 2]) < 0.7
+    assert odometry.gains.gains[1] == pytest.approx(1 / 0.95, abs=0.015)
+
+
+def test_where_scans_tell_how_the_robot_moved_no_picture_is_asked() -> None:
+    def asked(*arguments: object) -> Turn | None:
+        raise AssertionError("a scan tells")
+
+    truth = driven(np.array([(0.0, 0.0), (3.0, 0.0)]))
+    rng, odometry = np.random.default_rng(1), ScanOdometry(ScanOdometryConfig(), asked)
+    steps = [odometry.move(pose, scan_at(RING, pose, rng), np.zeros(1, np.float32)) for pose in truth]
+    assert all(step.matched for step in steps[1:])
+
+
+def test_a_picture_that_is_missing_costs_its_turn_only() -> None:
+    odometry = ScanOdometry(ScanOdometryConfig(measured=False), seen_turn)
+    scan, poses = scan_at(RING, np.zeros(3), np.random.default_rng(1)), np.arange(4)[:, None] * [0.0, 0.0, 0.24]
+    codes = [np.ones(1, np.float32), None, np.full(1, 2, np.float32), np.full(1, 3, np.float32)]
+    steps = [odometry.move(pose, scan, code) for pose, code in zip(poses, codes, strict=True)]
+    doubts = [np.sqrt(step.covariance[2, 2]) for step in steps[1:]]
+    assert doubts[0] == pytest.approx(doubts[1], rel=0.3) and doubts[2] < 0.4 * doubts[1]
