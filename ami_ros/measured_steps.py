@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.geometry import Array, compose, inverse
+from ami_ros.geometry import Array, compose, inverse, wrap
 
 
 def inverted(step: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -28,3 +28,12 @@ def combined(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[A
     by_second = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
     covariance = by_first @ a_covariance @ by_first.T + by_second @ b_covariance @ by_second.T
     return compose(a, b), covariance
+
+
+def fused(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Pose (3,) and covariance (3, 3) of one step that was measured twice, by errors that have nothing in common."""
+    (a, a_covariance), (b, b_covariance) = first, second
+    gain = a_covariance @ np.linalg.inv(a_covariance + b_covariance)
+    off = b - a
+    off[2] = wrap(off[2])
+    return a + gain @ off, a_covariance - gain @ a_covariance

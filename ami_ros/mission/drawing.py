@@ -51,9 +51,14 @@ class _Kept(NamedTuple):
 
 
 class Drawing:
-    """A grid of what scans show, in the frame of the poses that they are drawn at."""
+    """A grid of what scans show, in the frame of the poses that they are drawn at.
 
-    def __init__(self) -> None:
+    Args:
+        doubt: share of a distance by which scans err; 0: as little as lasers do.
+    """
+
+    def __init__(self, doubt: float = 0.0) -> None:
+        self._doubt = doubt
         self._kept: deque[_Kept] = deque(maxlen=MOST_KEPT)
         self._begin_anew()
 
@@ -100,7 +105,7 @@ class Drawing:
         seen = without(scan, things, odometry)
         assert seen is not None
         self._grid = self._grid or Grid(pose)
-        self._grid.add(pose, seen)
+        self._grid.add(pose, seen, self._doubt)
         self._grid.clear(pose, seen, left)
         self._drawn = stamp, pose, odometry
         self._keep(stamp, pose, seen, anchors)
@@ -123,7 +128,7 @@ class Drawing:
             if at is not None:
                 pose = compose(at, seen_from)
                 self._grid = self._grid or Grid(pose)
-                self._grid.add(pose, scan)
+                self._grid.add(pose, scan, self._doubt)
         del self._left[:AT_ONCE]
 
     def _expected(self, odometry: Array) -> Array:

@@ -14,6 +14,7 @@ Box = tuple[NDArray[np.int64], NDArray[np.int64]]  # the first cell (2,) of a re
 CELL = 0.05  # [m]
 SIDE, MOST_SIDE = 1600, 4800  # cells of a new grid, 80 m, and of the largest
 HIT, MISS, MOST = 0.9, 0.4, 6.0  # log odds
+SURELY = 2.0  # standard deviations of a distance before which a beam shows free space
 PAST = Slack(depth=CELL, aside=0.0, turn=0.0)  # by which a beam ends behind a cell that it goes through
 MORE = 400  # cells by which it grows at once: 20 m; a multiple of those that are looked at together
 REACH = 7.0  # of a beam that is drawn in [m]
@@ -50,8 +51,15 @@ class Grid:
         """Middles (n, 2) [m] of cells (n, 2)."""
         return np.asarray((cells - self.zero + 0.5) * CELL + self.middle)
 
-    def add(self, pose: Array, scan: Scan) -> None:
-        """Draws in a scan that was taken at `pose` (3,)."""
+    def add(self, pose: Array, scan: Scan, doubt: float = 0.0) -> None:
+        """Draws in a scan that was taken at `pose` (3,).
+
+        Args:
+            pose: see there.
+            scan: see there.
+            doubt: share of a distance by which it errs (one standard deviation): what stands there may as well stand
+                before that or behind, so that it counts for less, and what is free ends before.
+        """
         self._grow(pose)
         angles, ranges = scan.angles, np.asarray(scan.ranges, np.float64)
         known = ~np.isnan(ranges)
@@ -59,15 +67,18 @@ class Grid:
         ends = np.minimum(np.where(np.isfinite(ranges), ranges, scan.max_range), REACH)
         steps = np.arange(CELL / 2, REACH, CELL)
         along = steps[None] * np.ones((len(ends), 1))
-        inside = along < (ends - CELL)[:, None]
+        inside = along < (ends * (1.0 - SURELY * doubt) - CELL)[:, None]
         way = np.stack([np.cos(angles)[:, None] * along, np.sin(angles)[:, None] * along], -1)[inside] + scan.origin
-        free = self._flat(transform_points(pose, way))
-        hits = self._flat(transform_points(pose, scan_points(scan, REACH)))
+        free, _ = self._flat(transform_points(pose, way))
+        points = scan_points(scan, REACH)
+        away = np.hypot(*(points - scan.origin).T)
+        nearest = np.argsort(away)  # of several beams that end in one cell it counts
+        hits, first = self._flat(transform_points(pose, points[nearest]))
+        weight = HIT * CELL / (CELL + 2 * doubt * away[nearest][first])
         flat = self.odds.reshape(-1)
         free = np.setdiff1d(free, hits)
         flat[free] = np.maximum(flat[free] - MISS, -MOST)
-        hits = np.unique(hits)
-        flat[hits] = np.minimum(flat[hits] + HIT, MOST)
+        flat[hits] = np.minimum(flat[hits] + weight, MOST)
         self._note(np.concatenate([free, hits]))
 
     def clear(self, pose: Array, scan: Scan, discs: Array) -> None:
@@ -89,11 +100,13 @@ class Grid:
     def _beyond(self, points: Array) -> NDArray[np.int64]:
         return np.floor((points - self.middle) / CELL).astype(np.int64) + self.zero
 
-    def _flat(self, points: Array) -> NDArray[np.int64]:
-        """Indices of the cells of points (n, 2) [m] in all of them; what lies beyond the edges is left out."""
+    def _flat(self, points: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices (k,) of the cells of points (n, 2) [m] in all of them, and (k,) of the first point in each; what lies
+        beyond the edges is left out."""
         cells = self._beyond(points)
-        inside = ((cells >= 0) & (cells < self.odds.shape)).all(axis=1)
-        return np.unique(cells[inside, 0] * self.odds.shape[1] + cells[inside, 1])
+        inside = np.flatnonzero(((cells >= 0) & (cells < self.odds.shape)).all(axis=1))
+        flat, first = np.unique(cells[inside, 0] * self.odds.shape[1] + cells[inside, 1], return_index=True)
+        return flat, inside[first]
 
     def _note(self, flat: NDArray[np.int64]) -> None:
         """That cells with such indices have changed."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LASER = "laser"  # preset of robots without a camera, and the folder of their model in models/
 CORRIDOR_MARGIN = 0.01  # [m] beyond the radius, that must be free on each side of the way to a sub-goal
+GUESSED = 0.13  # standard deviation of distances that are guessed from pictures, as a share: models/ranges/card.md
+GUESSED_FLOOR = 0.2, 0.06  # [m], [rad] that places are off at least where such scans are compared
 QUICK = 0.5  # [m/s] above which a robot looks farther ahead than is configured:
 LOOKAHEAD, LEG = 3.0, 5.0  # [s] to a sub-goal, and in a leg of exploring, at the planned speed
 # What is recorded beside the robot's own topics: for evaluation, where the scanner sits, and all that RViz's file,
@@ -80,12 +82,15 @@ def measures(robot: RobotDescription) -> bool:
 
 def memory_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `MemoryConfig` that are the robot's."""
-    return {} if measures(robot) else {"front_end": {"odometry": {"measured": False}}}
+    if measures(robot):
+        return {}
+    return {"front_end": {"odometry": {"measured": False}, "loop_closure": {"floor": list(GUESSED_FLOOR)}}}
 
 
 def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `ExplorationConfig` that are the robot's: one without a camera has no need to look around."""
     looks = {} if robot.camera is not None else {"look_apart": 0.0}
+    looks |= {} if measures(robot) else {"scan_doubt": GUESSED}
     speed, stop = robot.planned.linear, robot.braking.distance(robot.planned.linear)
     quick = {"sight": LEG * speed, "passed": stop} if speed > QUICK else {}
     legs = {name: round(value, 6) for name, value in (quick | {"coast": stop / speed}).items()}

@@ -17,7 +17,7 @@ import numpy as np
 
 from ami_ros.background import Backlog, Slices
 from ami_ros.geometry import Array, compose, pose_gap, relative
-from ami_ros.measured_steps import combined, inverted
+from ami_ros.measured_steps import combined, fused, inverted
 from ami_ros.places.index import Latents
 from ami_ros.places.place_map import PlaceMap
 from ami_ros.places.rows import Experience
@@ -174,7 +174,7 @@ class ScanFrontEnd:
         if place_id in (0, self.here) or distance >= self.spacing[0] or turn >= self.spacing[1]:
             return 0
         expected = relative(pose, index.poses[index.row(place_id)])
-        deviation = self.loop_closure.deviation(self.here, place_id)
+        deviation, turned = self.loop_closure.deviation(self.here, place_id)
         if deviation >= self.config.loop_closure.sure:
             return 0
         match = self.loop_closure.compare(self.surroundings(), place_id, expected, deviation)
@@ -183,9 +183,15 @@ class ScanFrontEnd:
             if self._doubts >= DOUBTED:
                 self.restart()
             return 0
+        seen = match.pose, match.covariance
+        if not self.config.odometry.measured:
+            seen = match.pose, match.covariance + self.loop_closure.floor
+        whole, spread = combined(self._step, seen)
+        if not self.config.odometry.measured:  # what the map says of places close by is better than a guess
+            off = np.diag(np.square([deviation, deviation, turned])) + self._step[1]
+            seen = fused((expected, off), seen)
         # The pose of the robot as seen from the place, and its covariance there.
-        back, covariance = inverted((match.pose, match.covariance))
-        whole, spread = combined(self._step, (match.pose, match.covariance))
+        back, covariance = inverted(seen)
         is_loop = not self.loop_closure.is_recent(place_id)
         if self.settled:
             self._link(Edge(self.here, place_id, whole, 1, stamp - self._since, 0, stamp, spread, is_loop))

@@ -51,6 +51,7 @@ class LoopClosureConfig:
     firmness: float = 0.6  # support of the walls that hold the worst direction, at least
     sure: float = 0.35  # [m] standard deviation of the position up to which one constraint needs no others
     farthest: float = 30.0  # [m] error of odometry, at most; places farther away are not compared
+    floor: tuple[float, float] = (0.03, 0.01)  # [m], [rad] least standard deviation; larger: a map nearer to odometry
     learned: bool = True  # models/scans compares submaps; false: the share of points that agree
     candidates: int = 40  # places compared at once; larger finds more loops in large maps, slower
     hypotheses: HypothesisConfig = field(default_factory=HypothesisConfig)
@@ -112,18 +113,19 @@ class LoopCloser:
             self.ways.pop(place_id, None)
         self.submaps.forget(ids)
 
-    def deviation(self, here: int, place_id: int) -> float:
-        """How far the map may be off about where a place lies that is close to `here` [m]; inf where its surroundings
-        are not known."""
+    def deviation(self, here: int, place_id: int) -> tuple[float, float]:
+        """How far the map may be off about where a place lies that is close to `here` [m], [rad]; inf where its
+        surroundings are not known."""
         if self.submaps.of(place_id) is None:
-            return np.inf
+            return np.inf, np.inf
         index = self.places.index
         row, other = index.row(here), index.row(place_id)
         near = self.places.near(index.poses[row, :2], NEARBY)
         if other not in near:
-            return np.inf
-        variance, _ = self._uncertainty(row, near)
-        return float(np.sqrt(variance[np.searchsorted(near, other)]))
+            return np.inf, np.inf
+        at = np.searchsorted(near, other)
+        off, turned = (float(np.sqrt(variance[at])) for variance in self._uncertainty(row, near))
+        return off, turned
 
     def compare(self, submap: Submap, place_id: int, expected: Array, deviation: float) -> Match | None:
         """Where a place lies as seen from where `submap` was taken; None: not near where it is expected.
@@ -345,8 +347,13 @@ class LoopCloser:
         return enough and match.conflict <= conflict and match.looseness <= config.looseness
 
     def _constrain(self, start: int, stop: int, match: Match) -> LoopConstraint:
-        floor = np.diag([0.03**2, 0.03**2, 0.01**2])
-        return LoopConstraint(start, stop, match.pose, match.covariance + floor, self.ways.get(start, 0.0))
+        return LoopConstraint(start, stop, match.pose, match.covariance + self.floor, self.ways.get(start, 0.0))
+
+    @property
+    def floor(self) -> Array:
+        """(3, 3) least covariance of a constraint."""
+        off, turned = self.config.floor
+        return np.diag(np.square([off, off, turned]))
 
 
 def _within(gap: Sequence[Array], most: tuple[float, float]) -> bool:

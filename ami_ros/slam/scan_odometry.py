@@ -146,7 +146,7 @@ class ScanOdometry:
         if turned is None:
             self.gains.learn(said, step.motion, False, False)
             return step
-        self.gains.learn(said, np.array([*step.motion[:2], turned.angle]), False, True)
+        self.gains.learn(said, np.array([*step.motion[:2], turned.angle]), False, True, turned.deviation**2)
         share = expected.deviation**2 / (expected.deviation**2 + turned.deviation**2)
         motion, covariance = step.motion.copy(), step.covariance.copy()
         motion[2] += share * (turned.angle - expected.angle)

@@ -60,17 +60,24 @@ class WheelGains:
     def _after(self, motion: Array) -> Array:
         return self._alone + [motion[0], motion[2], np.hypot(*motion[:2])]
 
-    def learn(self, said: Array, moved: Array, distance: bool, turn: bool) -> None:
+    def learn(self, said: Array, moved: Array, distance: bool, turn: bool, variance: float = 0.0) -> None:
         """Odometry said (3,), and the robot moved (3,); whether scans tell for sure how far, and how far it turned.
 
         The first scan that tells after some that did not may correct all of them at once, and teaches nothing.
+
+        Args:
+            said: see above.
+            moved: see above.
+            distance: see above.
+            turn: see above.
+            variance: [rad^2] of the turn; 0: it is by a scan.
         """
         length, angle = float(np.hypot(*said[:2])), abs(float(said[2]))
         turned_alone, drove_alone = bool(self._alone[:2].any()), bool(self._alone[2])
         self._alone = self._after(said) * [not turn, not turn, not distance]
         if turn and not turned_alone:
             row = said[[2, 0]]
-            precision = 1.0 / (NOISE * (length + angle))
+            precision = 1.0 / (variance or NOISE * (length + angle))
             self._information = self._information + precision * np.outer(row, row)
             self._weighted = self._weighted + precision * row * moved[2]
         if distance and not drove_alone and angle <= TURNING * length:

@@ -98,6 +98,11 @@ def test_a_narrow_camera_measures_by_its_laser(perception: Perception) -> None:
     assert np.median(measured) < 0.6 * np.median(guessed) and np.median(measured) < 0.12
 
 
+def scan_at(simulator: Simulator, pose: Array) -> Scan | None:
+    simulator.place(pose)
+    return simulator.observe().scan
+
+
 def test_it_sees_how_far_it_turned_on_the_way(perception: Perception, buildings: list[Simulator]) -> None:
     """Between two moments of memory, by pictures alone; wheels had it 0.03 rad off."""
     move, doubt = np.array([0.06, 0.0, 0.25]), 0.03
@@ -106,7 +111,10 @@ def test_it_sees_how_far_it_turned_on_the_way(perception: Perception, buildings:
     there = pictures(perception, buildings[0], [compose(pose, move) for pose in poses])
     pairs = perception.model.pairs
     assert pairs is not None
-    found = [pairs.turn(a, b, move, Turn(0.25 - doubt, doubt), None) for a, b in zip(here, there, strict=True)]
+    found = [
+        pairs.turn(a, b, move, Turn(0.25 - doubt, doubt), scan_at(buildings[0], pose))
+        for a, b, pose in zip(here, there, poses, strict=True)
+    ]
     off = [abs(turned.angle - 0.25) / turned.deviation for turned in found if turned is not None]
     assert len(off) > 0.6 * len(poses)
     assert np.median([abs(turned.angle - 0.25) for turned in found if turned is not None]) < 0.4 * doubt
