@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from ami_ros.geometry import compose, inverse
-from ami_ros.measured_steps import combined, inverted
+from ami_ros.geometry import compose, inverse, wrap
+from ami_ros.measured_steps import combined, fused, inverted
 
 
 def test_covariances_of_steps_add_up_as_samples_do() -> None:
@@ -20,3 +21,12 @@ def test_covariances_of_steps_add_up_as_samples_do() -> None:
     assert np.allclose(covariance, np.cov(compose(a, b).T), atol=6e-5) and np.allclose(pose, compose(first, second))
     back, covariance = inverted((first, spread))
     assert np.allclose(covariance, np.cov(inverse(a).T), atol=6e-5) and np.allclose(back, inverse(first))
+
+
+def test_a_step_that_is_measured_twice_lies_where_the_surer_measurement_has_it() -> None:
+    sure, vague = np.diag([0.01, 0.01, 0.01]) ** 2, np.diag([0.1, 0.1, 0.1]) ** 2
+    pose, covariance = fused((np.array([1.0, 0.0, 3.1]), vague), (np.array([1.2, 0.1, -3.1]), sure))
+    assert np.hypot(pose[0] - 1.2, pose[1] - 0.1) < 0.003 and abs(wrap(pose[2] + 3.1)) < 0.002
+    assert (np.diag(covariance) < np.diag(sure)).all()
+    both, less = fused((np.zeros(3), sure), (np.zeros(3), sure))
+    assert both == pytest.approx(np.zeros(3)) and np.allclose(less, sure / 2)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 LASER = "laser"  # preset of robots without a camera, and the folder of their model in models/
 CORRIDOR_MARGIN = 0.01  # [m] beyond the radius, that must be free on each side of the way to a sub-goal
 GUESSED = 0.13  # standard deviation of distances that are guessed from pictures, as a share: models/ranges/card.md
+# [rad/rad], [rad/m] of heading by wheels whose gains were learned from pictures, which tell, too, where they slip.
+CALIBRATED = 0.03, 0.01
 GUESSED_FLOOR = 0.2, 0.06  # [m], [rad] that places are off at least where such scans are compared
 QUICK = 0.5  # [m/s] above which a robot looks farther ahead than is configured:
 LOOKAHEAD, LEG = 3.0, 5.0  # [s] to a sub-goal, and in a leg of exploring, at the planned speed
@@ -84,7 +86,8 @@ def memory_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `MemoryConfig` that are the robot's."""
     if measures(robot):
         return {}
-    return {"front_end": {"odometry": {"measured": False}, "loop_closure": {"floor": list(GUESSED_FLOOR)}}}
+    odometry = {"measured": False, "turn_noise": CALIBRATED[0], "drift_noise": CALIBRATED[1]}
+    return {"front_end": {"odometry": odometry, "loop_closure": {"floor": list(GUESSED_FLOOR)}}}
 
 
 def exploration_settings(robot: RobotDescription) -> dict[str, Any]:

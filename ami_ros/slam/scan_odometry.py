@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,9 +11,9 @@ from ami_ros.geometry import Array, compose, pose_gap, relative, transform_point
 from ami_ros.places.index import Latents
 from ami_ros.scan import Scan
 from ami_ros.scan_matching import Match, Matcher, Window
+from ami_ros.slam.visual_compass import Turns, VisualCompass
 from ami_ros.slam.wheel_gains import WheelGains
 from ami_ros.submaps import FARTHEST, RAYS, REACH, Submap, free_distance, points_of, submap_of
-from ami_ros.world_model.visual_odometry import Turn
 
 TURNING = 0.1  # [m per rad] of way that turning counts as, where it brings other walls into sight
 TOLD = 0.85  # share of the variance of odometry below which scans say how the robot moved, and its gains are learned
@@ -68,10 +66,6 @@ class Step:
     strange: bool = False  # the scan contradicts what was seen just before
 
 
-# The turn between two pictures: by their codes, the motion (3,) and turn by odometry, and the scan of the first one.
-Turns = Callable[[Latents, Latents, Array, Turn, Scan], Turn | None]
-
-
 class ScanOdometry:
     """Follows one robot from scan to scan. Where scans do not tell how it moved, pictures tell how it turned.
 
@@ -85,8 +79,8 @@ class ScanOdometry:
     """
 
     def __init__(self, config: ScanOdometryConfig, turns: Turns | None = None) -> None:
-        self.config, self._turns = config, turns
-        self.gains = WheelGains()
+        self.config, self.gains = config, WheelGains()
+        self._compass = VisualCompass(turns, self.gains)
         self.restart()
 
     def restart(self) -> None:
@@ -94,7 +88,6 @@ class ScanOdometry:
         self.pose, self.way = np.zeros(3), 0.0
         self.gains.stand()
         self._odometry: Array | None = None
-        self._seen: tuple[Latents | None, Scan] | None = None  # at the newest moment, a picture by its code
         self._stops: deque[Stop] = deque()
         self._free = self._through = np.zeros(0)
         self._matcher: Matcher | None = None
@@ -103,11 +96,11 @@ class ScanOdometry:
 
     def move(self, odometry: Array, scan: Scan, code: Latents | None = None) -> Step:
         """The robot is at `odometry` (3,) now and sees `scan`, in base_link, and a picture with such a `code`."""
-        seen, self._seen = self._seen, (code, scan)
         before, self._odometry, self._around = self._odometry, np.array(odometry, np.float64), None
         points = points_of(scan)
         self._free, self._through = free_distance(scan), free_distance(scan, silent=FARTHEST)
         if before is None:
+            self._compass.begin(self._odometry, code, scan)
             self._keep(points)
             return Step(np.zeros(3), np.diag([1e-6, 1e-6, 1e-6]), False)
         said = relative(before, self._odometry)
@@ -116,8 +109,10 @@ class ScanOdometry:
         if np.hypot(*motion[:2]) >= 0.01 or abs(motion[2]) >= 0.005:
             if self.config.measured:
                 step = self._fit(step, said, points, min(REACH, scan.max_range))
-            if not step.matched:
-                step = self._by_pictures(step, said, seen)
+            if step.matched:
+                self._compass.begin(self._odometry, code, scan)
+            else:
+                step = self._turned(step, code, scan)
         self.pose = compose(self.pose, step.motion)
         self.way += float(np.hypot(*step.motion[:2]))
         last = self._stops[-1]
@@ -136,21 +131,12 @@ class ScanOdometry:
         way, heading = self.gains.doubt(motion)
         return np.diag(own + [way, way, heading])
 
-    def _by_pictures(self, step: Step, said: Array, seen: tuple[Latents | None, Scan] | None) -> Step:
-        """A `step` by wheels, which said (3,), with the turn between the picture that was `seen` before and the newest
-        one, where there are both."""
-        code = None if self._seen is None else self._seen[0]
-        expected, turned = Turn(float(step.motion[2]), math.sqrt(step.covariance[2, 2])), None
-        if self._turns is not None and seen is not None and seen[0] is not None and code is not None:
-            turned = self._turns(seen[0], code, step.motion, expected, seen[1])
-        if turned is None:
-            self.gains.learn(said, step.motion, False, False)
-            return step
-        self.gains.learn(said, np.array([*step.motion[:2], turned.angle]), False, True, turned.deviation**2)
-        share = expected.deviation**2 / (expected.deviation**2 + turned.deviation**2)
+    def _turned(self, step: Step, code: Latents | None, scan: Scan) -> Step:
+        """A `step` by wheels, whose turn pictures tell."""
+        assert self._odometry is not None
+        turn = self._compass.step(step.motion, float(step.covariance[2, 2]), self._odometry, code, scan)
         motion, covariance = step.motion.copy(), step.covariance.copy()
-        motion[2] += share * (turned.angle - expected.angle)
-        covariance[2, 2] *= 1.0 - share
+        motion[2], covariance[2, 2] = turn.angle, turn.deviation**2
         return replace(step, motion=motion, covariance=covariance)
 
     def _fit(self, step: Step, said: Array, points: Array, silent: float) -> Step:

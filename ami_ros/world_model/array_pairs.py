@@ -35,7 +35,8 @@ POINTS_LENGTH = PAIR_POINTS * (2 + PAIR_DESCRIPTOR)  # numbers of points, at the
 # Of what points show: standard deviations of the logarithm of how far off it is, by laser and floor and as cells guess
 # it, and [px] of where it is seen.
 MEASURED, GUESSED, PIXEL = 0.08, 0.4, 0.7
-UNKNOWN, MIDDLE = 0.8, 3.0  # likewise where nothing tells, and [m] that such a point is taken to be away
+UNKNOWN, MIDDLE, FOLLOWED = 0.8, 3.0, 0.35  # likewise where nothing tells, [m] that such a point is taken
+# to be away, and [px] of a point that is seen again within a second
 BEYOND = 1.3  # times the reach of a laser that sees nothing, as far off as things are there at least
 LASER = 0.3, 8.0  # [m] below and beyond which what a laser sees makes no difference
 
@@ -174,7 +175,7 @@ class ArrayPairs:
         sits = np.array([self.mount.x, self.mount.y, self.mount.yaw])
         way = relative(sits, compose(motion, sits))[:2]
         points = Sighting(np.arctan2(left, ahead), np.arctan2(after[1], after[0]), away, log_sigma)
-        return turn(points, way, expected, PIXEL * 2 * self.tangent / self.picture_size)
+        return turn(points, way, expected, FOLLOWED * 2 * self.tangent / self.picture_size)
 
     @property
     def _level(self) -> CameraMount:

@@ -12,7 +12,8 @@ from ami_ros.geometry import Array, compose, relative, wrap
 from ami_ros.measured_steps import combined
 from ami_ros.scan import Scan
 from ami_ros.simulation.yards import draw_yard
-from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig, Turns
+from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
+from ami_ros.slam.visual_compass import Turns
 from ami_ros.world_model.visual_odometry import Turn
 from harness.carmen import CORRIDOR, RING, around, driven, scan_at
 
@@ -86,10 +87,13 @@ def test_a_robot_follows_far_walls_over_open_ground(seed: int) -> None:
     assert aligned_error(np.array(found), truth).max() < 0.15 * aligned_error(wheels, truth).max()
 
 
+TURNING = 75  # steps of a quarter of a radian each
+
+
 def turned_around(turns: Turns | None) -> tuple[ScanOdometry, Array, Array]:
     """Three turns around and some metres ahead, told by wheels that turn 5 % too little: the odometry, how far the
     robot is off in the end (3,), and the covariance (3, 3) of that. What its scans show is a third too far off."""
-    around, ahead = np.arange(0.0, 6 * np.pi, 0.25), np.arange(20) * 0.1
+    around, ahead = 0.25 * np.arange(TURNING + 1), np.arange(20) * 0.1
     truth = np.zeros((len(around) + len(ahead), 3))
     truth[:, 2] = np.append(around, np.full(len(ahead), around[-1]))
     c, s = np.cos(around[-1]), np.sin(around[-1])
@@ -111,8 +115,8 @@ def seen_turn(here: Array, there: Array, motion: Array, expected: Turn, scan: Sc
     last, now = int(here[0]), int(there[0])
     if now % 5 == 0:
         return None
-    angle = 0.25 if expected.angle > 0.1 else 0.0
-    return Turn(angle + 0.005 * float(np.random.default_rng(last).normal()), 0.005)
+    angle = 0.25 * (min(now, TURNING) - min(last, TURNING))
+    return Turn(angle + 0.005 * float(np.random.default_rng(now).normal()), 0.005)
 
 
 def test_where_scans_are_guessed_pictures_tell_how_far_the_robot_turned() -> None:
