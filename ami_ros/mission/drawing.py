@@ -20,6 +20,7 @@ from ami_ros.moving.things import MovingThings
 from ami_ros.planning.passing import without
 from ami_ros.scan import Scan
 
+GUESSED = 0.13  # share of a distance that is guessed from a picture, by which it errs; see models/ranges/card.md
 DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn
 AGAIN, STANDING = 0.3, 1.0  # [s] between two scans of a robot that stands, while somebody moves and else
 JUMP = 0.5  # [m] or [rad] by which the belief changes at once, after which the grid is drawn anew
@@ -54,11 +55,11 @@ class Drawing:
     """A grid of what scans show, in the frame of the poses that they are drawn at.
 
     Args:
-        doubt: share of a distance by which scans err; 0: as little as lasers do.
+        measured: whether a sensor measures scans; else they are guessed from pictures.
     """
 
-    def __init__(self, doubt: float = 0.0) -> None:
-        self._doubt = doubt
+    def __init__(self, measured: bool = True) -> None:
+        self._doubt = 0.0 if measured else GUESSED
         self._kept: deque[_Kept] = deque(maxlen=MOST_KEPT)
         self._begin_anew()
 

@@ -56,7 +56,7 @@ class Exploration:
         self.phase, self.code, self.message, self.revision = Phase.CHOOSING, Code.NONE, "exploring", 0
         self.elapsed = 0.0  # [s], over restarts
         self.legs = self.home_tries = 0
-        self._drawing = Drawing(config.scan_doubt)
+        self._drawing = Drawing(config.measured)
         self._unexplored = Unexplored(config, closely=allowance > 0.0)
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
         self._spot: Array | None = None  # (2,) likewise, what is new there or beyond

@@ -17,7 +17,7 @@ class ExplorationConfig:
     fine: float = 0.6  # factor on them at last, while there is time; 1: no such pass
     unseen: float = 0.35  # share of unseen directions nearby at which it looks around; larger: less often
     sight: float = 2.4  # [m] of a leg, at most; larger stops less often, and replans less
-    scan_doubt: float = 0.0  # share of a distance by which scans err; larger: what is far counts for less; 0: lasers
+    measured: bool = True  # a sensor measures scans; false: guessed from pictures, and what is far counts for less
     robot_radius: float = 0.18  # [m] of the disc that holds the robot; larger: wider gaps
     turn_cost: float = 0.5  # [m/rad] of turning towards a spot; larger goes straight on
     doubt_worth: float = 2.0  # [m] of detour for a spot where the model is twice as unsure as usual; 0: none

@@ -84,7 +84,7 @@ class GoalController:
         self.belief, self.recovery, self.progress = belief, recovery, progress
         self._stop = _stop_rule(goal, config)
         self.finder = GoalFinder(goal, routing, belief, self._stop)
-        self.scout = Scout(config.planner.disc.radius)
+        self.scout = Scout(config.planner.disc.radius, config.measured)
         self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
         self.left: float | None = None
         self.believed: Array | None = None

@@ -21,15 +21,16 @@ class Scout:
 
     Args:
         radius: [m] of the robot's disc.
+        measured: whether a sensor measures scans; else they are guessed from pictures.
     """
 
-    def __init__(self, radius: float) -> None:
-        self._radius = radius
+    def __init__(self, radius: float, measured: bool = True) -> None:
+        self._radius, self._measured = radius, measured
         self.restart()
 
     def restart(self) -> None:
         """Odometry began anew."""
-        self._drawing = Drawing()
+        self._drawing = Drawing(self._measured)
         self._vain: list[Array] = []  # (2,) each, where it did not get on
         self._spot: Array | None = None  # (3,) to which it drives
         self._chosen = 0.0  # [s] stamp of that choice

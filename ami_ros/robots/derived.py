@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 LASER = "laser"  # preset of robots without a camera, and the folder of their model in models/
 CORRIDOR_MARGIN = 0.01  # [m] beyond the radius, that must be free on each side of the way to a sub-goal
-GUESSED = 0.13  # standard deviation of distances that are guessed from pictures, as a share: models/ranges/card.md
-# [rad/rad], [rad/m] of heading by wheels whose gains were learned from pictures, which tell, too, where they slip.
-CALIBRATED = 0.03, 0.01
-GUESSED_FLOOR = 0.2, 0.06  # [m], [rad] that places are off at least where such scans are compared
+# What memory is told where scans are guessed: they tell no motion; wheels count for more once pictures have taught them
+# their gains; places are off by so much [m], [rad] at least, and beyond so much [m] other rooms look alike to guesses.
+GUESSED_ODOMETRY = {"measured": False, "turn_noise": 0.03, "drift_noise": 0.01}
+GUESSED_LOOPS = {"floor": [0.2, 0.06], "farthest": 3.0}
 QUICK = 0.5  # [m/s] above which a robot looks farther ahead than is configured:
 LOOKAHEAD, LEG = 3.0, 5.0  # [s] to a sub-goal, and in a leg of exploring, at the planned speed
 # What is recorded beside the robot's own topics: for evaluation, where the scanner sits, and all that RViz's file,
@@ -84,16 +84,13 @@ def measures(robot: RobotDescription) -> bool:
 
 def memory_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `MemoryConfig` that are the robot's."""
-    if measures(robot):
-        return {}
-    odometry = {"measured": False, "turn_noise": CALIBRATED[0], "drift_noise": CALIBRATED[1]}
-    return {"front_end": {"odometry": odometry, "loop_closure": {"floor": list(GUESSED_FLOOR)}}}
+    return {} if measures(robot) else {"front_end": {"odometry": GUESSED_ODOMETRY, "loop_closure": GUESSED_LOOPS}}
 
 
 def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `ExplorationConfig` that are the robot's: one without a camera has no need to look around."""
     looks = {} if robot.camera is not None else {"look_apart": 0.0}
-    looks |= {} if measures(robot) else {"scan_doubt": GUESSED}
+    looks |= {} if measures(robot) else {"measured": False}
     speed, stop = robot.planned.linear, robot.braking.distance(robot.planned.linear)
     quick = {"sight": LEG * speed, "passed": stop} if speed > QUICK else {}
     legs = {name: round(value, 6) for name, value in (quick | {"coast": stop / speed}).items()}

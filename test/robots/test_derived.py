@@ -7,7 +7,9 @@ import pytest
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
+from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.learning.extract import ExtractConfig
+from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.robots.derived import (
     check_model,
@@ -26,6 +28,7 @@ from ami_ros.robots.derived import (
 from ami_ros.robots.description import load_robot
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.share import packaged, share
+from ami_ros.slam.growth import MemoryConfig
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 
 FITS = ModelSpec()
@@ -45,8 +48,15 @@ def test_the_simulated_robot_is_what_the_defaults_of_gate_and_planner_are_for() 
 
 
 @pytest.mark.parametrize(("robot", "measured"), [("ami_bot", True), ("realsense", True), ("ami_bot_camera", False)])
-def test_the_gate_is_told_that_scans_are_guessed_from_pictures(robot: str, measured: bool) -> None:
-    assert from_mapping(SafetyConfig, safety_settings(load_robot(robot))).measured == measured
+def test_all_are_told_that_scans_are_guessed_from_pictures(robot: str, measured: bool) -> None:
+    described = load_robot(robot)
+    assert from_mapping(SafetyConfig, safety_settings(described)).measured == measured
+    assert from_mapping(NavigatorConfig, navigator_settings(described)).measured == measured
+    assert from_mapping(ExplorationConfig, exploration_settings(described)).measured == measured
+    told = node_parameters(described)["memory"].get("memory", {})
+    memory = from_mapping(MemoryConfig, told)
+    assert memory.front_end.odometry.measured == measured
+    assert LoopConfig().driving(described).agent.memory == memory
 
 
 def test_a_fast_robot_has_the_general_model_looks_farther_ahead_and_plans_with_its_brakes() -> None:
