@@ -10,6 +10,7 @@ import pytest
 from ami_ros.evaluation.log_bench import YARD_LASER, YARD_STEP, aligned_error, driven_log, with_drift
 from ami_ros.geometry import Array, compose, relative, wrap
 from ami_ros.measured_steps import combined
+from ami_ros.places.index import Latents
 from ami_ros.scan import Scan
 from ami_ros.simulation.yards import draw_yard
 from ami_ros.slam.scan_odometry import ScanOdometry, ScanOdometryConfig
@@ -110,7 +111,7 @@ def turned_around(turns: Turns | None) -> tuple[ScanOdometry, Array, Array]:
     return odometry, relative(relative(truth[0], truth[-1]), whole[0]), whole[1]
 
 
-def seen_turn(here: Array, there: Array, motion: Array, expected: Turn, scan: Scan) -> Turn | None:
+def seen_turn(here: Latents, there: Latents, motion: Array, expected: Turn, scan: Scan) -> Turn | None:
     """Of the robot above, to a two-hundredth of a radian; every fifth picture shows nothing."""
     last, now = int(here[0]), int(there[0])
     if now % 5 == 0:
@@ -129,7 +130,7 @@ def test_where_scans_are_guessed_pictures_tell_how_far_the_robot_turned() -> Non
 
 
 def test_where_scans_tell_how_the_robot_moved_no_picture_is_asked() -> None:
-    def asked(*arguments: object) -> Turn | None:
+    def asked(here: Latents, there: Latents, motion: Array, expected: Turn, scan: Scan) -> Turn | None:
         raise AssertionError("a scan tells")
 
     truth = driven(np.array([(0.0, 0.0), (3.0, 0.0)]))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ami_ros.geometry import Array, compose, relative, wrap
+from ami_ros.places.index import Latents
 from ami_ros.scan import Scan
 from ami_ros.slam.visual_compass import DRIVEN, TURNED, VisualCompass
 from ami_ros.slam.wheel_gains import WheelGains
@@ -27,10 +28,10 @@ class Drive:
         self.heading, self.variance = 0.0, 0.0
 
     @property
-    def code(self) -> Array:
-        return np.array([self.true[2]])
+    def code(self) -> Latents:
+        return np.array([self.true[2]], np.float32)
 
-    def between(self, here: Array, there: Array, motion: Array, expected: Turn, scan: Scan) -> Turn | None:
+    def between(self, here: Latents, there: Latents, motion: Array, expected: Turn, scan: Scan) -> Turn | None:
         turned = float(there[0] - here[0])
         self.asked.append((turned, float(np.hypot(*motion[:2]))))
         if abs(turned - expected.angle) > 3 * expected.deviation:
@@ -103,6 +104,7 @@ def test_between_pictures_wheels_tell_by_what_they_have_learned() -> None:
 def test_where_nothing_compares_pictures_wheels_tell_alone() -> None:
     gains = WheelGains()
     compass = VisualCompass(None, gains)
-    compass.begin(np.zeros(3), np.zeros(1), SCAN)
-    turned = compass.step(np.array([0.1, 0.0, 0.2]), 0.01, np.array([0.1, 0.0, 0.2]), np.zeros(1), SCAN)
-    assert turned == Turn(0.2, pytest.approx(0.1)) and gains.gains == pytest.approx([1.0, 1.0, 0.0])
+    code = np.zeros(1, np.float32)
+    compass.begin(np.zeros(3), code, SCAN)
+    turned = compass.step(np.array([0.1, 0.0, 0.2]), 0.01, np.array([0.1, 0.0, 0.2]), code, SCAN)
+    assert turned == pytest.approx((0.2, 0.1)) and gains.gains == pytest.approx([1.0, 1.0, 0.0])
