@@ -48,6 +48,12 @@ class Drive:
         turned = self.compass.step(motion, 0.01**2 + (0.05 * turn) ** 2, self.wheels, code, SCAN)
         self.heading, self.variance = self.heading + turned.angle, self.variance + turned.deviation**2
 
+    def spin(self, turn: float) -> None:
+        """Only its wheels turn."""
+        self.wheels = self.wheels + [0.0, 0.0, turn]
+        turned = self.compass.step(self.gains.corrected(np.array([0.0, 0.0, turn])), 0.01, self.wheels, self.code, SCAN)
+        self.heading, self.variance = self.heading + turned.angle, self.variance + turned.deviation**2
+
     @property
     def off(self) -> float:
         return abs(float(wrap(self.heading - self.true[2])))
@@ -88,6 +94,15 @@ def test_wheels_that_slip_for_once_turn_no_heading() -> None:
     for k in range(20):
         drive.go(0.0, 0.25, share=0.8 if k == 10 else 1.0)
     assert drive.off < 0.03
+
+
+def test_a_robot_that_is_stuck_does_not_turn_with_its_wheels() -> None:
+    drive = Drive(share=1.0)
+    for _ in range(20):
+        drive.go(0.0, 0.25)
+    for _ in range(8):
+        drive.spin(0.25)
+    assert drive.off < 0.05
 
 
 def test_between_pictures_wheels_tell_by_what_they_have_learned() -> None:
