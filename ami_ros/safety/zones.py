@@ -129,7 +129,7 @@ class Zone:
     def reach(self, command: Command, footprint: Footprint) -> float:
         """How far [m] from base_link readings may be that change a command of three numbers."""
         zone = self.at(command)
-        reach = zone.radius if zone.type == "circle" else float(np.hypot(*zone.outline(footprint).T).max())
+        reach = float(np.hypot(*zone.outline(footprint).T).max())
         if zone.action_type != "approach":
             return reach + TINY
         return (
@@ -211,13 +211,13 @@ class Zones:
     def _approach(self, zone: Zone, command: Command, points: Array) -> float:
         """Share of the time that has to remain before it comes upon readings."""
         step, longest = zone.simulation_time_step, zone.time_before_collision
-        times = step * np.arange(1, math.floor(longest / step + 1e-9) + 2, dtype=np.float64)
+        times = step * np.arange(1, math.floor(longest / step) + 2, dtype=np.float64)
         points = within(zone.reach(command, self._footprint), points)
         if len(points) * len(times) > MOST_LOOKED:
             return 0.0
         ahead = transform_points(inverse(_arc(command, times)), points)  # (times, n, 2)
         met = zone.holds(ahead, self._footprint).sum(1) >= zone.min_points
-        return float(min(1.0, (times[int(np.argmax(met))] - step) / longest)) if met.any() else 1.0
+        return float((times[int(np.argmax(met))] - step) / longest) if met.any() else 1.0
 
 
 def corners_of(points: Any) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_ros.config import from_mapping
+from ami_ros.config import from_mapping, parse_yaml
 from ami_ros.errors import AmiError
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.observations import Readings
 from ami_ros.safety.output import SafetyOutput
-from ami_ros.safety.zones import VelocityZone, Zone, Zones
+from ami_ros.safety.zones import MOST_LOOKED, VelocityZone, Zone, Zones
 from harness.scans import NOTHING, scan_of_points
 
 CONFIG = SafetyConfig()
@@ -185,10 +186,25 @@ def test_the_gate_obeys_its_zones_within_the_limits_of_speed_and_says_which_acte
         ({"type": "velocity_polygon", "velocity_polygons": {"a": FORWARD | {"linear_min": 2.0}}}, "at most linear_max"),
         ({"type": "velocity_polygon", "velocity_polygons": {"a": FORWARD | {"theta_min": 9.0}}}, "at most linear_max"),
         (
-            {"type": "velocity_polygon", "velocity_polygons": {"a": FORWARD | {"points": "[[0, 0]]"}}},
+            {"type": "velocity_polygon", "velocity_polygons": {"a": FORWARD | {"points": "[[0, 0], [1, 0]]"}}},
             "three or",
         ),
         ({"points": SQUARE, "footprint_topic": "f"}, "for approach without points"),
+        (
+            {
+                "type": "velocity_polygon",
+                "velocity_polygons": {
+                    "a": {"points": SQUARE, "linear_min": 1.0, "linear_max": 1.0, "theta_min": 1.0, "theta_max": 0.0}
+                },
+            },
+            "at most linear_max",
+        ),
+        ({"type": "velocity_polygon", "velocity_polygons": {"a": {"points": SQUARE, "linear_min": 1.0}}}, "at most"),
+        ({"points": SQUARE, "footprint_topic": "f", "action_type": "approach"}, "for approach without points"),
+        ({"points": [0.0, 1.0], "footprint_topic": "f", "action_type": "approach"}, "for approach without points"),
+        ({"footprint_topic": "f", "action_type": "limit", "type": "circle", "radius": 1.0}, "for approach without"),
+        ({"footprint_topic": "f", "action_type": "a", "type": "circle", "radius": 1.0}, "is not one of stop"),
+        ({"type": "circle", "radius": -0.5}, "radius"),
         ({"type": "circle"}, "radius"),
         ({"type": "circle", "radius": math.inf}, "radius"),
         ({}, "points must be"),
@@ -200,9 +216,14 @@ def test_the_gate_obeys_its_zones_within_the_limits_of_speed_and_says_which_acte
         ({"action_type": "hover"}, "is not one of stop"),
         ({"min_points": 0}, "min_points"),
         ({"slowdown_ratio": 1.5}, "slowdown_ratio"),
+        ({"slowdown_ratio": -0.5}, "slowdown_ratio"),
         ({"linear_limit": -0.1}, "linear_limit"),
         ({"angular_limit": math.inf}, "angular_limit"),
-        ({"simulation_time_step": 0.0}, "simulation_time_step"),
+        ({"simulation_time_step": 0.0}, "greater than 0"),
+        ({"simulation_time_step": -0.1}, "greater than 0"),
+        ({"simulation_time_step": 2.5}, "at most time_before_collision"),
+        ({"time_before_collision": math.inf}, "at most time_before_collision"),
+        ({"simulation_time_step": 0.0019}, "1000 times"),
         ({"time_before_collision": 1e6}, "1000 times"),
         ({"colour": "red"}, "unknown key 'colour'"),
     ],
@@ -229,4 +250,205 @@ def test_a_zone_counts_the_readings_of_its_sources_alone() -> None:
 
 def test_a_zone_of_a_source_that_there_is_not_is_refused() -> None:
     with pytest.raises(AmiError, match=r"low.sources_names: there is no source depht; there are depth, scan"):
-        SafetyGate(CONFIG, {"low": Zone(points=SQUARE, sources_names=("depht",))}, {"depth": 1.0})
+        SafetyGate(CONFIG, {"low": Zone(points=SQUARE, sources_names=("zcan", "depht"))}, {"depth": 1.0})
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"linear_max": 1.0},
+        {"linear_min": -1.0},
+        {"theta_max": 1.0},
+        {"theta_min": -1.0},
+        {"linear_min": 1.0, "linear_max": 1.0},
+        {"linear_min": -1.0, "linear_max": -1.0},
+        {"linear_min": -1.0, "linear_max": -1.0, "theta_min": -1.0},
+        dict.fromkeys(("linear_min", "linear_max", "theta_min", "theta_max"), 1.0),
+        dict.fromkeys(("linear_min", "linear_max", "theta_min", "theta_max"), -1.0),
+    ],
+)
+def test_a_velocity_polygon_may_name_any_range_of_velocities_and_has_three_corners_at_least(
+    limits: dict[str, float],
+) -> None:
+    assert VelocityZone([0.0, 0.0, 1.0, 0.0, 0.0, 1.0], **limits).linear_max == limits.get("linear_max", 0.0)
+
+
+def test_the_ends_of_a_range_of_velocities_belong_to_it() -> None:
+    at = far(1.0, linear_min=0.1, linear_max=0.4, theta_min=-0.5, theta_max=0.5)
+    for linear, angular, counts in (
+        (0.1, -0.5, True),
+        (0.4, 0.5, True),
+        (0.09, 0.0, False),
+        (0.41, 0.0, False),
+        (0.2, -0.51, False),
+        (0.2, 0.51, False),
+    ):
+        assert at.counts((linear, angular, 0.0), False) == counts, (linear, angular)
+        assert at.counts((linear, angular, 0.0), True) == counts, (linear, angular)
+    assert at.counts((0.2, 0.0, 9.0), False), "how fast it drives aside counts for holonomic ones alone"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "inside", "outside"),
+    [(-1.0, 0.5, (-0.9, 0.0, 0.4), (-1.1, -3.0, 0.6, 3.0)), (2.0, -2.0, (2.1, 3.0, -3.0, -2.1), (1.9, 0.0, -1.9))],
+)
+def test_directions_count_from_the_start_to_the_end_also_by_way_of_straight_back(
+    start: float, end: float, inside: tuple[float, ...], outside: tuple[float, ...]
+) -> None:
+    at = far(1.0, linear_min=0.1, linear_max=0.4, direction_start_angle=start, direction_end_angle=end)
+    for direction in (*inside, *outside):
+        command = 0.3 * math.cos(direction), 0.0, 0.3 * math.sin(direction)
+        assert at.counts(command, True) == (direction in inside), direction
+    ends = math.atan2(0.2, 0.1), math.atan2(-0.2, 0.1)
+    for first, last in (ends, ends[::-1]):
+        exact = VelocityZone(SQUARE, 0.1, 0.4, -1.0, 1.0, first, last)
+        assert exact.counts((0.1, 0.0, 0.2), True) and exact.counts((0.1, 0.0, -0.2), True), "the ends belong to it"
+    one = VelocityZone(SQUARE, 0.1, 0.4, -1.0, 1.0, 0.0, 0.0)
+    assert one.counts((0.2, 0.0, 0.0), True) and not one.counts((0.2, 0.0, 0.01), True)
+
+
+def test_zones_of_a_file_are_as_those_of_a_program() -> None:
+    """Texts and numbers that were read are other objects than those of the code."""
+
+    def read(text: str) -> Zone:
+        return from_mapping(Zone, parse_yaml(text))
+
+    ahead = [[0.3, 0.0]]
+    for text, left in (
+        ("{type: circle, radius: 0.4, min_points: 1}", 0.0),
+        ("{type: circle, radius: 0.2, min_points: 1}", 1.0),
+        ("{type: circle, radius: 0.4, min_points: 1, action_type: stop}", 0.0),
+        ("{type: circle, radius: 0.4, min_points: 1, action_type: slowdown, slowdown_ratio: 0.3}", 0.3),
+        ("{type: circle, radius: 0.4, min_points: 1, action_type: slowdown, slowdown_ratio: 0.0}", 0.0),
+        ("{type: circle, radius: 0.4, min_points: 1, action_type: limit, linear_limit: 0.1}", 0.25),
+        ("{type: circle, radius: 0.4, min_points: 1, action_type: limit, linear_limit: 0, angular_limit: 0}", 0.0),
+        ("{action_type: approach, footprint_topic: f, min_points: 1}", 0.1),
+        ("{action_type: approach, footprint_topic: f, points: '', min_points: 1, type: polygon}", 0.1),
+        ("{type: polygon, points: '[[0, 1], [1, 0], [0, -1]]', min_points: 1}", 0.0),
+        ("{type: circle, radius: 0.2, min_points: 1, time_before_collision: 2.0, simulation_time_step: 2.0}", 1.0),
+        ("{type: circle, radius: 0.2, min_points: 1, time_before_collision: 2.0, simulation_time_step: 0.002}", 1.0),
+    ):
+        assert share({"z": read(text)}, (0.4, 0.0, 0.0), ahead)[0] == pytest.approx(left), text
+    circle = read("{type: circle, radius: 0.4}")
+    strip = "{a: {points: [0, 1, 1, 0, 0, -1], linear_max: 1.0}}"
+    assert (
+        share(
+            {"z": read(f"{{type: velocity_polygon, min_points: 1, velocity_polygons: {strip}}}")}, (0.4, 0, 0), ahead
+        )[0]
+        == 0.0
+    )
+    with pytest.raises(AmiError, match="three or more corners"):
+        read("{type: polygon, points: '[[0, 0], [1, 1]]'}")
+    assert circle.outline(DISC).shape == (32, 2) and len(DISC.outline) != 32
+    assert circle.reach((0.4, 0.0, 0.0), DISC) == pytest.approx(0.4, abs=1e-5)
+    with pytest.raises(AmiError, match="radius"):
+        read("{type: circle, radius: .inf}")
+    with pytest.raises(AmiError, match="linear_limit"):
+        read("{type: circle, radius: 1.0, linear_limit: .inf}")
+    with pytest.raises(AmiError, match="at most time_before_collision"):
+        read("{type: circle, radius: 1.0, time_before_collision: .inf}")
+    with pytest.raises(AmiError, match="at which velocities"):
+        from_mapping(
+            VelocityZone,
+            parse_yaml(f"{{points: '{SQUARE}', linear_min: 0.0, linear_max: 0.0, theta_min: 0.0, theta_max: 0.0}}"),
+        )
+
+
+def test_a_circle_is_drawn_all_around_evenly() -> None:
+    around = Zone("circle", radius=2.0).outline(DISC)
+    steps = np.hypot(*(np.roll(around, -1, axis=0) - around).T)
+    assert around[0] == pytest.approx([2.0, 0.0]) and steps == pytest.approx(4.0 * math.sin(math.pi / 32))
+
+
+def test_how_far_readings_may_be_that_change_a_command() -> None:
+    """No reading within it is left out, and it is no farther than the zone, and for an approach the way, reach."""
+    square = Zone(points=SQUARE)
+    for zone, command, reach in (
+        (square, (0.4, 0.0, 0.3), math.sqrt(0.5)),
+        (Zone("circle", radius=0.3), (0.4, 0.0, 0.3), 0.3),
+        (Zone("circle", "approach", radius=0.3), (0.4, 9.0, 0.3), 0.3 + 0.5 * 2.1),
+        (Zone(action_type="approach", time_before_collision=3.0), (0.4, 0.0, 0.0), 0.18 + 0.4 * 3.1),
+        (Zone(points=SQUARE, action_type="limit"), (0.4, 0.0, 0.0), math.sqrt(0.5)),
+    ):
+        assert reach < zone.reach(command, DISC) < reach + 2e-6, zone
+    both = Zones({"a": square, "b": Zone("circle", radius=0.3)}, DISC)
+    assert both.reach(COMMAND) == square.reach(COMMAND, DISC) and Zones({}, DISC).reach(COMMAND) == 0.0
+
+
+def test_a_polygon_ends_at_its_slanted_sides() -> None:
+    kite = Zone(points="[[2.0, 0.0], [0.5, 1.0], [-1.0, 0.5], [-0.5, -1.0], [1.0, -1.0]]")
+    grid = np.stack(np.meshgrid(np.linspace(-1.3, 2.3, 37), np.linspace(-1.3, 1.3, 27)), -1) + [0.0031, 0.0017]
+    corners = kite.outline(DISC)
+    edges = np.roll(corners, -1, axis=0) - corners
+    away = grid[..., None, :] - corners
+    inside = (edges[:, 0] * away[..., 1] - edges[:, 1] * away[..., 0] > 0).all(-1)  # convex, counter-clockwise
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(kite.holds(grid, DISC), inside)
+
+
+def test_a_reading_on_the_side_of_two_zones_counts_in_one() -> None:
+    left, right = Zone(points=[0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0]), Zone(points=[1, 0, 2, 0, 2, 1, 1, 1])
+    points = np.array([[1.0, 0.5], [1.0, 0.25]])
+    assert (left.holds(points, DISC) ^ right.holds(points, DISC)).all()
+    assert left.holds(np.array([[0.0, 0.5]]), DISC).all() and not right.holds(np.array([[2.0, 0.5]]), DISC).any()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(0.4, 0.0, 0.0), (-0.4, 0.0, 0.0), (0.0, 0.0, 0.3), (0.2, 0.0, -0.4), (0.4, 0.9, 0.0), (0.3, -1.1, 0.25)]
+    + [(0.0, 0.7, 0.4), (-0.3, 0.8, -0.3), (0.4, 1e-7, 0.2)],
+)
+@pytest.mark.parametrize("step", [4, 10, 19])
+def test_on_straight_and_bent_ways_an_approach_acts_one_step_before_it_is_there(
+    command: tuple[float, float, float], step: int
+) -> None:
+    linear, angular, lateral = command
+    turns = angular * (np.arange(1000 * step) + 0.5) * 1e-4  # the way up to the reading, in pieces of 0.1 ms
+    x = float((linear * np.cos(turns) - lateral * np.sin(turns)).sum() * 1e-4)
+    y = float((linear * np.sin(turns) + lateral * np.cos(turns)).sum() * 1e-4)
+    zone = Zone("circle", "approach", radius=0.01, min_points=1)
+    assert share({"body": zone}, command, [[x, y]])[0] == pytest.approx((step - 1) / 20)
+
+
+@pytest.mark.parametrize(("longest", "step", "last"), [(2.0, 0.1, 20), (0.3, 0.1, 3), (0.7, 0.1, 7), (1.0, 0.4, 3)])
+def test_an_approach_looks_ahead_for_all_of_its_time(longest: float, step: float, last: int) -> None:
+    zone = Zone("circle", "approach", 1, "", 0.001, 1, time_before_collision=longest, simulation_time_step=step)
+    assert share({"body": zone}, (0.5, 0.0, 0.0), [[0.5 * step * last, 0.0]])[0] == pytest.approx(
+        step * (last - 1) / longest
+    )
+
+
+@pytest.mark.parametrize(("steps", "readings", "left"), [(5, 80_000, 1.0), (7, 57_143, 0.0)])
+def test_an_approach_has_time_for_400_000_looks_at_readings_and_no_more(steps: int, readings: int, left: float) -> None:
+    assert MOST_LOOKED == 400_000 and steps * readings == 400_000 + (left == 0.0)
+    zone = Zone("circle", "approach", radius=0.1, min_points=1, time_before_collision=0.1 * (steps - 1))
+    behind = np.tile([[-0.2, 0.0]], (readings, 1))
+    assert share({"body": zone}, (0.3, 0.0, 0.0), behind)[0] == left
+
+
+def test_what_is_not_said_is_as_in_nav2() -> None:
+    zone, strip = Zone(points=SQUARE), far(1.0, linear_max=1.0)
+    assert (zone.action_type, zone.min_points, zone.enabled, zone.visualize) == ("stop", 4, True, False)
+    assert (zone.slowdown_ratio, zone.linear_limit, zone.angular_limit) == (0.5, 0.5, 0.5)
+    assert (zone.time_before_collision, zone.simulation_time_step, zone.holonomic) == (2.0, 0.1, False)
+    assert all(strip.counts((x, 0.0, y), True) for x in (-0.3, 0.3) for y in (-0.3, 0.3)), "any direction"
+    assert Zone(points=SQUARE, action_type="slowdown", slowdown_ratio=1.0).slowdown_ratio == 1.0
+    for fixed in (zone, strip):
+        with pytest.raises(FrozenInstanceError):
+            fixed.points = ""  # type: ignore[misc]
+
+
+def test_a_limit_leaves_what_is_no_faster_as_it_is() -> None:
+    zone = {"z": Zone("circle", "limit", radius=1.0, min_points=1, linear_limit=0.4, angular_limit=0.5)}
+    for command, left in (((0.4, -0.5, 0.0), 1.0), ((0.0, -1.0, 0.0), 0.5), ((0.48, 0.0, -0.64), 0.5)):
+        assert share(zone, command, [[0.5, 0.5]])[0] == pytest.approx(left)
+
+
+def test_a_reading_on_the_rim_of_a_circle_is_in_it() -> None:
+    assert Zone("circle", radius=0.5).holds(np.array([[0.5, 0.0], [0.0, -0.5], [0.51, 0.0]]), DISC).tolist() == [
+        1,
+        1,
+        0,
+    ]
+    outline = Zone(action_type="approach")
+    assert outline.holds(np.array([[DISC.radius, 0.0], [DISC.radius + 1e-3, 0.0]]), DISC).tolist() == [1, 0]
