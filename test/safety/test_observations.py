@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import FrozenInstanceError
 from functools import partial
 
 import numpy as np
@@ -16,7 +17,18 @@ from ami_ros.evaluation.gate_robot import STEP, Robot
 from ami_ros.geometry import Array
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.observations import MOST_READINGS, SHIFT, one_a_cell, usable
+from ami_ros.safety.observations import (
+    MOST_EXACT,
+    MOST_READINGS,
+    SHIFT,
+    Observation,
+    Observations,
+    Readings,
+    one_a_cell,
+    usable,
+    within,
+)
+from ami_ros.safety.observations import MOST_LOOKED as MOST_CELLS
 from ami_ros.safety.zones import MOST_LOOKED, Zone
 from harness.scans import NOTHING
 
@@ -170,11 +182,13 @@ def test_where_there_is_more_than_it_can_look_at_in_time_it_stands_and_says_so()
     gate.observe("depth", np.random.default_rng(1).uniform([1.2, -0.22], [3.2, 0.22], (90_000, 2)), 0.0)
     speed, reason = sent(gate, 0, 2.0)
     assert 0.5 < speed < 1.5 and reason == "too much to look at", "slower it has less to look at"
-    many = np.full((MOST_READINGS // 2 + 1, 2), 50.0)
+    many = np.full((MOST_READINGS // 2, 2), 50.0)
     gate = SafetyGate(CONFIG, sources={"a": 1.0, "b": 1.0})
     gate.observe("a", many, 0.0)
     gate.observe("b", many, 0.0)
-    assert sent(gate, 0) == (0.0, "too much to look at") and gate.output(0.0).guarantee == 3
+    assert sent(gate, 0)[0] > 0.0 and len(many) == 100_000
+    gate.observe("b", np.full((100_001, 2), 50.0), 0.1)
+    assert sent(gate, 1) == (0.0, "too much to look at") and gate.output(0.1).guarantee == 3
 
 
 @pytest.mark.fault("dense clouds, many sensors, readings without end")
@@ -217,3 +231,83 @@ def test_any_point_is_near_one_that_stands_for_it(seed: int, count: int, spread:
 
 def test_points_that_are_nowhere_are_left_out() -> None:
     assert usable(np.array([[np.nan, 0.0], [np.inf, 1.0], [1e9, 0.0], [0.5, 0.5]])).tolist() == [[0.5, 0.5]]
+
+
+def shown(*points: tuple[float, float], pose: tuple[float, ...] = (0.0, 0.0, 0.0), stamp: float = 0.0) -> Observation:
+    """What a message showed at `pose`; it came 100 s later on steady time."""
+    return Observation(np.array(pose), 0.0, stamp, stamp + 100.0, np.array(points, dtype=np.float64).reshape(-1, 2))
+
+
+def test_readings_are_where_they_are_from_the_robot_now_each_with_its_source() -> None:
+    here = np.array([2.0, 1.0, np.pi / 2])
+    seen = {
+        "depth": shown((1.0, 0.0), (9.0, 0.0), pose=(2.0, 0.0, 0.0)),
+        "bumper": shown((0.5, 0.2), pose=(2.0, 1.0, np.pi / 2)),
+        "sonar": shown(),
+    }
+    readings = Readings.of(seen, here, 2.0)
+    assert readings.points == pytest.approx(np.array([[-1.0, -1.0], [0.5, 0.2]]))
+    assert readings.sources.tolist() == ["depth", "bumper"]
+    assert readings.only(["bumper", "sonar"]).points == pytest.approx(np.array([[0.5, 0.2]]))
+    assert readings.only(["bumper"]).sources.tolist() == ["bumper"]
+    assert readings.only([]) is readings and len(readings.only(["other"]).points) == 0
+    assert Readings.of({}, here, 2.0).points.shape == Readings.of({"sonar": shown()}, here, 2.0).points.shape == (0, 2)
+
+
+def test_of_each_source_the_newest_message_counts() -> None:
+    others = Observations({"a": 1.0, "b": 1.0})
+    assert others.count == 0 and others.newest == {} and not others.has_newer("a", -9.0)
+    others.put("a", shown((1.0, 0.0), (2.0, 0.0), stamp=5.0))
+    others.put("b", shown((3.0, 0.0), stamp=6.0))
+    assert others.count == 3 and others.has_newer("a", 4.9) and not others.has_newer("a", 5.0)
+    others.put("a", shown(stamp=7.0))
+    assert others.count == 1 and others.newest["a"].stamp == 7.0
+    others.newest.clear()
+    assert [*others.newest] == ["a", "b"]
+    for what in (others.newest["a"], Readings(np.zeros((0, 2)), np.zeros(0, np.str_))):
+        with pytest.raises(FrozenInstanceError):
+            what.points = np.zeros((1, 2))  # type: ignore[misc]
+
+
+def test_a_source_is_missing_once_it_is_older_than_its_timeout_on_either_clock() -> None:
+    others = Observations({"a": 0.5, "b": 0.0, "c": 2.0})
+    assert others.missing(0.0, 100.0) == "a"
+    others.put("a", shown(stamp=0.0))
+    assert others.missing(0.0, 100.0) == "b", "it has to say something once"
+    others.put("b", shown(stamp=0.0))
+    others.put("c", shown(stamp=0.0))
+    for now, steady, missing in (
+        (0.5, 100.5, ""),
+        (0.51, 100.0, "a"),
+        (0.0, 100.51, "a"),
+        (0.51, 0.0, "a"),
+        (-9.0, 100.2, ""),
+    ):
+        assert others.missing(now, steady) == missing, (now, steady)
+    others.put("a", shown(stamp=9.0))
+    assert others.missing(9.0, 109.0) == "c"
+    others.put("c", shown(stamp=9.0))
+    assert others.missing(9.0, 109.0) == "", "what b said holds until it says something else"
+
+
+def test_what_is_ten_kilometres_away_or_nowhere_is_no_place() -> None:
+    for x, y, is_place in ((9999.0, -9999.0, True), (-9999.9, 1.0, True), (1e4, 0.0, False), (0.0, -10001.0, False)):
+        assert len(usable(np.array([[x, y]]))) == is_place, (x, y)
+
+
+def test_what_is_just_as_far_away_as_it_looks_is_seen() -> None:
+    points = np.array([[3.0, 4.0], [-3.0, -4.0], [3.0, 4.001], [0.0, -5.1], [5.1, 0.0]])
+    assert within(5.0, points).tolist() == points[:2].tolist()
+
+
+def test_one_point_stands_for_each_cell_of_1_cm() -> None:
+    cells = np.stack(np.meshgrid(np.arange(-70.0, 70.0), np.arange(-70.0, 70.0)), -1).reshape(-1, 2)
+    points: Array = (cells + 0.3) * 0.01
+    assert len(one_a_cell(points)) == len(points), "whatever is in other cells"
+    twice = np.concatenate([points, points + 0.004])
+    assert sorted(one_a_cell(twice)) == [*range(len(points))], "the first of each"
+    assert len(one_a_cell(points[:10], 1.0)) == 1
+    far = np.array([[9999.0, -9999.0], [9999.0, 9999.0], [-9999.0, 9999.0], [-9999.0, -9999.0], [9999.0, -9998.99]])
+    assert len(one_a_cell(far)) == 5
+    assert pytest.approx(0.01 * 2**0.5) == SHIFT
+    assert (MOST_EXACT, MOST_CELLS) == (500, 3000), "as docs/safety.md says; test_obstruction.py has what follows"
