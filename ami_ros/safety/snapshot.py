@@ -82,9 +82,8 @@ class Snapshot:
         """
         local, step = self._local(points), abs(self.increment)
         ahead = np.arctan2(local[:, 1], local[:, 0]) - self.first
-        offset = (ahead if self.increment > 0 else -ahead) % (2 * np.pi)
+        offset = ((ahead if self.increment > 0 else -ahead) + step / 2) % (2 * np.pi) - step / 2  # from the first beam
         count = len(self.beams)
-        offset = np.where(2 * np.pi - offset <= step / 2, 0.0, offset)
         beam = np.rint(np.minimum(offset / step, count)).astype(int)
         off = np.abs(offset - beam * step)
         in_view = (beam < count) & (off <= max(WIDEST / 2, 1e-9))
