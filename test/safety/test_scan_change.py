@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ami_ros.geometry import Array
 from ami_ros.safety.scan_change import Changes, OldSectors, Reference, expected, way
 
-ANGLES = -math.pi + 2 * math.pi / 180 * (np.arange(180) + 0.5)
+ANGLES: Array = -math.pi + 2 * math.pi / 180 * (np.arange(180.0) + 0.5)
 REST = np.zeros(3)
 
 
@@ -112,9 +113,9 @@ def test_a_way_that_is_not_sure_is_compared_from_twice_its_doubt_on() -> None:
         (0.19, 0.0, 0.01, True),
         (0.21, 0.0, 0.01, False),
     ):
-        before = room(velocity=np.array([0.1, 0.1, 0.1]), unsure=unsure)
+        first = room(velocity=np.array([0.1, 0.1, 0.1]), unsure=unsure)
         now = room((0.1, 0.0, 0.0), velocity=np.array([0.1 + speed, 0.1, 0.1 + turn]))
-        assert Changes.since([before], now).is_exact.tolist() == [exact], (speed, turn, unsure)
+        assert Changes.since([first], now).is_exact.tolist() == [exact], (speed, turn, unsure)
 
 
 def test_a_beam_counts_by_what_should_have_changed_from_1_cm_up_to_30_cm() -> None:
@@ -190,7 +191,9 @@ def test_where_nothing_can_be_told_an_old_scan_stays_old() -> None:
     assert known.none_since([before]) == []
 
 
-ROUND = -math.pi + 2 * math.pi * (np.arange(160) + 0.5) / 160  # ten beams in each of 16 parts, from straight back on
+ROUND: Array = (
+    -math.pi + 2 * math.pi * (np.arange(160.0) + 0.5) / 160
+)  # ten beams in each of 16 parts, from straight back on
 
 
 def part(number: int) -> slice:
@@ -208,7 +211,7 @@ def repeated(*parts: int, more: tuple[int, ...] = (), weight: float = 0.05) -> t
     return Reference(REST, REST, ROUND, ranges), changes(np.full(160, weight), seen)
 
 
-def old(beams: Array) -> list[int]:
+def old(beams: NDArray[np.bool_]) -> list[int]:
     """Parts of which all beams are."""
     counts = beams.reshape(16, 10).sum(1)
     assert set(counts) <= {0, 10}
@@ -240,8 +243,10 @@ def test_any_earlier_scan_that_is_repeated_tells() -> None:
     _, fresh = repeated()
     for place in range(4):
         rows = [found if k == place else fresh for k in range(4)]
-        arrays = (np.concatenate([getattr(row, name) for row in rows]) for name in ("wanted", "seen", "weight"))
-        assert old(OldSectors().look(scan, Changes(*arrays, np.ones(4, bool)))) == [4, 5]
+        wanted, seen, weight = (
+            np.concatenate([getattr(row, name) for row in rows]) for name in ("wanted", "seen", "weight")
+        )
+        assert old(OldSectors().look(scan, Changes(wanted, seen, weight, np.ones(4, bool)))) == [4, 5]
     found.seen[found.seen != 0.0] = -0.05
     assert old(OldSectors().look(scan, found)) == [4, 5], "what came nearer has changed as well"
 
@@ -255,7 +260,7 @@ def test_a_part_of_a_laser_that_looks_ahead_only_may_be_old() -> None:
 
 
 def test_an_old_part_stays_old_until_most_of_it_shows_something_else() -> None:
-    nothing = Changes(*[np.zeros((0, 160))] * 3, np.zeros(0, bool))  # type: ignore[arg-type]
+    nothing = Changes.since([], repeated()[0])
     for changed, by, stays in (
         (0, 0.001, True),
         (9, 0.001, True),
@@ -281,5 +286,5 @@ def test_a_scan_of_other_beams_is_looked_at_afresh() -> None:
     sectors = OldSectors()
     assert old(sectors.look(*repeated(4, 5))) == [4, 5]
     scan = Reference(REST, REST, ROUND[::2], np.full(80, 3.0))
-    nothing = Changes(*[np.zeros((0, 80))] * 3, np.zeros(0, bool))  # type: ignore[arg-type]
+    nothing = Changes.since([], scan)
     assert not sectors.look(scan, nothing).any()
