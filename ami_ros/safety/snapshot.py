@@ -32,7 +32,7 @@ class Snapshot:
     beams: Array  # (b,) [m] all readings; NaN: none, inf: nothing returned
     increment: float  # [rad] between beams, the first at `first`
     max_range: float  # [m]
-    blind: float = 0.0  # [m] from the scanner up to which it passes over some things
+    blind: float  # [m] from the scanner up to which it passes over some things
 
     @classmethod
     def of(cls, scan: Scan, pose: Array, error: float, stamp: float) -> Snapshot:
@@ -86,7 +86,7 @@ class Snapshot:
         count = len(self.beams)
         beam = np.rint(np.minimum(offset / step, count)).astype(int)
         off = np.abs(offset - beam * step)
-        in_view = (beam < count) & (off <= max(WIDEST / 2, 1e-9))
+        in_view = (beam < count) & (off <= WIDEST / 2)
         beam = np.minimum(beam, count - 1)
         ranges = np.where(in_view, self.beams[beam], np.nan)
         return np.hypot(local[:, 0], local[:, 1]), ranges, _bins(self.first + beam * self.increment), in_view

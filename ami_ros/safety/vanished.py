@@ -129,7 +129,7 @@ class Vanished:
         claimed = kept.beam >= 0
         behind = claimed & np.isfinite(ranges) & (ranges > away + BEHIND)
         self._doubtful[kept.beam[behind]] = False
-        sees = claimed & returning[kept.beam] & (kept.since < now.stamp)
+        sees = claimed & returning[kept.beam]
         return np.asarray(sees & (now.stamp - kept.since >= PROOF))
 
     def _without(self, now: Snapshot, nothing: NDArray[np.bool_], away: Array, points: Array) -> Snapshot:

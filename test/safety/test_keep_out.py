@@ -12,7 +12,7 @@ from ami_ros.geometry import inverse, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import SPACING
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.keep_out import KeepOut, Mask
+from ami_ros.safety.keep_out import Circles, KeepOut, Mask
 from ami_ros.safety.output import SafetyOutput
 from harness.scans import NOTHING
 
@@ -247,3 +247,120 @@ def test_a_place_that_is_no_number_or_older_than_the_last_is_not_used() -> None:
     area.place("map", np.array([9.0, 0.0, 0.0]), 4.0)
     area.place("odom", np.array([9.0, 0.0, 0.0]), 6.0)
     assert area.holds(np.zeros((1, 2))).all() and area.missing(5.5) == ""
+
+
+def area_of(cells: np.ndarray, resolution: float, grown: float, origin: tuple[float, ...] = (0.0, 0.0, 0.0)) -> Mask:
+    return Mask(cells, resolution, np.array(origin), grown)
+
+
+@pytest.mark.parametrize(("grown", "reach"), [(0.0, 0), (0.1, 1), (0.11, 2), (0.3, 3), (0.301, 4)])
+def test_a_mask_is_taken_larger_by_whole_cells_and_no_more(grown: float, reach: int) -> None:
+    cells = np.zeros((3, 5), dtype=bool)
+    cells[2, 4] = True  # 0.4 to 0.5 m, 0.2 to 0.3 m
+    area = area_of(cells, 0.1, grown, (1.0, 2.0, np.pi / 2))
+    more = 0.1 * reach
+    for x, y, held in (
+        (0.41 - more, 0.21 - more, True),
+        (0.49 + more, 0.29 + more, True),
+        (0.39 - more, 0.25, False),
+        (0.51 + more, 0.25, False),
+        (0.45, 0.19 - more, False),
+        (0.45, 0.31 + more, False),
+        (1e20, 0.25, False),
+        (0.45, -1e20, False),
+    ):
+        assert area.holds(transform_points(np.array([1.0, 2.0, np.pi / 2]), [[x, y]])).tolist() == [held], (x, y)
+    assert area and not area_of(np.zeros((3, 5), dtype=bool), 0.1, grown)
+
+
+def test_a_mask_has_16_million_cells_at_most_its_growth_included() -> None:
+    Mask(np.zeros((4094, 4094), dtype=bool), 1.0, np.zeros(3), 1.0)
+    for shape in ((4095, 4094), (4094, 4095)):
+        with pytest.raises(AmiError, match="too fine; make its cells larger"):
+            Mask(np.zeros(shape, dtype=bool), 1.0, np.zeros(3), 1.0)
+
+
+def test_a_point_is_in_a_circle_that_is_as_large_as_was_said_and_the_margin() -> None:
+    circles = Circles(np.array([[1.0, 2.0, 0.5], [-3.0, 0.0, 0.2]]), 0.1)
+    points = np.array([[1.59, 2.0], [1.61, 2.0], [1.0, 1.41], [1.0, 1.39], [-3.0, 0.29], [-3.2, 0.25], [-2.6, 0.0]])
+    assert circles.holds(points).tolist() == [True, False, True, False, True, False, False]
+    for point, held in zip(points, circles.holds(points), strict=True):
+        assert circles.holds(point[None]).tolist() == [held]
+    assert circles.holds(np.zeros((0, 2))).shape == (0,)
+    assert circles and not Circles(np.zeros((0, 3)), 0.1)
+
+
+def test_without_areas_nothing_is_held_or_missing() -> None:
+    area = KeepOut()
+    assert not area and area.missing(1.0) == "" and area.holds(np.zeros((2, 2))).tolist() == [False, False]
+    assert KeepOut(expected=("mask",)) and KeepOut(expected=("mask",)).missing(1.0) == "mask did not come"
+    area.circles("a", "odom", np.array([[0.0, 0.0, 0.5]]))
+    area.circles("b", "odom", np.array([[3.0, 0.0, 0.5]]))
+    assert area.holds(np.array([[0.0, 0.0], [3.0, 0.0], [1.5, 0.0]])).tolist() == [True, True, False]
+    area.circles("a", "odom", np.zeros((0, 3)))
+    assert area.holds(np.array([[0.0, 0.0], [3.0, 0.0]])).tolist() == [False, True], "the new one took its place"
+
+
+def test_areas_are_taken_larger_by_the_margin_and_half_of_what_is_between_points_of_the_outline() -> None:
+    area = KeepOut(margin=0.1)
+    area.circles("a", "odom", np.array([[0.0, 0.0, 0.5]]))
+    assert area.holds(np.array([[0.624, 0.0], [0.626, 0.0]])).tolist() == [True, False]
+    assert KeepOut().holds(np.zeros((1, 2))).tolist() == [False]
+
+
+def test_another_name_of_odometrys_frame() -> None:
+    area = KeepOut(odom="robot/odom", timeout=1.0)
+    area.circles("a", "robot/odom", np.array([[0.0, 0.0, 0.5]]), 1.0)
+    area.place("robot/odom", np.array([9.0, 0.0, 0.0]), 2.0)
+    area.lose("robot/odom")
+    assert area.missing(100.0) == "" and area.holds(np.zeros((1, 2))).all()
+    area.circles("b", "odom", np.array([[0.0, 0.0, 0.5]]))
+    assert area.missing(100.0) == "b is in odom, and it is not known where odom is in that"
+
+
+def test_how_old_a_place_may_be() -> None:
+    area = KeepOut(timeout=2.0)
+    area.circles("a", "map", np.array([[0.0, 0.0, 0.5]]), 0.0)
+    area.place("map", np.zeros(3), 10.0)
+    assert area.missing(12.0) == area.missing(8.0) == ""
+    assert area.missing(12.1) == "where odom is in map was said 2.1 s ago"
+    assert area.missing(7.9) == "where odom is in map was said -2.1 s ago"
+    assert area.missing(10.0, 9.9) == "" and area.missing(10.0, 10.0) == "odometry leapt since it was said where map is"
+    area.place("map", np.zeros(3), 10.0)
+    area.place("map", np.array([5.0, 0.0, 0.0]), 10.0)
+    assert not area.holds(np.zeros((1, 2))).any(), "the newer of two of one time"
+    area.lose("map")
+    assert "where odom is" in area.missing(10.0)
+    area.place("map", np.zeros(3), 3.0)
+    assert area.holds(np.zeros((1, 2))).all(), "what was lost may be said anew by anybody"
+    assert KeepOut().missing(0.0) == "" and KeepOut()._timeout == 5.0
+    with pytest.raises(AmiError, match="no place or no time"):
+        area.place("map", np.zeros(3), np.inf)
+
+
+def test_an_area_in_odom_counts_as_of_when_it_was_said_once_odometry_leaps() -> None:
+    area = KeepOut()
+    area.mask("a", "odom", BLOCK, 0.05, AHEAD, 5.0)
+    assert area.missing(99.0, 4.9) == "" and area.missing(99.0, 5.0) == "odometry leapt since it was said where a is"
+    area.mask("a", "odom", BLOCK, 0.05, AHEAD)
+    assert area.missing(99.0, 98.0) == "" and area.missing(100.0, 99.0) != "", "without a time, at the next look"
+    empty = KeepOut()
+    empty.circles("e", "map", np.zeros((0, 3)), 1.0)
+    assert empty.missing(2.0) == "", "an area of nothing needs no place"
+    asked = KeepOut(expected=("e",))
+    asked.circles("e", "map", np.zeros((0, 3)), 1.0)
+    assert "where odom is" in asked.missing(2.0)
+
+
+def test_after_the_clock_was_set_what_came_without_a_time_counts() -> None:
+    area = KeepOut()
+    area.circles("a", "map", np.array([[0.0, 0.0, 0.5]]))
+    area.circles("b", "hall", np.array([[0.0, 0.0, 0.5]]))
+    area.place("map", np.zeros(3))
+    area.place("hall", np.zeros(3), 5.0)
+    area.clock_was_set()
+    assert "hall" in area.missing(1.0)
+    area.place("hall", np.zeros(3), 1.0)
+    assert area.missing(1.0) == ""
+    area.clock_was_set()
+    assert "map" in area.missing(1.0), "it was looked at since"

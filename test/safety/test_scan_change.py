@@ -207,7 +207,7 @@ def repeated(*parts: int, more: tuple[int, ...] = (), weight: float = 0.05) -> t
     for number in parts:
         seen[part(number)] = 0.0
     seen[[*more]] = 0.0
-    ranges = 3.0 + np.arange(160) * 0.001
+    ranges: Array = 3.0 + np.arange(160.0) * 0.001
     return Reference(REST, REST, ROUND, ranges), changes(np.full(160, weight), seen)
 
 

@@ -116,3 +116,32 @@ def test_directions_of_the_laser_are_half_a_degree_wide() -> None:
     assert np.flatnonzero(full.returning()).tolist() == list(range(0, 720, 3))
     behind = snapshot([1.0, 1.0], math.radians(-1.0), 0.5)
     assert np.flatnonzero(behind.returning()).tolist() == [718, 719]
+
+
+def test_the_first_beam_counts_as_others_do_and_none_stands_for_a_sector_without_one() -> None:
+    first = snapshot([3.0, 4.0])
+    assert first.points == pytest.approx(
+        np.array([[3.0, 0.0], [4.0 * math.cos(math.pi / 12), 4.0 * math.sin(math.pi / 12)]])
+    )
+    assert not first.empty.any() and np.flatnonzero(snapshot([INF, 4.0]).empty).tolist() == [0]
+    last = snapshot([3.0, INF])
+    assert len(last.points) == 1 and np.flatnonzero(last.empty).tolist() == [1]
+    assert snapshot(np.full(24, 1.0)).look(np.array([[0.9, 0.0], [1.1, 0.0]]))[0].all()
+
+
+def test_from_99_percent_of_the_range_on_nothing_returned() -> None:
+    assert np.isinf(snapshot([99.0, 98.9], max_range=100.0).beams).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("first", [0.0, 2.0, -3.0])
+@pytest.mark.parametrize("turns", [15.0, -15.0])
+def test_all_around_each_point_is_that_of_the_beam_that_looks_there(first: float, turns: float) -> None:
+    ranges = 1.0 + np.arange(24)
+    seen = snapshot(ranges, first, turns, max_range=99.0)
+    angles = first + np.radians(turns) * np.arange(24)
+    for aside in (-0.12, 0.0, 0.12):
+        away, read, _, in_view = seen.readings(2.0 * np.column_stack([np.cos(angles + aside), np.sin(angles + aside)]))
+        assert in_view.all() and read.tolist() == ranges.tolist() and away == pytest.approx(2.0)
+    part = snapshot(ranges[:4], first, turns, max_range=99.0)
+    points = 2.0 * np.column_stack([np.cos(angles), np.sin(angles)])
+    assert part.readings(points)[3].tolist() == [True] * 4 + [False] * 20

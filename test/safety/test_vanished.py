@@ -1,4 +1,4 @@
-"""Which returns of a scan some beam has to meet again."""
+"""Which returns of a scan some beam has to meet again, and what has gone that is not seen any more."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array
-from ami_ros.safety.snapshot import Snapshot
-from ami_ros.safety.vanished import inner
+from ami_ros.geometry import Array, transform_points
+from ami_ros.safety.snapshot import NOT_SEEN, Snapshot
+from ami_ros.safety.vanished import Vanished, inner
 from ami_ros.scan import Scan
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import Obstacle
@@ -58,3 +58,320 @@ def test_things_behind_one_another_are_not_one() -> None:
 def test_of_fewer_than_three_none_is(count: int) -> None:
     points, found = seen([post(1.0, 0.087 * k, 0.03) for k in range(count)])
     assert len(points) == count and not found.any()
+
+
+STEP = math.pi / 60  # [rad] between 120 beams: one in each sector
+WALL = dict.fromkeys(range(28, 33), 2.0)  # five returns straight to the left, 0.42 m of it
+Ranges = dict[int, float]
+
+
+def scan(
+    ranges: Ranges,
+    stamp: float = 0.0,
+    pose: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    beams: int = 120,
+    blind: float = 0.0,
+    origin: tuple[float, float] = (0.0, 0.0),
+) -> Snapshot:
+    """Of a laser that reaches 8 m, the first beam straight ahead; where nothing is said, nothing returned."""
+    read = np.full(beams, np.inf, np.float32)
+    read[[*ranges]] = [*ranges.values()]
+    return Snapshot.of(Scan(read, 0.0, STEP, origin, 8.0, blind), np.array(pose), 0.0, 0.7 + stamp)
+
+
+class Looking:
+    """A laser whose scans come one by one."""
+
+    def __init__(self, memory: float = 3.0) -> None:
+        self.vanished, self.seen = Vanished(memory), list[Snapshot]()
+
+    def sees(self, *scans: Snapshot, measured: bool = True) -> Snapshot:
+        """The last of these scans, without what is not to be believed of it."""
+        for snapshot in scans:
+            if self.seen:
+                snapshot = self.vanished.look(self.seen, snapshot, measured)
+            self.seen.append(snapshot)
+        return self.seen[-1]
+
+    @property
+    def kept(self) -> int:
+        """How many points may still stand there."""
+        return len(self.vanished.points)
+
+
+def test_what_a_beam_misses_without_a_trace_still_stands_there() -> None:
+    looking = Looking()
+    there = scan(WALL, 0.0, (1.0, 2.0, 0.5))
+    now = looking.sees(there, scan({}, 0.1, (1.0, 2.0, 0.5)))
+    assert looking.vanished.points == pytest.approx(transform_points(there.pose, there.points))
+    assert now.free[28:33] == pytest.approx(2.0) and (np.delete(now.free, range(28, 33)) == 8.0).all()
+    for k in range(2, 9):
+        now = looking.sees(scan({}, float(k), (1.0, 2.0, 0.5)))
+    assert looking.kept == 5 and now.free[30] == pytest.approx(2.0), "however long nothing is said of it"
+
+
+@pytest.mark.parametrize(
+    ("distance", "reads", "kept"),
+    [
+        (2.0, 5.0, 0),  # from behind it
+        (2.0, 1.0, 0),  # before it
+        (2.0, 2.0, 0),  # it is seen again
+        (2.0, math.inf, 5),
+        (2.0, math.nan, 5),
+        (6.35, math.inf, 5),  # 0.8 of 8 m
+        (6.45, math.inf, 0),
+        (6.45, math.nan, 5),
+    ],
+)
+def test_it_has_gone_once_something_returns_from_before_or_behind(distance: float, reads: float, kept: int) -> None:
+    looking = Looking()
+    thing = dict.fromkeys(WALL, distance)
+    looking.sees(scan(thing), scan(dict.fromkeys(WALL, reads), 0.1))
+    assert looking.kept == kept
+    looking.sees(scan(dict.fromkeys(WALL, 7.0), 0.2))
+    assert looking.kept == 0
+
+
+def test_out_of_view_it_stays_for_memory() -> None:
+    looking = Looking(2.0)
+    looking.sees(scan(WALL), scan({}, 0.1, beams=20))
+    assert looking.kept == 5
+    looking.sees(scan({}, 2.0, beams=20))
+    assert looking.kept == 5
+    looking.sees(scan({}, 2.01, beams=20))
+    assert looking.kept == 0
+
+
+def test_without_odometry_only_what_no_beam_looks_at_stays_for_memory_and_no_beam_is_doubted() -> None:
+    looking = Looking(2.0)
+    looking.sees(scan(WALL), scan({}, 0.1))
+    now = looking.sees(scan({}, 0.2), measured=False)
+    assert looking.kept == 0 and (now.free == 8.0).all()
+    looking = Looking(2.0)
+    looking.sees(scan(WALL), scan({}, 0.1, beams=20), scan({}, 2.0, beams=20), measured=False)
+    assert looking.kept == 5
+    looking.sees(scan({}, 2.01, beams=20), measured=False)
+    assert looking.kept == 0
+    looking = Looking(2.0)
+    looking.sees(scan(WALL), scan({}, 0.1))
+    looking.sees(scan({}, 0.2, beams=20), measured=False)
+    now = looking.sees(scan({}, 0.3, (0.0, 0.0, 1.0)))
+    assert looking.kept == 5 and (now.free != NOT_SEEN).all(), "beams of before odometry came are not doubted"
+
+
+def test_a_beam_that_lost_something_wide_is_believed_nowhere_until_it_returns_something() -> None:
+    looking = Looking()
+    looking.sees(scan(WALL), scan({}, 0.1))
+    turned = (0.0, 0.0, math.pi / 2)
+    now = looking.sees(scan({}, 0.2, turned))
+    assert np.flatnonzero(now.free == NOT_SEEN).tolist() == [29, 30, 31], "between two others a beam meets it"
+    assert now.free[[118, 119, 0, 1, 2]] == pytest.approx(2.0), "there it still stands"
+    now = looking.sees(scan({30: 5.0}, 0.3, turned))
+    assert now.free[28:33].tolist() == [8.0, 5.0, 5.0, 5.0, 8.0], "a single one is as its neighbours"
+
+
+def test_a_thin_thing_makes_nobody_doubt_the_beam_that_misses_it() -> None:
+    looking = Looking()
+    now = looking.sees(scan({30: 2.0, 31: 2.0}), scan({}, 0.1), scan({}, 0.2, (0.0, 0.0, math.pi / 2)))
+    assert looking.kept == 2 and (now.free != NOT_SEEN).all()
+
+
+@pytest.mark.parametrize("first", [28, 118, 0])
+def test_the_word_of_a_beam_that_lost_it_counts_after_half_a_second_if_it_returns_from_elsewhere(first: int) -> None:
+    turned = (0.0, 0.0, math.pi / 2)
+    beams = [(first + k) % 120 for k in range(5)]
+    thing, back = dict.fromkeys(beams, 2.0), dict.fromkeys(beams, 4.0)
+    for stamp, kept in ((0.59, 5), (0.61, 0)):
+        looking = Looking()
+        looking.sees(scan(thing), scan({}, 0.1), scan(back, 0.2, turned))
+        assert looking.kept == 5
+        looking.sees(scan(back, stamp, turned))
+        assert looking.kept == kept
+    looking = Looking()
+    looking.sees(scan(thing), scan({}, 0.1), scan({}, 5.0, turned))
+    assert looking.kept == 5, "it returns nothing"
+    looking.sees(scan(dict.fromkeys(beams[2:4], 4.0), 6.0, turned))
+    assert looking.kept == 3, "each beam speaks for itself"
+    looking = Looking()
+    looking.sees(
+        scan(thing), scan(dict.fromkeys(beams, math.nan), 0.1), scan(back, 0.2, turned), scan(back, 0.8, turned)
+    )
+    assert looking.kept == 5, "beams that said nothing have not lost it"
+
+
+def test_who_lost_it_is_forgotten_while_there_is_no_odometry() -> None:
+    turned = (0.0, 0.0, math.pi / 2)
+    looking = Looking()
+    looking.sees(scan(WALL), scan({}, 0.1))
+    looking.sees(scan({}, 0.2, beams=20), measured=False)
+    looking.sees(scan({0: 5.0, 30: 5.0}, 1.0, (0.0, 0.0, 1.0)), scan({0: 5.0, 30: 5.0}, 1.1, (0.0, 0.0, 1.0)))
+    assert looking.kept == 5
+    looking = Looking()
+    looking.sees(scan(WALL), scan({}, 0.1))
+    looking.sees(scan({}, 0.2, beams=20), measured=False)
+    back = dict.fromkeys(WALL, 4.0)
+    looking.sees(scan({}, 0.3), scan(back, 0.7, turned))
+    assert looking.kept == 5
+    looking.sees(scan(back, 0.81, turned))
+    assert looking.kept == 0
+    looking = Looking()
+    looking.sees(scan(WALL))
+    looking.sees(scan(dict.fromkeys(WALL, 1.0), 0.1), measured=False)
+    assert looking.kept == 0, "beams look there"
+
+
+def test_a_beam_that_spoke_true_is_believed_again() -> None:
+    turned = (0.0, 0.0, math.pi / 2)
+    looking = Looking()
+    looking.sees(scan(WALL), scan({}, 0.1))
+    looking.sees(scan(dict.fromkeys([118, 119, 0, 1, 2], 5.0), 0.2, turned))  # from behind
+    assert looking.kept == 0
+    assert (looking.sees(scan({}, 0.3, (0.0, 0.0, 1.0))).free != NOT_SEEN).all()
+
+
+@pytest.mark.parametrize(("reads", "believed"), [(2.04, False), (2.06, True), (2.5, True), (1.0, False)])
+def test_what_returns_from_behind_it_proves_that_the_beam_which_lost_it_was_right(reads: float, believed: bool) -> None:
+    looking = Looking()
+    looking.sees(scan(WALL), scan({}, 0.1))
+    looking.sees(scan(dict.fromkeys([118, 119, 0, 1, 2], reads), 0.2, (0.0, 0.0, math.pi / 2)))
+    now = looking.sees(scan({}, 0.3, (0.0, 0.0, 1.0)))
+    assert (now.free[29:32] != NOT_SEEN).all() == believed
+
+
+@pytest.mark.parametrize("first", [30, 0, 117])
+def test_a_beam_is_believed_again_once_what_it_lost_has_moved(first: int) -> None:
+    looking = Looking()
+    beams = [(first + k) % 120 for k in range(6)]
+    now = looking.sees(scan(dict.fromkeys(beams[:4], 2.0)), scan({}, 0.1), scan(dict.fromkeys(beams[4:], 2.0), 0.2))
+    assert looking.kept == 0 and (now.free[beams[:4]] == 8.0).all(), "half of it is seen beside"
+    now = looking.sees(scan({}, 0.3, (0.0, 0.0, 1.0)))
+    assert (now.free[beams[:4]] != NOT_SEEN).all()
+
+
+def test_a_beam_that_misses_what_is_seen_beside_does_not_say_that_it_has_gone() -> None:
+    turned = (0.0, 0.0, math.pi / 2)
+    fine, back = dict.fromkeys(range(28, 33), 1.0), dict.fromkeys(range(28, 33), 4.0)
+    looking = Looking()
+    looking.sees(scan(fine), scan({28: 1.0, 31: 1.0, 32: 1.0}, 0.1), scan(back, 0.2, turned), scan(back, 0.65, turned))
+    assert looking.kept == 5
+
+
+def test_returns_more_than_twice_as_far_apart_as_beams_are_of_two_things() -> None:
+    for reads, found in ((4.45, 0), (4.3, 3)):  # beams are 0.21 m apart there
+        assert inner(scan({0: 4.0, 1: reads, 2: 4.0})).sum() == found
+    assert inner(scan({0: 4.0, 1: 4.45, 2: 4.0}, origin=(1.5, 0.0))).sum() == 0, "seen from the scanner"
+    assert inner(scan({0: 4.0, 1: 4.45, 2: 4.0}, origin=(-2.0, 0.0))).sum() == 0
+
+
+def test_what_is_seen_again_is_as_near_to_the_scanner_as_it_was() -> None:
+    fine = dict.fromkeys(range(5), 1.0)
+    for x in (0.4, -0.4):
+        looking = Looking()
+        again = scan({0: 1.0, 2: 1.0, 4: 1.0}, 1.01, origin=(x, 0.0))
+        looking.sees(scan(fine, origin=(x, 0.0)), again)
+        assert looking.kept == 0
+
+
+@pytest.mark.parametrize(
+    ("stands", "kept"),
+    [
+        ({26: 2.0, 27: 2.0, 33: 2.0, 34: 2.0, 35: 2.0}, 0),  # beside where it was
+        ({33: 2.0, 34: 2.0, 35: 2.0}, 2),  # of its first two returns the third is 0.6 m away
+        ({33: 2.0}, 5),  # too little of it
+        ({38: 2.0, 39: 2.0, 40: 2.0, 41: 2.0}, 5),
+        ({60: 2.0, 61: 2.0, 62: 2.0, 63: 2.0, 64: 2.0}, 5),
+    ],
+)
+def test_a_small_thing_has_moved_if_about_as_much_stands_beside_where_it_was(stands: Ranges, kept: int) -> None:
+    looking = Looking()
+    looking.sees(scan(WALL), scan(stands, 0.1))
+    assert looking.kept == kept
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        ([(0.0, 8.0)], 0),
+        ([(0.0, 2.15)], 0),
+        ([(0.0, 2.05)], 3),  # it was not free up to 0.1 m behind
+        ([(0.0, 1.0)], 3),
+        ([(-0.8, 8.0), (0.0, 1.0)], 0),
+        ([(-1.2, 8.0), (0.0, 1.0)], 3),  # it was free more than a second ago
+        ([(0.0, math.nan)], 3),
+    ],
+)
+def test_a_thing_has_moved_to_where_it_was_free_within_a_second(before: list[tuple[float, float]], kept: int) -> None:
+    looking, thing = Looking(), dict.fromkeys((30, 31, 32), 2.0)
+    looking.sees(*(scan(thing | {33: reads, 34: reads}, stamp) for stamp, reads in before))
+    looking.sees(scan({33: 2.0, 34: 2.0}, 0.1))
+    assert looking.kept == kept
+
+
+def test_what_is_too_large_or_was_lost_long_ago_has_not_moved() -> None:
+    wide = dict.fromkeys(range(22, 39), 4.0)  # 3.4 m
+    looking = Looking()
+    looking.sees(scan(wide), scan(dict.fromkeys(range(39, 56), 4.0), 0.1))
+    assert looking.kept == 17
+    thing, beside = dict.fromkeys((30, 31, 32), 2.0), {33: 2.0, 34: 2.0}
+    for late, kept in ((0.99, 0), (1.01, 3)):
+        looking = Looking()
+        looking.sees(scan(thing), scan({}, 0.1), scan(beside, late))
+        assert looking.kept == kept
+
+
+@pytest.mark.parametrize(("count", "kept"), [(12, 8), (13, 13)])
+def test_what_moves_is_1_2_m_large_at_most(count: int, kept: int) -> None:
+    """Returns at 2 m are 0.105 m apart; as many stand beside it now, near enough to its ends."""
+    thing = dict.fromkeys(range(30, 30 + count), 2.0)
+    beside = dict.fromkeys([*range(24, 30), *range(30 + count, 36 + count)], 2.0)
+    looking = Looking()
+    looking.sees(scan(thing), scan(beside, 0.1))
+    assert looking.kept == kept
+    for width, moves in (
+        (11, True),
+        (12, False),
+    ):  # 1.15 m and 1.25 m to what stands now, which may be too large to move
+        looking = Looking()
+        looking.sees(scan({10: 2.0, 11: 2.0}), scan(dict.fromkeys(range(12, 13 + width), 2.0), 0.1))
+        assert (looking.kept == 0) == moves
+
+
+def test_a_thing_may_lie_across_the_first_beam() -> None:
+    across = dict.fromkeys([117, 118, 119, 0, 1], 2.0)
+    looking = Looking()
+    looking.sees(scan(across | {60: 3.0}), scan(dict.fromkeys([*range(2, 7), *range(112, 117)], 2.0) | {60: 3.0}, 0.1))
+    assert looking.kept == 0
+    wide = dict.fromkeys([*range(110, 120), *range(10)], 2.0) | {60: 3.0}
+    looking = Looking()
+    looking.sees(scan(wide), scan(dict.fromkeys([*range(10, 20), *range(100, 110)], 2.0) | {60: 3.0}, 0.1))
+    assert looking.kept == 20
+
+
+def test_what_is_seen_again_just_beside_makes_nobody_doubt_and_goes_in_time() -> None:
+    fine = dict.fromkeys(range(28, 33), 1.0)  # 0.052 m apart
+    looking = Looking()
+    now = looking.sees(scan(fine), scan({28: 1.0, 31: 1.0, 32: 1.0}, 0.1))
+    assert looking.kept == 2 and now.free[[29, 30]] == pytest.approx(1.0)
+    turned = looking.sees(scan({}, 0.2, (0.0, 0.0, math.pi / 2)))
+    assert turned.free[[29, 30]] == pytest.approx(8.0) and turned.free[[119, 0]] == pytest.approx(1.0)
+    for stamp, kept in ((1.0, 2), (1.01, 0)):
+        looking = Looking()
+        looking.sees(scan(fine), scan({28: 1.0, 31: 1.0, 32: 1.0}, stamp))
+        assert looking.kept == kept, "a small thing"
+    wall = dict.fromkeys(range(15, 45), 1.0)
+    for stamp, kept in ((2.0, 2), (2.01, 0)):
+        looking = Looking(2.0)
+        looking.sees(scan(wall), scan({k: 1.0 for k in wall if k not in (29, 30)}, stamp))
+        assert looking.kept == kept, "a large one, for memory"
+    for reads, kept in ((1.02, 0), (1.04, 2)):
+        looking = Looking()
+        looking.sees(scan(fine), scan({28: reads, 31: reads, 32: reads}, 1.01))
+        assert looking.kept == kept, "as near as it was"
+
+
+def test_what_is_now_under_the_view_of_a_camera_stays() -> None:
+    for blind, reads, kept in ((0.4, 2.0, 5), (0.4, 0.32, 5), (0.2, 2.0, 0), (0.4, 0.305, 0), (0.4, math.inf, 5)):
+        looking = Looking()
+        low = dict.fromkeys(WALL, 0.3)
+        looking.sees(scan(low, blind=blind), scan(dict.fromkeys(WALL, reads), 0.1, blind=blind))
+        assert looking.kept == kept, (blind, reads)
