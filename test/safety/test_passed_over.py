@@ -74,6 +74,8 @@ def test_what_is_two_metres_away_is_seen_again_before_the_robot_comes_there() ->
     passed.look(at((1.5, 1.2), (2.0, 0.1), (0.0, 1.99)), view(0.8))
     assert len(passed.look(NOTHING, view(math.nan, 0.1))) == 2
     assert len(passed.look(NOTHING, view(math.nan, 0.2, -0.5))) == 0, "and so if the robot leaves"
+    passed.look(at((2.1, 0.0)), view(0.8, 0.3))
+    assert len(passed.look(NOTHING, view(math.nan, 0.4, 0.3))) == 0, "it was too far away to be passed over"
 
 
 def test_of_each_cell_of_3_cm_one_point_is_kept_and_of_many_the_nearest_thousand() -> None:
@@ -81,8 +83,9 @@ def test_of_each_cell_of_3_cm_one_point_is_kept_and_of_many_the_nearest_thousand
     passed.look(at((0.31, 0.01), (0.32, 0.02), (0.35, 0.01)), view(math.nan))
     assert len(passed.look(NOTHING, view(math.nan, 0.1))) == 2
     cells = (np.stack(np.meshgrid(np.arange(40.0), np.arange(-20.0, 20.0)), -1).reshape(-1, 2) + 0.5) * 0.03
-    passed = PassedOver(9.0)
-    passed.look(cells, view(math.nan, x=0.0))
-    kept = passed.look(NOTHING, view(math.nan, 0.1))
-    assert len(kept) == 1000
-    assert np.hypot(*kept.T).max() <= np.sort(np.hypot(*cells.T))[1000]
+    for x in (0.0, 6.0):
+        passed = PassedOver(9.0)
+        passed.look(cells, view(math.nan, x=x))
+        kept = passed.look(NOTHING, view(math.nan, 0.1, x))
+        assert len(kept) == 1000
+        assert np.hypot(*kept.T).max() <= np.sort(np.hypot(*cells.T))[1000] + 1e-9

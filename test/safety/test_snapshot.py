@@ -125,7 +125,7 @@ def test_the_first_beam_counts_as_others_do_and_none_stands_for_a_sector_without
     )
     assert not first.empty.any() and np.flatnonzero(snapshot([INF, 4.0]).empty).tolist() == [0]
     last = snapshot([3.0, INF])
-    assert len(last.points) == 1 and np.flatnonzero(last.empty).tolist() == [1]
+    assert last.empty.dtype == bool and len(last.points) == 1 and np.flatnonzero(last.empty).tolist() == [1]
     assert snapshot(np.full(24, 1.0)).look(np.array([[0.9, 0.0], [1.1, 0.0]]))[0].all()
 
 

@@ -143,3 +143,32 @@ def test_a_late_scan_that_the_newest_repeats_is_what_was_measured() -> None:
     empty = around()
     empty.add(scan(None, 1.0))
     assert not empty.came_late(scan(None, 0.9)), "of nothing it cannot be told"
+
+
+def test_of_several_scans_the_newest_says_what_has_to_be_seen_again() -> None:
+    known = around()
+    for stamp, ranges in ((0.0, None), (0.5, {60: 3.0}), (1.0, WALL)):
+        assert known.add(scan(ranges, stamp)) == ""
+    assert known.add(scan(None, 1.1)) == "scan without what stood there"
+    known = around()
+    for stamp, ranges in ((0.0, WALL), (0.5, WALL | {60: 3.0}), (1.0, {60: 3.0, 90: 3.0})):
+        assert known.add(scan(ranges, stamp)) == ""
+    assert known.add(scan(None, 1.1)) == ""
+
+
+def test_of_several_scans_the_newest_two_are_close_or_not() -> None:
+    known = around()
+    for stamp in (0.0, 1.0, 2.0, 2.1, 2.2):
+        known.add(scan(WALL, stamp))
+    assert [each.stamp for each in known._seen] == [0.0, 1.0, 2.0, 2.2]
+
+
+def test_of_several_scans_a_late_one_is_compared_with_the_newest() -> None:
+    known = around()
+    for stamp, distance in ((0.0, 2.0), (1.0, 3.0), (2.0, 4.0)):
+        known.add(scan(dict.fromkeys(WALL, distance), stamp))
+    assert not known.came_late(scan(dict.fromkeys(WALL, 2.0), 1.9))
+    assert not known.came_late(scan(dict.fromkeys(WALL, 3.0), 1.9))
+    late = scan(dict.fromkeys(WALL, 4.0), 1.9)
+    assert known.came_late(late) and known.newest is late
+    assert [each.stamp for each in known._seen] == [0.0, 1.0, 1.9]

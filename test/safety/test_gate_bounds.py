@@ -1,0 +1,213 @@
+"""How old, how far and how fast what the gate is told may be, to the edge of each bound."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ami_ros.commands import Command
+from ami_ros.geometry import Array
+from ami_ros.safety.config import SafetyConfig
+from ami_ros.safety.gate import SafetyGate
+from ami_ros.safety.keep_out import KeepOut
+from ami_ros.safety.tracks import Track
+from ami_ros.safety.zones import Zone
+from ami_ros.scan import Scan
+from harness.scans import NOTHING, scan_of_points
+
+QUICK = {"max_linear_acceleration": 50.0, "max_angular_acceleration": 50.0}  # it is as fast as asked at once
+
+
+def gate(sources: dict[str, float] | None = None, zones: dict[str, Zone] | None = None, **config: Any) -> SafetyGate:
+    return SafetyGate(SafetyConfig(**QUICK | config), zones, sources)
+
+
+def at(x: float = 0.0, y: float = 0.0, yaw: float = 0.0) -> Array:
+    return np.array([x, y, yaw])
+
+
+def sent(gate: SafetyGate, now: float, command: Command = (0.3, 0.0, 0.0), scan: Scan | None = NOTHING) -> Command:
+    """What goes out once a scan and a command have come."""
+    if scan is not None:
+        gate.scan(scan, now)
+    gate.command(command[0], command[1], now, command[2])
+    return gate.output(now).command
+
+
+def test_a_scan_may_be_as_old_as_scan_timeout_and_a_fifth_of_a_second_of_the_future() -> None:
+    for stamp, words in ((9.4, ""), (9.39, "0.61 s old"), (10.2, ""), (10.21, "0.21 s in the future")):
+        assert words in gate().scan(NOTHING, 10.0, stamp), stamp
+        assert bool(gate().scan(NOTHING, 10.0, stamp)) == bool(words)
+    for stamp in (math.nan, -math.inf, math.inf):
+        assert "in the future" in gate().scan(NOTHING, 10.0, stamp)
+
+
+def test_scans_out_of_turn_are_not_used() -> None:
+    late = gate()
+    assert late.scan(NOTHING, 10.0, 9.9) == "" and late.scan(NOTHING, 10.0, 9.9) == ""
+    assert late.scan(NOTHING, 10.0, 9.89) == "a newer scan came before this one"
+
+
+def test_without_scans_it_stands_after_scan_timeout_and_silence_timeout() -> None:
+    for now, steady, moves in ((10.6, 100.0, True), (10.61, 100.0, False), (10.1, 101.0, True), (10.1, 101.01, False)):
+        one = gate(clock_timeout=9.0, command_timeout=9.0)
+        one.scan(NOTHING, 10.0, steady=100.0)
+        one.command(0.3, 0.0, now, steady=steady)
+        assert (one.output(now, steady).linear > 0.0) == moves, (now, steady)
+
+
+def test_a_command_lasts_for_command_timeout_and_silence_timeout() -> None:
+    for now, steady, moves in ((0.3, 0.0, True), (0.31, 0.0, False), (0.1, 1.0, True), (0.1, 1.01, False)):
+        one = gate(clock_timeout=9.0)
+        one.scan(NOTHING, now, steady=steady)
+        one.command(0.3, 0.0, 0.0)
+        assert (one.output(now, steady).linear > 0.0) == moves, (now, steady)
+    late = gate()
+    assert late.command(0.3, 0.0, 0.3, stamp=0.0) == ""
+    assert (
+        late.command(0.3, 0.0, 10.0, stamp=9.69) == "the command is 0.31 s old when it comes, more than command_timeout"
+    )
+    assert late.command(0.3, 0.0, 10.0, stamp=99.0) == "" and late.asked == (0.3, 0.0, 0.0)
+    late.scan(NOTHING, 10.31)
+    assert late.output(10.31).linear == 0.0, "one of the future is as old as when it came"
+    assert gate().asked == (0.0, 0.0, 0.0)
+
+
+def test_a_clock_may_stand_for_clock_timeout() -> None:
+    for steady, reason in ((0.4, ""), (0.41, "clock stands still")):
+        one = gate()
+        one.scan(NOTHING, 10.0)
+        one.command(0.3, 0.0, 10.0)
+        one.output(10.0)
+        one.command(0.3, 0.0, 10.0, steady=steady)
+        assert one.output(10.0, steady).reason == reason
+
+
+@pytest.mark.parametrize(("back", "forgets"), [(0.09, False), (0.11, True)])
+def test_time_may_go_back_by_a_tenth_of_a_second(back: float, forgets: bool) -> None:
+    one = gate()
+    assert sent(one, 10.0)[0] == pytest.approx(0.3)
+    assert (one.output(10.0 - back).linear == 0.0) == forgets
+    assert (one.asked == (0.0, 0.0, 0.0)) == forgets
+
+
+@pytest.mark.parametrize(
+    ("pose", "velocity", "stamp", "used"),
+    [
+        (at(1e7, -1e7), (0.0, 0.0, 0.0), 10.0, True),
+        (at(1.001e7), (0.0, 0.0, 0.0), 10.0, False),
+        (at(0.0, -1.001e7), (0.0, 0.0, 0.0), 10.0, False),
+        (at(yaw=math.nan), (0.0, 0.0, 0.0), 10.0, False),
+        (at(), (0.0, math.inf, 0.0), 10.0, False),
+        (at(), (0.0, 0.0, 0.0), 10.2, True),
+        (at(), (0.0, 0.0, 0.0), 10.21, False),
+        (at(), (0.0, 0.0, 0.0), math.nan, False),
+        (at(), (3.5, 10.0, 1.0), 10.0, True),  # five times the limit, and 1 more
+        (at(), (-3.51, 0.0, 0.0), 10.0, False),
+        (at(), (0.0, 10.01, 0.0), 10.0, False),
+        (at(), (0.0, 0.0, -1.01), 10.0, False),
+    ],
+)
+def test_odometry_that_can_be_is_used(pose: Array, velocity: Command, stamp: float, used: bool) -> None:
+    one = gate()
+    assert (one.odometry(pose, velocity, stamp, 10.0) == "") == used
+    assert (one._motion.velocity == velocity) == (used or not any(velocity))
+    assert one.odometry(at(), (0.0, 0.0), 8.0) == "" or used
+    assert one.odometry(at(), (0.0, 0.0), 8.0), "each stamp once"
+
+
+@pytest.mark.parametrize(
+    ("stamp", "used"), [(8.0, True), (7.99, False), (10.2, True), (10.21, False), (math.nan, False)]
+)
+def test_other_sensors_may_be_two_seconds_late(stamp: float, used: bool) -> None:
+    one = gate({"depth": 0.0})
+    assert (one.observe("depth", np.zeros((1, 2)), 10.0, stamp) == "") == used
+    if used:
+        assert one.observe("depth", np.zeros((1, 2)), 10.0, stamp) == ""
+        assert "something newer" in one.observe("depth", np.zeros((1, 2)), 10.0, stamp - 0.1) or stamp == 8.0
+
+
+@pytest.mark.parametrize(("stamp", "used"), [(9.4, True), (9.39, False), (10.2, True), (10.21, False)])
+def test_tracks_may_be_six_tenths_of_a_second_old(stamp: float, used: bool) -> None:
+    one = gate()
+    things = [Track(at()[:2] + [0.6, 0.0], at()[:2], 0.3)]
+    assert (one.tracks(things, 10.0, stamp) == "") == used
+    assert one.tracks(things, 10.0, 10.0, odom=True) in (
+        "moving things: without odometry it is not known where odom is",
+        "something newer of what moves came before this",
+    )
+    one.odometry(at(), (0.0, 0.0), 10.0)
+    assert not used or stamp > 10.0 or one.tracks(things, 10.0, stamp, odom=True) == ""
+
+
+def test_before_an_obstacle_the_greatest_free_share_of_32_is_passed() -> None:
+    """All parts shrink alike; of less than a sixteenth the turn alone is left."""
+    one = gate()
+    shares = set()
+    for distance in np.arange(0.2, 0.9, 0.02):
+        one = gate()
+        linear, angular, _ = sent(one, 0.0, (0.4, 0.8, 0.0), scan_of_points(np.array([[distance, 0.0]])))
+        shares.add(round(32 * linear / 0.4, 6))
+        assert linear == 0.0 or angular == pytest.approx(2 * linear)
+        assert linear or angular == pytest.approx(0.8)
+        assert linear == 0.0 or linear >= 0.4 / 16
+    assert all(share == round(share) for share in shares) and len(shares) > 5 and {0.0, 32.0} <= shares
+
+
+def test_limits_of_speed_hold_for_each_part() -> None:
+    one = gate(max_lateral=0.2)
+    assert sent(one, 0.0, (-9.0, 9.0, -9.0)) == pytest.approx((-0.5, 1.8, -0.2))
+    assert one.output(0.0).reason == "limit"
+    assert sent(gate(), 0.0, (0.0, 0.0, 0.3)) == (0.0, 0.0, 0.0)
+    assert sent(gate(), 0.0, (0.5, -1.8, 0.0)) == (0.5, -1.8, 0.0)
+
+
+def test_after_a_stop_an_emergency_and_a_leap_are_remembered() -> None:
+    one = gate()
+    for k, x in enumerate((0.0, 0.0, 9.0)):
+        one.odometry(at(x), (0.0, 0.0), 0.1 * k)
+    one.emergency_stop()
+    one.stop()
+    assert one._motion.leapt == pytest.approx(0.2) and one.emergency and one.asked == (0.0, 0.0, 0.0)
+    assert sent(one, 0.3) == (0.0, 0.0, 0.0) and one.output(0.3).reason == "emergency stop"
+    one.release()
+    assert not one.emergency and one.asked == (0.0, 0.0, 0.0) and one.output(0.35).reason == ""
+    assert sent(one, 0.4)[0] > 0.0
+    one.held = True
+    assert sent(one, 0.5) == (0.0, 0.0, 0.0) and one.output(0.5).reason == "a node is missing"
+
+
+def test_a_round_robot_turns_while_it_is_lost_and_one_with_corners_does_not() -> None:
+    for footprint, turn in (((), 0.5), ((0.3, 0.1, -0.3, 0.1, -0.3, -0.1, 0.3, -0.1), 0.0)):
+        keep_out = KeepOut(expected=("mask",))
+        one = SafetyGate(SafetyConfig(footprint=footprint, **QUICK), keep_out=keep_out)  # type: ignore[arg-type]
+        assert sent(one, 0.0, (0.3, 0.5, 0.0)) == (0.0, turn, 0.0)
+        assert one.output(0.0).reason == "keep-out: mask did not come"
+
+
+def test_while_only_old_scans_come_a_round_robot_may_turn_for_scan_timeout() -> None:
+    one = gate(scan_timeout=0.5)
+    seen = scan_of_points(np.array([[2.0, 0.1 * k] for k in range(-9, 10)]))
+    for k in range(12):
+        now = 0.1 * k
+        one.odometry(at(0.03 * k), (0.3, 0.0), now)
+        problem = one.scan(seen, now)
+        one.command(0.3, 0.5, now)
+        output = one.output(now)
+    assert "does its driver hang" in problem and output.command == (0.0, 0.5, 0.0) and output.reason == "no scan"
+    for now, turns in ((1.6, 0.5), (1.61, 0.0)):
+        one.odometry(at(0.33), (0.0, 0.0), now)
+        one.command(0.3, 0.5, now)
+        assert one.output(now).angular == turns, now
+
+
+def test_200_000_readings_of_all_sensors_are_looked_at() -> None:
+    zones = {"z": Zone("circle", radius=0.3, min_points=1)}
+    for count, reason in ((199_999, ""), (200_000, "too much to look at")):
+        one = gate({"depth": 0.0}, zones)
+        one.observe("depth", np.full((count, 2), 60.0), 0.0)
+        assert (sent(one, 0.0, scan=scan_of_points(np.array([[5.0, 5.0]])))[0] == 0.0) == bool(reason)
+        assert one.output(0.0).reason == reason
