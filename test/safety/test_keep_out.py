@@ -55,7 +55,7 @@ def test_a_mask_holds_its_cells_wherever_its_origin_is_and_at_least_a_margin_aro
     assert not area.holds(transform_points(origin, far)).any()
 
 
-@pytest.mark.parametrize("reach", [0, 1, 2, 3, 7, 20])
+@pytest.mark.parametrize("reach", [0, 1, 2, 3, 7, 20, 300])
 def test_a_cell_is_taken_larger_by_as_much_to_each_side(reach: int) -> None:
     cells = np.zeros((4, 6), dtype=bool)
     cells[1, 2] = True
@@ -267,6 +267,7 @@ def test_a_mask_is_taken_larger_by_whole_cells_and_no_more(grown: float, reach: 
         (0.45, 0.19 - more, False),
         (0.45, 0.31 + more, False),
         (1e20, 0.25, False),
+        (0.45, 1e20, False),
         (0.45, -1e20, False),
     ):
         assert area.holds(transform_points(np.array([1.0, 2.0, np.pi / 2]), [[x, y]])).tolist() == [held], (x, y)
@@ -364,3 +365,56 @@ def test_after_the_clock_was_set_what_came_without_a_time_counts() -> None:
     assert area.missing(1.0) == ""
     area.clock_was_set()
     assert "map" in area.missing(1.0), "it was looked at since"
+
+
+def test_between_two_cells_that_are_taken_larger_no_gap_is_left() -> None:
+    cells = np.zeros((3, 3), dtype=bool)
+    cells[1, [0, 2]] = True
+    assert area_of(cells, 1.0, 1.0)._cells[1:4, 0:5].all()
+    assert area_of(cells.T, 1.0, 1.0)._cells[0:5, 1:4].all()
+
+
+@pytest.mark.parametrize("frame", ["hall", "od", "odometry", "zone"])
+def test_frames_are_told_apart_by_all_of_their_names(frame: str) -> None:
+    read = "".join(["od", "om"])  # as a message has it: another object than that of the code
+    area = KeepOut(timeout=1.0)
+    area.circles("a", read, np.array([[0.0, 0.0, 0.5]]), 5.0)
+    area.circles("b", frame, np.array([[3.0, 0.0, 0.5]]), 5.0)
+    area.place(read, np.array([9.0, 0.0, 0.0]), 6.0)
+    area.place(frame, np.zeros(3), 6.0)
+    area.lose(read)
+    assert area.holds(np.array([[0.0, 0.0], [3.0, 0.0]])).all() and area.missing(7.0) == ""
+    assert area.missing(7.1) == f"where odom is in {frame} was said 1.1 s ago"
+    assert area.missing(6.0, 5.0) == "odometry leapt since it was said where a is"
+    area.lose(frame)
+    assert f"b is in {frame}" in area.missing(6.0)
+
+
+def test_the_first_and_the_last_cells_of_a_mask_are_where_they_are() -> None:
+    for row, column in ((0, 0), (0, 4), (2, 0), (2, 4)):
+        cells = np.zeros((3, 5), dtype=bool)
+        cells[row, column] = True
+        x, y = np.meshgrid(0.5 + np.arange(-2.0, 8.0), 0.5 + np.arange(-2.0, 6.0))
+        held = area_of(cells, 1.0, 0.0).holds(np.column_stack([x.ravel(), y.ravel()])).reshape(8, 10)
+        assert np.argwhere(held).tolist() == [[row + 2, column + 2]]
+
+
+def test_a_place_with_a_time_follows_one_without() -> None:
+    area = KeepOut()
+    area.circles("a", "map", np.array([[0.0, 0.0, 0.5]]), 0.0)
+    area.place("map", np.array([9.0, 0.0, 0.0]))
+    area.place("map", np.zeros(3), 3.0)
+    assert area.holds(np.zeros((1, 2))).all()
+    area.circles("b", "odom", np.array([[0.0, 0.0, 0.5]]), 0.0)
+    assert area.missing(3.0) == "", "odometry never leapt"
+
+
+def test_each_area_needs_its_place() -> None:
+    area = KeepOut()
+    area.circles("none", "map", np.zeros((0, 3)), 0.0)
+    area.circles("b", "hall", np.array([[0.0, 0.0, 0.5]]))
+    assert "b is in hall" in area.missing(0.0)
+    area.circles("hall", "hall", np.array([[0.0, 0.0, 0.5]]))
+    area.place("hall", np.zeros(3), 5.0)
+    area.clock_was_set()
+    assert "in hall" in area.missing(1.0), "though an area of that name came without a time"

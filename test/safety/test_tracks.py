@@ -335,7 +335,8 @@ def test_a_thing_is_seen_from_where_the_robot_was() -> None:
     turned = Track(np.array([1.0, 0.0]), np.array([0.0, 1.0]), 0.3).seen_from(np.array([0.0, 0.0, 0.3]))
     assert turned.position == pytest.approx([math.cos(0.3), -math.sin(0.3)])
     assert turned.velocity == pytest.approx([math.sin(0.3), math.cos(0.3)])
-    for wrong in (Track(np.zeros(3), np.zeros(2), 0.3), Track(np.zeros(2), np.zeros(3), 0.3)):
+    shapes = ((3, 2), (2, 3), (1, 2), (2, 1))
+    for wrong in (Track(np.zeros(a), np.zeros(b), 0.3) for a, b in shapes):
         assert wrong.seen_from(np.array([1.0, 1.0, 1.0])) is wrong
     with pytest.raises(FrozenInstanceError):
         seen.radius = 0.0  # type: ignore[misc]
@@ -375,6 +376,9 @@ def test_tracks_last_for_six_tenths_of_a_second() -> None:
     assert tracks.lasts(0.6) and tracks.lasts(-0.1) and not tracks.lasts(0.61)
     none = of_frame([], np.zeros(3), 5.0)
     assert len(none) == 0 and none.stamp == 5.0 and not none.lasts(5.0)
+    empty = Tracks()
+    assert empty.positions.shape == empty.velocities.shape == (0, 2)
+    assert empty.bodies.shape == empty.radii.shape == empty.doubts.shape == (0,)
     assert Tracks().stamp == -math.inf and len(Tracks()) == 0 and Tracks().at(0.0, np.zeros(3))[0].shape == (3, 0, 2)
 
 
@@ -389,6 +393,8 @@ def test_the_nearest_64_count_the_nearest_first() -> None:
     near, problem = usable(reversed(things(65)))
     assert len(near) == 64 and near[-1].position[0] == pytest.approx(6.3)
     assert problem == "moving things: 65 at once; the nearest 64 count"
+    near, problem = usable(things(300))
+    assert len(near) == 64 and problem == "moving things: 300 at once; the nearest 64 count"
     near, problem = usable([*things(66), person(NAN, 0.0), person(0.0, NAN)])
     assert len(near) == 64 and problem == "moving things: 2 of 68 have numbers that cannot be"
 
@@ -408,6 +414,8 @@ def test_the_nearest_64_count_the_nearest_first() -> None:
         (Track(np.array([1.0, 0.0]), np.zeros(2), 5.1), False),
         (Track(np.array([1.0, 0.0]), np.zeros(2), -0.3), False),
         (Track(np.array([1.0, 0.0]), np.zeros(3), 0.3), False),
+        (Track(np.array([1.0, 0.0]), np.zeros(1), 0.3), False),
+        (Track(np.array([1.0]), np.zeros(2), 0.3), False),
         (Track(np.array([1.0, math.inf]), np.zeros(2), 0.3), False),
     ],
 )
