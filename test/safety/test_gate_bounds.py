@@ -148,13 +148,17 @@ def test_before_an_obstacle_the_greatest_free_share_of_32_is_passed() -> None:
     one = gate()
     shares = set()
     for distance in np.arange(0.2, 0.5, 0.004):
-        one = gate()
-        linear, angular, _ = sent(one, 0.0, (0.4, 0.8, 0.0), scan_of_points(np.array([[distance, 0.0]])))
+        one = gate(max_lateral=0.3)
+        linear, angular, lateral = sent(one, 0.0, (0.4, 0.8, 0.0), scan_of_points(np.array([[distance, 0.0]])))
         shares.add(round(32 * linear / 0.4, 6))
         assert linear == 0.0 or angular == pytest.approx(2 * linear)
         assert linear or angular == pytest.approx(0.8)
-        assert linear == 0.0 or linear >= 0.4 / 16
-    assert all(share == round(share) for share in shares) and len(shares) > 5 and {0.0, 2.0, 32.0} <= shares
+        assert lateral == 0.0 and (linear == 0.0 or linear >= 0.4 / 16)
+    assert (
+        all(share == round(share) for share in shares)
+        and any(share % 2 for share in shares)
+        and {0.0, 2.0, 32.0} <= shares
+    )
 
 
 def test_limits_of_speed_hold_for_each_part() -> None:
@@ -183,7 +187,7 @@ def test_after_a_stop_an_emergency_and_a_leap_are_remembered() -> None:
 def test_a_round_robot_turns_while_it_is_lost_and_one_with_corners_does_not() -> None:
     for footprint, turn in (((), 0.5), ((0.3, 0.1, -0.3, 0.1, -0.3, -0.1, 0.3, -0.1), 0.0)):
         keep_out = KeepOut(expected=("mask",))
-        one = SafetyGate(SafetyConfig(footprint=footprint, **QUICK), keep_out=keep_out)  # type: ignore[arg-type]
+        one = SafetyGate(SafetyConfig(footprint=footprint, max_lateral=0.3, **QUICK), keep_out=keep_out)  # type: ignore[arg-type]
         assert sent(one, 0.0, (0.3, 0.5, 0.0)) == (0.0, turn, 0.0)
         assert one.output(0.0).reason == "keep-out: mask did not come"
 
@@ -247,11 +251,11 @@ def test_once_no_command_comes_it_says_so_when_it_stops_and_then_no_more(linear:
     one.release()
     assert [one.output(1.05 + 0.01 * k).reason for k in range(3)] == ["no command", "", ""]
     held = gate(zones={"z": Zone("circle", radius=0.5, min_points=1)})
-    for ends in (lambda: held.release(), lambda: None):
-        assert sent(held, 2.0, (linear, 0.0, 0.0), scan_of_points(np.array([[0.0, 0.4]]))) == (0.0, 0.0, 0.0)
-        ends()
-        assert held.output(2.4).reason == "", "it stood already"
-        held.stop()
+    for now, releases in ((2.0, True), (3.0, False)):
+        assert sent(held, now, (linear, 0.0, 0.0), scan_of_points(np.array([[0.0, 0.4]]))) == (0.0, 0.0, 0.0)
+        if releases:
+            held.release()
+        assert held.output(now + 0.4).reason == "", "it stood already"
     assert gate().output(0.0).reason == ""
     asleep = gate()
     asleep.command(0.0, 0.0, 0.0)
@@ -296,3 +300,41 @@ def test_while_old_scans_come_it_does_not_turn_if_anything_else_is_wrong() -> No
         one.command(0.3, 0.5, now)
         output = one.output(now)
         assert (output.command, output.reason) == ((0.0, 0.0, 0.0), wrong)
+
+
+def test_what_is_just_as_old_as_it_may_be_counts_and_what_says_no_steady_time_came_at_its_beginning() -> None:
+    one = gate(command_timeout=9.0)
+    assert one.scan(NOTHING, 0.6, 0.0) == "" and one.command(0.3, 0.0, 0.6) == ""
+    assert one.output(0.6).linear > 0.0
+    assert gate().output(0.3).command == (0.0, 0.0, 0.0)
+    for steady, moves in ((1.0, True), (1.5, False)):
+        late = gate(clock_timeout=9.0)
+        late.scan(NOTHING, 0.0)
+        late.command(0.3, 0.0, 0.0, steady=steady)
+        assert (late.output(0.0, steady).linear > 0.0) == moves
+    for steady, moves in ((0.5, True), (0.6, False)):
+        other = gate({"depth": 0.5}, clock_timeout=9.0)
+        other.observe("depth", np.zeros((0, 2)), 0.0)
+        assert other._others.missing(0.0, steady) == ("" if moves else "depth")
+    never = gate()
+    never.command(0.3, 0.5, 0.3)
+    assert never.output(0.3).command == (0.0, 0.0, 0.0) and never.output(0.3).reason == "no scan"
+
+
+def test_things_that_move_are_told_in_base_link_or_in_odom() -> None:
+    ahead, in_odom = (Track(np.array(place), np.zeros(2), 0.3) for place in ([0.75, 0.0], [7.0, -2.25]))
+    for track, odom in ((ahead, False), (in_odom, True)):
+        for told, blocked in ((odom, True), (not odom, False)):
+            one = gate()
+            one.odometry(at(7.0, -3.0, math.pi / 2), (0.0, 0.0), 1.0)
+            assert one.tracks([track], 1.0, 1.0, told) == ""
+            one.scan(NOTHING, 1.0)
+            one.command(0.3, 0.0, 1.0)
+            assert (one.output(1.0).reason == "moving thing ahead") == blocked
+
+
+def test_readings_of_the_laser_and_of_other_sensors_are_counted_together() -> None:
+    one = gate({"depth": 0.0}, {"z": Zone("circle", radius=0.3, min_points=1)})
+    one.observe("depth", np.full((199_998, 2), 60.0), 0.0)
+    sent(one, 0.0, scan=scan_of_points(np.array([[5.0, 5.0], [-5.0, 5.0], [-5.0, -5.0]])))
+    assert one.output(0.0).reason == "too much to look at"
