@@ -16,9 +16,8 @@ from ami_ros.slam.wheel_gains import WheelGains
 from ami_ros.world_model.visual_odometry import Turn
 
 TURNED, DRIVEN = 0.4, 0.35  # [rad], [m] from a keyframe to the next one
-SLIP = (
-    0.4  # share of a turn, and [rad/m], by which wheels that slip may be off (one standard deviation): all of it, too
-)
+# Of wheels that slip, or turn where the robot is stuck, one standard deviation: share of the turn, and [rad/m].
+SLIP = 0.4
 AGREE = 3.0  # standard deviations up to which wheels and pictures agree
 LEAST = 1e-3  # [rad] standard deviation that a step adds at least
 
