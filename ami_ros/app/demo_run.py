@@ -212,11 +212,11 @@ class DemoRun:
 
     def _look_for_what_is_not_here(self) -> None:
         """Pictures of another building, which are to be refused; they are drawn by our own simulator."""
-        from ami_ros.evaluation.building_trials import FOREIGN_ALLOWANCE, foreign_pictures  # torch is large
+        from ami_ros.evaluation.building_trials import FOREIGN_ALLOWANCE, foreign_goals  # torch is large
 
         settings = self.settings
-        for picture in foreign_pictures(settings.world.name, settings.robot, settings.seed, settings.foreign_goals):
-            self.result.foreign.append(self._course.look_for(picture, FOREIGN_ALLOWANCE))
+        for taken in foreign_goals(settings.world.name, settings.robot, settings.seed, settings.foreign_goals):
+            self.result.foreign.append(self._course.look_for(taken[0].image, FOREIGN_ALLOWANCE))
             self._table.say(f"a picture of another building: {self.result.foreign[-1]}")
 
     def _tick(self) -> None:

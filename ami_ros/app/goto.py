@@ -20,7 +20,8 @@ def main(
     goal: Annotated[
         str,
         typer.Argument(
-            help="A picture (JPEG or PNG), the name of a place, X,Y or X,Y,YAW in the map [m, rad], or home.",
+            help="A picture (JPEG or PNG), the name of a place, X,Y or X,Y,YAW in the map [m, rad], or home. "
+            "Or FOLDER/ with pictures from one place, named by the turn to the left in degrees: 0.jpg, 60.jpg.",
         ),
     ],
     timeout: Annotated[float, typer.Option(help="Time limit [s]. 0: none.", min=0.0)] = 300.0,

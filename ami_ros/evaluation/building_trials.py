@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ami_ros.config import from_mapping
 from ami_ros.errors import AmiError
 from ami_ros.evaluation.ambiguity import Ambiguity
 from ami_ros.evaluation.classical.drive import ClassicalRobot, coverage
-from ami_ros.evaluation.closed_loop import ClosedLoop
+from ami_ros.evaluation.closed_loop import ClosedLoop, panorama
 from ami_ros.evaluation.goals import GoalSampler
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.rival_loops import TrueLoop
@@ -27,6 +26,7 @@ from ami_ros.evaluation.trials import SEARCH_ALLOWANCE, Trial, allowance_of
 from ami_ros.geometry import Array, compose, relative
 from ami_ros.mission.exploration import Exploration
 from ami_ros.mission.exploration_config import ExplorationConfig
+from ami_ros.parts.goal_execution import Photograph
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.robots.derived import LASER, exploration_settings, simulated_robot
 from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot
@@ -96,7 +96,8 @@ def drive_building(world: str, setting: BuildingSetting, report: Report) -> Iter
     for row in drive_course(loop, space, setting, truths, report):
         course.append(row | {"location_error_m": location_error(loop, truths)})
         yield {"method": COURSE} | course[-1]
-    foreign = list(foreign_pictures(simulator.world.name, robot, setting.seed, setting.foreign))
+    pictures = setting.loop.goal_pictures
+    foreign = list(foreign_goals(simulator.world.name, robot, setting.seed, setting.foreign, pictures))
     yield from refuse(loop, foreign, report)
     for method in setting.methods:
         report(method.replace("_", " "))
@@ -163,11 +164,11 @@ def location_error(loop: ClosedLoop, truths: dict[int, Array]) -> float | None:
     return round(float(np.hypot(*(believed - loop.simulator.ground_truth().pose)[:2])), 3)
 
 
-def refuse(loop: ClosedLoop, foreign: list[NDArray[np.uint8]], report: Report) -> Iterator[Row]:
-    """What it makes of pictures that were not taken here."""
-    for index, picture in enumerate(foreign):
+def refuse(loop: ClosedLoop, foreign: list[list[Photograph]], report: Report) -> Iterator[Row]:
+    """What it makes of goals that are not here."""
+    for index, taken in enumerate(foreign):
         report(f"picture of another building {index + 1} of {len(foreign)}")
-        yield {"method": COURSE, "kind": "foreign"} | refused(loop, picture)
+        yield {"method": COURSE, "kind": "foreign"} | refused(loop, taken)
 
 
 def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) -> tuple[Row, dict[int, Array]]:
@@ -200,8 +201,10 @@ def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) 
     return found, drive.truths
 
 
-def foreign_pictures(world: str, robot: RobotDescription, seed: int, count: int) -> Iterator[NDArray[np.uint8]]:
-    """`count` pictures (H, W, 3) that the robot's camera takes in another building than `world`."""
+def foreign_goals(
+    world: str, robot: RobotDescription, seed: int, count: int, pictures: int = 1
+) -> Iterator[list[Photograph]]:
+    """`count` goals in another building than `world`, each with so many pictures that the robot's camera takes."""
     if not count or robot.camera is None:
         return
     rng = np.random.default_rng([seed, STREAM, 1])
@@ -211,15 +214,15 @@ def foreign_pictures(world: str, robot: RobotDescription, seed: int, count: int)
     space = FreeSpace(elsewhere, radius=robot.shape.radius)
     simulator = Simulator(elsewhere, robot, seed)
     for _ in range(count):
-        yield simulator.photograph(space.sample_pose(rng, clearance=0.1))
+        yield panorama(simulator, space.sample_pose(rng, clearance=0.1), pictures)
     simulator.close()
 
 
-def refused(loop: ClosedLoop, picture: NDArray[np.uint8]) -> Row:
-    """Whether the robot refuses a picture that was not taken here."""
+def refused(loop: ClosedLoop, taken: list[Photograph]) -> Row:
+    """Whether the robot refuses a goal whose pictures were not taken here."""
     simulator = loop.simulator
     began, contacts = simulator.time, simulator.ground_truth().contacts
-    loop.start(Goal(time_allowance=FOREIGN_ALLOWANCE), picture)
+    loop.start(Goal(time_allowance=FOREIGN_ALLOWANCE), *taken)
     decision: Decision | None = None
     while decision is None or not decision.done:
         thought = loop.tick()
@@ -237,7 +240,7 @@ def refused(loop: ClosedLoop, picture: NDArray[np.uint8]) -> Row:
 
 
 def drive_classical(
-    robot: ClassicalRobot, space: FreeSpace, began: Array, foreign: list[NDArray[np.uint8]],
+    robot: ClassicalRobot, space: FreeSpace, began: Array, foreign: list[list[Photograph]],
     setting: BuildingSetting, report: Report,
 ) -> Iterator[Row]:  # fmt: skip
     """The method without learning: it explores for as long, and then has a course of its own, drawn by the same seed
@@ -256,9 +259,9 @@ def drive_classical(
     }
     for row in drive_course(robot, space, setting, dict(enumerate(seen)), report):
         yield {"method": CLASSICAL} | row
-    for picture in foreign:
+    for taken in foreign:
         begun, contacts = simulator.time, simulator.ground_truth().contacts
-        outcome = robot.seek(picture, FOREIGN_ALLOWANCE)
+        outcome = robot.seek(taken[0].image, FOREIGN_ALLOWANCE)
         yield {
             "method": CLASSICAL,
             "kind": "foreign",

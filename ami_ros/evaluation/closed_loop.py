@@ -19,13 +19,13 @@ from ami_ros.errors import AmiError
 from ami_ros.evaluation.goals import GoalKind, GoalSampler
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import TIME_ALLOWANCE, Trial, allowance_of
-from ami_ros.geometry import Array
+from ami_ros.geometry import Array, compose
 from ami_ros.images import decode_image
 from ami_ros.mission.mission_file import MissionFile
 from ami_ros.mission.navigator import Navigator
 from ami_ros.mission.task import Leg
 from ami_ros.parts.followed_model import FollowedModel
-from ami_ros.parts.goal_execution import GoalExecution
+from ami_ros.parts.goal_execution import GoalExecution, Photograph
 from ami_ros.parts.local_goals import LocalGoals, LocalLegs
 from ami_ros.parts.memory import MemoryPart
 from ami_ros.parts.mission import MISSION_RATE, ROUTE_TIMEOUT, MissionPart
@@ -62,6 +62,12 @@ from ami_ros.world_model.picture_scan import RANGES, PictureScan, load_picture_s
 
 SOURCE_TIMEOUT = 2.0  # [s] as the node's `source_timeout` comes
 KEPT = 50  # true poses, one for each observation
+
+
+def panorama(simulator: Simulator, pose: Array, count: int) -> list[Photograph]:
+    """What the robot's camera takes at `pose` (3,) and, turned all round, from there: so many pictures."""
+    turns = np.linspace(0.0, 2 * np.pi, count, endpoint=False).tolist()
+    return [Photograph(simulator.photograph(compose(pose, (0.0, 0.0, turn))), turn) for turn in turns]
 
 
 class ClosedLoop:
@@ -264,17 +270,18 @@ class ClosedLoop:
             AmiError: there is no camera, and it is not known where memory's frame lies.
         """
         if self.simulator.description.camera is not None:
-            self.start(Goal(time_allowance=allowance), self.simulator.photograph(goal))
+            self.start(Goal(time_allowance=allowance), *panorama(self.simulator, goal, self.config.goal_pictures))
             return
         pose = believed_at(goal, *self.beliefs)
         if pose is None:
             raise AmiError("a goal of a robot without a camera is a pose in its memory, and it remembers nothing yet")
         self.start(Goal(pose=pose, in_map=True, time_allowance=allowance))
 
-    def start(self, goal: Goal, image: NDArray[np.uint8] | None = None) -> GoalExecution:
-        """A new goal, with its picture (H, W, 3) by the robot's camera, if it is one."""
+    def start(self, goal: Goal, *taken: Photograph) -> GoalExecution:
+        """A new goal, with the pictures that the robot's camera took there, if it is one of pictures."""
         patience, period = self.config.agent.patience, self.loaded.model.spec.period
-        execution = GoalExecution(goal, self._as_model(image), patience, period, self.simulator.time)
+        pictures = [Photograph(self.rectified(image), turn) for image, turn in taken]
+        execution = GoalExecution(goal, pictures, patience, period, self.simulator.time)
         self.planner_goals.start(execution)
         return execution
 
@@ -297,8 +304,8 @@ class ClosedLoop:
     def _set_out(self, leg: Leg) -> GoalExecution:
         """The goal of a leg."""
         where = leg.destination
-        picture = decode_image(where.picture_bytes) if where.kind == "picture" else None
-        return self.start(where.goal(leg.allowance), picture)
+        pictures = where.pictures if where.kind == "picture" else []
+        return self.start(where.goal(leg.allowance), *(Photograph(decode_image(p), turn) for turn, p in pictures))
 
     # One control period of the robot
 
@@ -316,7 +323,7 @@ class ClosedLoop:
         robot = self.simulator.description
         if any(self._due(now, sensor) for sensor in (robot.camera, robot.laser)):
             seen = self.observe()
-            seen = replace(seen, image=self._as_model(seen.image))
+            seen = replace(seen, image=None if seen.image is None else self.rectified(seen.image))
             self.seen = seen if self._scan is None else replace(seen, scan=self._scan)
             self._truths.append((seen.stamp, self.simulator.ground_truth().pose))
             self.give_odometry(seen.stamp, Motion(seen.odometry, seen.velocity))
@@ -369,13 +376,11 @@ class ClosedLoop:
 
     def photograph(self, pose: Array) -> NDArray[np.uint8]:
         """What the model's camera would see where the robot's camera is at `pose` (3,)."""
-        picture = self._as_model(self.simulator.photograph(pose))
-        assert picture is not None
-        return picture
+        return self.rectified(self.simulator.photograph(pose))
 
-    def _as_model(self, image: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+    def rectified(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A picture as the model's camera would have taken it."""
-        return image if image is None or self._rectifier is None else self._rectifier(image)
+        return image if self._rectifier is None else self._rectifier(image)
 
     def move(self, command: Command) -> None:
         """The robot obeys a command for one control period."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.commands import STILL
-from ami_ros.evaluation.building_trials import foreign_pictures
+from ami_ros.evaluation.building_trials import foreign_goals
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.trials import REACHED_DISTANCE, REACHED_HEADING, goal_errors
@@ -55,12 +55,13 @@ class Looker:
         """What the robot sees from `pose` (3,), which is what odometry says, too."""
         self.simulator.place(pose)
         seen = self.simulator.observe()
-        picture = self.loop.perception.encode_picture(self.loop._as_model(seen.image))
+        assert seen.image is not None
+        picture = self.loop.perception.encode_picture(self.loop.rectified(seen.image))
         return Percept(0.0, self.latent, pose, STILL, seen.scan, None, picture)
 
     def locator(self, image: NDArray[np.uint8]) -> GoalLocator:
         """Of a goal's picture (H, W, 3), as the robot's camera took it."""
-        picture = self.loop.perception.encode_picture(self.loop._as_model(image))
+        picture = self.loop.perception.encode_picture(self.loop.rectified(image))
         return GoalLocator(self.model, Goal(self.latent, picture))
 
     def is_free(self, pose: Array) -> bool:
@@ -82,7 +83,7 @@ def look_rows(looker: Looker, seed: int, goals: int, foreign: int, views: int) -
     everywhere = [looker.percept(looker.space.sample_pose(rng, clearance=0.05)) for _ in range(views)]
     poses: list[Array | None] = [looker.space.sample_pose(rng, clearance=0.1) for _ in range(goals)]
     pictures = [looker.simulator.photograph(pose) for pose in poses if pose is not None]
-    pictures += foreign_pictures(looker.simulator.world.name, looker.robot, seed, foreign)
+    pictures += [taken[0].image for taken in foreign_goals(looker.simulator.world.name, looker.robot, seed, foreign)]
     for goal, image in zip(poses + [None] * foreign, pictures, strict=True):
         locator, claims = looker.locator(image), []
         for percept in everywhere:

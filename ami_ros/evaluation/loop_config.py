@@ -21,6 +21,7 @@ class LoopConfig:
     """The configuration of the stack, and what its work costs."""
 
     gated: bool = True  # false: the gate is shown no scans, and keeps to limits of speed alone: to see what it costs
+    goal_pictures: int = 1  # of each goal: one, or so many all round
     settle: float = 1.0  # [s] the robot is given to stand still at the end
     timing: Timing = field(default_factory=Timing)
     agent: AgentConfig = field(default_factory=AgentConfig)

@@ -108,8 +108,9 @@ class GoalBelief:
         stamp, odometry, weighs = percept.stamp, percept.odometry, self.posterior
         seen = None
         if self.attentive:
-            seen = locator.look(percept)
-            weighs.look(stamp, odometry, seen)
+            believed = from_memory if self.driven is None else self.driven.pose
+            seen = locator.look(percept, None if believed is None else relative(odometry, believed))
+            weighs.look(stamp, odometry, seen, locator.view.turn)
         else:
             weighs.weigh()
         at_hand = [h for h in weighs.hypotheses if h.is_recalled or h.tracker.agreeing(stamp)]

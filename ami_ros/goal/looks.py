@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import cycle
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array, from_cos_sin, relative
+from ami_ros.geometry import Array, compose, from_cos_sin, relative, wrap
+from ami_ros.places.types import View
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.types import Goal, Percept
 from ami_ros.world_model.array_pairs import ArrayPairs, odds_of
@@ -22,6 +24,7 @@ KEPT = 8  # own pictures
 STEP, TURN = 0.015, 0.6  # [m] between two of them, and [m] that a turn by 1 rad counts as
 BEST, MOST = 0.035, 0.15  # [m] likewise from the newest: of the one that it is compared with, and of any
 MOST_HIDDEN = 0.6  # of a picture's columns, up to which the rest of it can be aligned
+SIGHT = 2.5  # [m] from a goal, up to which the robot sees what a picture shows that was taken there as it looks now
 STEADY = 0.4  # [rad/s] of turning, above which pictures are blurred
 
 
@@ -45,30 +48,45 @@ class GoalLocator:
 
     Attributes:
         pairs: compares pictures; None: latents have to serve.
+        view: the picture of the goal that is compared: one at a time, however many there are.
     """
 
     def __init__(self, model: Dynamics, goal: Goal) -> None:
-        assert goal.latent is not None
-        self.model, self.latent, self.picture = model, goal.latent, goal.picture
-        self.pairs: ArrayPairs | None = getattr(model, "pairs", None) if self.picture is not None else None
+        self.model, self.views = model, goal.views
+        self.view = self.views[0]
+        self.pairs: ArrayPairs | None = getattr(model, "pairs", None) if self.view.picture is not None else None
         self.own = OwnPictures()
-        self._moved = self.pairs.moved_off(self.picture) if self.pairs and self.picture is not None else None
+        self._turns = cycle(self.views)
+        self._moved = dict[int, Floats]()  # by the number of the view
 
-    def look(self, percept: Percept) -> Look | None:
-        """The goal, seen from this moment alone; None: this moment does not show it, as far as can be told."""
+    def look(self, percept: Percept, believed: Array | None = None) -> Look | None:
+        """The goal, seen from this moment alone; None: this moment does not show it, as far as can be told.
+
+        Of several pictures it is compared with the one that was taken as the robot looks, were the goal at `believed`
+        (3,) in base_link, or with each by turns where that is not near or not known.
+        """
         if self.pairs is not None:
-            return self._compare(self.pairs, percept)
-        sighting = self.model.sighting
-        if sighting is None or self.picture is None or percept.picture is None:
-            return Look(from_cos_sin(self.model.relative_pose(percept.latent, self.latent)), None)
-        seen = sighting(percept.latent, percept.picture, self.picture)
-        return Look(from_cos_sin(seen), float(np.exp(seen[4])))
+            self.view = self._facing(believed)
+            seen = self._compare(self.pairs, percept)
+            turned_back = np.array([0.0, 0.0, -self.view.turn])
+            return seen if seen is None or not self.view.turn else replace(seen, pose=compose(seen.pose, turned_back))
+        sighting, there = self.model.sighting, self.view.picture
+        if sighting is None or there is None or percept.picture is None:
+            return Look(from_cos_sin(self.model.relative_pose(percept.latent, self.view.latent)), None)
+        seen_by = sighting(percept.latent, percept.picture, there)
+        return Look(from_cos_sin(seen_by), float(np.exp(seen_by[4])))
+
+    def _facing(self, believed: Array | None) -> View:
+        if believed is None or np.hypot(*believed[:2]) > SIGHT:
+            return next(self._turns)
+        return min(self.views, key=lambda view: abs(float(wrap(believed[2] + view.turn))))
 
     def _compare(self, pairs: ArrayPairs, percept: Percept) -> Look | None:
-        if self.picture is None or self._moved is None or percept.picture is None:
+        """The view, seen from this moment."""
+        here, there = percept.picture, self.view.picture
+        if here is None or there is None:
             return None
         self.own.add(percept)
-        here, there = percept.picture, self.picture
         found = pairs.compare(here[None], there[None], [percept.scan])
         if found.same[0] < POSSIBLE:
             return None
@@ -80,10 +98,16 @@ class GoalLocator:
         if hidden is not None and hidden.mean() > MOST_HIDDEN:
             return Look(pose, error, odds)
         aligned = pairs.align(here, there, found.pose[0], percept.scan, hidden)
-        difference = aligned.difference(self._moved, self.own.usual(pairs, percept))
+        difference = aligned.difference(self._moved_off(pairs, there), self.own.usual(pairs, percept))
         if difference > EXACT[0]:
             return Look(pose, error, odds, difference, sigma=error)
         return Look(aligned.pose.astype(np.float64), error, odds, difference, EXACT[1] * difference * error)
+
+    def _moved_off(self, pairs: ArrayPairs, picture: Floats) -> Floats:
+        """See `ArrayPairs.moved_off`; of each picture it is found once."""
+        if id(picture) not in self._moved:
+            self._moved[id(picture)] = pairs.moved_off(picture)
+        return self._moved[id(picture)]
 
 
 class OwnPictures:

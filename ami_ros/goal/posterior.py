@@ -151,12 +151,13 @@ class GoalPosterior:
             found.pose = pose
         return found
 
-    def look(self, stamp: float, odometry: Array, look: Look | None) -> None:
-        """What a moment shows of the goal, from `odometry` (3,); None: nothing."""
+    def look(self, stamp: float, odometry: Array, look: Look | None, turn: float = 0.0) -> None:
+        """What a moment shows of the goal, from `odometry` (3,); None: nothing. It was compared with a picture that was
+        taken there by a robot turned by `turn` [rad] from the goal's heading."""
         seen = None if look is None else self._see(stamp, odometry, look)
         for hypothesis in self.hypotheses:
             if hypothesis is not seen:
-                self._miss(hypothesis, odometry)
+                self._miss(compose(hypothesis.pose, (0.0, 0.0, turn)), hypothesis, odometry)
             if _is_beside(hypothesis, odometry):
                 hypothesis.unreached = 0.0
         self.weigh()
@@ -178,8 +179,9 @@ class GoalPosterior:
                 found.checked_at = stamp
         return found
 
-    def _miss(self, hypothesis: Hypothesis, odometry: Array) -> None:
-        least = self.likelihoods.of_miss(relative(odometry, hypothesis.pose))
+    def _miss(self, camera: Array, hypothesis: Hypothesis, odometry: Array) -> None:
+        """What was taken at `camera` (3,), were the goal at a hypothesis, is not to be seen."""
+        least = self.likelihoods.of_miss(relative(odometry, camera))
         hypothesis.missed = max(hypothesis.missed + least / FRAMES, min(least, hypothesis.missed))
 
     def stood(self, pose: Array, evidence: float) -> None:

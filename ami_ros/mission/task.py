@@ -25,6 +25,18 @@ LONGEST_WAIT = 86_400.0  # [s] at one destination
 
 
 @dataclass(frozen=True)
+class DestinationView:
+    """One more picture of a destination; see `places.types.View`."""
+
+    turn: float  # [rad]
+    picture: str  # JPEG or PNG in base64
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.turn) or not self.picture:
+            raise ValueError("a further picture needs a finite turn, and must not be empty")
+
+
+@dataclass(frozen=True)
 class Destination:
     """Where to go, in plain values that a file can hold. Fields of other kinds than `kind` are ignored."""
 
@@ -36,6 +48,7 @@ class Destination:
     latent: tuple[float, ...] = ()
     encoder_id: str = ""  # of the latent
     picture: str = ""  # JPEG or PNG in base64, for whoever has the model
+    views: tuple[DestinationView, ...] = ()  # further pictures from there
     wait: float = 0.0  # [s] to stay there
 
     def __post_init__(self) -> None:
@@ -51,10 +64,11 @@ class Destination:
             raise ValueError("the picture is empty")
 
     @property
-    def picture_bytes(self) -> bytes:
-        """The encoded picture. Raises AmiError if it is not base64."""
+    def pictures(self) -> list[tuple[float, bytes]]:
+        """The encoded pictures, each with the turn [rad] at which it was taken. Raises AmiError: one is not base64."""
         try:
-            return base64.b64decode(self.picture, validate=True)
+            views = [(0.0, self.picture), *((view.turn, view.picture) for view in self.views)]
+            return [(turn, base64.b64decode(picture, validate=True)) for turn, picture in views]
         except ValueError as error:
             raise AmiError("mission: a picture is not base64", Code.INVALID_MISSION) from error
 

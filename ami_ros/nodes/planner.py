@@ -145,8 +145,9 @@ class PlannerNode(PartNode[PlannerParameters]):
 
     def _prepare(self, request: NavigateToGoal.Goal) -> GoalExecution:
         self._frames.resolve_goal(request.goal)
-        goal, image = goal_from_message(request, self._encoder_id, self._spec, self.config.frames, self._camera.picture)
-        return GoalExecution(goal, image, self.config.patience, self._spec.period, self.now())
+        frames, decode = self.config.frames, self._camera.picture
+        goal, photographs = goal_from_message(request, self._encoder_id, self._spec, frames, decode)
+        return GoalExecution(goal, photographs, self.config.patience, self._spec.period, self.now())
 
     def _send_command(self, stamp: float, command: Command) -> None:
         self.topics.command(command)

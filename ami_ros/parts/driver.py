@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from ami_ros.commands import STILL
 from ami_ros.mission.navigator import Navigator
-from ami_ros.parts.goal_execution import GoalExecution
+from ami_ros.parts.goal_execution import GoalExecution, Photograph
 from ami_ros.parts.routes import Routes
+from ami_ros.places.types import View
 from ami_ros.planning.navigator_config import NavigatorConfig
 from ami_ros.planning.types import Decision, Percept, RouteRequest
 from ami_ros.world_model.perception import Perception
@@ -57,10 +58,9 @@ class Driver:
 
     def _start(self, execution: GoalExecution, stamp: float) -> None:
         goal = execution.goal
-        if execution.image is not None:
-            seen = self.perception
-            latent, picture = seen.encode_goal(execution.image), seen.encode_picture(execution.image)
-            goal = replace(goal, latent=latent, picture=picture)
+        views = [self._view(photograph) for photograph in execution.photographs]
+        if views:
+            goal = replace(goal, latent=views[0].latent, picture=views[0].picture, more=tuple(views[1:]))
         self._routes.forget()
         tuned, self._tuned = self._tuned, None
         if tuned is not None:
@@ -68,6 +68,10 @@ class Driver:
         due = execution.plan.due(stamp)
         self.navigator.start(goal, STILL if due is None else due.command)
         self._execution, self._asked, self._wanted = execution, None, None
+
+    def _view(self, photograph: Photograph) -> View:
+        seen, image = self.perception, photograph.image
+        return View(seen.encode_goal(image), seen.encode_picture(image), photograph.turn)
 
     def _take_answer(self) -> None:
         """An answer to what is no longer asked is dropped; the next step asks anew."""

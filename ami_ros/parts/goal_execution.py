@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,21 +84,28 @@ class PlanTracker:
         return Due(tuple(map(float, decision.commands[index])), age)
 
 
+class Photograph(NamedTuple):
+    """A picture of a goal, still to be encoded."""
+
+    image: NDArray[np.uint8]  # (H, W, 3) RGB
+    turn: float = 0.0  # [rad] of the robot from the goal's heading, when it took the picture
+
+
 class GoalExecution:
     """Decisions come in, commands go out.
 
     Args:
         goal: what is wanted.
-        image: its picture (H, W, 3) RGB, where it is one that is still to be encoded.
+        photographs: its pictures, where they are still to be encoded; the first one looks as the goal does.
         patience: of the watchdog.
         period: how long each command of a decision is held [s].
         began: when [s].
     """
 
     def __init__(
-        self, goal: Goal, image: NDArray[np.uint8] | None, patience: Patience, period: float, began: float
+        self, goal: Goal, photographs: Sequence[Photograph], patience: Patience, period: float, began: float
     ) -> None:
-        self.goal, self.image, self.began = goal, image, began
+        self.goal, self.photographs, self.began = goal, tuple(photographs), began
         self.plan = PlanTracker(period, patience.plan_timeout)
         self.distance_at_start = math.nan  # [m]
         self._watchdog = Watchdog(patience)

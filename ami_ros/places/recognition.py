@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -25,7 +26,8 @@ from ami_ros.world_model.perception import fit_image
 from ami_ros.world_model.visual_odometry import Turn
 
 ENCODED = 96  # pictures that a question encodes at most: a second; the next one goes on
-COMPARED = 800  # places that a picture is compared with, those that its latent resembles most: a second
+COMPARED = 800  # places that the pictures of a goal are compared with, those that their latents resemble most: a second
+REMEMBERED = 12  # pictures of which it is kept what places say: as many as a goal has
 POSSIBLE = 0.85  # probability of showing the same, from which a place is worth driving to: there the goal is looked for
 SPREAD = 0.05  # [m] added to the error of a comparison: a place's own
 SURE = 0.35  # [m] of expected error, below which a place that shows the goal for certain bears witness
@@ -39,6 +41,15 @@ BLUR = 0.5  # [m] around where a place has the goal, within which that speaks fo
 SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/archive/0097
 
 Evidence = Callable[[Array], Array]  # points (k, 2) [m] of the map -> what speaks for them (k,), of any scale
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A picture of a goal, and the places that may show what it shows."""
+
+    rows: NDArray[np.int64]  # (k,) of the places' index
+    picture: Latents  # its code
+    turn: float = 0.0  # [rad] of the robot from the goal's heading, when it took the picture
 
 
 def _nothing() -> None:
@@ -78,7 +89,7 @@ class Recogniser:
         self._unsaved = 0  # codes that the file has not
         self._camera = pairs.mount, pairs.window  # by which they were made
         self._prepared = 0  # so many places, the oldest in memory, were encoded ahead
-        self._goal, self._seen = b"", dict[int, Array]()  # the goal asked about last, and what places say of it
+        self._seen = OrderedDict[bytes, dict[int, Array]]()  # what places say of the pictures asked about last
 
     @property
     def thumbnail_side(self) -> int:
@@ -118,34 +129,33 @@ class Recogniser:
     def forget(self, ids: Collection[int]) -> None:
         """Places that are no more; others may get their ids."""
         for place_id in ids:
-            for known in (self._codes, self._digests, self._seen):
-                known.pop(place_id, None)
+            self._codes.pop(place_id, None)
+            self._digests.pop(place_id, None)
+            for seen in self._seen.values():
+                seen.pop(place_id, None)
         if self.file is not None:
             self.file.erase()
             self._unsaved = len(self._codes)
         self._prepared = max(0, self._prepared - len(ids))
 
-    def hypotheses(self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents) -> list[Hypothesis] | None:
-        """Where a picture was taken, best first; empty where none of the places in `rows` (k,) shows what it shows, and
-        None where none of them has a picture.
+    def hypotheses(self, index: PlaceIndex, asked: Sequence[Asked]) -> list[Hypothesis] | None:
+        """Where the pictures of a goal were taken, best first; empty where no place shows what they show, and None
+        where none has a picture.
 
-        The share of a hypothesis is that of the evidence for it: 0 where no place shows the picture for certain, and at
+        The share of a hypothesis is that of the evidence for it: 0 where no place shows a picture for certain, and at
         most 0.5 where that rests on pictures from one spot. A place that does for certain counts as much as any other
         that does, however sure it is of it: where rooms are alike, those of the wrong one are as sure.
 
         Args:
             index: of the places.
-            rows: of those that may.
-            picture: its code.
+            asked: pictures that were taken at one place.
         """
-        looks = self._looks(index.ids[rows].tolist(), picture, ENCODED)
-        known = [k for k, place_id in enumerate(index.ids[rows].tolist()) if place_id in looks]
-        if not known:
+        rows, found = self._said(index, asked, ENCODED)
+        if not len(rows):
             return None
-        found = np.array([looks[int(index.ids[rows[k]])] for k in known])
         pose, error, odds = found[:, :3], found[:, 3], found[:, 4]
         good = odds >= POSSIBLE / (1 - POSSIBLE)
-        chosen, pose, error, odds = rows[known][good], pose[good], error[good], odds[good]
+        chosen, pose, error, odds = rows[good], pose[good], error[good], odds[good]
         poses, weights = compose(index.poses[chosen], pose), odds / (error + SPREAD)
         enough = float(odds_of(self._pairs.threshold))
         evidence, certain = np.minimum(odds, enough) / (error + SPREAD), (odds >= enough) & (error < SURE)
@@ -154,20 +164,16 @@ class Recogniser:
         order = np.argsort([-share for share in shares], kind="stable")
         return [Hypothesis(hypotheses[k].pose, shares[k]) for k in order]
 
-    def evidence(self, index: PlaceIndex, rows: NDArray[np.int64], picture: Latents) -> Evidence:
-        """What speaks for points (k, 2) of the map, (k,), as where a picture was taken: what all places say of that, by
+    def evidence(self, index: PlaceIndex, asked: Sequence[Asked]) -> Evidence:
+        """What speaks for points (k, 2) of the map, (k,), as where pictures were taken: what all places say of that, by
         their probability of showing the same. None may show it for certain, but together they tell where to look first.
 
         Args:
             index: of the places.
-            rows: (k,) of those that have been compared with it by `hypotheses`.
-            picture: its code.
+            asked: the same as `hypotheses` had.
         """
-        ids = index.ids[rows].tolist()
-        looks = self._looks(ids, picture, 0)
-        known = [k for k, place_id in enumerate(ids) if place_id in looks]
-        found = np.array([looks[ids[k]] for k in known]).reshape(-1, 5)
-        at = compose(index.poses[rows[known]], found[:, :3])[:, :2]
+        rows, found = self._said(index, asked, 0)
+        at = compose(index.poses[rows], found[:, :3])[:, :2]
         weight = (found[:, 4] / (1 + found[:, 4])) ** SHARPNESS
 
         def for_points(points: Array) -> Array:
@@ -175,19 +181,34 @@ class Recogniser:
 
         return for_points
 
+    def _said(self, index: PlaceIndex, asked: Sequence[Asked], most: int) -> tuple[NDArray[np.int64], Array]:
+        """Rows (k,) of places that can tell, and what they say of the goal: see `_looks`; (k, 5)."""
+        rows, found = [np.zeros(0, np.int64)], [np.zeros((0, 5))]
+        for one in asked:
+            ids = index.ids[one.rows].tolist()
+            looks = self._looks(ids, one.picture, most // len(asked))
+            known = [k for k, place_id in enumerate(ids) if place_id in looks]
+            said = np.array([looks[ids[k]] for k in known]).reshape(-1, 5)
+            said[:, :3] = compose(said[:, :3], np.array([0.0, 0.0, -one.turn]))
+            rows.append(one.rows[known])
+            found.append(said)
+        return np.concatenate(rows), np.concatenate(found)
+
     def _looks(self, ids: list[int], picture: Latents, most: int) -> dict[int, Array]:
-        """What each of the places with a picture says about a goal's: pose (3,) there, error and odds; (5,). Those
+        """What each of the places with a picture says about another: pose (3,) there, error and odds; (5,). Those
         without a code yet say nothing, but for the first `most`, which get one."""
         self._follow_camera()
         key = picture.tobytes()
-        if key != self._goal:
-            self._goal, self._seen = key, {}
-        new = [place_id for place_id in ids if place_id not in self._seen]
+        seen = self._seen.setdefault(key, {})
+        self._seen.move_to_end(key)
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        new = [place_id for place_id in ids if place_id not in seen]
         codes = self._codes_of(new, most, self.between)
         if codes:
             pose, error, odds = self._compare(codes, picture, self.between)
-            self._seen.update(zip(codes, np.column_stack([pose, error, odds]), strict=True))
-        return {place_id: self._seen[place_id] for place_id in ids if place_id in self._seen}
+            seen.update(zip(codes, np.column_stack([pose, error, odds]), strict=True))
+        return {place_id: seen[place_id] for place_id in ids if place_id in seen}
 
     def code(self, jpeg: bytes) -> Latents | None:
         """Of a picture (JPEG), to be compared; None: it is broken."""
@@ -237,7 +258,7 @@ class Recogniser:
         """Codes of another camera say nothing: camera_info may come after the first pictures were encoded."""
         camera = self._pairs.mount, self._pairs.window
         if camera != self._camera:
-            self._camera, self._prepared, self._goal, self._unsaved = camera, 0, b"", 0
+            self._camera, self._prepared, self._unsaved = camera, 0, 0
             self.__dict__.pop("_made_by", None)
             for known in (self._codes, self._digests, self._seen):
                 known.clear()

@@ -66,6 +66,15 @@ class SearchState:
 
 
 @dataclass(frozen=True)
+class View:
+    """A picture that was taken where a goal is, by a robot that stood there and had turned."""
+
+    latent: NDArray[np.float32]  # (latent_dim,)
+    picture: NDArray[np.float32] | None = None  # its code beside the latent, where the model compares pictures
+    turn: float = 0.0  # [rad] of base_link from the goal's heading, anticlockwise
+
+
+@dataclass(frozen=True)
 class GoalQuery:
     """A goal as memory can search it: exactly one of the first four is set."""
 
@@ -75,6 +84,12 @@ class GoalQuery:
     label: str = ""
     picture: NDArray[np.float32] | None = None  # code of the latent's picture, by which places have to be verified
     search: SearchState = field(default_factory=SearchState)  # for that picture, until now
+    more: tuple[View, ...] = ()  # further pictures from the same place
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """All pictures that were taken there, as the goal looks first."""
+        return () if self.latent is None else (View(self.latent, self.picture), *self.more)
 
 
 @dataclass(frozen=True)

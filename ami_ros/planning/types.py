@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ami_ros.commands import STILL, Command
 from ami_ros.geometry import Array
 from ami_ros.moving.things import MovingThings
-from ami_ros.places.types import GoalQuery, Location
+from ami_ros.places.types import GoalQuery, Location, View
 from ami_ros.planning.codes import Code
 from ami_ros.scan import Scan
 
@@ -67,6 +67,7 @@ class Goal:
     max_linear: float = 0.0  # [m/s]; 0: as configured
     max_angular: float = 0.0  # [rad/s]; 0: as configured
     recognised: bool = False  # whether its picture has to be recognised before it counts as reached
+    more: tuple[View, ...] = ()  # further pictures from the same place: who looks another way knows it by them
 
     @property
     def only_in_memory(self) -> bool:
@@ -76,7 +77,13 @@ class Goal:
     def query(self) -> GoalQuery:
         """The goal as memory can search it."""
         pose = self.pose if self.in_map else None
-        return GoalQuery(self.latent, pose, self.place_id, self.place_label, self.picture if self.recognised else None)
+        picture, more = (self.picture, self.more) if self.recognised else (None, ())
+        return GoalQuery(self.latent, pose, self.place_id, self.place_label, picture, more=more)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """All pictures that were taken there, as the goal looks first."""
+        return () if self.latent is None else (View(self.latent, self.picture), *self.more)
 
 
 @dataclass(frozen=True)

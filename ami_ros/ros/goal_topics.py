@@ -43,9 +43,9 @@ class GoalTopics:
         decision = execution.plan.decision
         if execution is not self._execution:
             self._execution, self._told = execution, (None, "")
-            if execution.image is not None:
+            if execution.photographs:
                 header = conversions.header_at(self._node.get_clock().now().to_msg(), "")
-                data = array.array("B", encode_png(execution.image))
+                data = array.array("B", encode_png(execution.photographs[0].image))
                 self._picture.publish(CompressedImage(header=header, format="png", data=data))
         if decision is None or decision.goal is None:
             return

@@ -66,8 +66,8 @@ def test_goals_picture_is_from_before_the_change() -> None:
         bench.robot.tint = tint
         loop.set_goal(np.array([1.0, 1.5, 0.5]), 10.0)
         execution = loop.planner_goals.current
-        assert execution is not None and execution.image is not None
-        images.append(execution.image)
+        assert execution is not None
+        images.append(execution.photographs[0].image)
     assert np.array_equal(images[0], images[1]) and not np.array_equal(
         images[1], bench.robot.photograph(np.array([1.0, 1.5, 0.5]))
     )

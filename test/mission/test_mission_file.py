@@ -18,14 +18,14 @@ from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission import Mission, MissionPlan
 from ami_ros.mission.mission_codes import Code
 from ami_ros.mission.mission_file import MissionFile
-from ami_ros.mission.task import Destination, Phase, Task, WorldState
+from ami_ros.mission.task import Destination, DestinationView, Phase, Task, WorldState
 
 CONFIG = ExplorationConfig()
 GOALS = (
     Destination("place", place_label="kitchen", wait=2.0),
     Destination("pose", pose=(1.0, 2.0, 0.5), in_map=True),
     Destination("latent", latent=(0.25, -1.5), encoder_id="m@0123456789ab"),
-    Destination("picture", picture="aGVsbG8="),
+    Destination("picture", picture="aGVsbG8=", views=(DestinationView(1.5, "aGVsbG8="),)),
 )
 
 

@@ -18,7 +18,7 @@ PATIENCE = Patience(observation_timeout=0.5, plan_timeout=1.0, silence_timeout=2
 
 
 def execution(stamp: float | None = 10.0) -> GoalExecution:
-    made = GoalExecution(Goal(), None, PATIENCE, period=0.2, began=10.0)
+    made = GoalExecution(Goal(), (), PATIENCE, period=0.2, began=10.0)
     if stamp is not None:
         made.follow(Decision(State.CONTROLLING, "driving", COMMANDS, distance=2.0), stamp)
     return made

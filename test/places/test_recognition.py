@@ -19,7 +19,7 @@ from ami_ros.geometry import compose
 from ami_ros.images import encode_jpeg
 from ami_ros.places import place_map, recognition
 from ami_ros.places.codes import Code
-from ami_ros.places.recognition import Recogniser
+from ami_ros.places.recognition import Asked, Recogniser
 from ami_ros.places.store import Store
 from ami_ros.places.types import GoalQuery, SearchState
 from ami_ros.scan import Scan
@@ -124,7 +124,7 @@ def test_a_long_question_lets_its_node_show_that_it_lives(model: Any) -> None:
     recogniser, beats = Recogniser(pairs, lambda place_id: colour(RED)), list[int]()
     recogniser.between = lambda: beats.append(1)
     places: Any = SimpleNamespace(ids=np.arange(1, 31), poses=np.zeros((30, 3)))
-    assert recogniser.hypotheses(places, np.arange(30), np.array(RED, np.float32))
+    assert recogniser.hypotheses(places, [Asked(np.arange(30), np.array(RED, np.float32))])
     assert len(beats) == 2 + 2, "pictures are encoded, and compared"
     assert recogniser.alike(range(1, 31), np.array(RED, np.float32)) is not None and len(beats) == 4
 
@@ -157,10 +157,48 @@ def test_one_place_that_is_surer_than_it_has_to_be_outvotes_no_others(model: Any
     said = {0: [0.5, 0, 0, 0.2, 900.0], 1: [0.1, 0, 0, 0.2, 20.0], 2: [0.5, 0, 0, 0.2, 30.0], 3: [0.1, 0, 0, 0.4, 25.0]}
     recogniser = Recogniser(on_arrays(model).pairs, lambda place_id: b"")
     monkeypatch.setattr(recogniser, "_looks", lambda ids, picture, most: {i: np.array(said[i]) for i in ids})
-    found = recogniser.hypotheses(places, np.arange(4), np.zeros(3, np.float32))  # type: ignore[arg-type]
+    found = recogniser.hypotheses(places, [Asked(np.arange(4), np.zeros(3, np.float32))])  # type: ignore[arg-type]
     assert found is not None and len(found) == 2
     first, second = found
     assert first.pose[0] == pytest.approx(0.5) and 0.4 < first.share < 0.65 and second.share > 0.15
+
+
+def test_a_goal_of_two_pictures_is_where_places_that_look_two_ways_have_it(model: Any, monkeypatch: Any) -> None:
+    """One place saw what lies ahead of the goal, another what lies to its left; each alone is one spot."""
+    model.pairs.calibration = torch.full((4,), 2.94)  # odds of 19
+    places: Any = SimpleNamespace(ids=np.arange(2), poses=np.array([[0.0, 0, 0], [1.5, 0, np.pi / 2]]))
+    said = {1.0: {0: [0.5, 0, 0, 0.2, 30.0]}, 2.0: {1: [0.0, 1.0, 0, 0.2, 30.0]}}  # as each view's robot stood
+    recogniser = Recogniser(on_arrays(model).pairs, lambda place_id: b"")
+    monkeypatch.setattr(
+        recogniser,
+        "_looks",
+        lambda ids, picture, most: {i: np.array(v) for i, v in said[picture[0]].items() if i in ids},
+    )
+    ahead, left = Asked(np.arange(2), np.full(1, 1.0, np.float32)), np.full(1, 2.0, np.float32)
+    alone = recogniser.hypotheses(places, [ahead])
+    both = recogniser.hypotheses(places, [ahead, Asked(np.arange(2), left, turn=np.pi / 2)])
+    assert alone is not None and both is not None
+    assert alone[0].share == pytest.approx(0.5) and both[0].share == pytest.approx(1.0)
+    np.testing.assert_allclose(both[0].pose, [0.5, 0.0, 0.0], atol=1e-6)
+
+
+def test_what_places_say_of_each_picture_of_a_goal_is_kept(model: Any, monkeypatch: Any) -> None:
+    """A question is asked again and again on the way; comparing all pictures each time would take seconds."""
+    pairs = on_arrays(model).pairs
+    assert pairs is not None
+    recogniser, compared = Recogniser(pairs, lambda place_id: colour(RED)), list[int]()
+    places: Any = SimpleNamespace(ids=np.arange(1, 9), poses=np.zeros((8, 3)))
+    compare = recogniser._compare
+
+    def counting(codes: Any, *rest: Any) -> Any:
+        compared.append(len(codes))
+        return compare(codes, *rest)
+
+    monkeypatch.setattr(recogniser, "_compare", counting)
+    asked = [Asked(np.arange(8), np.array(RED, np.float32)), Asked(np.arange(8), np.array(BLUE, np.float32), 1.0)]
+    first, again = (recogniser.hypotheses(places, asked) for _ in range(2))
+    assert compared == [8, 8] and first is not None and again is not None
+    assert [found.share for found in first] == [found.share for found in again]
 
 
 def test_many_that_are_none_certain_tell_where_to_look_for_a_goal(model: Any, monkeypatch: Any) -> None:
@@ -172,7 +210,7 @@ def test_many_that_are_none_certain_tell_where_to_look_for_a_goal(model: Any, mo
         recogniser, "_looks", lambda ids, picture, most: {i: np.array(said[i]) for i in ids if i in said}
     )
     points = np.array([[2.0, 0.0], [9.0, 0.0], [4.5, 0.0]])
-    first, second, nothing = recogniser.evidence(places, np.arange(4), np.zeros(3, np.float32))(points)  # type: ignore[arg-type]
+    first, second, nothing = recogniser.evidence(places, [Asked(np.arange(4), np.zeros(3, np.float32))])(points)  # type: ignore[arg-type]
     assert first > second > 0.1 and nothing < 0.001
 
 

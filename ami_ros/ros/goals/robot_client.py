@@ -26,11 +26,12 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from ami_interfaces.action import NavigateToGoal, RunMission
-from ami_interfaces.msg import NavigationGoal
+from ami_interfaces.msg import GoalView, NavigationGoal
 from ami_interfaces.srv import RecallPlaces
 from ami_ros.errors import AmiError
 from ami_ros.images import image_of
@@ -119,17 +120,20 @@ class RobotClient:
     # What the robot is to do
 
     def goal(self, text: str) -> NavigationGoal:
-        """The goal that `text` names: a picture's file, x,y or x,y,yaw in the map [m, rad], home, or a place's label.
+        """The goal that `text` names: a picture's file, folder/ with pictures from one place, x,y or x,y,yaw in the map
+        [m, rad], home, or a place's label.
 
         Home is the place of that label, else where the memory began.
 
         Raises:
-            AmiError: it is a file that is no picture.
+            AmiError: it is a file that is no picture, or a folder without them.
         """
         text = text.strip()
         file = Path(text).expanduser()
         if file.is_file():
             return picture_goal(file)
+        if file.is_dir() and "/" in text:  # else it is a place of that name
+            return panorama_goal(file)
         if (pose := pose_of(text)) is not None:
             return pose_goal(pose)
         if text == HOME and not self._is_labelled(HOME):
@@ -325,11 +329,44 @@ def pose_goal(pose: np.ndarray, frame: str = "map") -> NavigationGoal:
     )
 
 
+MOST_VIEWS = 11  # further pictures of a goal, as NavigationGoal.msg bounds them
+
+
 def picture_goal(file: Path) -> NavigationGoal:
     """Where the picture in a file was taken. Raises AmiError: it is none."""
+    return NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=_picture(file))
+
+
+def panorama_goal(folder: Path) -> NavigationGoal:
+    """Where the pictures in a folder were taken. Each is named by how far the robot had turned to the left [degrees],
+    as 0.jpg, 60.jpg and 300.jpg.
+
+    Raises:
+        AmiError: one is no picture, 0 is not among them, or they are too many.
+    """
+    files = {turn: file for file in sorted(folder.iterdir()) if (turn := _degrees(file)) is not None}
+    if 0.0 not in files:
+        raise AmiError(f"goal {folder}: no picture is named 0, as 0.jpg; name each by its turn to the left in degrees")
+    first = picture_goal(files.pop(0.0))
+    if len(files) > MOST_VIEWS:
+        raise AmiError(f"goal {folder}: {len(files) + 1} pictures; at most {MOST_VIEWS + 1} are compared")
+    first.views = [GoalView(turn=math.radians(turn), image=_picture(file)) for turn, file in sorted(files.items())]
+    return first
+
+
+def _degrees(file: Path) -> float | None:
+    """What a file is named by; None: by something else."""
+    try:
+        turn = float(file.stem)
+    except ValueError:
+        return None
+    return turn if math.isfinite(turn) else None
+
+
+def _picture(file: Path) -> CompressedImage:
     picture = compressed_message(file.read_bytes(), "")
     try:
         image_of(picture)
     except AmiError as error:
         raise AmiError(f"goal {file}: {error}") from error
-    return NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=picture)
+    return picture

@@ -28,10 +28,11 @@ from numpy.typing import ArrayLike, NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from ami_interfaces.msg import Latent, Surprise
+from ami_interfaces.msg import GoalView, Latent, NavigationGoal, Surprise
 from ami_ros.commands import Command, of_width
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
+from ami_ros.places.types import View
 from ami_ros.planning.types import Reading
 from ami_ros.robots.sensors import LensSensor
 
@@ -246,6 +247,23 @@ def picture_from_message(message: Latent, length: int) -> NDArray[np.float32] | 
     if length and len(picture) not in (0, length):
         raise AmiError(f"the code of a latent's picture has {len(picture)} numbers, not {length}")
     return picture if length and len(picture) else None
+
+
+def turn_of(view: GoalView) -> float:
+    """How far [rad] the robot had turned from the goal's heading. Raises AmiError: it is not finite."""
+    if not math.isfinite(view.turn):
+        raise AmiError("the turn of a goal's further picture is not finite")
+    return float(view.turn)
+
+
+def views_from_message(goal: NavigationGoal, encoder_id: str, code: int, length: int, picture_code: int) -> list[View]:
+    """The pictures of a goal of latents, as it looks first; see `latent_from_message` and `picture_from_message`."""
+
+    def view(latent: Latent, turn: float) -> View:
+        values = latent_from_message(latent, encoder_id, code, length)
+        return View(values, picture_from_message(latent, picture_code), turn)
+
+    return [view(goal.latent, 0.0), *(view(other.latent, turn_of(other)) for other in goal.views)]
 
 
 def reading_from_message(message: Surprise) -> Reading:

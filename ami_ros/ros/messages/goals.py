@@ -16,7 +16,7 @@ from ami_interfaces.msg import NavigationGoal, Rollout
 from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 from ami_ros.images import Image
-from ami_ros.parts.goal_execution import GoalExecution
+from ami_ros.parts.goal_execution import GoalExecution, Photograph
 from ami_ros.planning.codes import Code
 from ami_ros.planning.types import Decision, Goal, State
 from ami_ros.ros.messages import conversions
@@ -41,8 +41,8 @@ def goal_from_message(
     spec: ModelSpec,
     frames: Frames,
     decode: Callable[[CompressedImage], Image],
-) -> tuple[Goal, Image | None]:
-    """The goal of a request, and its picture, which is still to be encoded, if it is one; `decode` makes it an array.
+) -> tuple[Goal, tuple[Photograph, ...]]:
+    """The goal of a request, and its pictures, which are still to be encoded; `decode` makes them arrays.
 
     Args:
         message: the request.
@@ -57,7 +57,7 @@ def goal_from_message(
     limits = (message.distance_tolerance, message.angle_tolerance, message.max_linear_speed, message.max_angular_speed)
     if not all(math.isfinite(v) and v >= 0.0 for v in limits):
         raise AmiError("goal: tolerances and speeds must be finite and not negative", Code.INVALID_GOAL)
-    goal, image = _typed(message.goal, encoder_id, spec, frames, decode)
+    goal, photographs = _typed(message.goal, encoder_id, spec, frames, decode)
     common = replace(
         goal,
         distance_tolerance=message.distance_tolerance,
@@ -66,7 +66,7 @@ def goal_from_message(
         max_linear=message.max_linear_speed,
         max_angular=message.max_angular_speed,
     )
-    return common, image
+    return common, photographs
 
 
 def _typed(
@@ -75,26 +75,27 @@ def _typed(
     spec: ModelSpec,
     frames: Frames,
     decode: Callable[[CompressedImage], Image],
-) -> tuple[Goal, Image | None]:
+) -> tuple[Goal, tuple[Photograph, ...]]:
     try:
         if goal.type == NavigationGoal.TYPE_IMAGE:
             if not spec.inputs.image_size:
                 raise AmiError(NO_CAMERA)
-            return Goal(), decode(goal.image)
+            others = [Photograph(decode(view.image), conversions.turn_of(view)) for view in goal.views]
+            return Goal(), (Photograph(decode(goal.image)), *others)
         if goal.type == NavigationGoal.TYPE_LATENT:
-            code, length = Code.ENCODER_MISMATCH, spec.latent_dim
-            latent = conversions.latent_from_message(goal.latent, encoder_id, code, length)
-            return Goal(latent=latent, picture=conversions.picture_from_message(goal.latent, spec.picture_code)), None
+            expected = encoder_id, Code.ENCODER_MISMATCH, spec.latent_dim, spec.picture_code
+            first, *more = conversions.views_from_message(goal, *expected)
+            return Goal(latent=first.latent, picture=first.picture, more=tuple(more)), ()
         if goal.type == NavigationGoal.TYPE_POSE:
             frame = goal.pose.header.frame_id
             if frame not in (frames.odom, frames.map):
                 raise AmiError(f"goal: frame '{frame}' is neither {frames.odom} nor {frames.map}", Code.TF_ERROR)
             pose = conversions.pose_from_message(goal.pose.pose)
-            return Goal(pose=pose, in_map=frame == frames.map), None
+            return Goal(pose=pose, in_map=frame == frames.map), ()
     except AmiError as error:
         raise AmiError(f"goal: {error}" if not error.code else str(error), error.code or Code.INVALID_GOAL) from error
     if goal.type == NavigationGoal.TYPE_PLACE and (goal.place_id or goal.place_label):
-        return Goal(place_id=goal.place_id, place_label=goal.place_label), None
+        return Goal(place_id=goal.place_id, place_label=goal.place_label), ()
     raise AmiError(
         f"goal: type {goal.type} without content; set type and the field that belongs to it", Code.INVALID_GOAL
     )

@@ -10,7 +10,7 @@ from geometry_msgs.msg import Point, PoseStamped
 from numpy.typing import NDArray
 from std_msgs.msg import Header
 
-from ami_interfaces.msg import KeepAway, NavigationGoal, PlaceGraph
+from ami_interfaces.msg import GoalView, KeepAway, NavigationGoal, PlaceGraph
 from ami_interfaces.msg import Location as LocationMessage
 from ami_interfaces.msg import Place as PlaceMessage
 from ami_interfaces.srv import FindRoute
@@ -106,8 +106,9 @@ def query_to_message(query: GoalQuery, encoder_id: str, frame: str) -> Navigatio
     """`frame`: of the memory."""
     header = Header(frame_id=frame)
     if query.latent is not None:
-        latent = conversions.latent_to_message(query.latent, header, encoder_id, query.picture)
-        return NavigationGoal(type=NavigationGoal.TYPE_LATENT, latent=latent)
+        latents = [conversions.latent_to_message(v.latent, header, encoder_id, v.picture) for v in query.views]
+        others = [GoalView(turn=v.turn, latent=x) for v, x in zip(query.more, latents[1:], strict=True)]
+        return NavigationGoal(type=NavigationGoal.TYPE_LATENT, latent=latents[0], views=others)
     if query.pose is not None:
         pose = PoseStamped(header=header, pose=conversions.pose_to_message(query.pose))
         return NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=pose)
@@ -120,8 +121,9 @@ def query_from_message(
     """Raises AmiError on a goal that memory cannot search; it has latents of `encoder_id` and length `latent_dim`, and
     codes of pictures of length `picture_code`."""
     if goal.type == NavigationGoal.TYPE_LATENT:
-        latent = conversions.latent_from_message(goal.latent, encoder_id, Code.ENCODER_MISMATCH, latent_dim)
-        return GoalQuery(latent=latent, picture=conversions.picture_from_message(goal.latent, picture_code))
+        expected = encoder_id, Code.ENCODER_MISMATCH, latent_dim, picture_code
+        first, *more = conversions.views_from_message(goal, *expected)
+        return GoalQuery(latent=first.latent, picture=first.picture, more=tuple(more))
     if goal.type == NavigationGoal.TYPE_POSE:
         if goal.pose.header.frame_id != frame:
             raise AmiError(f"goal is in frame '{goal.pose.header.frame_id}', memory's is '{frame}'", Code.INVALID_INPUT)

@@ -6,9 +6,10 @@ import base64
 import math
 
 from geometry_msgs.msg import PolygonStamped, PoseStamped
+from sensor_msgs.msg import CompressedImage
 
 from ami_interfaces.action import NavigateToGoal, RunMission
-from ami_interfaces.msg import NavigationGoal
+from ami_interfaces.msg import GoalView, NavigationGoal
 from ami_ros.errors import AmiError
 from ami_ros.images import image_of
 from ami_ros.mission.area import Area
@@ -16,7 +17,7 @@ from ami_ros.mission.exploration import Exploration
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.mission.mission import Mission, MissionPlan
 from ami_ros.mission.mission_codes import Code
-from ami_ros.mission.task import Destination, Leg, Phase, Task
+from ami_ros.mission.task import Destination, DestinationView, Leg, Phase, Task
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames
 
@@ -87,8 +88,8 @@ def _destination(goal: NavigationGoal, wait: float, frames: Frames) -> Destinati
         x, y, yaw = conversions.pose_from_message(goal.pose.pose).tolist()
         return Destination("pose", pose=(x, y, yaw), in_map=frame == frames.map, wait=wait)
     if goal.type == NavigationGoal.TYPE_IMAGE:
-        image_of(goal.image)  # refuses what is no picture
-        return Destination("picture", picture=base64.b64encode(bytes(goal.image.data)).decode(), wait=wait)
+        views = tuple(DestinationView(conversions.turn_of(view), _encoded(view.image)) for view in goal.views)
+        return Destination("picture", picture=_encoded(goal.image), views=views, wait=wait)
     if goal.type == NavigationGoal.TYPE_PLACE:
         return Destination("place", place_id=goal.place_id, place_label=goal.place_label, wait=wait)
     if goal.type == NavigationGoal.TYPE_LATENT:
@@ -97,6 +98,12 @@ def _destination(goal: NavigationGoal, wait: float, frames: Frames) -> Destinati
             "latent", latent=tuple(latent.tolist()), encoder_id=goal.latent.encoder_id, wait=wait
         )  # fmt: skip
     raise ValueError(f"unknown type {goal.type}; set type and its field")
+
+
+def _encoded(image: CompressedImage) -> str:
+    """A picture in base64. Raises AmiError: it is none."""
+    image_of(image)
+    return base64.b64encode(bytes(image.data)).decode()
 
 
 def goal_message(leg: Leg, frames: Frames) -> NavigateToGoal.Goal:
@@ -111,8 +118,9 @@ def _goal(to: Destination, frames: Frames) -> NavigationGoal:
         pose = PoseStamped(header=header, pose=conversions.pose_to_message(to.pose))
         return NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=pose)
     if to.kind == "picture":
-        image = conversions.compressed_message(to.picture_bytes, "")
-        return NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=image)
+        images = [(turn, conversions.compressed_message(picture, "")) for turn, picture in to.pictures]
+        views = [GoalView(turn=turn, image=image) for turn, image in images[1:]]
+        return NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=images[0][1], views=views)
     if to.kind == "latent":
         latent = conversions.latent_to_message(to.latent, conversions.header_at(0.0, ""), to.encoder_id)
         return NavigationGoal(type=NavigationGoal.TYPE_LATENT, latent=latent)

@@ -12,7 +12,7 @@ from action_msgs.msg import GoalStatus
 from ami_interfaces.action import NavigateToGoal
 from ami_ros.errors import AmiError
 from ami_ros.images import encode_png
-from ami_ros.ros.goals.robot_client import End, outcome_of, picture_goal, pose_of
+from ami_ros.ros.goals.robot_client import End, outcome_of, panorama_goal, picture_goal, pose_of
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,29 @@ def test_a_picture_is_a_file_that_is_one(tmp_path: Path) -> None:
     assert bytes(picture_goal(good).image.data) == good.read_bytes()
     with pytest.raises(AmiError, match=r"b\.png"):
         picture_goal(bad)
+
+
+def test_a_folder_of_pictures_is_a_goal_that_was_seen_all_round(tmp_path: Path) -> None:
+    for name in ("0.png", "120.png", "-60.5.png"):
+        (tmp_path / name).write_bytes(encode_png(np.zeros((8, 8, 3), np.uint8)))
+    (tmp_path / "notes.txt").write_text("taken on Monday")
+    goal = panorama_goal(tmp_path)
+    assert bytes(goal.image.data) == (tmp_path / "0.png").read_bytes()
+    assert [view.turn for view in goal.views] == pytest.approx(np.radians([-60.5, 120.0]).tolist(), abs=1e-6)
+
+
+def test_a_folder_that_is_no_goal_says_why(tmp_path: Path) -> None:
+    picture = encode_png(np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "90.png").write_bytes(picture)
+    with pytest.raises(AmiError, match="no picture is named 0"):
+        panorama_goal(tmp_path)
+    (tmp_path / "0.png").write_bytes(b"no picture")
+    with pytest.raises(AmiError, match=r"0\.png"):
+        panorama_goal(tmp_path)
+    for turn in range(0, 360, 20):
+        (tmp_path / f"{turn}.png").write_bytes(picture)
+    with pytest.raises(AmiError, match="at most 12"):
+        panorama_goal(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from geometry_msgs.msg import Pose, PoseStamped
 from std_msgs.msg import Header
 
 from ami_interfaces.action import NavigateToGoal
-from ami_interfaces.msg import NavigationGoal
+from ami_interfaces.msg import GoalView, NavigationGoal
 from ami_ros.errors import AmiError
 from ami_ros.images import encode_png, image_of
 from ami_ros.planning.codes import Code
@@ -37,9 +37,40 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_tolerances_hold_for_every_kind_of_goal(kind: str) -> None:
     request = NavigateToGoal.Goal(goal=KINDS[kind], distance_tolerance=0.4, angle_tolerance=0.5)
-    goal, image = goal_from_message(request, "net@1", SPEC, Frames(), image_of)
+    goal, photographs = goal_from_message(request, "net@1", SPEC, Frames(), image_of)
     assert (goal.distance_tolerance, goal.angle_tolerance) == pytest.approx((0.4, 0.5))
-    assert (image is not None) == (kind == "picture")
+    assert len(photographs) == (kind == "picture")
+
+
+def test_a_goal_has_further_pictures_and_each_says_how_far_the_robot_had_turned() -> None:
+    bright = conversions.compressed_message(encode_png(np.full((4, 4, 3), 200, np.uint8)), "png")
+    goal = NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=PICTURE, views=[GoalView(turn=1.5, image=bright)])
+    _, photographs = goal_from_message(NavigateToGoal.Goal(goal=goal), "net@1", SPEC, Frames(), image_of)
+    assert [(taken.turn, int(taken.image.max())) for taken in photographs] == [(0.0, 0), (1.5, 200)]
+
+
+def test_a_goal_of_latents_has_further_ones() -> None:
+    first, second = (conversions.latent_to_message([1.0, y], Header(), "net@1") for y in (2.0, 5.0))
+    goal = NavigationGoal(type=NavigationGoal.TYPE_LATENT, latent=first, views=[GoalView(turn=-1.0, latent=second)])
+    found, photographs = goal_from_message(NavigateToGoal.Goal(goal=goal), "net@1", SPEC, Frames(), image_of)
+    assert not photographs
+    assert [(view.turn, view.latent.tolist()) for view in found.views] == [(0.0, [1.0, 2.0]), (-1.0, [1.0, 5.0])]
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        GoalView(turn=math.nan, image=PICTURE, latent=KINDS["latent"].latent),
+        GoalView(turn=1.0, image=conversions.compressed_message(b"no picture", "png")),
+    ],
+    ids=["no turn", "no picture"],
+)
+@pytest.mark.parametrize("kind", ["picture", "latent"])
+def test_a_further_picture_that_makes_no_sense_is_refused(view: GoalView, kind: str) -> None:
+    goal = NavigationGoal(type=KINDS[kind].type, image=PICTURE, latent=KINDS["latent"].latent, views=[view])
+    with pytest.raises(AmiError) as caught:
+        goal_from_message(NavigateToGoal.Goal(goal=goal), "net@1", SPEC, Frames(), image_of)
+    assert caught.value.code in (Code.INVALID_GOAL, Code.ENCODER_MISMATCH)
 
 
 @pytest.mark.parametrize("name", ["distance_tolerance", "angle_tolerance", "max_linear_speed", "max_angular_speed"])

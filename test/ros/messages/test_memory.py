@@ -18,7 +18,7 @@ from ami_ros.errors import AmiError
 from ami_ros.places.codes import Code
 from ami_ros.places.origins import key_of
 from ami_ros.places.rows import WAYS, edge_values
-from ami_ros.places.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState
+from ami_ros.places.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState, View
 from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import memory as memory_messages
 from ami_ros.ros.messages.conversions import seconds_to_stamp
@@ -108,6 +108,19 @@ def test_query_survives_the_round_trip(query: GoalQuery) -> None:
         assert (found is None) == (wanted is None)
         if wanted is not None and found is not None:
             np.testing.assert_allclose(found, wanted)
+
+
+def test_a_query_of_several_pictures_survives_the_round_trip() -> None:
+    views = [View(np.array([k, 1.0], np.float32), np.full(3, k, np.float32), 0.5 * k) for k in range(3)]
+    query = GoalQuery(latent=views[0].latent, picture=views[0].picture, more=tuple(views[1:]))
+    back = memory_messages.query_from_message(
+        memory_messages.query_to_message(query, ENCODER, "map"), ENCODER, 2, "map", picture_code=3
+    )
+    assert [view.turn for view in back.views] == [0.0, 0.5, 1.0]
+    for found, wanted in zip(back.views, views, strict=True):
+        np.testing.assert_array_equal(found.latent, wanted.latent)
+        assert found.picture is not None and wanted.picture is not None
+        np.testing.assert_array_equal(found.picture, wanted.picture)
 
 
 def test_goal_that_memory_cannot_search_is_refused() -> None:
