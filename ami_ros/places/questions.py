@@ -15,7 +15,6 @@ from ami_ros.places.index import Latents
 from ami_ros.places.matching import cluster, match
 from ami_ros.places.next_best_view import LOOKED, MOST, frontiers, next_best_views
 from ami_ros.places.place_map import PlaceMap
-from ami_ros.places.recognition import COMPARED, Asked
 from ami_ros.places.types import ALONE, MAX_RESULTS, GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.places.vector_index import best_rows
 
@@ -49,7 +48,9 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
         matches = match(places.index, goal.latent, GOAL_MATCHES)
         recognised = None
         if goal.picture is not None and places.recogniser is not None:
-            asked = _asked(places, goal)
+            for view in goal.more:
+                check_latent(view.latent, places.latent_dim)
+            asked = places.recogniser.asked(places.index, goal.views)
             recognised = places.recogniser.hypotheses(places.index, asked)
             certain = [found.share for found in recognised or () if found.share > 0]
             is_sure = bool(certain) and certain[0] >= ALONE and not len(goal.search.looked_from)
@@ -76,17 +77,6 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
             return places.details[place_id].pose, 1.0
     name = f"'{goal.label}'" if goal.label else str(goal.place_id)
     raise AmiError(f"memory: no place {name} is remembered", Code.NOT_FOUND)
-
-
-def _asked(places: PlaceMap, goal: GoalQuery) -> list[Asked]:
-    """Each picture of a goal, with the places that resemble it most: all together as many as for a single picture."""
-    views = [(view, view.picture) for view in goal.views if view.picture is not None]
-    most = max(1, COMPARED // len(views))
-    asked = []
-    for view, picture in views:
-        check_latent(view.latent, places.latent_dim)
-        asked.append(Asked(places.index.most_similar(view.latent, most)[0], picture, view.turn))
-    return asked
 
 
 def frontier_towards(places: PlaceMap, goal: Array, hypothesis: int, robot: Array) -> Array:

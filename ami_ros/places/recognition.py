@@ -20,13 +20,15 @@ from ami_ros.places.code_file import KEPT, CodeFile, digest
 from ami_ros.places.index import Latents, PlaceIndex
 from ami_ros.places.matching import Hypothesis, Matches, cluster
 from ami_ros.places.neighbours import gaussian_sums
+from ami_ros.places.retrieval import Descriptors
+from ami_ros.places.types import View
 from ami_ros.scan import Scan
 from ami_ros.world_model.array_pairs import ArrayPairs, odds_of
 from ami_ros.world_model.perception import fit_image
 from ami_ros.world_model.visual_odometry import Turn
 
 ENCODED = 96  # pictures that a question encodes at most: a second; the next one goes on
-COMPARED = 800  # places that the pictures of a goal are compared with, those that their latents resemble most: a second
+COMPARED = 800  # times that a picture of a goal is compared with that of a place, of those most alike: a second
 REMEMBERED = 12  # pictures of which it is kept what places say: as many as a goal has
 POSSIBLE = 0.85  # probability of showing the same, from which a place is worth driving to: there the goal is looked for
 SPREAD = 0.05  # [m] added to the error of a comparison: a place's own
@@ -85,6 +87,7 @@ class Recogniser:
         self.surroundings: Callable[[int], Scan | None] = lambda place_id: None
         self.between: Callable[[], None] = _nothing
         self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
+        self._descriptors = Descriptors()  # of all pictures that had a code
         self._digests = dict[int, bytes]()  # of the pictures of places, as far as they were looked at
         self._unsaved = 0  # codes that the file has not
         self._camera = pairs.mount, pairs.window  # by which they were made
@@ -133,10 +136,28 @@ class Recogniser:
             self._digests.pop(place_id, None)
             for seen in self._seen.values():
                 seen.pop(place_id, None)
+        self._descriptors.drop(ids)
         if self.file is not None:
             self.file.erase()
             self._unsaved = len(self._codes)
         self._prepared = max(0, self._prepared - len(ids))
+
+    def asked(self, index: PlaceIndex, views: Sequence[View]) -> list[Asked]:
+        """Each picture of a goal that has a code, with the places that may show what it shows: those whose pictures are
+        most alike, and of those that were never looked at the ones whose latents are."""
+        self._follow_camera()
+        pictures = [(view.latent, view.picture, view.turn) for view in views if view.picture is not None]
+        known, alike = self._descriptors.likeness(self._pairs.descriptor(np.stack([code for _, code, _ in pictures])))
+        best = np.argsort(-alike, axis=None, kind="stable")[:COMPARED]
+        of_view, place = np.unravel_index(best, alike.shape)
+        asked = []
+        for number, (latent, code, turn) in enumerate(pictures):
+            rows, _ = index.most_similar(latent, COMPARED)
+            new = [row for row in rows.tolist() if int(index.ids[row]) not in self._descriptors]
+            new = new[: COMPARED // len(pictures)]
+            looked_at = index.rows(known[place[of_view == number]])
+            asked.append(Asked(np.append(looked_at, new).astype(np.int64), code, turn))
+        return asked
 
     def hypotheses(self, index: PlaceIndex, asked: Sequence[Asked]) -> list[Hypothesis] | None:
         """Where the pictures of a goal were taken, best first; empty where no place shows what they show, and None
@@ -260,7 +281,7 @@ class Recogniser:
         if camera != self._camera:
             self._camera, self._prepared, self._unsaved = camera, 0, 0
             self.__dict__.pop("_made_by", None)
-            for known in (self._codes, self._digests, self._seen):
+            for known in (self._codes, self._digests, self._seen, self._descriptors):
                 known.clear()
 
     def _codes_of(
@@ -277,6 +298,7 @@ class Recogniser:
                 continue
             found = self._pairs.code(np.stack(list(pictures.values())).transpose(0, 3, 1, 2)).astype(np.float16)
             codes.update(zip(pictures, found, strict=True))
+            self._descriptors.add(list(pictures), self._pairs.descriptor(found))
             self._digests.update((i, digest(jpegs[i])) for i in pictures)
             self._unsaved += len(pictures)
         for place_id in ids:
@@ -298,6 +320,7 @@ class Recogniser:
             self._digests[place_id] = digest(self._thumbnail(place_id))
             if (code := self.file.find(self._made_by, self._digests[place_id])) is not None:
                 self._codes[place_id] = code
+                self._descriptors.add([place_id], self._pairs.descriptor(code[None].astype(np.float32)))
 
     @cached_property
     def _made_by(self) -> bytes:

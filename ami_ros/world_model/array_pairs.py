@@ -59,6 +59,7 @@ class ArrayPairs:
     calibration: Values  # see `pairs.PairHead`
     code: Any  # pictures (k, 3, n, n), n a multiple of `size`, at best `picture_size` -> (k, code)
     forward: Any  # of two batches of codes, and columns: `Compared` by what is learned alone
+    cells_of: Any  # pictures (..., code) -> (..., cells, channels): what each of their cells shows
     distances: Any  # [m] how far off that is what the cells of a picture show, as they guess it
 
     @property
@@ -95,6 +96,10 @@ class ArrayPairs:
     def _sees(self) -> float:
         """What part of the picture that the model's camera would take this one does."""
         return self.window.area / Window.square(self.full).area
+
+    def descriptor(self, codes: Floats) -> Floats:
+        """(n, channels) of pictures (n, code): what they show, wherever in them. Those from nearby are alike in it."""
+        return np.asarray(self.cells_of(codes), np.float32).mean(axis=-2)
 
     def compare(self, here: Floats, there: Floats, scans: Sequence[Scan | None] = ()) -> Compared:
         """Pairs of codes (n, code), and what a laser sees at the moments of the first ones, where there is one. Where

@@ -21,7 +21,7 @@ from ami_ros.places import place_map, recognition
 from ami_ros.places.codes import Code
 from ami_ros.places.recognition import Asked, Recogniser
 from ami_ros.places.store import Store
-from ami_ros.places.types import GoalQuery, SearchState
+from ami_ros.places.types import GoalQuery, SearchState, View
 from ami_ros.scan import Scan
 from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.world_model.array_pairs import Compared
@@ -48,6 +48,9 @@ class Colours:
     def code(self, images: Tensor) -> Tensor:
         self.encoded += len(images)
         return images.float().mean((2, 3))
+
+    def cells_of(self, code: Tensor) -> Tensor:
+        return code[..., None, :]
 
     def forward(self, here: Tensor, there: Tensor, columns: Tensor | None = None) -> Compared:
         same = (here - there).abs().amax(-1) < 30
@@ -180,6 +183,29 @@ def test_a_goal_of_two_pictures_is_where_places_that_look_two_ways_have_it(model
     assert alone is not None and both is not None
     assert alone[0].share == pytest.approx(0.5) and both[0].share == pytest.approx(1.0)
     np.testing.assert_allclose(both[0].pose, [0.5, 0.0, 0.0], atol=1e-6)
+
+
+def test_places_are_chosen_by_what_their_pictures_show_and_new_ones_by_their_latents(
+    model: Any, monkeypatch: Any
+) -> None:
+    """By latents a narrow picture found its place hardly better than chance."""
+    monkeypatch.setattr(recognition, "COMPARED", 6)
+    pairs = on_arrays(model).pairs
+    assert pairs is not None
+    recogniser = Recogniser(pairs, lambda place_id: colour(RED if place_id in (3, 7, 11) else BLUE))
+    ids, by_latent = np.arange(1, 21), np.arange(20)[::-1]  # latents like the newest best
+    places: Any = SimpleNamespace(ids=ids, poses=np.zeros((20, 3)), rows=lambda wanted: np.asarray(wanted) - 1)
+    places.most_similar = lambda latent, count: (by_latent[:count], np.zeros(count))
+    recogniser.prepare(ids, 16)
+    view, other = (View(latent_of(AHEAD), np.array(rgb, np.float32), turn) for rgb, turn in ((RED, 0.0), (BLUE, 2.0)))
+    (alone,) = recogniser.asked(places, [view])
+    assert alone.rows[:3].tolist() == [2, 6, 10] and alone.rows[6:].tolist() == [19, 18, 17, 16]
+    both = recogniser.asked(places, [view, other])
+    assert [one.turn for one in both] == [0.0, 2.0]
+    looked_at = [row for one in both for row in one.rows.tolist() if row < 16]
+    assert len(looked_at) == 6, "a question takes no longer for several pictures"
+    recogniser.forget([3])
+    assert 2 not in recogniser.asked(places, [view])[0].rows
 
 
 def test_what_places_say_of_each_picture_of_a_goal_is_kept(model: Any, monkeypatch: Any) -> None:
