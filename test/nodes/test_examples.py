@@ -14,12 +14,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from geometry_msgs.msg import TwistStamped
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
 from ami_ros.config import from_mapping
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target
+from ami_ros.ros.goals.robot_client import panorama_goal
 from ami_ros.world_model.encoder import image_encoder
 from ami_ros.world_model.spec import ModelSpec
 from harness import Children
@@ -93,6 +95,21 @@ def covered(image: Image) -> list[Image]:
     noise = np.random.default_rng(image.header.stamp.nanosec).integers(0, 2, len(image.data), dtype=np.uint8)
     image.data = array.array("B", noise.tobytes())
     return [image]
+
+
+def test_pictures_are_taken_all_round_while_the_robot_turns_and_are_one_goal(
+    stack: Any, children: Children, tmp_path: Path
+) -> None:
+    stack.start("safety")
+    wish = TwistStamped()
+    wish.twist.angular.z = 0.7
+    commands = stack.ros.node.create_publisher(TwistStamped, "cmd_vel_raw", 5)
+    stack.ros.node.create_timer(0.05, lambda: commands.publish(wish))
+    stack.ros.spin_until(lambda: stack.moves, what="turning")
+    ended(stack, example(children, "take_picture", f"{tmp_path}/here/"))
+    assert {file.name for file in (tmp_path / "here").iterdir()} == {f"{turn}.png" for turn in range(0, 360, 60)}
+    goal = panorama_goal(tmp_path / "here")
+    assert [round(np.degrees(view.turn)) for view in goal.views] == [60, 120, 180, 240, 300]
 
 
 def test_examples_without_arguments_or_a_stack_say_what_they_need(children: Children) -> None:
