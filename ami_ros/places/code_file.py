@@ -42,11 +42,13 @@ class CodeFile:
     Args:
         memory: the file beside which it lies; a memory that may not be written gets none.
         writes: False: the memory is another's, and is only copied.
+        suffix: of its name.
+        kept: codes in it, at most.
     """
 
-    def __init__(self, memory: Path, writes: bool = True) -> None:
-        self._memory = Path(os.path.realpath(memory))
-        self._path = self._memory.with_name(self._memory.name + SUFFIX)
+    def __init__(self, memory: Path, writes: bool = True, suffix: str = SUFFIX, kept: int = KEPT) -> None:
+        self._memory, self._kept = Path(os.path.realpath(memory)), kept
+        self._path = self._memory.with_name(self._memory.name + suffix)
         self._writes, self._file = writes, -1
         self._read()
 
@@ -75,7 +77,7 @@ class CodeFile:
             for key in self._rows:
                 if key[1] in codes and key not in rows and (code := self.find(*key)) is not None:
                     rows[key] = code
-        kept = list(rows.items())[:KEPT]
+        kept = list(rows.items())[: self._kept]
         index = np.array([(*key, _crc(*key, code.tobytes())) for key, code in kept], _INDEX)
         new = self._path.with_name(f".{self._path.name}.new")
         with suppress(OSError):
@@ -114,7 +116,7 @@ class CodeFile:
                 return
             magic, count, length = _HEADER.unpack(os.pread(self._file, _HEADER.size, 0))
             start = _HEADER.size + count * _INDEX.itemsize
-            if magic != _MAGIC or count > KEPT or status.st_size != start + 2 * length * count:
+            if magic != _MAGIC or count > self._kept or status.st_size != start + 2 * length * count:
                 return
             index = np.frombuffer(os.pread(self._file, count * _INDEX.itemsize, _HEADER.size), _INDEX)
             self._start, self._length = start, length

@@ -19,6 +19,7 @@ from ami_ros.places.graph import GraphConfig, PlaceGraph
 from ami_ros.places.index import CELL, Cells, Details, Latents, PlaceIndex
 from ami_ros.places.origins import is_own
 from ami_ros.places.recognition import Recogniser
+from ami_ros.places.retrieval import descriptor_file
 from ami_ros.places.rows import Experience, PlaceRow, PlaceTable
 from ami_ros.places.store import Store
 from ami_ros.places.types import Edge, Place, Places
@@ -51,6 +52,8 @@ class PlaceMap:
         pairs = self.index.model.pairs
         codes = None if path is None else CodeFile(path)
         self.recogniser = None if pairs is None else Recogniser(pairs, self.thumbnail, codes)
+        if self.recogniser is not None and path is not None:
+            self.recogniser.descriptors.file = descriptor_file(path)
         self._copied: Store | None = None  # where thumbnails of a copy are read from
         self._newest = OrderedDict[int, bytes]()  # pictures of the last UNWRITTEN places
         self.let_go = 0  # places that were forgotten because memory was full
@@ -75,6 +78,7 @@ class PlaceMap:
         self._take(table, edges)
         if self.recogniser is not None:
             self.recogniser.file = CodeFile(path, writes=False)
+            self.recogniser.descriptors.file = descriptor_file(path, writes=False)
         self._changed()
 
     def close(self) -> None:

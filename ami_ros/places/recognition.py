@@ -54,6 +54,13 @@ class Asked:
     turn: float = 0.0  # [rad] of the robot from the goal's heading, when it took the picture
 
 
+def _standard(values: Latents) -> Latents:
+    """Each row (n,) in its standard deviations from its mean."""
+    if not values.shape[-1]:
+        return values
+    return np.asarray((values - values.mean(-1, keepdims=True)) / (values.std(-1, keepdims=True) + 1e-9))
+
+
 def _nothing() -> None:
     """What is called where nobody waits."""
 
@@ -87,7 +94,7 @@ class Recogniser:
         self.surroundings: Callable[[int], Scan | None] = lambda place_id: None
         self.between: Callable[[], None] = _nothing
         self._codes: OrderedDict[int, NDArray[np.float16]] = OrderedDict()
-        self._descriptors = Descriptors()  # of all pictures that had a code
+        self.descriptors = Descriptors()  # of all pictures that ever had a code
         self._digests = dict[int, bytes]()  # of the pictures of places, as far as they were looked at
         self._unsaved = 0  # codes that the file has not
         self._camera = pairs.mount, pairs.window  # by which they were made
@@ -101,14 +108,20 @@ class Recogniser:
 
     def prepare(self, ids: NDArray[np.int64], most: int) -> bool:
         """Encodes pictures ahead of questions, which encode some at a time: those of `most` of the places `ids` (n,),
-        as they came to memory, whose turn has not come yet, while there is room for all. False: there are no more."""
+        as they came to memory, whose turn has not come yet. Of those whose codes find no room it keeps only by what
+        they are found. False: there are no more."""
         self._follow_camera()
         if self._unsaved > max(UNSAVED, len(self._codes) // 4):
-            self.save()
-        ahead = ids[self._prepared : self._prepared + most]
-        if not len(ahead) or len(self._codes) + len(ahead) > KEPT:
+            self._save_codes()
+        if self.descriptors.is_due:
+            self.descriptors.save(self._made_by)
+        ahead = ids[self._prepared : self._prepared + most].tolist()
+        if not ahead:
             return False
-        self._codes_of(ahead.tolist())
+        if len(self._codes) + len(ahead) <= KEPT:
+            self._codes_of(ahead)
+        else:
+            self._describe(ahead)
         self._prepared += len(ahead)
         return True
 
@@ -117,8 +130,13 @@ class Recogniser:
         return self._pairs.turn(here, there, motion, expected, scan)
 
     def save(self) -> None:
-        """Writes new codes to the file: some 80 ms for a thousand."""
+        """Writes what is new to the files: some 80 ms for a thousand codes."""
         self._follow_camera()
+        self._save_codes()
+        if self.descriptors.file is not None:
+            self.descriptors.save(self._made_by)
+
+    def _save_codes(self) -> None:
         if self.file is not None and self._unsaved:
             self.file.write(self._made_by, {self._digests[place_id]: code for place_id, code in self._codes.items()})
         self._unsaved = 0  # also where that was not possible: it will not be soon
@@ -126,8 +144,9 @@ class Recogniser:
     def close(self) -> None:
         """Saves codes."""
         self.save()
-        if self.file is not None:
-            self.file.close()
+        for file in (self.file, self.descriptors.file):
+            if file is not None:
+                file.close()
 
     def forget(self, ids: Collection[int]) -> None:
         """Places that are no more; others may get their ids."""
@@ -136,27 +155,28 @@ class Recogniser:
             self._digests.pop(place_id, None)
             for seen in self._seen.values():
                 seen.pop(place_id, None)
-        self._descriptors.drop(ids)
+        self.descriptors.drop(ids)
         if self.file is not None:
             self.file.erase()
             self._unsaved = len(self._codes)
         self._prepared = max(0, self._prepared - len(ids))
 
     def asked(self, index: PlaceIndex, views: Sequence[View]) -> list[Asked]:
-        """Each picture of a goal that has a code, with the places that may show what it shows: those whose pictures are
-        most alike, and of those that were never looked at the ones whose latents are."""
+        """Each picture of a goal that has a code, with the places that may show what it shows: those that are most
+        alike by picture and latent together, and of those that were never looked at the ones whose latents are."""
         self._follow_camera()
         pictures = [(view.latent, view.picture, view.turn) for view in views if view.picture is not None]
-        known, alike = self._descriptors.likeness(self._pairs.descriptor(np.stack([code for _, code, _ in pictures])))
-        best = np.argsort(-alike, axis=None, kind="stable")[:COMPARED]
+        known, alike = self.descriptors.likeness(self._pairs.descriptor(np.stack([code for _, code, _ in pictures])))
+        rows = index.rows(known)
+        by_latent = index.keys[rows] @ np.stack([index.query(latent) for latent, *_ in pictures], axis=1)
+        best = np.argsort(-(_standard(alike) + _standard(by_latent.T)), axis=None, kind="stable")[:COMPARED]
         of_view, place = np.unravel_index(best, alike.shape)
         asked = []
         for number, (latent, code, turn) in enumerate(pictures):
-            rows, _ = index.most_similar(latent, COMPARED)
-            new = [row for row in rows.tolist() if int(index.ids[row]) not in self._descriptors]
-            new = new[: COMPARED // len(pictures)]
-            looked_at = index.rows(known[place[of_view == number]])
-            asked.append(Asked(np.append(looked_at, new).astype(np.int64), code, turn))
+            resembling, _ = index.most_similar(latent, COMPARED)
+            new = [row for row in resembling.tolist() if int(index.ids[row]) not in self.descriptors]
+            chosen = np.append(rows[place[of_view == number]], new[: COMPARED // len(pictures)])
+            asked.append(Asked(chosen.astype(np.int64), code, turn))
         return asked
 
     def hypotheses(self, index: PlaceIndex, asked: Sequence[Asked]) -> list[Hypothesis] | None:
@@ -281,7 +301,7 @@ class Recogniser:
         if camera != self._camera:
             self._camera, self._prepared, self._unsaved = camera, 0, 0
             self.__dict__.pop("_made_by", None)
-            for known in (self._codes, self._digests, self._seen, self._descriptors):
+            for known in (self._codes, self._digests, self._seen, self.descriptors):
                 known.clear()
 
     def _codes_of(
@@ -298,8 +318,9 @@ class Recogniser:
                 continue
             found = self._pairs.code(np.stack(list(pictures.values())).transpose(0, 3, 1, 2)).astype(np.float16)
             codes.update(zip(pictures, found, strict=True))
-            self._descriptors.add(list(pictures), self._pairs.descriptor(found))
-            self._digests.update((i, digest(jpegs[i])) for i in pictures)
+            digests = {i: digest(jpegs[i]) for i in pictures}
+            self.descriptors.add(digests, self._pairs.descriptor(found))
+            self._digests.update(digests)
             self._unsaved += len(pictures)
         for place_id in ids:
             if place_id in codes:
@@ -320,7 +341,18 @@ class Recogniser:
             self._digests[place_id] = digest(self._thumbnail(place_id))
             if (code := self.file.find(self._made_by, self._digests[place_id])) is not None:
                 self._codes[place_id] = code
-                self._descriptors.add([place_id], self._pairs.descriptor(code[None].astype(np.float32)))
+                if not self.descriptors.read(self._made_by, place_id, self._digests[place_id]):
+                    named = {place_id: self._digests[place_id]}
+                    self.descriptors.add(named, self._pairs.descriptor(code[None].astype(np.float32)))
+
+    def _describe(self, ids: Sequence[int]) -> None:
+        """Of places whose codes find no room: by what they are found."""
+        for place_id in ids:
+            jpeg = b"" if place_id in self.descriptors else self._thumbnail(place_id)
+            if not jpeg or self.descriptors.read(self._made_by, place_id, digest(jpeg)):
+                continue
+            if (code := self.code(jpeg)) is not None:
+                self.descriptors.add({place_id: digest(jpeg)}, self._pairs.descriptor(code[None]))
 
     @cached_property
     def _made_by(self) -> bytes:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.places import code_file
 from ami_ros.places.code_file import Code, CodeFile, digest
 from harness.processes import Children
 
@@ -168,9 +167,8 @@ def test_codes_of_another_camera_stay_for_the_same_pictures_while_there_is_room(
     write(memory, fewer, OTHER)
     assert same(found(memory, OTHER), fewer) and same(found(memory), {k: CODES[k] for k in rest})
     assert gone not in found(memory), "of a place that is no more"
-    monkeypatch.setattr(code_file, "KEPT", 6)
-    write(memory)
-    write(memory, fewer, OTHER)
+    for codes, camera in ((CODES, CAMERA), (fewer, OTHER)):
+        CodeFile(memory, kept=6).write(camera, codes)
     assert same(found(memory, OTHER), fewer) and len(found(memory)) == 2
     write(memory, {k: np.zeros(41, np.float16) for k in rest}, OTHER)
     assert len(found(memory, OTHER)) == 4 and not found(memory), "codes of another length"

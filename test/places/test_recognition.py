@@ -196,6 +196,7 @@ def test_places_are_chosen_by_what_their_pictures_show_and_new_ones_by_their_lat
     ids, by_latent = np.arange(1, 21), np.arange(20)[::-1]  # latents like the newest best
     places: Any = SimpleNamespace(ids=ids, poses=np.zeros((20, 3)), rows=lambda wanted: np.asarray(wanted) - 1)
     places.most_similar = lambda latent, count: (by_latent[:count], np.zeros(count))
+    places.keys, places.query = np.zeros((20, 4)), lambda latent: latent  # they say nothing
     recogniser.prepare(ids, 16)
     view, other = (View(latent_of(AHEAD), np.array(rgb, np.float32), turn) for rgb, turn in ((RED, 0.0), (BLUE, 2.0)))
     (alone,) = recogniser.asked(places, [view])
@@ -376,6 +377,23 @@ def test_what_is_forgotten_is_in_no_file(walker: Walker, path: Path) -> None:
     assert not codes.exists()
     walker.memory.map.recogniser.save()
     assert 0 < codes.stat().st_size < whole, "the others are kept"
+
+
+def test_places_whose_codes_find_no_room_are_found_all_the_same(
+    walker: Walker, model: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a large memory RAM holds some codes. The rest was chosen by latents, so narrow pictures were not found."""
+    monkeypatch.setattr(recognition, "KEPT", 4)
+    walker.look(colour(RED))  # the newest, and the oldest
+    while walker.memory.prepare():
+        pass
+    recogniser, places = walker.memory.map.recogniser, len(walker.memory)
+    assert recogniser is not None and len(recogniser._codes) == 4
+    view = View(latent_of(AHEAD), np.array(RED, np.float32))
+    (asked,) = recogniser.asked(walker.memory.map.index, [view])
+    assert sorted(asked.rows.tolist()) == list(range(places)) and model.pairs.encoded >= places
+    walker.memory.close()
+    assert encoded_by_a_restart(model, path) <= 1, "what stands in the files is not made again"
 
 
 def test_many_new_codes_are_saved_before_the_robot_stops(
