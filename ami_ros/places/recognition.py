@@ -163,13 +163,14 @@ class Recogniser:
 
     def asked(self, index: PlaceIndex, views: Sequence[View]) -> list[Asked]:
         """Each picture of a goal that has a code, with the places that may show what it shows: those that are most
-        alike by picture and latent together, and of those that were never looked at the ones whose latents are."""
+        alike by picture or by latent, and of those that were never looked at the ones whose latents are."""
         self._follow_camera()
         pictures = [(view.latent, view.picture, view.turn) for view in views if view.picture is not None]
         known, alike = self.descriptors.likeness(self._pairs.descriptor(np.stack([code for _, code, _ in pictures])))
         rows = index.rows(known)
         by_latent = index.keys[rows] @ np.stack([index.query(latent) for latent, *_ in pictures], axis=1)
-        best = np.argsort(-(_standard(alike) + _standard(by_latent.T)), axis=None, kind="stable")[:COMPARED]
+        merit = np.maximum(_standard(alike), _standard(by_latent.T))  # of a narrow picture latents say nothing
+        best = np.argsort(-merit, axis=None, kind="stable")[:COMPARED]
         of_view, place = np.unravel_index(best, alike.shape)
         asked = []
         for number, (latent, code, turn) in enumerate(pictures):
