@@ -57,7 +57,7 @@ class GoalLocator:
         self.pairs: ArrayPairs | None = getattr(model, "pairs", None) if self.view.picture is not None else None
         self.own = OwnPictures()
         self._turns = cycle(self.views)
-        self._moved = dict[int, Floats]()  # by the number of the view
+        self._moved = dict[int, Floats]()  # by the identity of a view's picture
 
     def look(self, percept: Percept, believed: Array | None = None) -> Look | None:
         """The goal, seen from this moment alone; None: this moment does not show it, as far as can be told.

@@ -86,10 +86,11 @@ class Descriptors:
         cosine, once what all have in common is taken off."""
         if not self._known:
             return np.zeros(0, np.int64), np.zeros((len(descriptors), 0), np.float32)
-        if self._table is None:
-            rows = np.stack([descriptor for _, descriptor in self._known.values()]).astype(np.float32)
+        if self._table is None or len(self._table[0]) != len(self._known):
+            known = list(self._known.items())  # at once: another thread may add some
+            rows = np.stack([descriptor for _, (_, descriptor) in known]).astype(np.float32)
             common = rows.mean(axis=0)
-            self._table = np.array(list(self._known)), _unit(rows - common), common
+            self._table = np.array([place_id for place_id, _ in known]), _unit(rows - common), common
         ids, rows, common = self._table
         return ids, _unit(descriptors - common) @ rows.T
 
