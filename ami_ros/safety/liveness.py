@@ -47,7 +47,7 @@ class Liveness:
         self._last: tuple[Array, float] | None = None  # pose and stamp of the last scan
         self._believed = -math.inf  # stamp of the last scan that was [s]
         self._doubted: Array | None = None  # (3,) pose of the scanner when doubt began to last; None: there is none
-        self._turned = 0.0  # [rad] at most since then
+        self._turned = False  # whether the robot has turned since then
         self._proof: tuple[Reference, int] | None = None  # a scan since then, and how many running agree with it
         self._sectors = OldSectors()
         self.old = np.zeros(0, dtype=bool)  # (n,) beams of the newest scan that are not of now, though others may be
@@ -73,17 +73,17 @@ class Liveness:
             return ""
         problem = self._is_old(scan, pose, seen, changes)
         if self._doubted is not None:
-            self._turned = max(self._turned, abs(float(wrap(seen.pose[2] - self._doubted[2]))))
+            self._turned |= abs(float(wrap(seen.pose[2] - self._doubted[2]))) > TURNED
         if self._doubted is not None and self._is_proven(seen):
             self._exact.clear()  # what was seen before lies elsewhere: the wheels have slipped
             self._kept.clear()
-        elif self._turned > TURNED:
+        elif self._turned:
             return problem or "scans were not of now; a turn on the spot shows whether they are again"
         elif problem:
             if self._measured and self._doubted is None and stamp - self._believed > LASTS:
                 self._doubted, self._proof = seen.pose, None
             return problem
-        self._doubted, self._turned, self._believed = None, 0.0, stamp
+        self._doubted, self._turned, self._believed = None, False, stamp
         if not self._kept or way(relative(self._kept[-1].pose, seen.pose)) >= APART:
             self._kept.append(seen)
         return ""
@@ -106,10 +106,10 @@ class Liveness:
             self._proof = seen, 0
             return False
         start, agreeing = self._proof
-        shares = Changes.since([start], seen).shares()
-        if not np.isfinite(shares).any():
+        share = Changes.since([start], seen).shares()  # (1,), or (0,) where both are too near
+        if not np.isfinite(share).any():
             return False
-        if abs(shares[0] - 1.0) > STALE:
+        if (np.abs(share - 1.0) > STALE).any():
             self._proof = seen, 0
             return False
         self._proof = start, agreeing + 1
@@ -123,7 +123,7 @@ class Liveness:
         if self._last is not None:
             before, since = self._last
             step = relative(before, pose)
-            if stamp <= since or (np.abs(step) > STILL * (stamp - since)).any():
+            if (np.abs(step) > STILL * (stamp - since)).any():
                 self._pose = compose(self._pose, step)
         self._last = pose, stamp
 
