@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.geometry import Array, inverse, transform_points
 from ami_ros.safety.footprint import SPACING
 
 MOST_CELLS = 2**24  # of a mask and of what it is taken larger
@@ -39,7 +39,7 @@ class Mask:
 
     def holds(self, points: Array) -> NDArray[np.bool_]:
         """Which of `points` (n, 2) [m] of its frame lie in it (n,)."""
-        local = transform_points(relative(self._origin, np.zeros(3)), points)
+        local = transform_points(inverse(self._origin), points)
         height, width = self._cells.shape
         column, row = np.clip(np.floor(local / self._resolution), -1e9, 1e9).astype(np.int64).T + self._reach
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.commands import Command
-from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.geometry import Array, inverse, relative, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.keep_out import KeepOut
@@ -74,7 +74,7 @@ class Obstruction:
         reach = way + self._footprint.radius + margin + SHIFT + self.config.obstacle_speed * lasts
         points = np.concatenate(
             [
-                within(reach, transform_points(relative(here, np.zeros(3)), gone)),
+                within(reach, transform_points(inverse(here), gone)),
                 *(within(reach, transform_points(relative(here, each.pose), each.points)) for each in shown),
             ]
         )
@@ -130,7 +130,7 @@ class Obstruction:
             np.minimum(margin + closer[:, None], distance),  # it may always go past it, or away
             np.maximum(np.minimum(distance, margin / 2), distance - NEARER),
         )
-        local = transform_points(relative(poses, np.zeros(3)), points)
+        local = transform_points(inverse(poses), points)
         return "obstacle ahead" if (self._footprint.distance(local) < least - 1e-9).any() else ""
 
     def _meets(self, command: Command, times: Array, poses: Array, near: Near, now: float) -> bool:
@@ -145,14 +145,14 @@ class Obstruction:
         if not self.tracks.lasts(now):
             return False
         there, radii = self.tracks.at(max(0.0, now - self.tracks.stamp), times)
-        there = self._halted(transform_points(relative(near.here, np.zeros(3)), there))  # (n, k, 2)
+        there = self._halted(transform_points(inverse(near.here), there))  # (n, k, 2)
 
         standing = self._footprint.distance(there) - radii
         least, most = self.config.margin, self.config.margin + self.config.track_margin
         enough = standing.min(1, keepdims=True).clip(least, most)
 
         def nears(ways: Array, enough: Array) -> NDArray[np.bool_]:  # (p, n, 3) -> (p, n, k)
-            gaps = self._footprint.distance(transform_points(relative(ways, np.zeros(3)), there)) - radii + ROUNDING
+            gaps = self._footprint.distance(transform_points(inverse(ways), there)) - radii + ROUNDING
             past = PAST * np.hypot(ways[..., 0], ways[..., 1])[..., None]
             return np.asarray(gaps < np.minimum(standing - past, enough))
 

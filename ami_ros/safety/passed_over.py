@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.geometry import Array, inverse, transform_points
 from ami_ros.safety.observations import one_a_cell
 from ami_ros.safety.snapshot import Snapshot
 from ami_ros.safety.vanished import ALIKE, BEHIND
@@ -30,7 +30,7 @@ class PassedOver:
         """The sensor shows `points` (n, 2) [m] in base_link, and in `now` what is free; these, and those that it
         passes over (m, 2)."""
         self._forget(now)
-        kept = transform_points(relative(now.pose, np.zeros(3)), self._points)
+        kept = transform_points(inverse(now.pose), self._points)
         near = points[np.hypot(*points.T) < FARTHEST]
         together = np.concatenate([transform_points(now.pose, near), self._points])
         at = np.append(np.full(len(near), now.stamp), self._at)
@@ -42,7 +42,7 @@ class PassedOver:
 
     def _forget(self, now: Snapshot) -> None:
         """What has gone, is seen again, or is of no matter."""
-        local = transform_points(relative(now.pose, np.zeros(3)), self._points)
+        local = transform_points(inverse(now.pose), self._points)
         away, ranges, _, in_view = now.readings(self._points)
         gone = in_view & (away >= now.blind) & (ranges > away + BEHIND)
         gone |= ~in_view & (now.stamp - self._at > self._memory)

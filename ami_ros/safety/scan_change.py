@@ -115,10 +115,11 @@ class OldSectors:
         if len(self._ranges) != len(now.ranges):
             self._old[:], self._ranges = False, now.ranges
         same = (now.ranges == self._ranges) | (np.isnan(now.ranges) & np.isnan(self._ranges))
-        self._old &= _over(half, same[None])[0] > _over(half, np.ones((1, len(half))))[0] / 2
+        alike, number = _over(half, np.stack([same, np.ones_like(same)]))
+        self._old &= 2 * alike > number
         clear = changes.weight > REPEATED
         of_all = _over(half, clear)
-        repeats = _over(half, clear & (changes.seen == 0.0)) > of_all / 2
+        repeats = 2 * _over(half, clear & (changes.seen == 0.0)) > of_all
         self._old |= ((of_all >= TOLD) & repeats).any(0)
         self._ranges = now.ranges
         return np.asarray(self._old[half] | self._old[half - 1])
@@ -142,7 +143,7 @@ def expected(earlier: Sequence[Reference], moves: Array) -> Array:
     wanted, known = (angles - first) % (2 * np.pi), np.isfinite(bearing).sum(1)
     after = np.stack([row[:count].searchsorted(wanted) for row, count in zip(bearing, known, strict=True)])
     inside = (after > 0) & (after < known[:, None])
-    last = np.arange(len(after))[:, None] * bearing.shape[1] + np.where(inside, after, 1)
+    last = np.arange(len(after))[:, None] * bearing.shape[1] + after
 
     def step(values: Array) -> tuple[Array, Array]:
         """Values (m, n) of the end before each beam, and how much more the one behind it has."""
@@ -158,7 +159,7 @@ def expected(earlier: Sequence[Reference], moves: Array) -> Array:
 def _over(half: NDArray[np.int64], values: NDArray[np.floating] | NDArray[np.bool_]) -> Array:
     """Sums (m, SECTORS) of `values` (m, n) of beams over each sector, which is two neighbouring halves."""
     cells = half + SECTORS * np.arange(len(values))[:, None]
-    sums = np.bincount(cells.ravel(), values.ravel(), SECTORS * len(values)).reshape(-1, SECTORS)
+    sums = np.bincount(cells.ravel(), values.ravel(), SECTORS * len(values)).reshape(len(values), SECTORS)
     return np.asarray(sums + np.roll(sums, -1, axis=1))
 
 
@@ -167,4 +168,4 @@ def _weighted_medians(values: Array, weights: Array) -> Array:
     order = np.argsort(values, axis=1)
     total = np.cumsum(np.take_along_axis(weights, order, 1), axis=1)
     middle = (total < total[:, -1:] / 2).sum(1, keepdims=True)
-    return np.take_along_axis(values, np.take_along_axis(order, middle, 1), 1)[:, 0]
+    return np.take_along_axis(values, np.take_along_axis(order, middle, 1), 1).ravel()

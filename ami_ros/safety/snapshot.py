@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.geometry import Array, inverse, transform_points
 from ami_ros.scan import Scan
 
 FINEST = np.radians(3.0)  # of a sector [rad]: 10,000 beams make no more work than 120
@@ -67,8 +67,8 @@ class Snapshot:
         return np.asarray(np.rint((bearings - self.first) / width).astype(int) % len(self.free))
 
     def look(self, points: Array, beyond: float = 0.0) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Whether `points` (n, 2) of the gate's frame lie in a sector with a reading, and were free, up to `beyond` [m]
-        behind them: (n,) each."""
+        """Whether `points` (n, 2) of the gate's frame lie in a sector with a reading, and which of those were free, up
+        to `beyond` [m] behind them: (n,) each."""
         local = self._local(points)
         free = self.free[self.sector(np.arctan2(local[:, 1], local[:, 0]))]
         return free != NOT_SEEN, np.hypot(local[:, 0], local[:, 1]) + beyond <= free
@@ -98,7 +98,7 @@ class Snapshot:
         return found
 
     def _local(self, points: Array) -> Array:
-        return transform_points(relative(self.pose, np.zeros(3)), points) - self.origin
+        return transform_points(inverse(self.pose), points) - self.origin
 
 
 def filled(free: Array) -> Array:

@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.geometry import Array, inverse, relative, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.snapshot import Snapshot
@@ -74,8 +74,8 @@ class Surroundings:
         left = np.arange(len(points))  # not decided yet
         for snapshot in reversed(self._seen):
             seen, clear = snapshot.look(points[left])
-            stood = self._footprint.distance(transform_points(relative(snapshot.pose, np.zeros(3)), points[left])) <= 0
-            free[left] = (seen & clear) | (~seen & stood)
+            stood = self._footprint.distance(transform_points(inverse(snapshot.pose), points[left])) <= 0
+            free[left] = clear | (~seen & stood)
             left = left[~seen & ~stood]
             if not len(left):
                 break
@@ -87,5 +87,4 @@ class Surroundings:
         if len(now.points) or not len(surely := before.points[inner(before)]):
             return False
         local = transform_points(relative(now.pose, before.pose), surely)
-        seen, clear = now.look(transform_points(now.pose, local * (1.0 / SURELY)))
-        return bool((seen & clear).any())
+        return bool(now.look(transform_points(now.pose, local * (1.0 / SURELY)))[1].any())

@@ -111,12 +111,11 @@ class Vanished:
         kept.beam = np.where(fresh, beams, kept.beam)
         kept.since = np.where(fresh, now.stamp, kept.since)
         gone = self._believed(kept, now, away, ranges)
-        spoke_true = (kept.beam >= 0) & (gone | moved)
         age = now.stamp - kept.at
         gone |= again & (age > np.where(kept.small, STRIDES, self._memory))
         keep = (nothing | unread | (~in_view & (age <= self._memory))) & ~gone & ~moved
         self._doubtful[beams[nothing & ~again & keep & kept.inner]] = True
-        self._doubtful[kept.beam[spoke_true]] = False
+        self._doubtful[kept.beam[moved & (kept.beam >= 0)]] = False  # it spoke true
         self._kept = kept.where(keep)
         if len(self._kept.points) > MOST_KEPT:
             self._kept = self._kept.where(one_a_cell(self._kept.points, BESIDE))
@@ -134,10 +133,7 @@ class Vanished:
 
     def _without(self, now: Snapshot, nothing: NDArray[np.bool_], away: Array, points: Array) -> Snapshot:
         """A scan in which what has vanished is where it was, and doubtful beams that return nothing say nothing."""
-        if not self._doubtful.any() and not nothing.any():
-            return now
-        free = now.free.copy()
-        empty = now.empty
+        free, empty = now.free.copy(), now.empty
         directions = (np.flatnonzero(self._doubtful) + 0.5) * (2 * np.pi / BINS)
         doubtful = np.zeros(len(free), dtype=bool)
         doubtful[now.sector(directions)] = True
@@ -161,8 +157,7 @@ def _moved(seen: Sequence[Snapshot], now: Snapshot, kept: _Kept, nothing: NDArra
     for snapshot in reversed(seen):
         if now.stamp - snapshot.stamp > STRIDES:
             break
-        looked, clear = snapshot.look(new, BESIDE)
-        was_free |= looked & clear
+        was_free |= snapshot.look(new, BESIDE)[1]
     apart = np.hypot(*(kept.points[lost][:, None] - kept.points[lost]).transpose(2, 0, 1))
     beside = np.hypot(*(kept.points[lost][:, None] - new[was_free]).transpose(2, 0, 1))
     moved[lost] = 2 * (beside < STRIDE).sum(1) >= (apart < STRIDE).sum(1)
@@ -172,8 +167,6 @@ def _moved(seen: Sequence[Snapshot], now: Snapshot, kept: _Kept, nothing: NDArra
 def _near(now: Snapshot, points: Array, away: Array) -> NDArray[np.bool_]:
     """Which `points` (n, 2) of the gate's frame, `away` (n,) [m] from the scanner, are seen again: something as near
     returns beside them."""
-    if not len(now.points) or not len(points):
-        return np.zeros(len(points), dtype=bool)
     returns = transform_points(now.pose, now.points)
     apart = np.hypot(*(points[:, None] - returns).transpose(2, 0, 1))
     far = np.hypot(*(now.points - now.origin).T)
@@ -195,11 +188,9 @@ def _movable(points: Array) -> NDArray[np.bool_]:
     if not len(points):
         return np.zeros(0, dtype=bool)
     ends = np.hypot(*(np.roll(points, -1, axis=0) - points).T) > TOGETHER
-    if not ends.any():
-        return np.full(len(points), bool(np.hypot(*np.ptp(points, axis=0)) <= MOVABLE))
-    thing = np.concatenate([[0], np.cumsum(ends)[:-1]])
-    thing[thing == ends.sum()] = 0  # behind the last end the first thing goes on
-    low, high = np.full((ends.sum(), 2), np.inf), np.full((ends.sum(), 2), -np.inf)
+    count = max(1, ends.sum())
+    thing = np.concatenate([[0], np.cumsum(ends)[:-1]]) % count  # behind the last end the first thing goes on
+    low, high = np.full((count, 2), np.inf), np.full((count, 2), -np.inf)
     np.minimum.at(low, thing, points)
     np.maximum.at(high, thing, points)
     return np.asarray((np.hypot(*(high - low).T) <= MOVABLE)[thing])

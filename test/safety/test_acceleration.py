@@ -97,6 +97,24 @@ def test_a_pause_counts_for_no_more_than_its_last_tenth_of_a_second() -> None:
     assert acceleration.passed(2.0, 0.0) == 0.0 and acceleration.passed(2.05, 0.0) == pytest.approx(0.05)
 
 
+def test_steady_time_counts_from_its_beginning_on() -> None:
+    acceleration = Acceleration()
+    assert [acceleration.passed(5.0 + 0.05 * k, 0.01 * k) for k in range(4)] == pytest.approx([0.05, 0.01, 0.01, 0.01])
+
+
+def test_commands_of_other_widths_are_a_mistake_of_who_asks() -> None:
+    with pytest.raises(ValueError):
+        Acceleration.limit((0.0, 0.0), (0.5, 0.0), 0.05, CONFIG)
+
+
+def test_a_gate_takes_a_robot_for_a_real_one_unless_it_is_told_otherwise() -> None:
+    gate = SafetyGate(CONFIG)
+    for now, steady, speed in ((5.0, 100.0, 0.05), (5.1, 100.01, 0.06)):
+        gate.scan(NOTHING, now, steady=steady)
+        gate.command(0.5, 0.0, now, steady=steady)
+        assert gate.output(now, steady).linear == pytest.approx(speed)
+
+
 def test_where_the_clock_is_set_steady_time_that_was_counted_is_not_counted_again() -> None:
     acceleration = Acceleration()
     assert [acceleration.passed(5.0, 1000.0), acceleration.passed(5.05, 1000.05)] == pytest.approx([0.05, 0.05])

@@ -66,6 +66,29 @@ def test_what_a_scan_should_show_after_a_motion() -> None:
     assert np.nanmax(np.abs(two[0] - two[1])) < 0.06, "from each scan by its own motion"
 
 
+def test_the_first_beam_is_known_after_a_turn_of_less_than_half_a_beam() -> None:
+    """Its return moves to before it, and that of the second is behind it."""
+    before = room((0.0, 0.0, 0.7))
+    for turn in (0.002, 0.005, 0.008):
+        wanted = expected([before], np.array([[0.0, 0.0, turn]]))[0]
+        assert wanted[0] == pytest.approx(room((0.0, 0.0, 0.7 + turn)).ranges[0], abs=1e-3)
+
+
+def test_the_beam_that_closes_the_turn_is_as_the_first() -> None:
+    """Drivers count the first beam twice."""
+    angles = np.linspace(-math.pi, math.pi, 121)
+    wanted = expected([room((0.0, 0.0, 0.7), angles=angles)], np.array([[0.0, 0.0, 0.005]]))[0]
+    truth = room((0.0, 0.0, 0.705), angles=angles).ranges[0]
+    assert wanted[[0, -1]] == pytest.approx(truth, abs=2e-3)
+
+
+@pytest.mark.parametrize("x", [0.1, -0.1])
+def test_before_the_first_return_nothing_is_divided_by_zero(x: float) -> None:
+    with np.errstate(all="raise"):
+        wanted = expected([room()], np.array([[x, 0.0, 0.0]]))
+    assert np.isfinite(wanted).sum() >= 178
+
+
 def test_what_lies_between_things_or_was_not_seen_is_not_known() -> None:
     ranges = np.full(180, np.nan)
     ranges[80:100] = 2.0

@@ -71,6 +71,8 @@ def test_points_are_looked_at_from_the_scanner_where_it_was() -> None:
     assert looked.tolist() == [True, True, True, False, False] and free[:3].tolist() == [True, False, True]
     assert seen.look(points, 0.3)[1][:3].tolist() == [False, False, False]
     assert seen.look(points, 0.05)[1][:3].tolist() == [True, False, True]
+    blind = snapshot([NAN] * 24)
+    assert not any(part.any() for part in blind.look(np.zeros((1, 2)))), "not even where it stands"
     exact = snapshot([3.0] * 24)
     assert exact.look(np.array([[3.0, 0.0]]))[1].all() and not exact.look(np.array([[3.0, 0.0]]), 0.001)[1].any()
 

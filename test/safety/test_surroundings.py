@@ -40,6 +40,8 @@ def test_a_scan_without_a_reading_is_not_taken() -> None:
     known = around()
     assert known.newest is None and known.add(scan(other=math.nan)) == "scan without a reading"
     assert known.newest is None and len(known.gone) == 0
+    nowhere = Scan(np.ones(120, np.float32), 0.0, math.pi / 60, max_range=0.0)
+    assert known.add(Snapshot.of(nowhere, np.zeros(3), 0.0, 0.0)) == "scan without a reading", "it reaches nothing"
     first = scan()
     assert known.add(first) == "" and known.newest is first
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from ami_ros.geometry import Array, transform_points
 from ami_ros.safety.snapshot import NOT_SEEN, Snapshot
-from ami_ros.safety.vanished import Vanished, inner
+from ami_ros.safety.vanished import MOST_KEPT, inner
 from ami_ros.scan import Scan
 from ami_ros.simulation.floor_plan import FloorPlan
 from ami_ros.simulation.layout import Obstacle
 from harness.laser_drives import RANGE, box, post
+from harness.looking import WALL, Looking, Ranges, scan
 
 
 def seen(things: list[Obstacle], beams: int = 72) -> tuple[Array, NDArray[np.bool_]]:
@@ -58,45 +59,6 @@ def test_things_behind_one_another_are_not_one() -> None:
 def test_of_fewer_than_three_none_is(count: int) -> None:
     points, found = seen([post(1.0, 0.087 * k, 0.03) for k in range(count)])
     assert len(points) == count and not found.any()
-
-
-STEP = math.pi / 60  # [rad] between 120 beams: one in each sector
-WALL = dict.fromkeys(range(28, 33), 2.0)  # five returns straight to the left, 0.42 m of it
-Ranges = dict[int, float]
-
-
-def scan(
-    ranges: Ranges,
-    stamp: float = 0.0,
-    pose: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    beams: int = 120,
-    blind: float = 0.0,
-    origin: tuple[float, float] = (0.0, 0.0),
-) -> Snapshot:
-    """Of a laser that reaches 8 m, the first beam straight ahead; where nothing is said, nothing returned."""
-    read = np.full(beams, np.inf, np.float32)
-    read[[*ranges]] = [*ranges.values()]
-    return Snapshot.of(Scan(read, 0.0, STEP, origin, 8.0, blind), np.array(pose), 0.0, 0.7 + stamp)
-
-
-class Looking:
-    """A laser whose scans come one by one."""
-
-    def __init__(self, memory: float = 3.0) -> None:
-        self.vanished, self.seen = Vanished(memory), list[Snapshot]()
-
-    def sees(self, *scans: Snapshot, measured: bool = True) -> Snapshot:
-        """The last of these scans, without what is not to be believed of it."""
-        for snapshot in scans:
-            if self.seen:
-                snapshot = self.vanished.look(self.seen, snapshot, measured)
-            self.seen.append(snapshot)
-        return self.seen[-1]
-
-    @property
-    def kept(self) -> int:
-        """How many points may still stand there."""
-        return len(self.vanished.points)
 
 
 def test_what_a_beam_misses_without_a_trace_still_stands_there() -> None:
@@ -157,103 +119,6 @@ def test_without_odometry_only_what_no_beam_looks_at_stays_for_memory_and_no_bea
     looking.sees(scan({}, 0.2, beams=20), measured=False)
     now = looking.sees(scan({}, 0.3, (0.0, 0.0, 1.0)))
     assert looking.kept == 5 and (now.free != NOT_SEEN).all(), "beams of before odometry came are not doubted"
-
-
-def test_a_beam_that_lost_something_wide_is_believed_nowhere_until_it_returns_something() -> None:
-    looking = Looking()
-    looking.sees(scan(WALL), scan({}, 0.1))
-    turned = (0.0, 0.0, math.pi / 2)
-    now = looking.sees(scan({}, 0.2, turned))
-    assert np.flatnonzero(now.free == NOT_SEEN).tolist() == [29, 30, 31], "between two others a beam meets it"
-    assert now.free[[118, 119, 0, 1, 2]] == pytest.approx(2.0), "there it still stands"
-    now = looking.sees(scan({30: 5.0}, 0.3, turned))
-    assert now.free[28:33].tolist() == [8.0, 5.0, 5.0, 5.0, 8.0], "a single one is as its neighbours"
-
-
-def test_a_thin_thing_makes_nobody_doubt_the_beam_that_misses_it() -> None:
-    looking = Looking()
-    now = looking.sees(scan({30: 2.0, 31: 2.0}), scan({}, 0.1), scan({}, 0.2, (0.0, 0.0, math.pi / 2)))
-    assert looking.kept == 2 and (now.free != NOT_SEEN).all()
-
-
-@pytest.mark.parametrize("first", [28, 118, 0])
-def test_the_word_of_a_beam_that_lost_it_counts_after_half_a_second_if_it_returns_from_elsewhere(first: int) -> None:
-    turned = (0.0, 0.0, math.pi / 2)
-    beams = [(first + k) % 120 for k in range(5)]
-    thing, back = dict.fromkeys(beams, 2.0), dict.fromkeys(beams, 4.0)
-    for stamp, kept in ((0.59, 5), (0.61, 0)):
-        looking = Looking()
-        looking.sees(scan(thing), scan({}, 0.1), scan(back, 0.2, turned))
-        assert looking.kept == 5
-        looking.sees(scan(back, stamp, turned))
-        assert looking.kept == kept
-    looking = Looking()
-    looking.sees(scan(thing), scan({}, 0.1), scan({}, 5.0, turned))
-    assert looking.kept == 5, "it returns nothing"
-    looking.sees(scan(dict.fromkeys(beams[2:4], 4.0), 6.0, turned))
-    assert looking.kept == 3, "each beam speaks for itself"
-    looking = Looking()
-    looking.sees(
-        scan(thing), scan(dict.fromkeys(beams, math.nan), 0.1), scan(back, 0.2, turned), scan(back, 0.8, turned)
-    )
-    assert looking.kept == 5, "beams that said nothing have not lost it"
-
-
-def test_who_lost_it_is_forgotten_while_there_is_no_odometry() -> None:
-    turned = (0.0, 0.0, math.pi / 2)
-    looking = Looking()
-    looking.sees(scan(WALL), scan({}, 0.1))
-    looking.sees(scan({}, 0.2, beams=20), measured=False)
-    looking.sees(scan({0: 5.0, 30: 5.0}, 1.0, (0.0, 0.0, 1.0)), scan({0: 5.0, 30: 5.0}, 1.1, (0.0, 0.0, 1.0)))
-    assert looking.kept == 5
-    looking = Looking()
-    looking.sees(scan(WALL), scan({}, 0.1))
-    looking.sees(scan({}, 0.2, beams=20), measured=False)
-    back = dict.fromkeys(WALL, 4.0)
-    looking.sees(scan({}, 0.3), scan(back, 0.7, turned))
-    assert looking.kept == 5
-    looking.sees(scan(back, 0.81, turned))
-    assert looking.kept == 0
-    looking = Looking()
-    looking.sees(scan(WALL))
-    looking.sees(scan(dict.fromkeys(WALL, 1.0), 0.1), measured=False)
-    assert looking.kept == 0, "beams look there"
-
-
-def test_a_beam_that_spoke_true_is_believed_again() -> None:
-    turned = (0.0, 0.0, math.pi / 2)
-    looking = Looking()
-    looking.sees(scan(WALL), scan({}, 0.1))
-    looking.sees(scan(dict.fromkeys([118, 119, 0, 1, 2], 5.0), 0.2, turned))  # from behind
-    assert looking.kept == 0
-    assert (looking.sees(scan({}, 0.3, (0.0, 0.0, 1.0))).free != NOT_SEEN).all()
-
-
-@pytest.mark.parametrize(("reads", "believed"), [(2.04, False), (2.06, True), (2.5, True), (1.0, False)])
-def test_what_returns_from_behind_it_proves_that_the_beam_which_lost_it_was_right(reads: float, believed: bool) -> None:
-    looking = Looking()
-    looking.sees(scan(WALL), scan({}, 0.1))
-    looking.sees(scan(dict.fromkeys([118, 119, 0, 1, 2], reads), 0.2, (0.0, 0.0, math.pi / 2)))
-    now = looking.sees(scan({}, 0.3, (0.0, 0.0, 1.0)))
-    assert (now.free[29:32] != NOT_SEEN).all() == believed
-
-
-@pytest.mark.parametrize("first", [30, 0, 117])
-def test_a_beam_is_believed_again_once_what_it_lost_has_moved(first: int) -> None:
-    looking = Looking()
-    beams = [(first + k) % 120 for k in range(6)]
-    now = looking.sees(scan(dict.fromkeys(beams[:4], 2.0)), scan({}, 0.1), scan(dict.fromkeys(beams[4:], 2.0), 0.2))
-    assert looking.kept == 0 and (now.free[beams[:4]] == 8.0).all(), "half of it is seen beside"
-    now = looking.sees(scan({}, 0.3, (0.0, 0.0, 1.0)))
-    assert (now.free[beams[:4]] != NOT_SEEN).all()
-
-
-def test_a_beam_that_misses_what_is_seen_beside_does_not_say_that_it_has_gone() -> None:
-    turned = (0.0, 0.0, math.pi / 2)
-    fine, back = dict.fromkeys(range(28, 33), 1.0), dict.fromkeys(range(28, 33), 4.0)
-    looking = Looking()
-    looking.sees(scan(fine), scan({28: 1.0, 31: 1.0, 32: 1.0}, 0.1), scan(back, 0.2, turned), scan(back, 0.65, turned))
-    assert looking.kept == 5
 
 
 def test_returns_more_than_twice_as_far_apart_as_beams_are_of_two_things() -> None:
@@ -375,3 +240,30 @@ def test_what_is_now_under_the_view_of_a_camera_stays() -> None:
         low = dict.fromkeys(WALL, 0.3)
         looking.sees(scan(low, blind=blind), scan(dict.fromkeys(WALL, reads), 0.1, blind=blind))
         assert looking.kept == kept, (blind, reads)
+
+
+@pytest.mark.parametrize(("radius", "small"), [(0.3, True), (0.42, True), (0.43, False), (0.5, False)])
+def test_what_stands_all_around_is_one_thing_as_large_as_it_is_wide(radius: float, small: bool) -> None:
+    """A small one that is seen again beside goes after a second; it is 1.2 m large from corner to corner."""
+    looking, ring = Looking(), dict.fromkeys(range(120), radius)
+    looking.sees(scan(ring), scan({k: radius for k in ring if k not in (29, 30)}, 1.5))
+    assert looking.kept == (0 if small else 2)
+
+
+@pytest.mark.parametrize(("radius", "small"), [(0.47, True), (0.49, False)])
+def test_an_arc_that_lies_across_the_first_beam_is_one_thing(radius: float, small: bool) -> None:
+    """Of 240 degrees: it is 1.5 and 2 radii large, and has one end."""
+    looking, arc = Looking(), dict.fromkeys([*range(41), *range(80, 120)], radius)
+    looking.sees(scan(arc), scan({k: radius for k in arc if k not in (29, 30)}, 1.5))
+    assert looking.kept == (0 if small else 2)
+
+
+@pytest.mark.parametrize(("last", "thinned"), [(50, False), (51, True)])
+def test_more_than_500_points_are_thinned(last: int, thinned: bool) -> None:
+    """A laser that looks to the left passes them, 5 cm apart, and has them behind it."""
+    assert MOST_KEPT == 500
+    looking = Looking(100.0)
+    for k in range(10):
+        looking.sees(scan(dict.fromkeys(range(5, 55 if k else 5 + last), 1.0), k, (0.0, 10.0 * k, 0.0), beams=60))
+    looking.sees(scan({}, 10.0, (0.0, 100.0, 0.0), beams=60))
+    assert (looking.kept < 400) if thinned else (looking.kept == 500)
