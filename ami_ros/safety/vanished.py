@@ -133,6 +133,8 @@ class Vanished:
 
     def _without(self, now: Snapshot, nothing: NDArray[np.bool_], away: Array, points: Array) -> Snapshot:
         """A scan in which what has vanished is where it was, and doubtful beams that return nothing say nothing."""
+        if not self._doubtful.any() and not nothing.any():
+            return now  # a tenth of the work of a scan is saved
         free, empty = now.free.copy(), now.empty
         directions = (np.flatnonzero(self._doubtful) + 0.5) * (2 * np.pi / BINS)
         doubtful = np.zeros(len(free), dtype=bool)
