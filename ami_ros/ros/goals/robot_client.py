@@ -37,6 +37,7 @@ from ami_ros.errors import AmiError
 from ami_ros.images import image_of
 from ami_ros.mission.area import FARTHEST, Corners
 from ami_ros.ros.messages.conversions import (
+    MOST_VIEWS,
     compressed_message,
     polygon_message,
     pose_to_message,
@@ -327,9 +328,6 @@ def pose_goal(pose: np.ndarray, frame: str = "map") -> NavigationGoal:
     return NavigationGoal(
         type=NavigationGoal.TYPE_POSE, pose=PoseStamped(header=Header(frame_id=frame), pose=pose_to_message(full))
     )
-
-
-MOST_VIEWS = 11  # further pictures of a goal, as NavigationGoal.msg bounds them
 
 
 def picture_goal(file: Path) -> NavigationGoal:

@@ -249,6 +249,16 @@ def picture_from_message(message: Latent, length: int) -> NDArray[np.float32] | 
     return picture if length and len(picture) else None
 
 
+MOST_VIEWS = 11  # further pictures of a goal; each is encoded before the robot sets out, and compared with places
+
+
+def views_of(goal: NavigationGoal) -> list[GoalView]:
+    """The further pictures of a goal. Raises AmiError: they are too many."""
+    if len(goal.views) > MOST_VIEWS:
+        raise AmiError(f"the goal has {len(goal.views)} further pictures; at most {MOST_VIEWS} are compared")
+    return list(goal.views)
+
+
 def turn_of(view: GoalView) -> float:
     """How far [rad] the robot had turned from the goal's heading. Raises AmiError: it is not finite."""
     if not math.isfinite(view.turn):
@@ -263,7 +273,7 @@ def views_from_message(goal: NavigationGoal, encoder_id: str, code: int, length:
         values = latent_from_message(latent, encoder_id, code, length)
         return View(values, picture_from_message(latent, picture_code), turn)
 
-    return [view(goal.latent, 0.0), *(view(other.latent, turn_of(other)) for other in goal.views)]
+    return [view(goal.latent, 0.0), *(view(other.latent, turn_of(other)) for other in views_of(goal))]
 
 
 def reading_from_message(message: Surprise) -> Reading:

@@ -80,7 +80,7 @@ def _typed(
         if goal.type == NavigationGoal.TYPE_IMAGE:
             if not spec.inputs.image_size:
                 raise AmiError(NO_CAMERA)
-            others = [Photograph(decode(view.image), conversions.turn_of(view)) for view in goal.views]
+            others = [Photograph(decode(view.image), conversions.turn_of(view)) for view in conversions.views_of(goal)]
             return Goal(), (Photograph(decode(goal.image)), *others)
         if goal.type == NavigationGoal.TYPE_LATENT:
             expected = encoder_id, Code.ENCODER_MISMATCH, spec.latent_dim, spec.picture_code

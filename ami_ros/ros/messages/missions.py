@@ -88,7 +88,8 @@ def _destination(goal: NavigationGoal, wait: float, frames: Frames) -> Destinati
         x, y, yaw = conversions.pose_from_message(goal.pose.pose).tolist()
         return Destination("pose", pose=(x, y, yaw), in_map=frame == frames.map, wait=wait)
     if goal.type == NavigationGoal.TYPE_IMAGE:
-        views = tuple(DestinationView(conversions.turn_of(view), _encoded(view.image)) for view in goal.views)
+        given = conversions.views_of(goal)
+        views = tuple(DestinationView(conversions.turn_of(view), _encoded(view.image)) for view in given)
         return Destination("picture", picture=_encoded(goal.image), views=views, wait=wait)
     if goal.type == NavigationGoal.TYPE_PLACE:
         return Destination("place", place_id=goal.place_id, place_label=goal.place_label, wait=wait)

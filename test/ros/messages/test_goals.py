@@ -57,6 +57,15 @@ def test_a_goal_of_latents_has_further_ones() -> None:
     assert [(view.turn, view.latent.tolist()) for view in found.views] == [(0.0, [1.0, 2.0]), (-1.0, [1.0, 5.0])]
 
 
+@pytest.mark.parametrize("kind", ["picture", "latent"])
+def test_more_pictures_than_are_compared_are_refused(kind: str) -> None:
+    one = GoalView(image=PICTURE, latent=KINDS["latent"].latent)
+    goal = NavigationGoal(type=KINDS[kind].type, image=PICTURE, latent=KINDS["latent"].latent, views=[one] * 12)
+    with pytest.raises(AmiError, match="at most 11") as caught:
+        goal_from_message(NavigateToGoal.Goal(goal=goal), "net@1", SPEC, Frames(), image_of)
+    assert caught.value.code == Code.INVALID_GOAL
+
+
 @pytest.mark.parametrize(
     "view",
     [
