@@ -85,6 +85,7 @@ class SafetyGate:
         self._motion, self._around = Motion(self._start), Surroundings(self._start, self._footprint)
         self._liveness = Liveness(self._start.measured)
         self._laser, self._others = Observations({}), Observations(self._sources)
+        self._unbelieved = Observations({})  # scans since then that are not of now, as it seems
         self._passed: dict[str, PassedOver] = {}  # by source: what went under or beside its view
         sees = self._around, self._others, self.keep_out
         self._obstruction = Obstruction(self.config, self._footprint, self._motion, *sees)
@@ -151,8 +152,11 @@ class SafetyGate:
             return "a newer scan came before this one"
         measured = self._motion.is_measured(now)
         moves = self._motion.velocity, stamp, self._motion.unsure(stamp)
+        points = usable(scan_points(scan, math.inf)) if self._zones else np.zeros((0, 2))
+        shown = Observation(pose, error, stamp, steady, points)
         if measured and (problem := self._liveness.doubt(scan, pose, *moves)):
             self._doubted = now
+            self._unbelieved.put(LASER, shown)  # beside the last that was believed: neither lets it turn faster
             return problem
         seen = scan  # zones count every reading, the old ones of a hanging laser as well
         if measured and self._liveness.old.any():
@@ -160,8 +164,8 @@ class SafetyGate:
         self._fault = self._around.add(Snapshot.of(seen, pose, error, stamp), measured)
         if not self._fault:
             self._scanned = steady
-            if self._zones:
-                self._laser.put(LASER, Observation(pose, error, stamp, steady, usable(scan_points(scan, math.inf))))
+            self._laser.put(LASER, shown)
+            self._unbelieved = Observations({})
         return self._fault
 
     def observe(
@@ -339,8 +343,9 @@ class SafetyGate:
 
     def _readings(self, command: Command, now: float) -> Readings:
         """All that any sensor shows where zones look at a command."""
-        shown = self._laser.newest | self._others.newest
-        return Readings.of(shown, self._motion.at(now)[0], self._zones.reach(command))
+        here, reach = self._motion.at(now)[0], self._zones.reach(command)
+        believed = Readings.of(self._laser.newest | self._others.newest, here, reach)
+        return believed.beside(Readings.of(self._unbelieved.newest, here, reach))
 
     def _share(self, command: Command, now: float) -> tuple[Command, str]:
         """As much of a command as is free, and what is in the way of the rest."""

@@ -46,6 +46,11 @@ class Readings:
         names = np.repeat(np.array([*shown], dtype=np.str_), [len(each) for each in points])
         return cls(np.concatenate([np.zeros((0, 2)), *points]), names)
 
+    def beside(self, other: Readings) -> Readings:
+        """Both."""
+        points, sources = (self.points, other.points), (self.sources, other.sources)
+        return Readings(np.concatenate(points), np.concatenate(sources))
+
     def only(self, sources: Collection[str]) -> Readings:
         """Those of some sensors; of all, where none is named."""
         if not sources:

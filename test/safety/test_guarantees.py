@@ -137,6 +137,39 @@ def test_a_late_scan_that_is_young_by_the_clock_of_the_gate_counts_for_zones() -
     assert keeps_its_word(drive(drawn))
 
 
+def test_readings_of_a_scan_that_is_doubted_count_for_zones_while_the_robot_turns() -> None:
+    """One drive of `./ami bench gate --seed 918200`: a part of the laser hung, and the robot turned to see whether that
+    changes. It turned at full speed, though readings in the outer zone allow 0.4 of it."""
+    traits = {name: low for name, (low, _) in RANGES.items()} | ATTENTIVE
+    traits |= {
+        "dead_time": 0.00018588707016178318,
+        "lag": 0.009350691837482552,
+        "braking": 1.1197053443147096,
+        "turning": 11.031763341289665,
+        "slip": 1.0043726562114514,
+        "scan_rate": 15.0,
+        "latency": 0.05,
+        "jitter": 0.02,
+        "dropped": 0.0,
+        "holes": 0.0,
+        "noise": 0.0019988698978430307,
+        "ahead": 0.1161283529750128,
+        "odometry_gain": 0.9721494258295432,
+        "odometry_noise": 0.01212527032923513,
+        "odometry_delay": 0.020463321506514687,
+        "fault_at": 2.3603730311396305,
+        "cover_width": 5.872735488317303,
+        "cover_speed": 1.4747271409711753,
+        "ring_size": 4.8756691054438575,
+        "leap": 294.2507076182168,
+    }
+    drawn = Drive(
+        174047401, "differential", "sector_hangs", 443, closing=0.3, tracked=True, zone=0.3, keep_out=True, lost="old",
+        traits=traits,
+    )  # fmt: skip
+    assert keeps_its_word(drive(drawn))
+
+
 @given(SEEDS, st.sampled_from(KINDS), st.sampled_from(FAULTS), TRAITS)
 @FEW
 def test_it_does_not_enter_where_it_must_not_go(
