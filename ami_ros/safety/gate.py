@@ -85,7 +85,7 @@ class SafetyGate:
         self._motion, self._around = Motion(self._start), Surroundings(self._start, self._footprint)
         self._liveness = Liveness(self._start.measured)
         self._laser, self._others = Observations({}), Observations(self._sources)
-        self._unbelieved = Observations({})  # scans since then that are not of now, as it seems
+        self._unbelieved = Observations({})  # the newest scan since then that is not of now, as it seems
         self._passed: dict[str, PassedOver] = {}  # by source: what went under or beside its view
         sees = self._around, self._others, self.keep_out
         self._obstruction = Obstruction(self.config, self._footprint, self._motion, *sees)
@@ -311,7 +311,7 @@ class SafetyGate:
         """What is not known that has to be; "" if nothing."""
         if source := self._others.missing(now, steady):
             return f"no data: {source}"
-        if self._laser.count + self._others.count > MOST_READINGS:
+        if sum(each.count for each in (self._laser, self._unbelieved, self._others)) > MOST_READINGS:
             return "too much to look at"
         newest = self._around.newest
         if newest is None and not self.config.require_scan:

@@ -12,6 +12,7 @@ from ami_ros.geometry import wrap
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.snapshot import NOT_SEEN
+from ami_ros.safety.zones import Zone
 from harness.square_room import room_scan
 
 STANDS = (0.0, 0.0, 0.0)
@@ -57,3 +58,24 @@ def test_without_odometry_nobody_asks_which_part_hung() -> None:
     one = hung()
     assert one.scan(room_scan(beams=90), 5.0) == ""
     assert one._around.newest is not None and (one._around.newest.free > 0.0).all()
+
+
+def test_readings_of_a_doubted_scan_count_for_zones_until_one_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It turned at full speed, to see whether its laser hangs, past what stood in its zone."""
+    slow = Zone(type="circle", radius=2.2, action_type="slowdown", slowdown_ratio=0.4, min_points=1)
+    one = SafetyGate(SafetyConfig(max_angular_acceleration=50.0), {"slow": slow})
+
+    def turn(x: float, stamp: float, half: float, seen_from: float) -> tuple[str, float]:
+        one.odometry(np.array([x, 0.0, 0.0]), STANDS, stamp)
+        problem = one.scan(room_scan(seen_from, half=half), stamp, stamp)
+        one.command(0.0, 1.0, stamp)
+        return problem, one.output(stamp).command[1]
+
+    assert turn(0.0, 0.0, half=2.0, seen_from=0.0) == ("", pytest.approx(0.4))
+    assert turn(0.03, 0.1, half=3.0, seen_from=0.03) == ("", pytest.approx(1.0))
+    problem, slowed = turn(0.06, 0.2, half=2.0, seen_from=0.0)
+    assert "to the last bit" in problem and slowed == pytest.approx(0.4)
+    with monkeypatch.context() as patched:
+        patched.setattr("ami_ros.safety.gate.MOST_READINGS", 300)  # both scans have 180
+        assert one.output(0.2).reason == "too much to look at"
+    assert turn(0.09, 0.3, half=3.0, seen_from=0.09) == ("", pytest.approx(1.0))
