@@ -10,37 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.observations import Readings
 from ami_ros.safety.output import SafetyOutput
 from ami_ros.safety.zones import Zone, Zones
-from harness.scans import NOTHING, scan_of_points
+from harness.scans import scan_of_points
+from harness.zones import CONFIG, DISC, SQUARE, settled, share
 
-CONFIG = SafetyConfig()
-DISC = Footprint(CONFIG)
-SQUARE = "[[0.5, 0.5], [0.5, -0.5], [-0.5, -0.5], [-0.5, 0.5]]"
 COMMAND = (0.4, 0.5, 0.0)
 POINTS = st.lists(st.tuples(st.floats(-2.0, 2.0), st.floats(-2.0, 2.0)), max_size=12).map(
     lambda found: np.array(found, dtype=np.float64).reshape(-1, 2)
 )
 COMMANDS = st.tuples(st.floats(-0.5, 0.5), st.floats(-1.8, 1.8), st.floats(-0.4, 0.4))
-
-
-def share(zones: dict[str, Zone], command: tuple[float, ...], points: Any) -> tuple[float, str]:
-    """What is left of a command with one reading at each of `points`."""
-    points = np.array(points, dtype=np.float64).reshape(-1, 2)
-    return Zones(zones, DISC).share(command, Readings(points, np.full(len(points), "scan")))
-
-
-def settled(gate: SafetyGate, points: list[tuple[float, float]], command: tuple[float, float]) -> SafetyOutput:
-    """What the gate sends once a command has been asked for for a while, with something at `points`."""
-    for k in range(30):
-        gate.command(*command, 0.1 * k)
-        gate.scan(scan_of_points(np.array(points)) if points else NOTHING, 0.1 * k)
-        output = gate.output(0.1 * k)
-    return output
 
 
 def test_a_polygon_holds_what_lies_inside_its_corners_convex_or_not() -> None:

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.footprint import Footprint
-from ami_ros.safety.observations import Readings
-from ami_ros.safety.zones import MOST_LOOKED, Zone, Zones
+from ami_ros.safety.zones import MOST_LOOKED, Zone
+from harness.zones import share
 
-CONFIG = SafetyConfig()
-DISC = Footprint(CONFIG)
 POINTS = st.lists(st.tuples(st.floats(-2.0, 2.0), st.floats(-2.0, 2.0)), max_size=12).map(
     lambda found: np.array(found, dtype=np.float64).reshape(-1, 2)
 )
 COMMANDS = st.tuples(st.floats(-0.5, 0.5), st.floats(-1.8, 1.8), st.floats(-0.4, 0.4))
-
-
-def share(zones: dict[str, Zone], command: tuple[float, ...], points: Any) -> tuple[float, str]:
-    """What is left of a command with one reading at each of `points`."""
-    points = np.array(points, dtype=np.float64).reshape(-1, 2)
-    return Zones(zones, DISC).share(command, Readings(points, np.full(len(points), "scan")))
 
 
 @given(POINTS, st.integers(1, 4), COMMANDS)

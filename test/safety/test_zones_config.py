@@ -11,22 +11,11 @@ import pytest
 
 from ami_ros.config import from_mapping, parse_yaml
 from ami_ros.errors import AmiError
-from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.observations import Readings
-from ami_ros.safety.zones import VelocityZone, Zone, Zones
+from ami_ros.safety.zones import VelocityZone, Zone
+from harness.zones import CONFIG, DISC, SQUARE, share
 
-CONFIG = SafetyConfig()
-DISC = Footprint(CONFIG)
-SQUARE = "[[0.5, 0.5], [0.5, -0.5], [-0.5, -0.5], [-0.5, 0.5]]"
 FORWARD = {"points": SQUARE, "linear_min": 0.0, "linear_max": 1.0, "theta_min": -2.0, "theta_max": 2.0}
-
-
-def share(zones: dict[str, Zone], command: tuple[float, ...], points: Any) -> tuple[float, str]:
-    """What is left of a command with one reading at each of `points`."""
-    points = np.array(points, dtype=np.float64).reshape(-1, 2)
-    return Zones(zones, DISC).share(command, Readings(points, np.full(len(points), "scan")))
 
 
 def test_corners_as_text_and_as_numbers_are_the_same() -> None:
