@@ -50,15 +50,15 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
         if goal.picture is not None and places.recogniser is not None:
             for view in goal.more:
                 check_latent(view.latent, places.latent_dim)
-            asked = places.recogniser.asked(places.index, goal.views)
-            recognised = places.recogniser.hypotheses(places.index, asked)
+            candidates = places.recogniser.candidates(places.index, goal.views)
+            recognised = places.recogniser.hypotheses(places.index, candidates)
             certain = [found.share for found in recognised or () if found.share > 0]
             is_sure = bool(certain) and certain[0] >= ALONE and not len(goal.search.looked_from)
             searched = goal.search.reach > 0 and not is_sure
             if recognised is not None and (hypothesis >= len(certain) or searched):
                 graph = places.graph
                 beyond = None if graph.free is None else graph.free.beyond
-                evidence = places.recogniser.evidence(places.index, asked)
+                evidence = places.recogniser.evidence(places.index, candidates)
                 lengths, poses = partial(graph.lengths, robot), places.index.poses
                 views = next_best_views(recognised, poses, robot, lengths, evidence, goal.search, beyond)
                 recognised = views if searched else [*recognised[: len(certain)], *(v for v in views if not v.share)]

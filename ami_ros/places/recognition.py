@@ -46,7 +46,7 @@ Evidence = Callable[[Array], Array]  # points (k, 2) [m] of the map -> what spea
 
 
 @dataclass(frozen=True)
-class Asked:
+class Candidates:
     """A picture of a goal, and the places that may show what it shows."""
 
     rows: NDArray[np.int64]  # (k,) of the places' index
@@ -161,7 +161,7 @@ class Recogniser:
             self._unsaved = len(self._codes)
         self._prepared = max(0, self._prepared - len(ids))
 
-    def asked(self, index: PlaceIndex, views: Sequence[View]) -> list[Asked]:
+    def candidates(self, index: PlaceIndex, views: Sequence[View]) -> list[Candidates]:
         """Each picture of a goal that has a code, with the places that may show what it shows: those that are most
         alike by picture or by latent, and of those that were never looked at the ones whose latents are."""
         self._follow_camera()
@@ -172,15 +172,15 @@ class Recogniser:
         merit = np.maximum(_standard(alike), _standard(by_latent.T))  # of a narrow picture latents say nothing
         best = np.argsort(-merit, axis=None, kind="stable")[:COMPARED]
         of_view, place = np.unravel_index(best, alike.shape)
-        asked = []
+        found = []
         for number, (latent, code, turn) in enumerate(pictures):
             resembling, _ = index.most_similar(latent, COMPARED)
             new = [row for row in resembling.tolist() if int(index.ids[row]) not in self.descriptors]
             chosen = np.append(rows[place[of_view == number]], new[: COMPARED // len(pictures)])
-            asked.append(Asked(chosen.astype(np.int64), code, turn))
-        return asked
+            found.append(Candidates(chosen.astype(np.int64), code, turn))
+        return found
 
-    def hypotheses(self, index: PlaceIndex, asked: Sequence[Asked]) -> list[Hypothesis] | None:
+    def hypotheses(self, index: PlaceIndex, candidates: Sequence[Candidates]) -> list[Hypothesis] | None:
         """Where the pictures of a goal were taken, best first; empty where no place shows what they show, and None
         where none has a picture.
 
@@ -190,9 +190,9 @@ class Recogniser:
 
         Args:
             index: of the places.
-            asked: pictures that were taken at one place.
+            candidates: for each picture; all were taken at one place.
         """
-        rows, found = self._said(index, asked, ENCODED)
+        rows, found = self._said(index, candidates, ENCODED)
         if not len(rows):
             return None
         pose, error, odds = found[:, :3], found[:, 3], found[:, 4]
@@ -206,15 +206,15 @@ class Recogniser:
         order = np.argsort([-share for share in shares], kind="stable")
         return [Hypothesis(hypotheses[k].pose, shares[k]) for k in order]
 
-    def evidence(self, index: PlaceIndex, asked: Sequence[Asked]) -> Evidence:
+    def evidence(self, index: PlaceIndex, candidates: Sequence[Candidates]) -> Evidence:
         """What speaks for points (k, 2) of the map, (k,), as where pictures were taken: what all places say of that, by
         their probability of showing the same. None may show it for certain, but together they tell where to look first.
 
         Args:
             index: of the places.
-            asked: the same as `hypotheses` had.
+            candidates: the same as `hypotheses` had.
         """
-        rows, found = self._said(index, asked, 0)
+        rows, found = self._said(index, candidates, 0)
         at = compose(index.poses[rows], found[:, :3])[:, :2]
         weight = (found[:, 4] / (1 + found[:, 4])) ** SHARPNESS
 
@@ -223,12 +223,12 @@ class Recogniser:
 
         return for_points
 
-    def _said(self, index: PlaceIndex, asked: Sequence[Asked], most: int) -> tuple[NDArray[np.int64], Array]:
+    def _said(self, index: PlaceIndex, candidates: Sequence[Candidates], most: int) -> tuple[NDArray[np.int64], Array]:
         """Rows (k,) of places that can tell, and what they say of the goal: see `_looks`; (k, 5)."""
         rows, found = [np.zeros(0, np.int64)], [np.zeros((0, 5))]
-        for one in asked:
+        for one in candidates:
             ids = index.ids[one.rows].tolist()
-            looks = self._looks(ids, one.picture, most // len(asked))
+            looks = self._looks(ids, one.picture, most // len(candidates))
             known = [k for k, place_id in enumerate(ids) if place_id in looks]
             said = np.array([looks[ids[k]] for k in known]).reshape(-1, 5)
             said[:, :3] = compose(said[:, :3], np.array([0.0, 0.0, -one.turn]))
@@ -350,10 +350,10 @@ class Recogniser:
         """Of places whose codes find no room: by what they are found."""
         for place_id in ids:
             jpeg = b"" if place_id in self.descriptors else self._thumbnail(place_id)
-            if not jpeg or self.descriptors.read(self._made_by, place_id, digest(jpeg)):
+            if not jpeg or self.descriptors.read(self._made_by, place_id, picture := digest(jpeg)):
                 continue
             if (code := self.code(jpeg)) is not None:
-                self.descriptors.add({place_id: digest(jpeg)}, self._pairs.descriptor(code[None]))
+                self.descriptors.add({place_id: picture}, self._pairs.descriptor(code[None]))
 
     @cached_property
     def _made_by(self) -> bytes:

@@ -19,7 +19,7 @@ from ami_ros.geometry import compose
 from ami_ros.images import encode_jpeg
 from ami_ros.places import place_map, recognition
 from ami_ros.places.codes import Code
-from ami_ros.places.recognition import Asked, Recogniser
+from ami_ros.places.recognition import Candidates, Recogniser
 from ami_ros.places.store import Store
 from ami_ros.places.types import GoalQuery, SearchState, View
 from ami_ros.scan import Scan
@@ -127,7 +127,7 @@ def test_a_long_question_lets_its_node_show_that_it_lives(model: Any) -> None:
     recogniser, beats = Recogniser(pairs, lambda place_id: colour(RED)), list[int]()
     recogniser.between = lambda: beats.append(1)
     places: Any = SimpleNamespace(ids=np.arange(1, 31), poses=np.zeros((30, 3)))
-    assert recogniser.hypotheses(places, [Asked(np.arange(30), np.array(RED, np.float32))])
+    assert recogniser.hypotheses(places, [Candidates(np.arange(30), np.array(RED, np.float32))])
     assert len(beats) == 2 + 2, "pictures are encoded, and compared"
     assert recogniser.alike(range(1, 31), np.array(RED, np.float32)) is not None and len(beats) == 4
 
@@ -160,7 +160,7 @@ def test_one_place_that_is_surer_than_it_has_to_be_outvotes_no_others(model: Any
     said = {0: [0.5, 0, 0, 0.2, 900.0], 1: [0.1, 0, 0, 0.2, 20.0], 2: [0.5, 0, 0, 0.2, 30.0], 3: [0.1, 0, 0, 0.4, 25.0]}
     recogniser = Recogniser(on_arrays(model).pairs, lambda place_id: b"")
     monkeypatch.setattr(recogniser, "_looks", lambda ids, picture, most: {i: np.array(said[i]) for i in ids})
-    found = recogniser.hypotheses(places, [Asked(np.arange(4), np.zeros(3, np.float32))])  # type: ignore[arg-type]
+    found = recogniser.hypotheses(places, [Candidates(np.arange(4), np.zeros(3, np.float32))])  # type: ignore[arg-type]
     assert found is not None and len(found) == 2
     first, second = found
     assert first.pose[0] == pytest.approx(0.5) and 0.4 < first.share < 0.65 and second.share > 0.15
@@ -177,9 +177,9 @@ def test_a_goal_of_two_pictures_is_where_places_that_look_two_ways_have_it(model
         "_looks",
         lambda ids, picture, most: {i: np.array(v) for i, v in said[picture[0]].items() if i in ids},
     )
-    ahead, left = Asked(np.arange(2), np.full(1, 1.0, np.float32)), np.full(1, 2.0, np.float32)
+    ahead, left = Candidates(np.arange(2), np.full(1, 1.0, np.float32)), np.full(1, 2.0, np.float32)
     alone = recogniser.hypotheses(places, [ahead])
-    both = recogniser.hypotheses(places, [ahead, Asked(np.arange(2), left, turn=np.pi / 2)])
+    both = recogniser.hypotheses(places, [ahead, Candidates(np.arange(2), left, turn=np.pi / 2)])
     assert alone is not None and both is not None
     assert alone[0].share == pytest.approx(0.5) and both[0].share == pytest.approx(1.0)
     np.testing.assert_allclose(both[0].pose, [0.5, 0.0, 0.0], atol=1e-6)
@@ -199,14 +199,14 @@ def test_places_are_chosen_by_what_their_pictures_show_and_new_ones_by_their_lat
     places.keys, places.query = np.zeros((20, 4)), lambda latent: latent  # they say nothing
     recogniser.prepare(ids, 16)
     view, other = (View(latent_of(AHEAD), np.array(rgb, np.float32), turn) for rgb, turn in ((RED, 0.0), (BLUE, 2.0)))
-    (alone,) = recogniser.asked(places, [view])
+    (alone,) = recogniser.candidates(places, [view])
     assert alone.rows[:3].tolist() == [2, 6, 10] and alone.rows[6:].tolist() == [19, 18, 17, 16]
-    both = recogniser.asked(places, [view, other])
+    both = recogniser.candidates(places, [view, other])
     assert [one.turn for one in both] == [0.0, 2.0]
     looked_at = [row for one in both for row in one.rows.tolist() if row < 16]
     assert len(looked_at) == 6, "a question takes no longer for several pictures"
     recogniser.forget([3])
-    assert 2 not in recogniser.asked(places, [view])[0].rows
+    assert 2 not in recogniser.candidates(places, [view])[0].rows
 
 
 def test_what_places_say_of_each_picture_of_a_goal_is_kept(model: Any, monkeypatch: Any) -> None:
@@ -222,7 +222,10 @@ def test_what_places_say_of_each_picture_of_a_goal_is_kept(model: Any, monkeypat
         return compare(codes, *rest)
 
     monkeypatch.setattr(recogniser, "_compare", counting)
-    asked = [Asked(np.arange(8), np.array(RED, np.float32)), Asked(np.arange(8), np.array(BLUE, np.float32), 1.0)]
+    asked = [
+        Candidates(np.arange(8), np.array(RED, np.float32)),
+        Candidates(np.arange(8), np.array(BLUE, np.float32), 1.0),
+    ]
     first, again = (recogniser.hypotheses(places, asked) for _ in range(2))
     assert compared == [8, 8] and first is not None and again is not None
     assert [found.share for found in first] == [found.share for found in again]
@@ -237,7 +240,7 @@ def test_many_that_are_none_certain_tell_where_to_look_for_a_goal(model: Any, mo
         recogniser, "_looks", lambda ids, picture, most: {i: np.array(said[i]) for i in ids if i in said}
     )
     points = np.array([[2.0, 0.0], [9.0, 0.0], [4.5, 0.0]])
-    first, second, nothing = recogniser.evidence(places, [Asked(np.arange(4), np.zeros(3, np.float32))])(points)  # type: ignore[arg-type]
+    first, second, nothing = recogniser.evidence(places, [Candidates(np.arange(4), np.zeros(3, np.float32))])(points)  # type: ignore[arg-type]
     assert first > second > 0.1 and nothing < 0.001
 
 
@@ -390,8 +393,8 @@ def test_places_whose_codes_find_no_room_are_found_all_the_same(
     recogniser, places = walker.memory.map.recogniser, len(walker.memory)
     assert recogniser is not None and len(recogniser._codes) == 4
     view = View(latent_of(AHEAD), np.array(RED, np.float32))
-    (asked,) = recogniser.asked(walker.memory.map.index, [view])
-    assert sorted(asked.rows.tolist()) == list(range(places)) and model.pairs.encoded >= places
+    (found,) = recogniser.candidates(walker.memory.map.index, [view])
+    assert sorted(found.rows.tolist()) == list(range(places)) and model.pairs.encoded >= places
     walker.memory.close()
     assert encoded_by_a_restart(model, path) <= 1, "what stands in the files is not made again"
 
