@@ -9,6 +9,7 @@ import re
 import shlex
 import signal
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +33,15 @@ DRIVE = (
     "import sys, ami_ros.app.demo_domain as d; d.claim_domain = lambda wanted: wanted;"
     "from ami_ros.app.cli import run; run(sys.argv[1:])"
 )
+
+
+def fits(deadline: float) -> bool:
+    """Whether the robot fits its description within so many [s]: on a busy machine it says too little at times."""
+    end = time.monotonic() + deadline
+    while doctor.main(robot="office.yaml", seconds=4.0) != 0:
+        if time.monotonic() > end:
+            return False
+    return True
 
 
 def until_ended(ros: RosPeer, child: ChildProcess, deadline: float) -> str:
@@ -71,7 +81,7 @@ def test_every_step_from_an_unknown_robot_to_its_first_goal(
     # What does it offer?
     doctor.main(write=Path("office.yaml"), seconds=4.0)
     assert "ami_bot" not in capsys.readouterr().out  # nobody asked for a comparison with a robot that is not there
-    assert doctor.main(robot="office.yaml", seconds=4.0) == 0, capsys.readouterr().out
+    assert fits(120.0), capsys.readouterr().out
 
     # What does the place look like? Somebody drives it by hand.
     recording = children.python(
@@ -116,6 +126,7 @@ def test_every_step_from_an_unknown_robot_to_its_first_goal(
     assert np.hypot(*(pose_from_message(truth[-1].pose) - before)[:2]) > 0.05
 
     # A trial of one goal, where the robot stands: mark it, send it there, and say that it is.
+    assert fits(120.0), capsys.readouterr().out  # else it asks whether to go on all the same
     typed = r"printf '\n\ny\n0.1\n0\n\n'"
     options = "--attach --sim-time --robot office.yaml --out trial --goals 1 --minutes 0"
     trial = children.start("bash", "-c", f"{typed} | {shlex.quote(sys.executable)} -m ami_ros.app trial {options}")
