@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import numpy as np
 import pytest
 
+from ami_ros.config import from_mapping
+from ami_ros.errors import AmiError
 from ami_ros.safety.config import SafetyConfig, polygon
 
 
@@ -115,3 +117,42 @@ def test_a_footprint_is_a_convex_polygon_around_base_link_counter_clockwise() ->
 def test_other_footprints_are_refused(numbers: tuple[float, ...], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         polygon(numbers)
+
+
+@pytest.mark.parametrize("name", ["max_linear", "command_timeout", "robot_radius", "deceleration"])
+def test_limits_that_make_no_sense_are_refused(name: str) -> None:
+    for value in (0.0, -1.0, math.nan):
+        with pytest.raises(AmiError, match=f"{name}( must be greater than 0|: expected a number, found NaN)"):
+            from_mapping(SafetyConfig, {name: value})
+
+
+def test_every_number_of_the_configuration_is_checked() -> None:
+    for field in fields(SafetyConfig):
+        if field.type != "float":
+            continue
+        for value in (-1.0, math.nan, math.inf):
+            with pytest.raises(AmiError, match=field.name):
+                from_mapping(SafetyConfig, {field.name: value})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"reaction": 0.5}, "turn_lag 0.4 s is less than reaction 0.5 s"),
+        ({"scan_timeout": 0.2}, "scan_timeout 0.2 s must be longer than reaction"),
+        ({"footprint": [0.2, 0.0, 0.0, 0.2]}, "three or more corners"),
+        ({"footprint": [0.2, 0.2, -0.2, 0.2, -0.2, -0.2, math.nan, 0.0]}, "expected a number, found NaN"),
+        ({"footprint": [0.2, 0.2, -0.2, 0.2, 0.0, 0.1, -0.2, -0.2]}, "convex"),
+        ({"footprint": [0.2, 0.2, 0.1, 0.2, 0.1, 0.1]}, "hold base_link"),
+        ({"deceleration": 1e-9}, "m and a turn of .* rad to stop"),
+        ({"max_linear": 1e6}, "to stop"),
+        ({"max_angular": 1e9}, "to stop"),
+        ({"turn_lag": 1e9}, "to stop"),
+        ({"memory": 1e6}, "memory 1e\\+06 s is more than"),
+        ({"robot_radius": 1e6}, "20 m at most"),
+        ({"footprint": [1e6, 1e6, -1e6, 1e6, -1e6, -1e6, 1e6, -1e6]}, "20 m at most"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(AmiError, match=words):
+        from_mapping(SafetyConfig, values)

@@ -44,3 +44,10 @@ def test_how_far_points_are_from_it() -> None:
     assert box.distance([0.3, 0.25]) == pytest.approx(0.05) and disc.distance([0.0, 0.0]) == pytest.approx(-0.2)
     kite = Footprint(SafetyConfig(footprint=(0.3, 0.0, 0.0, 0.4, -0.3, 0.0, 0.0, -0.4)))
     assert kite.distance([[0.3, 0.4], [-0.6, -0.4], [0.0, 0.0]]) == pytest.approx([0.24, 0.48, -0.24])
+
+
+def test_a_polygon_is_near_what_its_edges_are_near() -> None:
+    for corners in ((0.4, 0.2, -0.2, 0.2, -0.2, -0.2, 0.4, -0.2), (0.4, -0.2, -0.2, -0.2, -0.2, 0.2, 0.4, 0.2)):
+        shape = Footprint(SafetyConfig(footprint=corners))
+        assert shape.distance([[0.5, 0.0], [0.0, 0.3], [-0.1, 0.0]]) == pytest.approx([0.1, 0.1, -0.1])
+        assert np.abs(shape.distance(shape.outline)).max() < 1e-9 and len(shape.outline) > 30

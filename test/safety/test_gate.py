@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ami_ros.config import from_mapping
-from ami_ros.errors import AmiError
 from ami_ros.geometry import inverse, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.footprint import Footprint
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.motion import Motion
 from ami_ros.safety.output import SafetyOutput
 from ami_ros.safety.snapshot import Snapshot
 from ami_ros.safety.surroundings import Surroundings
@@ -272,13 +268,6 @@ def test_the_arc_decides_not_the_direction() -> None:
     assert settled(0.4, -1.6, left).linear == 0.4
 
 
-@pytest.mark.parametrize("name", ["max_linear", "command_timeout", "robot_radius", "deceleration"])
-def test_limits_that_make_no_sense_are_refused(name: str) -> None:
-    for value in (0.0, -1.0, math.nan):
-        with pytest.raises(AmiError, match=f"{name}( must be greater than 0|: expected a number, found NaN)"):
-            from_mapping(SafetyConfig, {name: value})
-
-
 # The promise, on a robot with inertia, lag, an old scan, and a gate that runs ten times a second
 
 COMMANDS = st.tuples(st.floats(-1.0, 1.0), st.floats(-2.5, 2.5), st.integers(1, 12))
@@ -324,188 +313,7 @@ def test_the_robot_still_gets_somewhere(world: World | str = "two_rooms") -> Non
     assert 0.0 < gap < 0.12
 
 
-# Time, emergency stops, configuration
-
-
-def driving(gate: SafetyGate, now: float, steady: float = 0.0) -> SafetyOutput:
-    """What is sent at a moment at which all that it needs has come."""
-    gate.scan(NOTHING, now, steady=steady)
-    gate.command(0.3, 0.0, now, steady=steady)
-    return gate.output(now, steady)
-
-
-def test_a_clock_that_stands_still_does_not_make_old_scans_and_commands_new() -> None:
-    gate = SafetyGate(CONFIG)
-    assert driving(gate, 7.0, 100.0).linear > 0
-    assert driving(gate, 7.0, 100.3).linear > 0
-    stopped = driving(gate, 7.0, 100.0 + CONFIG.clock_timeout + 0.01)
-    assert (stopped.command, stopped.reason) == ((0.0, 0.0, 0.0), "clock stands still")
-    assert driving(gate, 7.1, 100.5).linear > 0
-
-
-@pytest.mark.fault("time pauses, is slow, or is missing")
-def test_on_a_slow_clock_steady_time_ends_what_is_said_no_more() -> None:
-    gate = SafetyGate(CONFIG)
-    driving(gate, 7.0, 100.0)
-    gate.command(0.3, 0.0, 7.01, steady=101.05)
-    assert gate.output(7.01, 101.05).reason == "no scan"
-    gate.scan(NOTHING, 7.02, steady=102.1)
-    gate.output(7.02, 102.0)
-    assert gate.output(7.02, 102.1).linear == 0.0
-
-
-def test_a_clock_that_is_set_back_makes_it_forget() -> None:
-    gate = SafetyGate(CONFIG)
-    assert driving(gate, 1000.0).linear > 0
-    assert gate.output(3.0).command == (0.0, 0.0, 0.0)
-    assert driving(gate, 3.1).linear > 0
-
-
-def test_an_emergency_stop_ends_when_it_is_released_and_commands_from_before_do_not_come_back() -> None:
-    gate = SafetyGate(CONFIG)
-    driving(gate, 1.0)
-    gate.emergency_stop()
-    gate.stop()
-    assert driving(gate, 1.1).reason == "emergency stop" and gate.output(1.1).guarantee == 7
-    gate.release()
-    assert gate.output(1.15).command == (0.0, 0.0, 0.0)
-    assert driving(gate, 1.2).linear > 0
-
-
-def test_while_it_is_held_nothing_passes() -> None:
-    gate = SafetyGate(CONFIG)
-    assert driving(gate, 1.0).linear > 0
-    gate.held = True
-    held = driving(gate, 1.1)
-    assert (held.command, held.reason, held.guarantee) == ((0.0, 0.0, 0.0), "a node is missing", 8)
-    gate.held = False
-    assert driving(gate, 1.2).linear > 0
-
-
-def test_every_number_of_the_configuration_is_checked() -> None:
-    for field in fields(SafetyConfig):
-        if field.type != "float":
-            continue
-        for value in (-1.0, math.nan, math.inf):
-            with pytest.raises(AmiError, match=field.name):
-                from_mapping(SafetyConfig, {field.name: value})
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"reaction": 0.5}, "turn_lag 0.4 s is less than reaction 0.5 s"),
-        ({"scan_timeout": 0.2}, "scan_timeout 0.2 s must be longer than reaction"),
-        ({"footprint": [0.2, 0.0, 0.0, 0.2]}, "three or more corners"),
-        ({"footprint": [0.2, 0.2, -0.2, 0.2, -0.2, -0.2, math.nan, 0.0]}, "expected a number, found NaN"),
-        ({"footprint": [0.2, 0.2, -0.2, 0.2, 0.0, 0.1, -0.2, -0.2]}, "convex"),
-        ({"footprint": [0.2, 0.2, 0.1, 0.2, 0.1, 0.1]}, "hold base_link"),
-        ({"deceleration": 1e-9}, "m and a turn of .* rad to stop"),
-        ({"max_linear": 1e6}, "to stop"),
-        ({"max_angular": 1e9}, "to stop"),
-        ({"turn_lag": 1e9}, "to stop"),
-        ({"memory": 1e6}, "memory 1e\\+06 s is more than"),
-        ({"robot_radius": 1e6}, "20 m at most"),
-        ({"footprint": [1e6, 1e6, -1e6, 1e6, -1e6, -1e6, 1e6, -1e6]}, "20 m at most"),
-    ],
-)
-def test_what_contradicts_itself_is_refused(values: dict[str, Any], words: str) -> None:
-    with pytest.raises(AmiError, match=words):
-        from_mapping(SafetyConfig, values)
-
-
-# Odometry
-
-
-def test_odometry_that_leaps_begins_anew_and_moves_nothing() -> None:
-    for leap in ((5.0, 0.0, 0.0), (0.0, 0.0, 3.0)):
-        motion = Motion(CONFIG)
-        motion.odometry(np.zeros(3), (0.2, 0.0, 0.0), 1.0)
-        motion.odometry(np.array([0.02, 0.0, 0.0]), (0.2, 0.0, 0.0), 1.1)
-        before = motion.at(1.2)[0]
-        motion.odometry(np.array(leap), (0.2, 0.0, 0.0), 1.2)
-        np.testing.assert_allclose(motion.at(1.2)[0], before, atol=1e-9)
-
-
-@pytest.mark.fault("odometry of a speed or a place that cannot be")
-@pytest.mark.parametrize(
-    ("pose", "velocity"),
-    [
-        ((0.1, 0.0, 0.0), (1e3, 0.0)),
-        ((0.1, 0.0, 0.0), (-1e300, 0.0)),
-        ((0.1, 0.0, 0.0), (0.0, 1e7)),
-        ((0.1, 0.0, 0.0), (0.0, 0.0, 50.0)),
-        ((1e90, 0.0, 0.0), (0.0, 0.0)),
-        ((math.inf, 0.0, 0.0), (0.0, 0.0)),
-    ],
-)
-def test_odometry_that_no_robot_can_have_is_dropped_with_a_word_and_costs_nothing(
-    pose: tuple[float, ...], velocity: tuple[float, ...]
-) -> None:
-    gate = SafetyGate(CONFIG)
-    assert gate.odometry(np.zeros(3), (0.0, 0.0), 1.0, 1.0) == ""
-    assert "odometry" in gate.odometry(np.array(pose), velocity, 1.05, 1.05)
-    assert driving(gate, 1.1).linear > 0 and gate._motion.at(1.05)[0][0] == 0.0
-
-
-def test_a_command_is_as_old_as_its_stamp_says() -> None:
-    gate = SafetyGate(CONFIG)
-    gate.scan(NOTHING, 1.0)
-    assert "old when it comes" in gate.command(0.3, 0.0, 1.0, stamp=0.5)
-    assert gate.output(1.0).command == (0.0, 0.0, 0.0)
-    assert gate.asked == (0.0, 0.0, 0.0)
-    assert gate.command(0.3, 0.0, 1.02, stamp=0.8) == "" and gate.asked == (0.3, 0.0, 0.0)
-    assert gate.output(1.02).linear > 0
-    assert gate.output(1.05).linear > 0 and gate.output(1.15).command == (0.0, 0.0, 0.0)
-    assert gate.command(0.3, 0.0, 1.2, stamp=9.0) == "" and gate.output(1.2).linear > 0
-    gate.scan(NOTHING, 1.6)
-    assert gate.output(1.6).command == (0.0, 0.0, 0.0)
-
-
-def test_limits_that_are_tightened_hold_from_the_next_command_on() -> None:
-    gate = SafetyGate(CONFIG)
-    for k in range(20):
-        fast = driving(gate, 0.1 * k)
-    assert fast.linear == 0.3
-    gate.tighten(replace(CONFIG, max_linear=0.1))
-    assert driving(gate, 2.0).linear == 0.1
-
-
-@pytest.mark.fault("odometry stamped in the future, once")
-def test_odometry_of_the_future_the_past_or_no_number_is_dropped() -> None:
-    gate = SafetyGate(CONFIG)
-    gate.odometry(np.zeros(3), (0.0, 0.0), 1.0, 1.0)
-    gate.odometry(np.array([0.1, 0.0, 0.0]), (0.0, 0.0), 900.0, 1.1)
-    gate.odometry(np.array([math.nan, 0.0, 0.0]), (0.0, 0.0), 1.1, 1.1)
-    gate.odometry(np.array([0.1, 0.0, 0.0]), (0.0, 0.0), 0.9, 1.1)
-    assert gate._motion.at(1.1)[0][0] == 0.0
-    gate.odometry(np.array([0.1, 0.0, 0.0]), (0.0, 0.0), 1.1, 1.1)
-    assert gate._motion.at(1.1)[0][0] == pytest.approx(0.1)
-
-
-def test_without_odometry_it_reckons_by_its_commands_and_how_far_that_may_be_off() -> None:
-    motion = Motion(CONFIG)
-    assert motion.at(1.0) == (pytest.approx(np.zeros(3)), 0.0)
-    for tick in range(21):
-        motion.told((0.4, 0.0, 0.0), 0.1 * tick)
-    pose, error = motion.at(2.0)
-    assert 0.7 <= pose[0] <= 0.8 and error < 0.1
-    assert motion.at(1.0)[0][0] == pytest.approx(0.4, abs=0.06)
-    assert motion.at(-9.0)[0][0] == 0.0
-    for tick in range(40):
-        motion.told((0.0, 0.0, 0.0), 2.0 + 0.1 * tick)
-    stop, off = motion.at(6.0)
-    assert stop[0] - pose[0] + off - error >= 0.4 * CONFIG.reaction and off - error < 0.2
-
-
 # The robot's outline
-
-
-def test_a_polygon_is_near_what_its_edges_are_near() -> None:
-    for corners in ((0.4, 0.2, -0.2, 0.2, -0.2, -0.2, 0.4, -0.2), (0.4, -0.2, -0.2, -0.2, -0.2, 0.2, 0.4, 0.2)):
-        shape = Footprint(SafetyConfig(footprint=corners))
-        assert shape.distance([[0.5, 0.0], [0.0, 0.3], [-0.1, 0.0]]) == pytest.approx([0.1, 0.1, -0.1])
-        assert np.abs(shape.distance(shape.outline)).max() < 1e-9 and len(shape.outline) > 30
 
 
 def test_a_long_robot_does_not_turn_into_what_stands_beside_it() -> None:
