@@ -36,7 +36,7 @@ DRIVE = (
 
 
 def fits(deadline: float) -> bool:
-    """Whether the robot fits its description within so many [s]: on a busy machine it says too little at times."""
+    """Whether the robot fits its description within `deadline` [s]. On a busy machine its messages may be too rare."""
     end = time.monotonic() + deadline
     while doctor.main(robot="office.yaml", seconds=4.0) != 0:
         if time.monotonic() > end:
