@@ -93,13 +93,27 @@ class StandingSpots:
 
     def stood(self, points: Array) -> NDArray[np.bool_]:
         """At which of `points` (n, 2) in odom [m], or beside them, something has stood until now (n,)."""
-        stands = self._spots.at[self._spots.odds > STANDS]
-        return np.asarray((np.hypot(*(points[:, None] - stands[None]).transpose(2, 0, 1)) < 1.5 * NEAR).any(1))
+        return self._most(points, self._spots.odds) > STANDS
+
+    def met_before(self, points: Array) -> Array:
+        """How likely (n,) what is met at `points` (n, 2) in odom [m] stands there, with the looks under way counted as
+        if their time were over: a second return from one spot is no news."""
+        odds = self._spots.odds + np.where(self._spots.met, self._met, 0.0)
+        return np.asarray(1 / (1 + np.exp(-self._most(points, odds))))
+
+    def _most(self, points: Array, odds: Array) -> Array:
+        """The greatest of `odds`, one for each spot, of the spots that `points` (n, 2) belong to: (n,)."""
+        near = np.hypot(*(points[:, None] - self._spots.at[None]).transpose(2, 0, 1)) < 1.5 * NEAR
+        return np.asarray(np.where(near, odds, -np.inf).max(1, initial=-np.inf))
+
+    @property
+    def _met(self) -> Array:
+        """What a return among the looks under way says (n,), in log-odds."""
+        return np.asarray(np.log(np.maximum(1.0 - self._spots.missed, SELDOM) / SELDOM))
 
     def _close(self, stamp: float, over: NDArray[np.bool_]) -> None:
         """Counts the looks at spots whose time is `over` (n,), and begins anew."""
         spots = self._spots
-        met = np.log(np.maximum(1.0 - spots.missed, SELDOM) / SELDOM)
         missed = np.log(np.maximum(spots.missed, SELDOM) / (1.0 - SELDOM)).clip(None, 0.0)
-        spots.odds[over] = (spots.odds + np.where(spots.met, met, missed))[over].clip(None, MOST)
+        spots.odds[over] = (spots.odds + np.where(spots.met, self._met, missed))[over].clip(None, MOST)
         spots.since[over], spots.missed[over], spots.met[over] = stamp, 1.0, False

@@ -69,6 +69,7 @@ class Tracker:
         ends = ends_of(seen, self.config)
         free, still = self._recent.compare(stamp, ends.points)
         stood = self._spots.stood(ends.points).astype(np.float64)
+        news = 1.0 - self._spots.met_before(ends.points)
         segments = segments_of(ends, _smoothed(still), is_full_turn(scan), self.config)
         thin = segments.order[(segments.width < self.config.widest)[segments.of]]
         self._spots.add(stamp, seen, ends.points[thin], self._recent.slack, self.config.depth_share)
@@ -77,7 +78,7 @@ class Tracker:
             self._spots.clear()
             free, still = np.zeros_like(free), np.zeros_like(still)
         if not math.isinf(elapsed):
-            shares = (segments.mean(share) for share in (free, still, stood))
+            shares = (segments.mean(share) for share in (free, still, stood, news))
             self._follow(stamp, min(elapsed, 0.5), segments, *shares)
             self._judge_places(stamp, elapsed, seen)
         self._recent.add(stamp, seen)
@@ -88,7 +89,8 @@ class Tracker:
         return bool(wall.sum() >= WALL_POINTS and free[segments.order][wall].mean() > WALL_MOVES)
 
     def _follow(
-        self, stamp: float, elapsed: float, segments: Segments, free: Array, still: Array, stood: Array
+        self, stamp: float, elapsed: float, segments: Segments, free: Array, still: Array, stood: Array,
+        news: Array,
     ) -> None:  # fmt: skip
         """Predicts, gives each track its segments, begins tracks of those that have none."""
         config, tracks = self.config, self._tracks
@@ -104,7 +106,7 @@ class Tracker:
         free, still = np.where(thin, 0.0, free), np.where(thin, 1.0, still)
         # What one beam too few met may be the leg of a table that beams missed before, until it has come along.
         counts = clear if not len(tracks) else clear | (tracks.came > config.step)[owner]
-        self._measure(stamp, elapsed, segments, owner, free, still, counts)
+        self._measure(stamp, elapsed, segments, owner, free, still, counts * news)
         fresh = np.flatnonzero(clear & (owner < 0) & (still < 0.5))
         heads = _grouped(segments.centre[fresh], 2 * config.gap + config.apart / 2)
         ids = np.unique(heads)
@@ -148,9 +150,9 @@ class Tracker:
 
     def _measure(
         self, stamp: float, elapsed: float, segments: Segments, owner: NDArray[np.intp], free: Array, still: Array,
-        counts: NDArray[np.bool_],
+        counts: Array,
     ) -> None:  # fmt: skip
-        """Updates tracks by the segments that they own; those that `counts` (k,) say whether it moves."""
+        """Updates tracks by the segments that they own; what each says of whether it moves `counts` so much (k,)."""
         tracks, config, count = self._tracks, self.config, len(self._tracks)
         mine = owner >= 0
         best = np.zeros(count)

@@ -113,3 +113,14 @@ def test_nothing_is_known_at_first_or_of_an_empty_scan() -> None:
     assert not look.stood(1.0, 0.7) and look.spots.stood(np.zeros((0, 2))).shape == (0,)
     look.at()
     assert not look.stood(1.0, 0.7)
+
+
+def test_a_return_is_news_once_on_each_spot() -> None:
+    look, at = Look(), np.array([[1.0, 0.7]])
+    assert look.spots.met_before(at)[0] == 0.0
+    met = []
+    for _ in range(25):
+        look.at((1.0, 0.7, LEG))
+        met.append(float(look.spots.met_before(at)[0]))
+    assert max(met[:6]) > 0.5 > met[0] and met[-1] > 0.95
+    assert look.spots.met_before(at + 0.5)[0] == 0.0

