@@ -35,6 +35,7 @@ from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.checkpoint import LoadedModel, load_model
 from harness.exact_model import IMAGE_SIZE, ExactModel
 from harness.ros import RosPeer
+from harness.safety_node import Bench
 
 SLOW = 0.5  # real-time factor: a loaded machine keeps up
 PATIENT = {f"patience__{name}": 5.0 for name in ("observation_timeout", "plan_timeout", "silence_timeout")}
@@ -174,3 +175,9 @@ def stack(ros: RosPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     stack = Stack(ros, stand_for(tmp_path, ExactModel(), monkeypatch))
     yield stack
     stack.close()
+
+
+@pytest.fixture
+def bench(ros: RosPeer) -> Callable[..., Bench]:
+    """A safety gate of its own, by parameters."""
+    return lambda **parameters: Bench(ros, **parameters)

@@ -1,0 +1,72 @@
+"""The node `safety`, with a laser and commands that are sent while a test spins."""
+
+from __future__ import annotations
+
+import array
+import math
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import TwistStamped
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import LaserScan
+
+from ami_ros.nodes.safety import SafetyNode
+from ami_ros.ros.messages.conversions import header_at
+from ami_ros.ros.node.qos import RELIABLE
+from harness.ros import RosPeer
+
+
+class Bench:
+    """A safety gate whose scans and commands are sent for as long as the test spins."""
+
+    def __init__(
+        self, ros: RosPeer, arguments: list[str] | None = None, qos: QoSProfile | int = 5, **parameters: Any
+    ) -> None:
+        self.asked = 0
+        self.ros, self.reading, self.frame, self.range_max = ros, 3.0, "base_link", 8.0
+        given = parameters_of(parameters)
+        self.node = SafetyNode(context=ros.context, cli_args=arguments, parameter_overrides=given)
+        ros.add(self.node)
+        self.node.start()
+        self.sent = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
+        self.said = ros.collect(DiagnosticStatus, "safety/status", RELIABLE)
+        self.wish = TwistStamped()
+        self.wish.twist.linear.x = 0.3
+        commands = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", qos)
+        scans = ros.node.create_publisher(LaserScan, "scan", qos)
+
+        def send() -> None:
+            scans.publish(self.scan())
+            commands.publish(self.wish)
+            self.asked += 1
+
+        ros.node.create_timer(0.05, send)
+
+    def scan(self) -> LaserScan:
+        """The laser's message now."""
+        stamp = self.ros.node.get_clock().now().nanoseconds * 1e-9
+        return LaserScan(
+            header=header_at(stamp, self.frame),
+            angle_min=-math.pi,
+            angle_increment=math.pi / 36,
+            range_min=0.12,
+            range_max=self.range_max,
+            ranges=array.array("f", [self.reading] * 72),
+        )
+
+    @property
+    def moves(self) -> bool:
+        """Whether the newest command that it sends is not zero."""
+        return bool(self.sent and (self.sent[-1].twist.linear.x or self.sent[-1].twist.angular.z))
+
+    def stands(self, count: int = 20) -> bool:
+        """Whether the newest `count` commands, all sent since this was asked first, are zero."""
+        begun = len(self.sent) + 10  # those may have been on their way before
+        self.ros.spin_until(lambda: len(self.sent) >= begun + count, what="commands")
+        return not any(message.twist.linear.x or message.twist.angular.z for message in self.sent[-count:])
+
+
+def parameters_of(values: dict[str, Any]) -> list[Parameter]:
+    return [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]
