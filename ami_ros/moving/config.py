@@ -42,7 +42,7 @@ class TrackerConfig:
     hidden: float = 0.7  # [s] that one is reported unseen
     gone: float = 0.3  # [s] that it lives where a scan looks through it
     # Does it move
-    gain: float = 18.0  # [1/s] log-odds for moving while all of a thing lies where it was free before
+    gain: float = 26.0  # [1/s] log-odds for moving while all of a thing lies where it was free before
     loss: float = 1.0  # [1/s] against, while it stays; a person who stops remains one for (most - report) / loss [s]
     slow: float = 0.15  # [m/s] below which it stays, whatever scans say
     most: float = 5.0  # log-odds, and least is -most

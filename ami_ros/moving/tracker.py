@@ -17,7 +17,7 @@ from ami_ros.geometry import Array, transform_points
 from ami_ros.moving.config import TrackerConfig
 from ami_ros.moving.recent_scans import RecentScans, looked
 from ami_ros.moving.segments import Segments, ends_of, segments_of
-from ami_ros.moving.standing_spots import StandingSpots
+from ami_ros.moving.standing_spots import WIDTH, StandingSpots
 from ami_ros.moving.things import MOST_THINGS, Kind, MovingThing, MovingThings
 from ami_ros.moving.tracks import Tracks
 from ami_ros.scan import Scan, is_full_turn, moved
@@ -28,6 +28,7 @@ WALL_POINTS = 30  # that walls must have to tell
 LEG_WIDTH = 0.28  # [m] of a leg in trousers at most; two that touch are a segment twice as wide
 PERSON_WIDTH = 0.75  # [m] of both legs, or of shoulders
 STAYED = 0.12  # [m] that a piece of somebody who stands goes from scan to scan
+SURE = 0.95  # probability that something thin stands there, from which no track goes on but one that stayed
 SMOOTH = 0.2  # weight of a new width
 
 
@@ -100,7 +101,8 @@ class Tracker:
         thing = small & (segments.count >= np.floor(beams).clip(1, config.least_points))
         clear = small & (segments.count >= np.ceil(beams).clip(1, config.least_points))
         owner = np.full(len(thing), -1)
-        near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], still[thing] > 0.5)
+        stands = (still > 0.5) | ((news < 1.0 - SURE) & (segments.width < 2 * WIDTH))
+        near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], stands[thing])
         owner[thing] = np.where(near, owner[thing], -1)
         thin = stood > 0.5  # there nothing moves
         free, still = np.where(thin, 0.0, free), np.where(thin, 1.0, still)
