@@ -126,8 +126,12 @@ def test_the_configuration_of_the_manual_is_taken_as_it_stands(ros: RosPeer, tmp
     node.start()
     assert set(node.config.polygons) == set(yaml.safe_load(text)["/**/safety"]["ros__parameters"]["polygons"])
     assert node.config.polygons["PolygonStop"].radius == 0.25 and node.config.timeout_of("depth") == 1.0
-    heard = {name for name, _ in node.get_subscriber_names_and_types_by_node("safety", "/")}
-    assert {"/camera/points", "/bumper", "/scan", "/keepout_filter_mask", "/location"} <= heard
+    topics = {"/camera/points", "/bumper", "/scan", "/keepout_filter_mask", "/location"}
+
+    def heard() -> set[str]:
+        return {name for name, _ in node.get_subscriber_names_and_types_by_node("safety", "/")}
+
+    ros.spin_until(lambda: topics <= heard(), what="its topics")
 
 
 @pytest.mark.fault("moving things with NaN, of another time, or thousands of them")

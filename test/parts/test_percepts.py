@@ -71,4 +71,4 @@ def test_errors_of_scans_that_are_guessed_from_pictures_are_nobody_who_moves() -
             count += 0 if things is None else len(things.things)
         return count
 
-    assert seen("ami_bot") > 20 and seen("ami_bot_camera") == 0
+    assert seen("ami_bot") > 10 and seen("ami_bot_camera") == 0
