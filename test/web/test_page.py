@@ -2,133 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
 from ami_ros.console import requests
-from ami_ros.console.desk import Desk, Keys, done
-from ami_ros.console.documents import data_url
-from ami_ros.console.pictures import Pictures
 from ami_ros.console.requests import Request
-from ami_ros.console.scene import Mission, Scene
-from ami_ros.errors import AmiError
 from ami_ros.images import encode_png
 from ami_ros.web.server import ConsoleServer
-from harness.browser import Browser, Page, find_browser
+from harness.browser import Browser, Page
+from harness.console_page import Bench
 from harness.waiting import wait_until
-
-MAP = np.zeros((80, 120, 4), np.uint8)
-MAP[10:70, 10:110] = 255
-MAP[10:70, 10:12] = (55, 55, 55, 255)
-
-
-class Asked:
-    """What reaches the robot's side."""
-
-    def __init__(self) -> None:
-        self.got: list[Request] = []
-        self.steered: list[tuple[float, float]] = []
-        self.refuses = ""
-
-    def ask(self, request: Request) -> Future[Any]:
-        self.got.append(request)
-        if self.refuses:
-            raise AmiError(self.refuses)
-        if isinstance(request, requests.History):
-            return done({"history": []})
-        if isinstance(request, requests.Thumbnail):
-            return done({"place": request.place, "label": "", "src": data_url(encode_png(MAP[:8, :8, :3].copy()))})
-        if isinstance(request, requests.Parameters):
-            about = {
-                "name": "gate.max_linear",
-                "value": 0.5,
-                "unit": "m/s",
-                "words": "forwards",
-                "low": 0.0,
-                "high": 2.0,
-            }
-            return done({"node": request.node, "parameters": [about, {**about, "name": "gate.stop", "value": True}]})
-        return done("accepted")
-
-    def steer(self, linear: float, angular: float) -> None:
-        self.steered.append((linear, angular))
-
-    def let_go(self) -> None:
-        self.steered.append((0.0, 0.0))
-
-    def newest(self, kind: type[Request]) -> Request | None:
-        """The newest request of a kind."""
-        return next((request for request in reversed(self.got) if isinstance(request, kind)), None)
-
-
-class Bench:
-    """A server with a scene of a robot in a room of 5 m by 3 m."""
-
-    def __init__(self) -> None:
-        self.robot, self.scene, self.pictures = Asked(), Scene(), Pictures()
-        self.desk = Desk(self.robot, Keys.new())
-        self.server = ConsoleServer(self.desk, self.scene, self._keep, port=0)
-        scene = self.scene
-        scene.heard, scene.planner_state, scene.decision = float("inf"), "idle", "no goal"
-        scene.located(np.array([1.0, 1.0, 0.5]), np.zeros(3), True, 0.95)
-        scene.moved(np.zeros(3))
-        scene.mission = Mission("driving", 0, 2, 60.0, 600.0, float("inf"))
-        picture = cv2.imencode(".png", MAP)[1].tobytes()
-        grid = {"src": data_url(picture), "origin": [-0.5, -0.5], "resolution": 0.05, "size": [120, 80]}
-        scene.documents.put("map", grid)
-        places = {
-            "places": [[1, 1.0, 1.0, 0.0], [2, 3.0, 1.0, 0.0]],
-            "ways": [[0, 1, 0, 2]],
-            "labels": {"2": "kitchen"},
-        }
-        scene.documents.put("places", places)
-
-    def _keep(self, data: bytes, title: str) -> Any:
-        picture = self.pictures.add(data, title)
-        self.scene.documents.put("pictures", {"pictures": self.pictures.listed()})
-        return picture
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    if find_browser() is None:
-        pytest.skip("no chromium is installed: apt-get install chromium-headless-shell")
-    made = Browser()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
-    yield made
-    made.server.close()
-
-
-@pytest.fixture
-def show(browser: Browser, bench: Bench) -> Iterator[Callable[..., Page]]:
-    """Opens pages; at the end none of them may have complained."""
-    pages: list[Page] = []
-
-    def make(key: str = "", **options: Any) -> Page:
-        page = browser.page(bench.server.url(key or bench.desk.keys.drive), **options)
-        pages.append(page)
-        page.wait("document.getElementById('doing').textContent === 'No goal'")
-        return page
-
-    yield make
-    for page in pages:
-        problems = [text for text in page.problems if "ERR_CONNECTION_REFUSED" not in text]
-        page.close()
-        assert not problems
 
 
 def newest(bench: Bench, kind: type[Request]) -> Request:
@@ -318,45 +205,6 @@ def test_names_from_outside_are_text_and_never_run(bench: Bench, show: Callable[
     )
 
 
-@pytest.mark.parametrize("width", [390, 768, 1440])
-def test_nothing_hangs_over_the_edge_and_stop_is_in_sight(width: int, show: Callable[..., Page]) -> None:
-    page = show(width=width, height=800, dark=width == 768)
-    assert page.eval("document.documentElement.scrollWidth") <= width
-    x, y, w, h = page.box("#stop")
-    assert x >= 0 and y >= 0 and x + w <= width and y + h <= 800 and w >= 150 and h >= 50
-    if width > 940:  # all in one window: nothing of the timeline is cut off
-        assert sum(page.box("footer")[1::2]) <= 800 and page.box("main")[3] > 500
-    unnamed = page.eval(
-        "[...document.querySelectorAll('button, input, [role=application]')].filter(e => !e.textContent.trim()"
-        " && !e.ariaLabel && !e.labels?.length).map(e => e.outerHTML)"
-    )
-    assert unnamed == []
-
-
-@pytest.mark.parametrize("width", [960, 1280])
-def test_the_release_of_a_stop_covers_nothing_that_a_second_viewer_needs(
-    width: int, bench: Bench, show: Callable[..., Page]
-) -> None:
-    show(width=width).click("#keep_view")
-    second = show(width=width)
-    second.click("[data-ask=home]")
-    first = show(width=width)
-    bench.scene.stopped = True
-    first.wait("!document.getElementById('release').hidden && !document.getElementById('take').hidden")
-    for name in ("take", "theme", "release", "stop"):
-        x, y, w, h = first.box(f"#{name}")
-        assert first.eval(f"document.elementFromPoint({x + w / 2}, {y + h / 2}).closest('button').id") == name
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_list_of_layers_lies_within_the_map(width: int, show: Callable[..., Page]) -> None:
-    page = show(width=width)
-    page.click("[data-tool=keep]")
-    page.click("#layers summary")
-    (x, y, w, h), (left, top, wide, high) = page.box("#layer_list"), page.box("#map")
-    assert left <= x and x + w <= left + wide and y + h <= top + high
-
-
 def test_what_it_does_is_in_words_without_names_for_programs(bench: Bench, show: Callable[..., Page]) -> None:
     page = show()
     for said, shown in (
@@ -373,34 +221,6 @@ def test_a_recording_is_called_one_and_has_nothing_to_stop(bench: Bench, show: C
     bench.scene.recording = True
     page.wait("document.getElementById('state').textContent === 'a recording'")
     assert page.eval("document.getElementById('stopbar').hidden")
-
-
-def test_colours_of_words_have_contrast(show: Callable[..., Page]) -> None:
-    """WCAG 2.1, 1.4.3: 4.5 to 1."""
-    for dark in (False, True):
-        page = show(dark=dark)
-        for name in ("ink", "soft", "accent", "bad", "good", "warm"):
-            page.eval(
-                f"(() => {{ const p = document.createElement('p'); p.id = 'probe_{name}'; p.textContent = 'x';"
-                f"p.style.color = 'var(--{name})'; p.style.background = 'var(--card)'; document.body.append(p); }})()"
-            )
-            colours = page.eval(
-                f"(() => {{ const s = getComputedStyle(document.getElementById('probe_{name}'));"
-                "return [s.color, s.backgroundColor]; })()"
-            )
-            assert contrast(*colours) >= 4.5, (name, dark, colours)
-
-
-def contrast(first: str, second: str) -> float:
-    """Of two colours as a browser writes them."""
-    bright, dim = sorted((luminance(first), luminance(second)), reverse=True)
-    return (bright + 0.05) / (dim + 0.05)
-
-
-def luminance(colour: str) -> float:
-    values = [float(v) / 255 for v in re.findall(r"[\d.]+", colour)[:3]]
-    linear = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
-    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
 
 
 def test_a_picture_that_is_chosen_is_sent_and_gone_to(bench: Bench, show: Callable[..., Page], tmp_path: Path) -> None:
