@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,8 +13,10 @@ from torch import Tensor
 from ami_ros.camera import CameraMount, Window
 from ami_ros.images import encode_jpeg
 from ami_ros.places.types import GoalQuery
+from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.world_model.array_pairs import Compared
-from harness.exact_model import latent_of
+from harness.exact_model import ExactModel, latent_of
+from harness.walker import ENCODER, LIGHT, Walker
 
 RED, BLUE = (220, 30, 30), (30, 30, 220)
 AHEAD = np.array([0.5, 0.0, 0.0])  # where a picture was taken, seen from a place of its colour
@@ -46,3 +52,20 @@ def colour(rgb: tuple[int, int, int]) -> bytes:
 
 def goal(rgb: tuple[int, int, int], near: float = 0.3) -> GoalQuery:
     return GoalQuery(latent_of(np.array([near, 0.0, 0.0])), picture=np.array(rgb, np.float32))
+
+
+def model_of_colours() -> Any:
+    """An exact model that recognises colours."""
+    found = ExactModel()
+    found.pairs = Colours()  # type: ignore[assignment]
+    return found
+
+
+def walked_from_red_through_blue(model: Any, path: Path) -> Iterator[Walker]:
+    """It went 3 m ahead through what is blue; where it began was red."""
+    memory = PlaceMemory(model, ENCODER, path, MemoryConfig(filter=LIGHT))
+    walker = Walker(memory)
+    walker.look(colour(RED))
+    walker.drive(3.0, thumbnail=colour(BLUE))
+    yield walker
+    memory.close()

@@ -23,28 +23,20 @@ from ami_ros.places.types import GoalQuery, SearchState, View
 from ami_ros.scan import Scan
 from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.world_model.by_torch import on_arrays
-from harness.colours import AHEAD, BLUE, RED, Colours, colour, goal
-from harness.exact_model import ExactModel, latent_of
+from harness.colours import AHEAD, BLUE, RED, colour, goal, model_of_colours, walked_from_red_through_blue
+from harness.exact_model import latent_of
 
 from .conftest import ENCODER, LIGHT, Walker, pose_error
 
 
 @pytest.fixture
 def model() -> Any:
-    found = ExactModel()
-    found.pairs = Colours()  # type: ignore[assignment]
-    return found
+    return model_of_colours()
 
 
 @pytest.fixture
 def walker(model: Any, path: Path) -> Iterator[Walker]:
-    """It went 3 m ahead through what is blue; where it began was red."""
-    memory = PlaceMemory(model, ENCODER, path, MemoryConfig(filter=LIGHT))
-    walker = Walker(memory)
-    walker.look(colour(RED))
-    walker.drive(3.0, thumbnail=colour(BLUE))
-    yield walker
-    memory.close()
+    yield from walked_from_red_through_blue(model, path)
 
 
 def test_a_goal_is_where_its_picture_is_recognised(walker: Walker) -> None:
