@@ -91,20 +91,18 @@ class StandingSpots:
         keep[:-MANY] = False
         self._spots = spots.where(keep)
 
-    def stood(self, points: Array) -> NDArray[np.bool_]:
-        """At which of `points` (n, 2) in odom [m], or beside them, something has stood until now (n,)."""
-        return self._most(points, self._spots.odds) > STANDS
+    def odds(self, points: Array) -> tuple[Array, Array]:
+        """The log-odds that something stands at `points` (n, 2) in odom [m], or beside them; -inf: nothing returned.
 
-    def met_before(self, points: Array) -> Array:
-        """How likely (n,) what is met at `points` (n, 2) in odom [m] stands there, with the looks under way counted as
-        if their time were over: a second return from one spot is no news."""
-        odds = self._spots.odds + np.where(self._spots.met, self._met, 0.0)
-        return np.asarray(1 / (1 + np.exp(-self._most(points, odds))))
-
-    def _most(self, points: Array, odds: Array) -> Array:
-        """The greatest of `odds`, one for each spot, of the spots that `points` (n, 2) belong to: (n,)."""
-        near = np.hypot(*(points[:, None] - self._spots.at[None]).transpose(2, 0, 1)) < 1.5 * NEAR
-        return np.asarray(np.where(near, odds, -np.inf).max(1, initial=-np.inf))
+        Returns:
+            stood: (n,) by looks whose time is over.
+            stands: (n,) with the looks under way counted as if theirs were, too.
+        """
+        spots = self._spots
+        near = np.hypot(*(points[:, None] - spots.at[None]).transpose(2, 0, 1)) < 1.5 * NEAR
+        under_way = spots.odds + np.where(spots.met, self._met, 0.0)
+        stood, stands = (np.where(near, odds, -np.inf).max(1, initial=-np.inf) for odds in (spots.odds, under_way))
+        return stood, stands
 
     @property
     def _met(self) -> Array:

@@ -17,7 +17,7 @@ from ami_ros.geometry import Array, transform_points
 from ami_ros.moving.config import TrackerConfig
 from ami_ros.moving.recent_scans import RecentScans, looked
 from ami_ros.moving.segments import Segments, ends_of, segments_of
-from ami_ros.moving.standing_spots import WIDTH, StandingSpots
+from ami_ros.moving.standing_spots import STANDS, WIDTH, StandingSpots
 from ami_ros.moving.things import MOST_THINGS, Kind, MovingThing, MovingThings
 from ami_ros.moving.tracks import Tracks
 from ami_ros.scan import Scan, is_full_turn, moved
@@ -28,7 +28,6 @@ WALL_POINTS = 30  # that walls must have to tell
 LEG_WIDTH = 0.28  # [m] of a leg in trousers at most; two that touch are a segment twice as wide
 PERSON_WIDTH = 0.75  # [m] of both legs, or of shoulders
 STAYED = 0.12  # [m] that a piece of somebody who stands goes from scan to scan
-SURE = 0.95  # probability that something thin stands there, from which no track goes on but one that stayed
 SMOOTH = 0.2  # weight of a new width
 
 
@@ -69,8 +68,8 @@ class Tracker:
         self._recent.go(pose, elapsed)
         ends = ends_of(seen, self.config)
         free, still = self._recent.compare(stamp, ends.points)
-        stood = self._spots.stood(ends.points).astype(np.float64)
-        news = 1.0 - self._spots.met_before(ends.points)
+        stood, stands = self._spots.odds(ends.points)
+        news = 1 / (1 + np.exp(stands))  # a second return from one spot is none
         segments = segments_of(ends, _smoothed(still), is_full_turn(scan), self.config)
         thin = segments.order[(segments.width < self.config.widest)[segments.of]]
         self._spots.add(stamp, seen, ends.points[thin], self._recent.slack, self.config.depth_share)
@@ -79,7 +78,7 @@ class Tracker:
             self._spots.clear()
             free, still = np.zeros_like(free), np.zeros_like(still)
         if not math.isinf(elapsed):
-            shares = (segments.mean(share) for share in (free, still, stood, news))
+            shares = (segments.mean(share) for share in (free, still, (stood > STANDS).astype(np.float64), news))
             self._follow(stamp, min(elapsed, 0.5), segments, *shares)
             self._judge_places(stamp, elapsed, seen)
         self._recent.add(stamp, seen)
@@ -101,7 +100,8 @@ class Tracker:
         thing = small & (segments.count >= np.floor(beams).clip(1, config.least_points))
         clear = small & (segments.count >= np.ceil(beams).clip(1, config.least_points))
         owner = np.full(len(thing), -1)
-        stands = (still > 0.5) | ((news < 1.0 - SURE) & (segments.width < 2 * WIDTH))
+        thin_stands = (news < 1 / (1 + math.exp(STANDS))) & (segments.width < 2 * WIDTH)
+        stands = (still > 0.5) | thin_stands
         near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], stands[thing])
         owner[thing] = np.where(near, owner[thing], -1)
         thin = stood > 0.5  # there nothing moves

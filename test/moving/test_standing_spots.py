@@ -7,7 +7,7 @@ import pytest
 
 from ami_ros.geometry import Array
 from ami_ros.moving.recent_scans import Slack
-from ami_ros.moving.standing_spots import MANY, REMEMBERED, StandingSpots
+from ami_ros.moving.standing_spots import MANY, REMEMBERED, STANDS, StandingSpots
 from ami_ros.scan import Scan
 
 SLACK = Slack(0.08, 0.015, 0.004)
@@ -41,7 +41,7 @@ class Look:
         self._x += 0.04
 
     def stood(self, x: float, y: float) -> bool:
-        return bool(self.spots.stood(np.array([[x, y]])).all())
+        return bool((self.spots.odds(np.array([[x, y]]))[0] > STANDS).all())
 
 
 @pytest.mark.parametrize("y", [0.7, 1.2, 1.8])
@@ -110,17 +110,18 @@ def test_there_are_never_more_spots_than_can_be_looked_at_in_time() -> None:
 
 def test_nothing_is_known_at_first_or_of_an_empty_scan() -> None:
     look = Look()
-    assert not look.stood(1.0, 0.7) and look.spots.stood(np.zeros((0, 2))).shape == (0,)
+    assert not look.stood(1.0, 0.7) and look.spots.odds(np.zeros((0, 2)))[0].shape == (0,)
     look.at()
     assert not look.stood(1.0, 0.7)
 
 
-def test_a_return_is_news_once_on_each_spot() -> None:
-    look, at = Look(), np.array([[1.0, 0.7]])
-    assert look.spots.met_before(at)[0] == 0.0
-    met = []
+def test_looks_under_way_count_as_if_their_time_were_over() -> None:
+    look, at, there = Look(), np.array([[1.0, 0.7]]), []
+    assert look.spots.odds(at)[1][0] == -np.inf
     for _ in range(25):
         look.at((1.0, 0.7, LEG))
-        met.append(float(look.spots.met_before(at)[0]))
-    assert max(met[:6]) > 0.5 > met[0] and met[-1] > 0.95
-    assert look.spots.met_before(at + 0.5)[0] == 0.0
+        stood, stands = look.spots.odds(at)
+        there.append(float(stands[0]))
+        assert stands >= stood
+    assert max(there[:6]) > 0.0 > there[0] and there[-1] > STANDS
+    assert look.spots.odds(at + 0.5)[1][0] == -np.inf
