@@ -99,9 +99,12 @@ class StandingSpots:
             stands: (n,) with the looks under way counted as if theirs were, too.
         """
         spots = self._spots
-        near = np.hypot(*(points[:, None] - spots.at[None]).transpose(2, 0, 1)) < 1.5 * NEAR
+        dx, dy = (points[:, axis, None] - spots.at[:, axis] for axis in (0, 1))
+        point, spot = np.nonzero(dx * dx + dy * dy < (1.5 * NEAR) ** 2)  # few pairs of many
         under_way = spots.odds + np.where(spots.met, self._met, 0.0)
-        stood, stands = (np.where(near, odds, -np.inf).max(1, initial=-np.inf) for odds in (spots.odds, under_way))
+        stood, stands = np.full((2, len(points)), -np.inf)
+        np.maximum.at(stood, point, spots.odds[spot])
+        np.maximum.at(stands, point, under_way[spot])
         return stood, stands
 
     @property

@@ -68,10 +68,11 @@ class Tracker:
         self._recent.go(pose, elapsed)
         ends = ends_of(seen, self.config)
         free, still = self._recent.compare(stamp, ends.points)
-        stood, stands = self._spots.odds(ends.points)
-        news = 1 / (1 + np.exp(stands))  # a second return from one spot is none
         segments = segments_of(ends, _smoothed(still), is_full_turn(scan), self.config)
         thin = segments.order[(segments.width < self.config.widest)[segments.of]]
+        stood, stands = np.full((2, len(ends.points)), -np.inf)
+        stood[thin], stands[thin] = self._spots.odds(ends.points[thin])
+        news = 1 / (1 + np.exp(stands))  # a second return from one spot is none
         self._spots.add(stamp, seen, ends.points[thin], self._recent.slack, self.config.depth_share)
         if self._odometry_was_off(segments, free):
             self._recent.clear()
