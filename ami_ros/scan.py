@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ami_ros.errors import AmiError
 from ami_ros.geometry import Array
 
 
@@ -18,6 +19,8 @@ class Scan:
     ranges: (n,) float32 [m] from `origin`; inf where nothing returned: free up to max_range [m]; NaN where there is no
     reading: not known. Beam i points at angle_min + i * angle_increment [rad]; origin: x, y [m] of the scanner.
     blind: [m] from `origin` up to which a thing may stand that the scan passes over: a low one, under a depth camera.
+
+    Raises AmiError: there is no beam, or beams are no angle apart.
     """
 
     ranges: NDArray[np.float32]
@@ -26,6 +29,10 @@ class Scan:
     origin: tuple[float, float] = (0.0, 0.0)
     max_range: float = math.inf
     blind: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not len(self.ranges) or not self.angle_increment:
+            raise AmiError(f"scan has {len(self.ranges)} beams that are {self.angle_increment:.3g} rad apart")
 
     @property
     def angles(self) -> Array:
