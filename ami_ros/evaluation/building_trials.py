@@ -23,10 +23,12 @@ from ami_ros.evaluation.loop_config import LoopConfig
 from ami_ros.evaluation.rival_loops import TrueLoop
 from ami_ros.evaluation.task_drive import TaskDrive
 from ami_ros.evaluation.trials import SEARCH_ALLOWANCE, Trial, allowance_of
-from ami_ros.geometry import Array, compose, relative
+from ami_ros.geometry import Array, compose, relative, wrap
 from ami_ros.mission.exploration import Exploration
 from ami_ros.mission.exploration_config import ExplorationConfig
 from ami_ros.parts.goal_execution import Photograph
+from ami_ros.places.next_best_view import REACH
+from ami_ros.places.seen_directions import ASIDE, WANTED
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.robots.derived import LASER, exploration_settings, simulated_robot
 from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot
@@ -192,6 +194,7 @@ def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) 
     places = np.array(list(drive.truths.values())).reshape(-1, 3)
     found = {
         "explored_share": round(space.share_within(places, COVERED), 4) if len(places) else 0.0,
+        "seen_share": round(seen_share(space, places), 4),
         "places": len(loop.memory),
         "explored_s": round(drive.elapsed, 1),
         "driven_m": round(drive.distance, 2),
@@ -199,6 +202,13 @@ def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) 
         "ended": drive.task.message,
     }
     return found, drive.truths
+
+
+def seen_share(space: FreeSpace, places: Array) -> float:
+    """Share of all pictures of a building, from everywhere and in all directions, that places (n, 3) show: one is near,
+    and looks there. Any other goal has to be looked for."""
+    looks = np.abs(wrap(places[:, 2] - WANTED[:, None])) < ASIDE
+    return float(np.mean([space.share_within(places[there, :2], REACH) for there in looks]))
 
 
 def foreign_goals(

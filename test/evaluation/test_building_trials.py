@@ -13,11 +13,14 @@ from ami_ros.evaluation.building_trials import (
     drive_building,
     drive_course,
     explore,
+    seen_share,
     somewhere,
 )
 from ami_ros.evaluation.closed_loop import ClosedLoop
 from ami_ros.evaluation.goals import GoalKind
 from ami_ros.evaluation.trials import Trial
+from ami_ros.places.next_best_view import REACH
+from ami_ros.places.seen_directions import WANTED
 from ami_ros.share import share
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
@@ -81,3 +84,13 @@ def test_outside_of_what_it_knows_is_far_from_all_places_and_one_that_has_been_e
     everywhere = {k: space.sample_pose(rng) for k in range(200)}
     with pytest.raises(AmiError, match=r"has been within 2.5 m of all of the building: let it explore less"):
         somewhere(space, everywhere, rng, known=False)
+
+
+def test_a_picture_is_remembered_where_a_place_is_near_and_looks_the_same_way() -> None:
+    space = FreeSpace(load_world("home"))
+    spot = space.sample_pose(np.random.default_rng(1))[:2]
+    around = space.share_within([spot], REACH)
+    every_way, one_way = (np.array([[*spot, yaw] for yaw in yaws]) for yaws in (WANTED, WANTED[:1]))
+    assert seen_share(space, every_way) == pytest.approx(around) and around > 0.0
+    assert seen_share(space, one_way) == pytest.approx(around * 3 / len(WANTED))
+    assert seen_share(space, np.zeros((0, 3))) == 0.0
