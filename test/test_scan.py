@@ -1,4 +1,4 @@
-"""What counts as a turn of a laser scanner."""
+"""Which scans there cannot be."""
 
 from __future__ import annotations
 

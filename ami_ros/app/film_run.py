@@ -119,7 +119,9 @@ class Film:
             self._words = message.data
 
     def _scan(self, message: Any) -> None:
-        """Taken to sit in the middle of the robot."""
+        """Taken to sit in the middle of the robot; one without beams shows nothing."""
+        if not len(message.ranges):
+            return
         ranges = np.array(message.ranges, np.float32)
         ranges[ranges < message.range_min] = np.nan
         scan = Scan(ranges, message.angle_min, message.angle_increment, max_range=message.range_max)

@@ -194,13 +194,14 @@ def explore(loop: ClosedLoop, space: FreeSpace, seconds: float, report: Report) 
     places = np.array(list(drive.truths.values())).reshape(-1, 3)
     found = {
         "explored_share": round(space.share_within(places, COVERED), 4) if len(places) else 0.0,
-        "seen_share": round(seen_share(space, places), 4),
         "places": len(loop.memory),
         "explored_s": round(drive.elapsed, 1),
         "driven_m": round(drive.distance, 2),
         "collisions": loop.simulator.ground_truth().contacts - contacts,
         "ended": drive.task.message,
     }
+    if loop.simulator.description.camera is not None:
+        found["seen_share"] = round(seen_share(space, places), 4)
     return found, drive.truths
 
 

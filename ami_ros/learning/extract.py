@@ -195,7 +195,7 @@ class _Extraction:
         first = next((s["scan"].values[0] for s in segments if s["scan"].values), None)
         if first is None:
             return 0
-        around = round(2 * np.pi / abs(first.angle_increment)) if first.angle_increment else len(first.ranges)
+        around = round(2 * np.pi / abs(first.angle_increment))
         return int(min(around, self.config.alignment.max_beams))
 
     def _scanner(self, bag: BagReader, segments: list[Segment]) -> Mount | None:

@@ -147,6 +147,9 @@ def read_segments(
         elif role in FINITE and not np.isfinite(value).all():
             dropped[f"messages of {topic} with numbers that are not finite"] += 1
             continue
+        elif role == "scan" and not (len(value.ranges) and value.angle_increment):
+            dropped[f"messages of {topic} without beams, or without angles between them"] += 1
+            continue
         if not segments or stamp < newest.get(role, -np.inf) - TIME_JUMP:
             segments.append({name: Stream() for name in topics})
             newest = {}

@@ -17,7 +17,7 @@ from ami_ros.learning.bag_writer import BagWriter
 
 
 def recorded(folder: Path, scans: bool = True) -> Path:
-    """Six seconds straight on in a round room of 3 m."""
+    """Six seconds straight on in a round room of 3 m; the first scan has no beams."""
     with BagWriter(folder) as bag:
         for k in range(30):
             stamp, x = 10.0 + 0.2 * k, 0.05 * k
@@ -25,7 +25,7 @@ def recorded(folder: Path, scans: bool = True) -> Path:
             if scans:
                 angles = np.arange(72) * 2 * np.pi / 72
                 ranges = -x * np.cos(angles) + np.sqrt(9.0 - (x * np.sin(angles)) ** 2)
-                bag.scan("scan", stamp, ranges.astype(np.float32), 0.0, 2 * np.pi / 72)
+                bag.scan("scan", stamp, ranges[: None if k else 0].astype(np.float32), 0.0, 2 * np.pi / 72)
             green = cv2.imencode(".jpg", np.full((48, 64, 3), (0, 200, 0), np.uint8))[1].tobytes()
             bag.image("image", stamp, green)
     return folder

@@ -119,6 +119,21 @@ def test_odometry_that_is_no_number_is_left_out_and_reported(tmp_path: Path) -> 
     assert data.episodes == [(0, 50), (50, 99)] and np.isfinite(data.odometry).all()
 
 
+@pytest.mark.parametrize(("beams", "step"), [(0, np.pi / 4), (8, 0.0)])
+def test_a_scan_without_beams_or_angles_is_left_out_and_reported(tmp_path: Path, beams: int, step: float) -> None:
+    """One such message, which drivers send as they start, ended the extraction of the whole bag."""
+    with BagWriter(tmp_path / "bag") as bag:
+        for i in range(100):
+            bag.image("image/compressed", PERIOD * i, encode_frame(np.full((48, 48, 3), i, np.uint8)))
+            bag.odometry("odom", PERIOD * i, [0.1 * i, 0.0, 0.0], (0.5, 0.0))
+            bag.command("cmd_vel", PERIOD * i, 0.5, 0.0)
+            seen = (beams, step) if i in (0, 50) else (8, np.pi / 4)
+            bag.scan("scan", PERIOD * i, np.full(seen[0], 2.0), -np.pi, seen[1], frame="base_link")
+    data = extract([tmp_path / "bag"], tmp_path / "data")
+    assert data.card.dropped["messages of /scan without beams, or without angles between them"] == 2
+    assert data.scan.shape[1] == 8 and len(data) > 80 and (data.scan == 2.0).all()
+
+
 def test_a_stuck_camera_and_pictures_of_several_sizes_are_named(tmp_path: Path) -> None:
     same = encode_frame(np.full((48, 48, 3), 90, dtype=np.uint8))
     wide = encode_frame(np.full((48, 64, 3), 90, dtype=np.uint8))
