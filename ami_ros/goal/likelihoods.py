@@ -36,7 +36,7 @@ class Likelihoods:
     odds: tuple[float, float, float] = (1.2, -2.0, 2.0)  # [nat] for each e-fold of the head's odds, from and to
     # [nat] of aligned pictures: at least where the head doubts the goal, at least where it does not (small things close
     # by look another way from two decimetres off), and at most: with more, one spot alone would make an arrival.
-    # 3 of 317 other places fit (docs/archive/0103).
+    # 3 of 317 other places fit.
     checked: tuple[float, float, float] = (-5.0, -2.0, 5.4)
     unproven: float = -4.0  # [nat] the robot stood there, looked again, and was not sure: 2 % of goals
     unreached: float = -4.0  # [nat] the robot got stuck on the way there from close by: likewise

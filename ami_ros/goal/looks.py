@@ -19,7 +19,7 @@ from ami_ros.world_model.arrays import Floats
 POSSIBLE = 0.8  # probability of the pair head that a goal is seen, from which its pose means something
 ALIGNED = 0.5, 0.5  # [m], [rad] between two cameras, within which pictures can be aligned (`world_model.alignment`)
 EXACT = 2.5, 0.3  # difference of aligned pictures up to which they give the pose, and then the share of the head's
-# expected error that is left for each unit of it; measured, see docs/archive/0082
+# expected error that is left for each unit of it; measured, see docs/design/arrival.md
 KEPT = 8  # own pictures
 STEP, TURN = 0.015, 0.6  # [m] between two of them, and [m] that a turn by 1 rad counts as
 BEST, MOST = 0.035, 0.15  # [m] likewise from the newest: of the one that it is compared with, and of any

@@ -15,7 +15,7 @@ from ami_ros.world_model.model import WorldModel
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weight of each term; 0 leaves it out. What each brings is measured in docs/archive/0004."""
+    """Weight of each term; 0 leaves it out."""
 
     prediction: float = 1.0  # of latents, by rollouts from every start of a window
     vicreg: float = 1.0  # keeps the latent from collapsing

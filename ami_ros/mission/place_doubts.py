@@ -21,7 +21,7 @@ class PlaceDoubts:
 
     Doubt is the prediction error that the model's ensemble expected, over the one that is usual for a prediction as
     hard: 1 is as usual, 2 twice as unsure. By itself the expected error tells how fast the robot moved rather
-    than where (docs/archive/0029 has figures).
+    than where.
 
     Attributes:
         silent: readings came without doubt: the model has no ensemble.

@@ -22,7 +22,7 @@ from ami_ros.places.types import LATE, RECALLED, REST, SearchState
 
 TURN = 2.5  # [m] that could be driven while the robot turns once around
 SEEN = 0.3  # of the evidence for a spot from which all was seen, beside one from which nothing was; measured, see ...
-PRIOR = 0.1  # of evidence for any spot, where the picture says nothing; ... docs/archive/0097
+PRIOR = 0.1  # of evidence for any spot, where the picture says nothing; ... docs/design/goal_search.md
 LEAST = 0.05  # of such a chance, below which a spot is not worth a look: of 69 goals 65 lay where there was more
 REACH = 0.8  # [m] from a place within which it shows what can be seen from there: beyond, few goals are recognised
 LOOKED = 0.5  # [m] from where it was looked for, within which nothing more is to be seen

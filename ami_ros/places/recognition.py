@@ -40,7 +40,7 @@ BATCH = 16  # pictures
 SQUARES = 24  # in a row of the picture by whose code it is known what makes codes
 UNSAVED = 128  # new codes, and a quarter of all, from which on they are saved: the robot may be switched off
 BLUR = 0.5  # [m] around where a place has the goal, within which that speaks for a point
-SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/archive/0097
+SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/design/goal_search.md
 
 Evidence = Callable[[Array], Array]  # points (k, 2) [m] of the map -> what speaks for them (k,), of any scale
 

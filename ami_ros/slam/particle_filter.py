@@ -14,7 +14,7 @@ from ami_ros.places.matching import Matches, match
 
 @dataclass(frozen=True)
 class FilterConfig:
-    """Noise and size of the filter. The noise is realistic rather than small (docs/archive/0012)."""
+    """Noise and size of the filter. The noise is realistic rather than small."""
 
     particles: int = 800  # hypotheses of the position; larger: steadier, slower
     gain_sigma: tuple[float, float] = (0.03, 0.05)  # of the gains of distance and turning, constant in a drive

@@ -41,7 +41,7 @@ class SurpriseMonitor:
     predicted latent goes, so that a world which stands still where it should move is as plain as one that jumps.
     Commands that vary make it harder, too, and the running median of the way is added for a robot that hardly moves.
     Whatever is wrong stays wrong for a model step at least, so an alarm takes that many readings in a row: single ones
-    come about by chance. docs/archive/0034 has what each of these brought.
+    come about by chance. docs/design/surprise.md says what each of these brought.
 
     Args:
         model: the world model, or one for arrays.

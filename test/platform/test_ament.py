@@ -1,6 +1,6 @@
 """ROS 2's own linters, where they are installed, configured for the style that ruff checks here (setup.cfg).
 
-Without ament_copyright and ament_xmllint, see docs/archive/0090-linters-of-ros.md.
+Without ament_copyright and ament_xmllint, see docs/design/interfaces.md.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ EXCEPTIONS: dict[str, int] = {
     "docs/fault_matrix.md": 5,  # generated from names of tests
     "docs/figures.md": 20,  # generated from scenarios
 }
-ARCHIVE = "docs/archive"  # records of what was decided when: kept as they were written
 PAGES = [
     *REPOSITORY.glob("*.md"),
     *(page for folder in ("docs", "examples") for page in (REPOSITORY / folder).rglob("*.md")),
@@ -28,7 +27,7 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(REPOSITORY))
 
 
-@pytest.mark.parametrize("page", sorted(p for p in PAGES if not name_of(p).startswith(ARCHIVE)), ids=name_of)
+@pytest.mark.parametrize("page", sorted(PAGES), ids=name_of)
 def test_a_page_is_plain_english(page: Path) -> None:
     found = findings(page)
     assert len(found) <= EXCEPTIONS.get(name_of(page), 0), "\n".join(f"{name_of(page)}, {what}" for what in found)
