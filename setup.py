@@ -71,8 +71,8 @@ setup(
     ],
     entry_points={
         "console_scripts": [
-            f"ami = {PACKAGE}.app.__main__:main",
-            *(f"{node} = {PACKAGE}.nodes.{node}:main" for node in NODES),
+            f"ami = {PACKAGE}.cli.__main__:main",
+            *(f"{node} = {PACKAGE}.ros.nodes.{node}:main" for node in NODES),
         ]
     },
     zip_safe=False,

@@ -5,7 +5,7 @@ A name of a place, or x,y,yaw in the map, will do as well. `./ami goto` is the s
 
 import sys
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.goals.robot_client import RobotClient
 
 

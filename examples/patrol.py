@@ -5,7 +5,7 @@ Places are named by the service memory/remember. Ctrl-C ends the mission, and th
 
 import sys
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.goals.robot_client import RobotClient
 
 

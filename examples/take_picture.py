@@ -20,7 +20,7 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import Image
 
-from ami_ros.images import image_of
+from ami_ros.core.images import image_of
 from ami_ros.ros.messages.conversions import pose_from_message, stamp_to_seconds
 
 PATIENCE = 10.0  # [s] until the first picture

@@ -25,11 +25,11 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node, SetRemap
 from launch_ros.substitutions import FindPackageShare
 
-from ami_ros.errors import AmiError
-from ami_ros.robots.description import DEFAULT, robot_reference
+from ami_ros.core.errors import AmiError
+from ami_ros.core.installation import share
+from ami_ros.core.robots.description import DEFAULT, robot_reference
 from ami_ros.ros.start.gazebo import write_files
 from ami_ros.ros.start.launching import ends_with_launch, installed, local_only
-from ami_ros.share import share
 from launch import LaunchContext, LaunchDescription
 
 

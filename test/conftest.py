@@ -17,8 +17,7 @@ import hypothesis
 import psutil
 import pytest
 
-from ami_ros.app.domain import HIGHEST, claim_domain
-from ami_ros.app.shared_memory import orphaned_segments
+from ami_ros.ros.start.domain import HIGHEST, claim_domain, orphaned_segments
 from harness.processes import REPOSITORY, Children
 from harness.skips import differences, is_full
 

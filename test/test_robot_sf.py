@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.core.geometry import Array, relative, transform_points
 from harness.processes import REPOSITORY
 
 PROGRAM = REPOSITORY / "examples" / "robot_sf" / "planner.py"

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from ami_ros.config import from_mapping
-from ami_ros.errors import AmiError
-from ami_ros.mission.area import FARTHEST, Corners, check_corners
+from ami_ros.behaviour.area import FARTHEST, Corners, check_corners
+from ami_ros.core.config import from_mapping
+from ami_ros.core.errors import AmiError
 
 MAX_NAME = 64  # characters of a place's name
 MAX_PLACES = 20  # of a patrol

@@ -1,9 +1,4 @@
-"""What the robot knows, in plain values, and how the page gets it.
-
-A field is replaced as a whole by the thread that hears of it, and read by those of the viewers. All poses that a page
-gets are in the memory's frame, the map; what is known in odometry's frame is put there by where the robot believes
-to be.
-"""
+"""What the robot knows, in plain values, and how the page gets it."""
 
 from __future__ import annotations
 
@@ -11,15 +6,54 @@ import json
 import math
 import threading
 import time
+from base64 import b64encode
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ami_ros.console.documents import Documents
-from ami_ros.geometry import Array, compose, inverse, transform_points
+from ami_ros.core.geometry import Array, compose, inverse, transform_points
+
+# What changes now and then and is larger: the map, places, pictures. A page gets one when its version is new.
+
+
+class Documents:
+    """Values for the page by name, each with a version. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[str, tuple[int, dict[str, Any]]] = {}
+
+    def put(self, name: str, value: dict[str, Any]) -> None:
+        """Replaces a document; `value` as JSON has it, finite."""
+        with self._lock:
+            version = self._values[name][0] + 1 if name in self._values else 1
+            self._values[name] = version, value
+
+    def newer(self, seen: Mapping[str, int]) -> dict[str, tuple[int, dict[str, Any]]]:
+        """The documents of which a page that has seen these versions does not have the newest."""
+        with self._lock:
+            return {name: entry for name, entry in self._values.items() if entry[0] != seen.get(name)}
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        """The newest, if there is one."""
+        with self._lock:
+            return self._values[name][1] if name in self._values else None
+
+
+def data_url(picture: bytes) -> str:
+    """A JPEG or PNG as a page shows it without asking for it."""
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{b64encode(picture).decode()}"
+
+
+# What the robot knows, in plain values, and how the page gets it.
+#
+# A field is replaced as a whole by the thread that hears of it, and read by those of the viewers. All poses that a
+# page gets are in the memory's frame, the map; what is known in odometry's frame is put there by where the robot
+# believes to be.
 
 HISTORY = 600  # moments kept for the timeline
 EVERY = 0.5  # [s] between two of them

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from ami_ros.commands import Command, of_width
-from ami_ros.geometry import Array
-from ami_ros.world_model.arrays import Floats
+from ami_ros.core.commands import Command, of_width
+from ami_ros.core.geometry import Array
+from ami_ros.world_model.layers import Floats
 
 Drive = Literal["differential", "ackermann", "omnidirectional"]
 
@@ -40,7 +40,7 @@ class Kinematics:
 
     @property
     def width(self) -> int:
-        """Numbers in a command, see `ami_ros.commands`."""
+        """Numbers in a command, see `ami_ros.core.commands`."""
         return 3 if self.drive == "omnidirectional" else 2
 
     @property

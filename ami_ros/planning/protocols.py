@@ -13,12 +13,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ami_ros.disc import Disc
-from ami_ros.geometry import Array
-from ami_ros.moving.prediction import Forecast
+from ami_ros.core.geometry import Array, Disc
+from ami_ros.core.scan import Scan
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.scan import Scan
-from ami_ros.world_model.arrays import Floats
+from ami_ros.safety.moving_things import Forecast
+from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.spec import ModelSpec
 
 
@@ -80,7 +79,7 @@ class Scene:
 class Futures:
     """A batch of imagined futures, seen from where the robot is now."""
 
-    commands: Floats  # (batch, steps, width), see `ami_ros.commands`; held for one model step each
+    commands: Floats  # (batch, steps, width), see `ami_ros.core.commands`; held for one model step each
     previous: Floats  # (width,) the command in force now
     latents: Floats  # (batch, steps, latent_dim) after each step
     poses: Floats  # (batch, steps, 3) after each step [m, m, rad] in the base frame of now
@@ -139,7 +138,7 @@ class SearchSize:
     samples: int  # sequences in an iteration; more: better plans, slower
     iterations: int
     horizon: int  # model steps in a sequence
-    width: int = 2  # numbers in a command, see `ami_ros.commands`
+    width: int = 2  # numbers in a command, see `ami_ros.core.commands`
 
     def __str__(self) -> str:
         return f"{self.samples} samples x {self.iterations} iterations x {self.horizon} steps"

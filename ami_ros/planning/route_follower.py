@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ami_ros.commands import as_chunks
-from ami_ros.geometry import Array, compose, relative
-from ami_ros.places.types import Location, Place, Route
+from ami_ros.core.commands import as_chunks
+from ami_ros.core.geometry import Array, compose, relative
+from ami_ros.core.scan import Scan
+from ami_ros.memory.types import Location, Place, Route
 from ami_ros.planning.scan_geometry import covers, free_range
-from ami_ros.scan import Scan
 
 LEAST = 0.35  # [m], a sub-goal nearer than this is passed, if what comes after it is in sight ...
 CLOSE = 0.12  # [m] ... and else one nearer than this: it may stand at a corner

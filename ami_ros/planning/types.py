@@ -1,4 +1,4 @@
-"""What the navigator takes and gives."""
+"""What the navigator takes and gives: goals, percepts, decisions, and the codes of its results."""
 
 from __future__ import annotations
 
@@ -10,15 +10,43 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.commands import STILL, Command
-from ami_ros.geometry import Array
-from ami_ros.moving.things import MovingThings
-from ami_ros.places.types import GoalQuery, Location, View
-from ami_ros.planning.codes import Code
-from ami_ros.scan import Scan
+from ami_ros.core.commands import STILL, Command
+from ami_ros.core.geometry import Array
+from ami_ros.core.scan import Scan
+from ami_ros.memory.types import GoalQuery, Location, View
+from ami_ros.safety.moving_things import MovingThings
 
-if TYPE_CHECKING:  # the processes of mission and safety do without torch
-    from ami_ros.planning.costs.statistics import CostShare
+if TYPE_CHECKING:
+    from ami_ros.planning.costs import CostShare
+
+
+# Codes of the planner's results, as in NavigateToGoal.
+
+
+class Code(IntEnum):
+    """10300 and up; 0 is success."""
+
+    NONE = 0
+    UNKNOWN = 10300
+    INVALID_GOAL = 10301
+    GOAL_NOT_REMEMBERED = 10302
+    ENCODER_MISMATCH = 10303
+    TF_ERROR = 10304
+    STALE_OBSERVATION = 10305
+    MODEL_FAILURE = 10306
+    NO_VALID_PLAN = 10307
+    FAILED_TO_MAKE_PROGRESS = 10309
+    SURPRISE_EXCEEDED = 10310
+    DEADLINE_MISSED = 10312
+    TIMEOUT = 10313
+    PREEMPTED = 10314
+    DEACTIVATED = 10315
+    NO_MEMORY = 10316
+    UNKNOWN_PLACE = 10317
+    EMERGENCY_STOP = 10318
+
+
+# What the navigator takes and gives.
 
 
 class State(IntEnum):
@@ -128,7 +156,7 @@ class Decision:
     message: str  # the reason, for people
     commands: Array = field(
         default_factory=lambda: np.zeros((0, 2))
-    )  # (k, 2 or 3) as `ami_ros.commands` has them; empty: stand still
+    )  # (k, 2 or 3) as `ami_ros.core.commands` has them; empty: stand still
     poses: Array = field(default_factory=lambda: np.zeros((0, 3)))  # (n, 3) expected, in odom
     others: Array = field(default_factory=lambda: np.zeros((0, 0, 3)))  # (k, n, 3) of other futures, likewise
     code: Code = Code.NONE

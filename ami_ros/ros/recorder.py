@@ -1,4 +1,4 @@
-"""Records topics of a running system into a bag, as they are on the wire."""
+"""What a running system says: listened to for a while, or recorded into a bag as it is on the wire."""
 
 from __future__ import annotations
 
@@ -7,19 +7,167 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from nav_msgs.msg import Odometry
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from rclpy.subscription import Subscription
 
-from ami_ros.errors import AmiError
-from ami_ros.learning.bag_writer import BagWriter, message_types
+from ami_interfaces.msg import Location, SharedMemory
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array, inverse
+from ami_ros.core.robots.observation import HEARD, TRANSFORMS, Observation, Topic
+from ami_ros.memory.sharing.letters import SiteStatus
+from ami_ros.memory.types import map_to_odom
+from ami_ros.ros.messages.conversions import pose_from_message, stamp_of
+from ami_ros.ros.messages.memory import LETTERS, TOPIC, letter_from_message, location_from_message
 from ami_ros.ros.node.health import STEADY
+from ami_ros.ros.node.qos import SENSOR
+from ami_ros.ros.scanner import TF_STATIC
+from ami_ros.world_model.learning.bag_writer import BagWriter, message_types
+
+# Listens to a running graph for a while: who publishes what, and how it arrives.
+
+LOOK = 0.5  # [s] between two looks for topics that are new
+
+
+def listen(node: Node, seconds: float, tick: Callable[[float], None] = lambda _: None) -> Observation:
+    """What is heard in `seconds` of steady time; sensors of all kinds that `HEARD` names are listened to.
+
+    Ages are judged on the clock of the system, or where somebody publishes /clock on that.
+
+    Args:
+        node: to listen with; nobody else may spin it.
+        tick: called now and then with the share of the time that is over.
+    """
+    seen = Observation()
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    heard: dict[str, Any] = {}
+    began = looked = time.monotonic()
+    _look(node, seen, heard)
+    try:
+        while (now := time.monotonic()) - began < seconds:
+            if now - looked > LOOK:
+                looked = now
+                _look(node, seen, heard)
+            executor.spin_once(timeout_sec=0.1)
+            tick(min(1.0, (now - began) / seconds))
+        _look(node, seen, heard)
+    finally:
+        executor.shutdown()
+    return seen
+
+
+def listen_to_site(node: Node, seconds: float) -> SiteStatus:
+    """What robots that share their memories say of themselves in `seconds` of steady time.
+
+    Args:
+        node: to listen with; nobody else may spin it.
+    """
+    status = SiteStatus()
+
+    def take(message: SharedMemory) -> None:
+        with suppress(AmiError):  # the robots tell of those that make no sense
+            status.take(letter_from_message(message), time.time())
+
+    node.create_subscription(SharedMemory, TOPIC, take, LETTERS)
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    deadline = time.monotonic() + seconds
+    try:
+        while time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=0.1)
+    finally:
+        executor.shutdown()
+    return status
+
+
+def _look(node: Node, seen: Observation, heard: dict[str, Any]) -> None:
+    """Notes who publishes and listens, and subscribes to what is new."""
+    for name, types in node.get_topic_names_and_types():
+        topic = seen.topics.setdefault(name, Topic(types[0]))
+        topic.publishers = _nodes(node.get_publishers_info_by_topic(name), node)
+        topic.subscribers = _nodes(node.get_subscriptions_info_by_topic(name), node)
+        if name == "/clock" and topic.publishers and not seen.simulated_time:
+            seen.simulated_time = True
+            node.set_parameters([Parameter("use_sim_time", value=True)])
+        if name in heard or topic.type not in HEARD or (topic.type == TRANSFORMS and not name.endswith("tf_static")):
+            continue
+        package, _, message = topic.type.split("/")
+        try:
+            kind = getattr(importlib.import_module(f"{package}.msg"), message)
+        except ImportError:
+            continue  # a type that is not installed here
+        static = topic.type == TRANSFORMS
+        take = partial(_take_transforms, seen) if static else partial(_take, node, topic)
+        heard[name] = node.create_subscription(kind, name, take, TF_STATIC if static else SENSOR)
+
+
+def _nodes(endpoints: Any, node: Node) -> tuple[str, ...]:
+    """Full names of other nodes."""
+    names = {f"{e.node_namespace.rstrip('/')}/{e.node_name}" for e in endpoints if e.node_name != node.get_name()}
+    return tuple(sorted(names))
+
+
+def _take(node: Node, topic: Topic, message: Any) -> None:
+    topic.take(message, node.get_clock().now().nanoseconds * 1e-9)
+
+
+def _take_transforms(seen: Observation, message: Any) -> None:
+    seen.take_transforms(message)
+
+
+# Where odom and base_link are, by the topics that say so: not everybody who runs ami_ros has the messages of /tf.
+
+Tell = Callable[[float, str, str, Array], None]  # stamp [s], parent frame, child frame, pose (3,) of the child in it
+
+
+class Frames:
+    """Tells of each change.
+
+    Args:
+        node: makes the subscriptions; it must be spun.
+        names: of map, odom and base.
+        tell: is called by the node.
+    """
+
+    def __init__(self, node: Node, names: tuple[str, str, str], tell: Tell) -> None:
+        self._node, self._names, self._tell = node, names, tell
+        self._heard = [
+            node.create_subscription(Odometry, "odom", self._odometry, SENSOR),
+            node.create_subscription(Location, "location", self._location, SENSOR),
+        ]
+
+    def close(self) -> None:
+        """Hears no more."""
+        for subscription in self._heard:
+            self._node.destroy_subscription(subscription)
+
+    def _odometry(self, message: Odometry) -> None:
+        self._say(message, 1, lambda: pose_from_message(message.pose.pose))
+
+    def _location(self, message: Location) -> None:
+        if message.localised:
+            self._say(message, 0, lambda: inverse(map_to_odom(location_from_message(message))))
+
+    def _say(self, message: Odometry | Location, parent: int, pose: Callable[[], Array]) -> None:
+        try:
+            self._tell(stamp_of(message), self._names[parent], self._names[parent + 1], pose())
+        except AmiError as error:
+            self._node.get_logger().warning(f"a pose cannot be shown: {error}", throttle_duration_sec=5.0)
+
+
+# Records topics of a running system into a bag, as they are on the wire.
 
 _FIELD = re.compile(r"^(?:(?P<package>\w+)/(?:msg/)?)?(?P<name>[A-Z]\w*)(?:\[.*?\])?\s+\w+", re.MULTILINE)
 
@@ -87,7 +235,8 @@ class Recorder:
     Args:
         node: makes the subscriptions; relative names are those of its namespace.
         path: folder of the bag to make.
-        topics: names, such as `ami_ros.robots.derived.recorded_topics`; of "a|b" the first that somebody publishes.
+        topics: names, such as `ami_ros.core.robots.derived.recorded_topics`; of "a|b" the first that somebody
+            publishes.
         limits: see there.
         bag: takes the messages; None: a new one at `path`.
 

@@ -1,5 +1,6 @@
 """The last word on every command; nothing in it is learned. docs/safety.md has its promises,
-and the tests that hold it to them."""
+and the tests that hold it to them.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +10,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from ami_ros.commands import STILL, Command, of_width
-from ami_ros.geometry import Array
-from ami_ros.safety.acceleration import Acceleration
-from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.footprint import Footprint
+from ami_ros.core.commands import STILL, Command, of_width
+from ami_ros.core.geometry import Array
+from ami_ros.core.scan import Scan, scan_points
+from ami_ros.safety.config import Footprint, SafetyConfig
 from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.liveness import Liveness
 from ami_ros.safety.motion import Motion
-from ami_ros.safety.observations import LASER, MOST_READINGS, Observation, Observations, Readings, usable
-from ami_ros.safety.obstruction import Obstruction
-from ami_ros.safety.output import STOPPED, SafetyOutput
-from ami_ros.safety.passed_over import PassedOver
-from ami_ros.safety.snapshot import Snapshot
-from ami_ros.safety.surroundings import Surroundings
-from ami_ros.safety.tracks import LASTS, Track, of_frame
-from ami_ros.safety.tracks import usable as usable_tracks
+from ami_ros.safety.observations import LASER, MOST_READINGS, Observation, Observations, Readings, Snapshot, usable
+from ami_ros.safety.obstruction import LASTS, Obstruction, Track, of_frame
+from ami_ros.safety.obstruction import usable as usable_tracks
+from ami_ros.safety.output import STOPPED, Acceleration, SafetyOutput
+from ami_ros.safety.surroundings import PassedOver, Surroundings
 from ami_ros.safety.zones import Zone, Zones
-from ami_ros.scan import Scan, scan_points
 
 NOTHING = of_width(STILL, 3)
 NO_SCAN = "no scan"

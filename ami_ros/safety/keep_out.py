@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, inverse, transform_points
-from ami_ros.safety.footprint import SPACING
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array, inverse, transform_points
+from ami_ros.safety.config import SPACING
 
 MOST_CELLS = 2**24  # of a mask and of what it is taken larger
 

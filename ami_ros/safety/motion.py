@@ -9,8 +9,8 @@ from operator import itemgetter
 
 import numpy as np
 
-from ami_ros.commands import Command
-from ami_ros.geometry import Array, advance, compose, inverse, relative, wrap
+from ami_ros.core.commands import Command
+from ami_ros.core.geometry import Array, advance, compose, inverse, relative, wrap
 from ami_ros.safety.config import SafetyConfig
 
 KEPT = 5.0  # [s] of the way that is remembered

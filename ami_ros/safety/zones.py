@@ -15,11 +15,11 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from ami_ros.commands import Command
-from ami_ros.config import parse_yaml
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, inverse, transform_points
-from ami_ros.safety.footprint import Footprint
+from ami_ros.core.commands import Command
+from ami_ros.core.config import parse_yaml
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array, inverse, transform_points
+from ami_ros.safety.config import Footprint
 from ami_ros.safety.observations import LASER, Readings, within
 
 TINY = 1e-6  # [m] for rounding

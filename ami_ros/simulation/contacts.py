@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ami_ros.disc import Disc
-from ami_ros.geometry import Array
+from ami_ros.core.geometry import Array, Disc
 from ami_ros.simulation.floor_plan import FloorPlan
 
 REST = 0.25  # a touch within so many seconds of the last one of the same thing is the same contact [s]

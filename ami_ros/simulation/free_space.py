@@ -10,12 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
-from ami_ros.grid_graph import KNIGHT, grid_graph, largest_part, shortest_way
-from ami_ros.robots.description import default_robot
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import in_the_way, obstacles_of
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array
+from ami_ros.core.grid_graph import KNIGHT, grid_graph, largest_part, shortest_way
+from ami_ros.core.robots.description import default_robot
+from ami_ros.simulation.floor_plan import FloorPlan, in_the_way, obstacles_of
 from ami_ros.simulation.world import Rectangle, World
 
 CELL = 0.025  # [m]

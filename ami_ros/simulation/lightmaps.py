@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array
-from ami_ros.simulation import layout
+from ami_ros.core.geometry import Array
+from ami_ros.simulation import floor_plan as layout
 from ami_ros.simulation.textures import Picture, draw_texture, rgb
 from ami_ros.simulation.world import HEADROOM, Interior, Poster, Room, Texture, Wall, World
 

@@ -7,17 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.commands import Command, of_width, speed
-from ami_ros.depth import Depth
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
-from ami_ros.robots.description import DEFAULT, RobotDescription
-from ami_ros.simulation.depth_pictures import measured, plan_depth
-from ami_ros.simulation.drive import control_steps
-from ami_ros.simulation.noise import SensorNoise, scan_of, tinted
-from ami_ros.simulation.people.company import Company
-from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation
-from ami_ros.simulation.robot_in_world import RobotInWorld
+from ami_ros.core.commands import Command, of_width, speed
+from ami_ros.core.depth import Depth
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array
+from ami_ros.core.robots.description import DEFAULT, RobotDescription
+from ami_ros.simulation.noise import SensorNoise, measured, plan_depth, scan_of, tinted
+from ami_ros.simulation.people.crowd import Company
+from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, RobotInWorld, control_steps
 from ami_ros.simulation.world import World
 
 

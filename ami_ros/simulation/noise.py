@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.commands import Command
-from ami_ros.config import from_mapping
-from ami_ros.geometry import Array
-from ami_ros.robots.description import RobotDescription
-from ami_ros.robots.sensors import LaserSensor
-from ami_ros.scan import Mount, Scan
+from ami_ros.core.camera import CameraMount
+from ami_ros.core.commands import Command
+from ami_ros.core.config import from_mapping
+from ami_ros.core.depth import Depth
+from ami_ros.core.geometry import Array
+from ami_ros.core.robots.description import RobotDescription
+from ami_ros.core.robots.sensors import CameraSensor, DepthSensor, LaserSensor
+from ami_ros.core.scan import Mount, Scan
 from ami_ros.simulation.floor_plan import FloorPlan
 
 UNTINTED = (1.0, 1.0, 1.0)
@@ -122,3 +126,136 @@ class Odometry:
             float(value * gain + noise.draw(self._rng, deviation))
             for value, gain, deviation in zip(body, gains, deviations, strict=False)
         )
+
+
+# What a camera makes of what is before it: exposure, white balance, motion blur, noise, compression.
+
+GAINS = (0.4, 4.0)  # within which exposure is regulated
+ADAPTS = 0.3  # share of the way to the right exposure from one picture to the next
+Picture = NDArray[np.uint8]
+
+
+class CameraNoise:
+    """One camera in one run, which keeps its white balance. Without errors in `noise` pictures stay as they are."""
+
+    def __init__(self, noise: SensorNoise, camera: CameraSensor, seed: int) -> None:
+        self._noise, self._camera = noise, camera
+        self.restart(seed)
+
+    @property
+    def active(self) -> bool:
+        """Whether it changes anything."""
+        n = self._noise
+        return n.scale > 0 and any((n.image, n.auto_exposure, n.exposure, n.white_balance, n.shutter, n.jpeg))
+
+    def restart(self, seed: int) -> None:
+        """As switched on anew."""
+        self._rng = np.random.default_rng([seed & 0xFFFFFFFF, 77])
+        self._balance = 1.0 + self._noise.draw(self._rng, self._noise.white_balance, 3)
+        self._gain: float | None = None
+
+    def taken(self, image: Picture, turning: float = 0.0, photograph: bool = False) -> Picture:
+        """A picture (H, W, 3) as the camera gives it, `turning` to the left [rad/s].
+
+        A `photograph` is taken standing, with all the time that exposure needs, and leaves the camera as it was.
+        """
+        if not self.active:
+            return image
+        light = np.asarray(self._blurred(image, turning), np.float32)
+        light *= (self._exposure(light, photograph) * self._balance).astype(np.float32)
+        deviation = self._noise.image * self._noise.scale
+        if deviation:
+            shot = np.sqrt(np.clip(light, 0, 255) / 127.5 + 0.1)
+            light += self._rng.normal(0.0, deviation, light.shape).astype(np.float32) * shot
+        seen = np.clip(light, 0, 255).astype(np.uint8)
+        return self._compressed(seen) if self._noise.jpeg else seen
+
+    def _exposure(self, light: NDArray[np.float32], photograph: bool) -> float:
+        missed = 2.0 ** float(self._noise.draw(self._rng, self._noise.exposure))
+        if not self._noise.auto_exposure:
+            return missed
+        right = float(np.clip(255 * self._noise.auto_exposure / (light.mean() + 1.0), *GAINS))
+        if photograph:
+            return right * missed
+        last = right if self._gain is None else self._gain
+        self._gain = last * (right / last) ** ADAPTS
+        return self._gain * missed
+
+    def _blurred(self, image: Picture, turning: float) -> Picture:
+        """Blurred by a turn while the shutter is open, as far as it goes sideways."""
+        pixels = abs(turning) * self._noise.shutter * self._noise.scale * self._camera.matrix[0]
+        if pixels < 1.0:
+            return image
+        width = 2 * math.ceil(pixels / 2) + 1
+        kernel = np.full((1, width), 1.0 / pixels)
+        kernel[0, [0, -1]] = max(0.0, (pixels - width + 2) / 2 / pixels)
+        return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE))
+
+    def _compressed(self, image: Picture) -> Picture:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, round(self._noise.jpeg)]
+        coded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1]
+        return np.asarray(cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+
+
+# What a depth camera makes of what is before it, and depth pictures of a plan, without rendering.
+
+WIDEST = 320  # [px] that are drawn across: a depth camera gives more than a scan needs
+PATCH = 4  # [px] that err alike: stereo compares windows
+EDGE = 0.08  # of the depth, by which neighbours differ where one camera sees what the other does not
+SPECKLE = 0.02  # share of patches that match nothing
+
+
+def drawn_size(sensor: DepthSensor) -> tuple[int, int]:
+    """Height and width [px] in which its pictures are drawn."""
+    scale = min(1.0, WIDEST / sensor.width)
+    return round(sensor.height * scale), round(sensor.width * scale)
+
+
+def measured(depth: Depth, sensor: DepthSensor, noise: SensorNoise, rng: np.random.Generator) -> Depth:
+    """What it measures of true depths (H, W) [m]: errors grow with the square of the depth (the disparity errs alike
+    everywhere), and there is no return beyond its range, nearer than it, at edges, and here and there."""
+    depth = np.minimum(depth, 2 * sensor.range_max)  # infinite ones have no differences
+    height, width = depth.shape
+    patches = (math.ceil(height / PATCH), math.ceil(width / PATCH))
+    error = np.asarray(noise.draw(rng, noise.depth, patches[0] * patches[1])).reshape(patches)
+    lost = rng.random(patches) < SPECKLE * noise.scale
+    error, gaps = (np.kron(part, np.ones((PATCH, PATCH)))[:height, :width] for part in (error, lost))
+    found = depth + error * depth**2
+    unseen = (gaps > 0) | (depth < sensor.range_min) | (depth > sensor.range_max)
+    if noise.scale:
+        jumps = [np.abs(np.diff(depth, axis=axis)) > EDGE * np.minimum(*_pairs(depth, axis)) for axis in (0, 1)]
+        for axis, jump in enumerate(jumps):
+            before, after = _pairs(unseen, axis)
+            before |= jump
+            after |= jump
+    found[unseen] = np.nan
+    return np.asarray(found, np.float32)
+
+
+def _pairs(values: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """All but the last row (or column), and all but the first."""
+    return (values[:-1], values[1:]) if axis == 0 else (values[:, :-1], values[:, 1:])
+
+
+def plan_depth(plan: FloorPlan, pose: Array, sensor: DepthSensor, top: float = 2.5) -> Depth:
+    """True depths (H, W) [m] with the robot at `pose` (3,) in a plan whose things stand up to `top` [m]; inf where
+    there is nothing, as above them."""
+    assert sensor.mount is not None, "checked by DepthSensor"
+    height, width = drawn_size(sensor)
+    fx, fy, cx, cy = sensor.matrix
+    scale = width / sensor.width
+    at = sensor.mount
+    right = ((np.arange(width) + 0.5) / scale - 0.5 - cx) / fx
+    down = ((np.arange(height) + 0.5) / scale - 0.5 - cy) / fy
+    across, upright = np.meshgrid(right, down)
+    ahead, left, up = CameraMount(at.x, at.y, at.yaw, at.z, at.pitch, at.roll).rays(across, upright)
+    flat = np.hypot(ahead, left)
+    c, s = math.cos(pose[2]), math.sin(pose[2])
+    origin = pose[:2] + np.array([c * at.x - s * at.y, s * at.x + c * at.y])
+    bearings = np.linspace(np.arctan2(left, ahead).min(), np.arctan2(left, ahead).max(), 4 * width)
+    walls = plan.returned(origin, pose[2] + bearings)
+    wall = np.interp(np.arctan2(left, ahead).ravel(), bearings, np.minimum(walls, 1e3)).reshape(flat.shape) / flat
+    with np.errstate(divide="ignore"):
+        floor = np.where(up < 0, at.z / -up, np.inf)
+    wall = np.where((at.z + wall * up > top) | (wall * flat > 900.0), np.inf, wall)
+    return np.asarray(np.minimum(wall, floor), np.float32)

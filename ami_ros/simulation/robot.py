@@ -1,7 +1,10 @@
-"""What a simulated robot offers: the protocol `Robot` and the plain values that pass through it."""
+"""A simulated robot: what it offers, its motors, and what robots with physics and without have in common."""
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,13 +12,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.commands import STILL, Command, of_width
-from ami_ros.depth import Depth
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
-from ami_ros.robots.description import RobotDescription, load_robot
-from ami_ros.scan import Scan
+from ami_ros.core.commands import STILL, Command, lateral, of_width
+from ami_ros.core.depth import Depth
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array
+from ami_ros.core.robots.description import Drive, RobotDescription, load_robot
+from ami_ros.core.scan import Scan
+from ami_ros.simulation.contacts import ContactCounter, Touch
+from ami_ros.simulation.floor_plan import Doors
+from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, noise_of
+from ami_ros.simulation.people.crowd import Company, Crowd, MovingThing
 from ami_ros.simulation.world import World
+from ami_ros.simulation.world_file import load_world
+
+# What a simulated robot offers: the protocol `Robot` and the plain values that pass through it.
 
 CONTROL_PERIOD = 0.02  # of the motor controller, and of odometry [s]
 WIDEST = 640  # [px] that pictures are drawn across: models take less, and 1280 by 720 take a tenth of a second
@@ -70,7 +81,7 @@ class Robot(Protocol):
         ...
 
     def step(self, command: Command, duration: float) -> None:
-        """Drives at `command` (see `ami_ros.commands`) for `duration` [s], a multiple of CONTROL_PERIOD."""
+        """Drives at `command` (see `ami_ros.core.commands`) for `duration` [s], a multiple of CONTROL_PERIOD."""
         ...
 
     def observe(self) -> Observation:
@@ -121,3 +132,219 @@ def at_rest(robot: RobotDescription) -> Command:
 def laser_height(robot: RobotDescription) -> float:
     """Of the plane of its scanner above the floor [m]; 0 where its description does not say."""
     return robot.laser.mount.z if robot.laser is not None and robot.laser.mount is not None else 0.0
+
+
+# The robot's motors, which bring a wanted velocity within the limits of speed and acceleration, and how a car steers.
+#
+# The axes of all four wheels of a car meet in one point on the line of the rear axle, so that none of them slips
+# sideways (Ackermann's geometry: R. Siegwart, I. Nourbakhsh and D. Scaramuzza, Introduction to Autonomous Mobile
+# Robots, 2nd edition, 2011, section 3.3). base_link is the middle of the rear axle, which always moves straight
+# ahead. A curve is told by its curvature [1/m], positive to the left.
+
+
+class Steering:
+    """What is asked of the front wheels of `robot`, as the angle of one in the middle between them."""
+
+    def __init__(self, robot: RobotDescription) -> None:
+        self._drive = robot.drive
+        self._limit = math.atan(robot.drive.wheelbase / robot.drive.turning_radius)
+        self._most = robot.simulated.steering_rate * CONTROL_PERIOD
+        self.restart()
+
+    def restart(self) -> None:
+        """Straight ahead."""
+        self._angle = 0.0
+
+    def follow(self, command: Command) -> None:
+        """Steers for one control period towards the curve of `command`.
+
+        At a speed of zero a command is no curve: the wheels stay as they are, and the car does not turn.
+        """
+        linear, angular = command[:2]
+        if linear == 0.0:
+            return
+        wanted = math.atan(self._drive.wheelbase * angular / linear)
+        wanted = max(-self._limit, min(wanted, self._limit))
+        self._angle += max(-self._most, min(wanted - self._angle, self._most))
+
+    @property
+    def curvature(self) -> float:
+        """Of the curve that it is steered into now [1/m]."""
+        return math.tan(self._angle) / self._drive.wheelbase
+
+
+def wheel_angles(drive: Drive, curvature: float) -> tuple[float, float]:
+    """Angles [rad] of the left and the right front wheel for a curve; the inner one is turned more."""
+    ahead, half = drive.wheelbase * curvature, drive.track / 2 * curvature
+    return math.atan2(ahead, 1.0 - half), math.atan2(ahead, 1.0 + half)
+
+
+def curvature_of(drive: Drive, left: float, right: float) -> float:
+    """The curve [1/m] that front wheels at these angles [rad] lead into: the mean of what each says."""
+    half = drive.track / 2
+    ours = math.tan(left) / (drive.wheelbase + half * math.tan(left))
+    theirs = math.tan(right) / (drive.wheelbase - half * math.tan(right))
+    return (ours + theirs) / 2
+
+
+def control_steps(duration: float) -> int:
+    """How many control periods make `duration` [s]; at least one."""
+    steps = round(duration / CONTROL_PERIOD)
+    if steps < 1 or abs(steps * CONTROL_PERIOD - duration) > 1e-6:
+        raise AmiError(f"a step must last a multiple of {CONTROL_PERIOD} s, not {duration} s")
+    return steps
+
+
+def greatest_change(robot: RobotDescription) -> Command:
+    """Acceleration of each number of a command [1/s]."""
+    motors = robot.simulated
+    return motors.linear_acceleration, motors.angular_acceleration, motors.linear_acceleration
+
+
+class Motors:
+    """The motors of `robot`."""
+
+    def __init__(self, robot: RobotDescription) -> None:
+        limits = robot.limits
+        self._low = -limits.backward, -limits.angular, -limits.lateral
+        self._high = limits.linear, limits.angular, limits.lateral
+        self._most = tuple(change * CONTROL_PERIOD for change in greatest_change(robot))
+        self._track = robot.drive.track
+        self._steering = Steering(robot) if robot.drive.kind == "ackermann" else None
+        self._delay = round(robot.simulated.dead_time / CONTROL_PERIOD)
+        self.restart()
+
+    def restart(self) -> None:
+        """At rest, with no commands on their way."""
+        self._waiting: deque[Command] = deque([STILL] * self._delay)
+        if self._steering is not None:
+            self._steering.restart()
+
+    def approach(self, current: Command, command: Command) -> Command:
+        """The velocity to ask of the wheels one control period after `current`, on the way to `command`.
+
+        It has the numbers of `current`: a robot that does not drive sideways leaves that part of a command out. A car
+        turns as fast as its speed and its steering let it.
+        """
+        if not all(map(math.isfinite, command)):
+            raise AmiError(f"a command must be finite, found {command}")
+        self._waiting.append(command)
+        wanted = of_width(self._waiting.popleft(), len(current))
+        reached = tuple(
+            float(np.clip(np.clip(value, low, high), now - most, now + most))
+            for value, now, low, high, most in zip(wanted, current, self._low, self._high, self._most, strict=False)
+        )
+        if self._steering is None:
+            return reached
+        self._steering.follow(wanted)
+        return reached[0], reached[0] * self._steering.curvature
+
+    def stalled(self, velocity: Command) -> Command:
+        """What is left of a velocity where something is in the way: all but a car still turn."""
+        return of_width((0.0, 0.0 if self._steering is not None else velocity[1]), len(velocity))
+
+    def worn(self, velocity: Command, gains: tuple[float, float]) -> Command:
+        """What becomes of a velocity when the wheels of the left and of the right side turn too fast or too slowly.
+
+        Args:
+            velocity: that is asked for.
+            gains: how fast wheels turn for what is asked of them, left and right; 1: as they should.
+        """
+        if self._steering is not None:  # its differential makes one of both
+            return tuple(sum(gains) / 2 * value for value in velocity)
+        turn = velocity[1] * self._track / 2
+        left, right = gains[0] * (velocity[0] - turn), gains[1] * (velocity[0] + turn)
+        whole = (left + right) / 2, (right - left) / self._track, sum(gains) / 2 * lateral(velocity)
+        return of_width(whole, len(velocity))
+
+
+# What both simulated robots share, with physics and without: world, doors, people, noise and odometry.
+
+
+class RobotInWorld(ABC):
+    """A `Robot` (see robot.py), but for how it moves and what it senses.
+
+    Args:
+        world: a world, or what `load_world` takes.
+        robot: its description, or what `load_robot` takes.
+        seed: of all that is random: start poses and noise.
+        noise: of the sensors; None: as described.
+
+    Attributes:
+        wheel_gains: left, right: how fast wheels turn for what is asked of them; worn ones differ.
+        tint: what the camera makes of red, green and blue.
+
+    Raises:
+        AmiError: there is no such world or robot, or the robot cannot be simulated.
+    """
+
+    def __init__(
+        self, world: World | str | Path, robot: RobotDescription | str | Path, seed: int, noise: SensorNoise | None
+    ) -> None:
+        self.description = robot = simulated(robot)
+        assert robot.laser is not None, "checked by simulated()"
+        self._still, self._motors, self._laser = at_rest(robot), Motors(robot), robot.laser
+        self.world = world if isinstance(world, World) else load_world(world)
+        self.noise = noise or noise_of(robot)
+        self._doors = Doors(self.world, robot.shape.radius, laser_height(robot))
+        crowd = Crowd(self.world, seed, laser_height(robot)) if self.world.people else None
+        self._company = Company(crowd, robot.shape.disc, self._doors) if crowd else None
+        self._rng = np.random.default_rng(seed)
+        self._odometry = Odometry(self.noise, self._rng)
+        self._ticks = 0
+        self._contacts = ContactCounter()
+        self.wheel_gains, self.tint = (1.0, 1.0), UNTINTED
+
+    @property
+    def time(self) -> float:
+        """Simulated time since construction [s]; resets do not turn it back."""
+        return self._ticks * CONTROL_PERIOD
+
+    @property
+    def doors(self) -> dict[str, bool]:
+        """Which doors are open, by name."""
+        return dict(self._doors.open)
+
+    def reset(self, pose: Array | None = None, seed: int | None = None) -> None:
+        """See `Robot.reset`."""
+        if seed is not None:
+            self._rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
+            if self._company is not None:
+                self._company.crowd.restart(seed)
+        if pose is None:
+            pose = FreeSpace(self.world, self._doors.open, self.description.shape.radius).sample_start(self._rng)
+        self.place(pose)
+        self._odometry.restart()
+
+    @abstractmethod
+    def place(self, pose: Array) -> None:
+        """See `Robot.place`."""
+
+    @abstractmethod
+    def _where(self) -> Array:
+        """The true pose (3,) of the robot."""
+
+    def moving_truth(self) -> tuple[MovingThing, ...]:
+        """All that moves by itself in the world, as it is now."""
+        return () if self._company is None else self._company.crowd.things()
+
+    def moving_future(self, times: Array) -> Array:
+        """Where all that moves by itself will be (n, t, 2) at `times` (t,) from now [s], rising, if the robot stays
+        where it is. In the order of `moving_truth`, where nobody is away."""
+        if self._company is None:
+            return np.zeros((0, len(times), 2))
+        return self._company.future(self._where(), times)
+
+    def nearest_approach(self) -> float:
+        """How near anybody has come to the robot since this was asked last [m]; below 0: a touch; inf: nobody."""
+        return float("inf") if self._company is None else self._company.nearest()
+
+    @property
+    def encounters(self) -> int:
+        """How often somebody has come near the robot, since construction."""
+        return 0 if self._company is None else self._company.encounters
+
+    @property
+    def touches(self) -> tuple[Touch, ...]:
+        """Contacts with what moves by itself, since construction."""
+        return () if self._company is None else self._company.touches

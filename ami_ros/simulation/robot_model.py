@@ -1,20 +1,41 @@
-"""The robot in MuJoCo: a disc with a camera looking ahead, on two driven wheels and two casters; or omnidirectional, on
-casters all round, driven ahead, sideways and about its middle as by mecanum wheels that do not slip; or a car on four
-wheels, whose rear axle is in the middle of the disc."""
+"""Writing MJCF: an element whose attributes may be numbers and arrays."""
 
 from __future__ import annotations
 
 import math
+from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ami_ros.disc import Disc
-from ami_ros.geometry import rotation
-from ami_ros.robots.description import Drive, RobotDescription
-from ami_ros.robots.sensors import LensSensor, Pose3
-from ami_ros.simulation.elements import HIDDEN_GROUP, ROBOT_GROUP, SCENERY_GROUP, Element, add
+from ami_ros.core.geometry import Disc, rotation
+from ami_ros.core.robots.description import Drive, RobotDescription
+from ami_ros.core.robots.sensors import LensSensor, Pose3
 from ami_ros.simulation.textures import encode_png
+
+# Geometry groups of MuJoCo
+SCENERY_GROUP = 0  # of what is only looked at
+ROBOT_GROUP = 3  # of what the robot looks like
+CEILING_GROUP = 1  # of what hides the world from above
+HIDDEN_GROUP = 5  # collision shapes that are not to be seen
+
+Element = ElementTree.Element
+
+
+def add(parent: Element, tag: str, **attributes: ArrayLike) -> Element:
+    """Appends `<tag attribute="..."/>` to `parent`; numbers and arrays are written as MuJoCo reads them."""
+    return ElementTree.SubElement(parent, tag, {name: _text(value) for name, value in attributes.items()})
+
+
+def _text(value: ArrayLike) -> str:
+    if isinstance(value, str):
+        return value
+    return " ".join(f"{number:.9g}" for number in np.atleast_1d(np.asarray(value, dtype=np.float64)))
+
+
+# The robot in MuJoCo: a disc with a camera looking ahead, on two driven wheels and two casters; or omnidirectional,
+# on casters all round, driven ahead, sideways and about its middle as by mecanum wheels that do not slip; or a car on
+# four wheels, whose rear axle is in the middle of the disc.
 
 WHEEL_RADIUS = 0.05  # [m]
 WHEEL_GAIN = 1.5  # of the wheels' velocity control [N m s/rad]

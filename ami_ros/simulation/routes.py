@@ -13,15 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from ami_ros.commands import Command, of_width
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, wrap
-from ami_ros.grid_graph import grid_graph, largest_part, shortest_way
-from ami_ros.robots.description import RobotDescription
-from ami_ros.scan import Scan
-from ami_ros.simulation.exploration import PERIOD, Explorer
+from ami_ros.core.commands import Command, of_width
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array, wrap
+from ami_ros.core.grid_graph import grid_graph, largest_part, shortest_way
+from ami_ros.core.robots.description import RobotDescription
+from ami_ros.core.scan import Scan
+from ami_ros.simulation.exploration import PERIOD, Explorer, Strokes, keeps_clear, scan_ends
 from ami_ros.simulation.free_space import FreeSpace, within_rooms
-from ami_ros.simulation.strokes import Strokes, keeps_clear, scan_ends
 
 CELL = 0.1  # of the map that routes are found on [m]
 COMFORT = 0.45  # nearer to anything than this a way costs more [m]
@@ -91,7 +90,7 @@ class RouteDriver:
         self._speed, self._swerve = 0.3, 0.0
 
     def command(self, pose: Array, scan: Scan) -> Command:
-        """The next command (see `ami_ros.commands`) at `pose` (3,), with what the laser sees."""
+        """The next command (see `ami_ros.core.commands`) at `pose` (3,), with what the laser sees."""
         if self._left > 0.0:  # roaming
             self._left -= PERIOD
             return self._explorer.command(scan)

@@ -9,10 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ami_ros.geometry import Array
-from ami_ros.simulation import layout
-from ami_ros.simulation.mjcf import build_model, ceiling_view, show_door
-from ami_ros.simulation.rendering import Camera, mujoco
+from ami_ros.core.geometry import Array
+from ami_ros.simulation import floor_plan as layout
+from ami_ros.simulation.mjcf import Camera, build_model, ceiling_view, mujoco, show_door
 from ami_ros.simulation.world import World
 
 BORDER = 0.1  # of the surroundings on each side [m]

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ami_ros.config import from_mapping, parse_yaml, to_mapping
-from ami_ros.errors import AmiError
-from ami_ros.share import packaged
+from ami_ros.core.config import from_mapping, parse_yaml, to_mapping
+from ami_ros.core.errors import AmiError
+from ami_ros.core.installation import packaged
 from ami_ros.simulation.buildings.generator import building
-from ami_ros.simulation.buildings.names import is_building
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.free_space import within_rooms
-from ami_ros.simulation.layout import (
+from ami_ros.simulation.buildings.kinds import is_building
+from ami_ros.simulation.floor_plan import (
+    FloorPlan,
     along_wall,
     fixed_obstacles,
     in_the_way,
@@ -27,6 +26,7 @@ from ami_ros.simulation.layout import (
     wall_length,
     wall_of_door,
 )
+from ami_ros.simulation.free_space import within_rooms
 from ami_ros.simulation.people.recorded import ground_of
 from ami_ros.simulation.visit import parted
 from ami_ros.simulation.world import RECORDED, World

@@ -13,9 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ami_ros.geometry import Array
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import Obstacle
+from ami_ros.core.geometry import Array
+from ami_ros.simulation.floor_plan import FloorPlan, Obstacle
 
 ROWS, PITCH = (3, 5), (38.0, 70.0)  # paths in each direction; [m] from one to the next
 PATH = (4.0, 9.0)  # [m] across

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ami_ros.camera import CameraMount, Window
-from ami_ros.geometry import Array, compose, from_cos_sin, relative
-from ami_ros.scan import Scan, ranges_at
-from ami_ros.world_model.alignment import Alignment, Interpolated, align, moved_off
+from ami_ros.core.camera import CameraMount, Window
+from ami_ros.core.geometry import Array, compose, from_cos_sin, relative
+from ami_ros.core.scan import Scan, ranges_at
+from ami_ros.world_model.image_alignment import Alignment, Interpolated, align, moved_off
 from ami_ros.world_model.layers import Floats, Values, sigmoid
-from ami_ros.world_model.local_features import Points, matched, points_of
 from ami_ros.world_model.picture_rays import (
     FARTHEST,
     NEAREST,
@@ -26,10 +25,21 @@ from ami_ros.world_model.picture_rays import (
     nearness_by_laser,
     picture_rays,
 )
-from ami_ros.world_model.pose_refinement import Correspondences
 from ami_ros.world_model.spec import PAIR_DESCRIPTOR, PAIR_DETAIL, PAIR_POINTS, PAIR_STRIDE, PAIR_THUMB, relied_on
-from ami_ros.world_model.two_views import LEAST, Motion, expected_error, motion, weight_of_evidence
-from ami_ros.world_model.visual_odometry import Sighting, Turn, turn
+from ami_ros.world_model.two_views import (
+    LEAST,
+    Correspondences,
+    Motion,
+    Points,
+    Sighting,
+    Turn,
+    expected_error,
+    matched,
+    motion,
+    points_of,
+    turn,
+    weight_of_evidence,
+)
 
 POINTS_LENGTH = PAIR_POINTS * (2 + PAIR_DESCRIPTOR)  # numbers of points, at the end of a code
 # Of what points show: standard deviations of the logarithm of how far off it is, by laser and floor and as cells guess

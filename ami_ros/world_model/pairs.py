@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ami_ros.camera import CameraMount, Window
+from ami_ros.core.camera import CameraMount, Window
 from ami_ros.world_model.array_pairs import LASER, ArrayPairs, Compared
 from ami_ros.world_model.layers import (
     Floats,
@@ -31,8 +31,7 @@ from ami_ros.world_model.layers import (
     softmax,
     unit,
     unshuffled,
-)  # fmt: skip
-from ami_ros.world_model.local_features import describe, shrunk
+)
 from ami_ros.world_model.picture_rays import CHANNELS as TOLD
 from ami_ros.world_model.picture_rays import FIRST
 from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
@@ -41,6 +40,7 @@ from ami_ros.world_model.spec import PAIR_SHOWN as SHOWN
 from ami_ros.world_model.spec import PAIR_SKEW as SKEW
 from ami_ros.world_model.spec import PAIR_THUMB as THUMB
 from ami_ros.world_model.spec import ModelSpec
+from ami_ros.world_model.two_views import describe, shrunk
 
 WIDTH = 64  # channels of what reads maps
 SUMMARY = 7  # numbers that say of a pair what comes of it all

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.camera import CameraMount, Window
-from ami_ros.geometry import Array, wrap
-from ami_ros.scan import Scan
+from ami_ros.core.camera import CameraMount, Window
+from ami_ros.core.geometry import Array, wrap
+from ami_ros.core.scan import Scan
 from ami_ros.world_model.spec import PAIR_STRIDE
 
 FARTHEST = 8.0  # [m] that anything is taken to be, as where the laser sees nothing

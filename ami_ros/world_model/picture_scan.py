@@ -1,9 +1,4 @@
-"""A scan from a picture alone, for robots without a laser: how far off the nearest thing is in each direction.
-
-A network guesses it, as networks guess depth (pseudo-LiDAR, arXiv 1812.07179; MonoLayout, arXiv 2002.08394), by what
-stands on the floor and where its foot is seen. In each direction it says how likely each distance is; where these are
-far apart, it tells the least. The network is `range_network.RangeNetwork`.
-"""
+"""A scan from a picture alone, for robots without a laser: how far off the nearest thing is in each direction."""
 
 from __future__ import annotations
 
@@ -14,22 +9,147 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 
-from ami_ros.camera import CameraMount, Window
-from ami_ros.config import parse_yaml
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, compose
-from ami_ros.images import Image
-from ami_ros.scan import Scan
+from ami_ros.core.camera import CameraMount, Window
+from ami_ros.core.config import parse_yaml
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array, compose, relative
+from ami_ros.core.images import Image
+from ami_ros.core.scan import Scan
 from ami_ros.world_model import layers
-from ami_ros.world_model.layers import Floats
+from ami_ros.world_model.layers import Floats, Network, Values, float32, gelu, joined, kind_of, permuted
+from ami_ros.world_model.model_files import WEIGHTS, save_network
+from ami_ros.world_model.pairs import FeatureMap, with_rays
 from ami_ros.world_model.perception import fit_image
-from ami_ros.world_model.picture_rays import compared, picture_rays
-from ami_ros.world_model.range_belief import RangeBelief
-from ami_ros.world_model.range_network import BEARINGS, SIZE, STEPS, RangeNetwork
+from ami_ros.world_model.picture_rays import FIRST, compared, picture_rays
+from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
+
+# The network that guesses distances from a picture; what it is for: `picture_scan`.
+
+SIZE = 96  # [px] of the square pictures that the network takes
+BEARINGS = 48  # directions in which it looks, evenly across a picture
+STEPS = 40  # of distance, evenly on a logarithmic scale
+COLUMNS = 24  # of the maps that are read
+SKIP, WIDTH = 32, 192  # channels of what keeps the width of the first map, and of a column
+ROWS = SIZE // FIRST // 2
+
+
+class RangeNetwork(Network):
+    """Begins as the maps of features that pictures are compared by, which know how far off things are; each column of
+    them says what stands in its direction.
+
+    Args:
+        nn: its layers, see `layers`.
+        features: a trained `FeatureMap` to begin with; None: a new one.
+    """
+
+    def __init__(self, nn: Any, features: FeatureMap | None = None) -> None:
+        layers = list((features or nn.network(FeatureMap)).layers)
+        self.first, self.deep = nn.Sequential(*layers[:3]), nn.Sequential(*layers[3:])
+        self.skip = nn.Conv2d(64, SKIP, 3, (2, 1))
+        inputs = (CHANNELS + SKIP) * ROWS + 1
+        self.columns = nn.Sequential(nn.Conv1d(inputs, WIDTH, 3), nn.GroupNorm(8, WIDTH), nn.GELU())
+        self.beside = nn.Sequential(nn.Conv1d(WIDTH, WIDTH, 3), nn.GroupNorm(8, WIDTH), nn.GELU())
+        self.out = nn.Conv1d(WIDTH, BEARINGS // COLUMNS * STEPS, 1)
+
+    def forward(self, image: Values, told: Values, tangent: Values) -> Values:
+        """Scores of distances.
+
+        Args:
+            image: (batch, 3, SIZE, SIZE) uint8.
+            told: where its pixels look, see `PictureRays`: (batch, ...).
+            tangent: how far from the axis it reaches, at distance 1 (batch,).
+
+        Returns:
+            (batch, BEARINGS, STEPS) logits, from left to right and from near to far.
+        """
+        x = self.first(with_rays(image, told))
+        deep = self.deep(x)
+        twice = kind_of(x).stack([deep, deep], 3).reshape(len(x), ROWS, COLUMNS, CHANNELS)
+        maps = joined(twice, gelu(self.skip(x)))
+        rows = permuted(maps, 0, 2, 3, 1).reshape(len(x), COLUMNS, -1)
+        reach = kind_of(tangent).broadcast_to(tangent[:, None, None], (len(x), COLUMNS, 1))
+        x = self.columns(joined(rows, reach))
+        return float32(self.out(x + self.beside(x))).reshape(len(x), BEARINGS, STEPS)
+
+
+def save_ranges(folder: Path, network: RangeNetwork, field_of_view: float) -> None:
+    """Writes what `load_picture_scan` reads; weights in half precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_network(folder / WEIGHTS, network, np.float16)
+    (folder / "config.yaml").write_text(yaml.safe_dump({"field_of_view": field_of_view}))
+
+
+# What stands how far off, by the pictures of the last moments: a Bayes filter over the distances in each direction.
+#
+# One picture leaves open whether a thing is close or far, where its foot is hidden; the next, from elsewhere, may not.
+# Errors of successive pictures are alike, so what was believed before counts as a fraction of an observation.
+
+KEPT = 0.7  # exponent of what was believed before: together the pictures before count as two and a third
+FRESH = 0.05  # of it, that something has come or gone since
+LEAST = 1e-4  # chance of any distance, whatever a picture says
+
+
+class RangeBelief:
+    """Of the newest picture's directions.
+
+    Args:
+        bearings: (b,) [rad] from left to right, evenly over their tangents.
+        nearest, farthest: [m] between which distances are told apart, evenly over their logarithms.
+    """
+
+    def __init__(self, bearings: Floats, nearest: float, farthest: float) -> None:
+        self.bearings, self._nearest, self._farthest = bearings, nearest, farthest
+        self._belief: Array | None = None  # (b, steps)
+        self._pose: Array | None = None  # (3,) of the camera then
+
+    def update(self, chances: Floats, pose: Array | None) -> Floats:
+        """How likely each distance is (b, steps), by a picture's `chances` and those before it.
+
+        Args:
+            chances: likewise, by the picture alone.
+            pose: (3,) of the camera by odometry, on the floor; None: nobody knows, and the picture counts alone.
+        """
+        found = chances.astype(np.float64) + LEAST
+        if pose is not None and self._belief is not None and self._pose is not None:
+            before = self._seen_from(relative(self._pose, pose), self._belief)
+            found = found * ((1 - FRESH) * before + FRESH / chances.shape[1]) ** KEPT
+        found /= found.sum(-1, keepdims=True)
+        self._belief, self._pose = found, pose
+        return found.astype(np.float32)
+
+    def _seen_from(self, step: Array, belief: Array) -> Array:
+        """A `belief` (b, steps) where the camera has moved by `step` (3,); where it did not look, all is as likely."""
+        count, steps = belief.shape
+        width = math.log(self._farthest / self._nearest) / steps
+        middles = self._nearest * np.exp((np.arange(steps) + 0.5) * width)
+        angles = self.bearings.astype(np.float64)[:, None] + step[2]
+        x, y = step[0] + middles * np.cos(angles), step[1] + middles * np.sin(angles)
+        column = (1 - y / np.maximum(x, 1e-3) / self._reach) * count / 2 - 0.5
+        looked = (x > 0) & (column > -0.5) & (column < count - 0.5)
+        column = np.rint(np.where(looked, column, 0)).astype(int)
+        at = np.log(np.maximum(np.hypot(x, y), 1e-3) / self._nearest) / width - 0.5
+        nearer = np.floor(at)
+        low, high = (belief[column, (nearer + k).clip(0, steps - 1).astype(int)] for k in (0, 1))
+        seen = np.where(looked, low + (at - nearer) * (high - low), 1.0 / steps)
+        return np.asarray(seen / seen.sum(-1, keepdims=True))
+
+    @property
+    def _reach(self) -> float:
+        """Tangent of the edge of the picture."""
+        count = len(self.bearings)
+        return math.tan(float(self.bearings[0])) * count / (count - 1)
+
+
+# A scan from a picture alone, for robots without a laser: how far off the nearest thing is in each direction.
+#
+# A network guesses it, as networks guess depth (pseudo-LiDAR, arXiv 1812.07179; MonoLayout, arXiv 2002.08394), by
+# what stands on the floor and where its foot is seen. In each direction it says how likely each distance is; where
+# these are far apart, it tells the least. The network is `range_network.RangeNetwork`.
 
 RANGES = "ranges"  # the folder in models/
 NEAREST, FARTHEST = 0.15, 6.5  # [m] between which distances are told apart

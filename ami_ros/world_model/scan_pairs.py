@@ -1,10 +1,4 @@
-"""Compares what a laser saw around two spots, early: point by point where the two lie on one another.
-
-Of each point of one it is known how far off the other's nearest is, whether the other saw free space there, and whether
-its wall holds the direction that is known worst. A network reads them as a set (Zaheer et al., "Deep Sets", NeurIPS
-2017), in both directions, and says how likely the two are one place, seen so. A share of points that agree says less:
-along a corridor its walls outvote its doors. The network is `scan_pair_network.ScanPairNetwork`.
-"""
+"""Compares what a laser saw around two spots, early: point by point where the two lie on one another."""
 
 from __future__ import annotations
 
@@ -19,13 +13,46 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from scipy.spatial import cKDTree
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, inverse, transform_points
-from ami_ros.scan_matching import Match
-from ami_ros.submaps import RAYS, REACH, Submap
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array, inverse, transform_points
+from ami_ros.core.scan_matching import Match
+from ami_ros.core.submaps import RAYS, REACH, Submap
 from ami_ros.world_model import layers
-from ami_ros.world_model.layers import Floats
-from ami_ros.world_model.scan_pair_network import ScanPairNetwork
+from ami_ros.world_model.layers import Floats, Network, Values, joined, kind_of
+from ami_ros.world_model.networks import mlp
+
+# The network that compares what a laser saw around two spots; what it is for: `scan_pairs`.
+
+FEATURES = 12  # of a point
+NUMBERS = 6  # of a match
+WIDTH, HIDDEN = 48, 64
+
+
+class ScanPairNetwork(Network):
+    """Reads points as a set: each by itself, then their mean and their maximum."""
+
+    def __init__(self, nn: Any) -> None:
+        self.point = mlp(nn, FEATURES, WIDTH, WIDTH)
+        self.out = nn.Sequential(nn.Linear(4 * WIDTH + NUMBERS, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, 1))
+
+    def forward(self, points: Values, numbers: Values) -> Values:
+        """Log odds (batch,) that two submaps are one place.
+
+        Args:
+            points: (batch, 2, POINTS, FEATURES), see `point_features`.
+            numbers: (batch, NUMBERS), see `match_numbers`.
+        """
+        seen = self.point(points)
+        sets = joined(seen.mean(2), kind_of(seen).amax(seen, 2)).reshape(len(seen), -1)
+        return self.out(joined(sets, numbers))[:, 0]
+
+
+# Compares what a laser saw around two spots, early: point by point where the two lie on one another.
+#
+# Of each point of one it is known how far off the other's nearest is, whether the other saw free space there, and
+# whether its wall holds the direction that is known worst. A network reads them as a set (Zaheer et al., "Deep Sets",
+# NeurIPS 2017), in both directions, and says how likely the two are one place, seen so. A share of points that agree
+# says less: along a corridor its walls outvote its doors. The network is `scan_pair_network.ScanPairNetwork`.
 
 SCANS = "scans"  # the folder in models/
 POINTS = 96  # of each submap; those within REACH, which is what the network has learned from, ...

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
-from ami_ros.config import from_mapping
-from ami_ros.errors import AmiError
+from ami_ros.core.config import from_mapping
+from ami_ros.core.errors import AmiError
 
 PAIR_STRIDE = 8  # [px] between cells of pictures that are compared cell by cell
 PAIR_CHANNELS = 64  # numbers in a cell
@@ -115,7 +115,7 @@ class ModelSpec:
 
     @property
     def command_dim(self) -> int:
-        """Numbers in a command, see `ami_ros.commands`."""
+        """Numbers in a command, see `ami_ros.core.commands`."""
         return 3 if self.max_lateral else 2
 
     @property

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ami_ros.geometry import Array
-from ami_ros.world_model.arrays import Floats, accumulated
-from ami_ros.world_model.by_torch import on_arrays
+from ami_ros.core.geometry import Array
+from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.layers import Floats, accumulated
 
 # Scales the median absolute deviation to the standard deviation of a normal distribution.
 MAD_TO_SIGMA = 1.4826

@@ -20,20 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
 
-from ami_ros.geometry import Array, relative, transform_points
-from ami_ros.grid_graph import KNIGHT, grid_graph
-from ami_ros.moving.prediction import Forecast
-from ami_ros.planning.costs.obstacles import ObstaclesConfig
-from ami_ros.planning.costs.people import PeopleConfig, times
-from ami_ros.planning.costs.registry import CostsConfig
+from ami_ros.core.geometry import Array, relative, transform_points
+from ami_ros.core.grid_graph import KNIGHT, grid_graph
+from ami_ros.core.scan import Scan
+from ami_ros.planning.costs import CostsConfig, ObstaclesConfig, PeopleConfig, times
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target
-from ami_ros.planning.solvers.registry import SolverConfig
-from ami_ros.scan import Scan
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import Obstacle
-from ami_ros.world_model.arrays import Floats
+from ami_ros.planning.solvers import SolverConfig
+from ami_ros.safety.moving_things import Forecast
+from ami_ros.simulation.floor_plan import FloorPlan, Obstacle
+from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.spec import ModelSpec
 
 Request = Mapping[str, Any]

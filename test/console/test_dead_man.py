@@ -1,4 +1,4 @@
-from ami_ros.console.dead_man import SILENCE, STANDS_FOR, DeadMan, HandSpeeds
+from ami_ros.console.desk import SILENCE, STANDS_FOR, DeadMan, HandSpeeds
 
 
 def test_nothing_is_sent_before_somebody_steers() -> None:

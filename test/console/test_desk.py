@@ -15,8 +15,8 @@ from ami_ros.console.requests import (
     Stop,
     TakeOver,
     Thumbnail,
-)  # fmt: skip
-from ami_ros.errors import AmiError
+)
+from ami_ros.core.errors import AmiError
 
 KEYS = Keys("drive-key", "watch-key")
 GOAL = GoTo(1.0, 2.0)

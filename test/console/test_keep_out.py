@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.console.keep_out import MOST, KeepOutStrokes
+from ami_ros.console.kept import KEEP_OUT_MOST as MOST
+from ami_ros.console.kept import KeepOutStrokes
 from ami_ros.console.requests import KeepOut
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 
 STROKE = KeepOut(((0.0, 0.0), (1.0, 0.0)), 0.3)
 

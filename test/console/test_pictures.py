@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from ami_ros.console.pictures import MAX_BYTES, MOST, Pictures
-from ami_ros.errors import AmiError
-from ami_ros.images import encode_jpeg, encode_png
+from ami_ros.console.kept import MAX_BYTES, MOST, Pictures
+from ami_ros.core.errors import AmiError
+from ami_ros.core.images import encode_jpeg, encode_png
 
 PICTURE = np.zeros((240, 320, 3), np.uint8)
 

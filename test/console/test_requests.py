@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from ami_ros.console.requests import KINDS, GoTo, GoToPlace, KeepOut, Steer, parse
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 
 FITS: dict[str, dict[str, Any]] = {
     "goto": {"x": 1.0, "y": 2}, "goto_place": {"name": "kitchen"}, "goto_picture": {"picture": 1},

@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 
-from ami_ros.console.ring import Ring
+from ami_ros.console.kept import Ring
 
 
 class Bag:

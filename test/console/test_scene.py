@@ -4,9 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.console.documents import Documents
-from ami_ros.console.scene import HISTORY, Scene, dumps, rounded
-from ami_ros.geometry import compose, relative
+from ami_ros.console.scene import HISTORY, Documents, Scene, dumps, rounded
+from ami_ros.core.geometry import compose, relative
 
 
 def test_a_scene_of_which_nothing_is_known_is_json() -> None:

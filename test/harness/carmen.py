@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ami_ros.geometry import Array
-from ami_ros.scan import Scan
+from ami_ros.core.geometry import Array
+from ami_ros.core.scan import Scan
 
 BEAMS = 181  # a degree apart, from the right to the left
 FARTHEST = 30.0  # [m]

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ami_ros.camera import CameraMount, Window
-from ami_ros.images import encode_jpeg
-from ami_ros.places.types import GoalQuery
-from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.core.camera import CameraMount, Window
+from ami_ros.core.images import encode_jpeg
+from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.memory.types import GoalQuery
 from ami_ros.world_model.array_pairs import Compared
 from harness.exact_model import ExactModel, latent_of
 from harness.walker import ENCODER, LIGHT, Walker

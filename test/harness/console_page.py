@@ -10,13 +10,12 @@ import numpy as np
 
 from ami_ros.console import requests
 from ami_ros.console.desk import Desk, Keys, done
-from ami_ros.console.documents import data_url
-from ami_ros.console.pictures import Pictures
+from ami_ros.console.kept import Pictures
 from ami_ros.console.requests import Request
-from ami_ros.console.scene import Mission, Scene
-from ami_ros.errors import AmiError
-from ami_ros.images import encode_png
-from ami_ros.web.server import ConsoleServer
+from ami_ros.console.scene import Mission, Scene, data_url
+from ami_ros.console.server import ConsoleServer
+from ami_ros.core.errors import AmiError
+from ami_ros.core.images import encode_png
 
 MAP = np.zeros((80, 120, 4), np.uint8)
 MAP[10:70, 10:110] = 255

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from ami_ros.places import database
-from ami_ros.places.row_set import RowSet
+from ami_ros.memory import database
+from ami_ros.memory.sharing.rows import RowSet
 
 
 def digest_of(copy: Path) -> tuple[int, int]:

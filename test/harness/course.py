@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, relative
-from ami_ros.mission.navigator import Navigator
-from ami_ros.places.types import Location, Place, Route
-from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.behaviour.config import NavigatorConfig
+from ami_ros.behaviour.navigator import Navigator
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array, relative
+from ami_ros.memory.types import Location, Place, Route
 from ami_ros.planning.types import Decision, Percept
 from ami_ros.simulation.loopback import Loopback
 from harness.exact_model import ExactModel, latent_of

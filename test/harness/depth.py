@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ami_ros.camera import Camera, CameraMount
-from ami_ros.depth import Depth
+from ami_ros.core.camera import Camera, CameraMount
+from ami_ros.core.depth import Depth
 
 Box = tuple[float, float, float, float, float, float]  # x0, x1, y0, y1, z0, z1 [m] in base_link
 CAMERA = Camera(160, 120, (120.0, 120.0), (79.5, 59.5))  # 67 by 53 degrees

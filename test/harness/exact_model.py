@@ -11,9 +11,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from ami_ros.world_model.arrays import AS_TRAINED
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.layers import AS_TRAINED
 from ami_ros.world_model.spec import CONTRAST_TEMPERATURE, InputSpec, ModelSpec, Sensors
+from ami_ros.world_model.torch_model import WorldModel
 
 ArrayOrTensor: TypeAlias = Any  # a NumPy array, or a torch tensor
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.geometry import Array
-from ami_ros.mission.exploration import Exploration
-from ami_ros.mission.exploration_config import ExplorationConfig
-from ami_ros.mission.task import Leg, WorldState
-from ami_ros.places.types import Location
+from ami_ros.behaviour.exploration import Exploration
+from ami_ros.behaviour.task import Leg, WorldState
+from ami_ros.behaviour.unexplored import ExplorationConfig
+from ami_ros.core.geometry import Array
+from ami_ros.memory.types import Location
 from harness.scans import NOTHING
 
 CONFIG = ExplorationConfig(look_apart=0.0, coarse=1.0)

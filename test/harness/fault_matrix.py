@@ -84,7 +84,7 @@ FAULTS = {
 
 
 def marked() -> dict[str, list[str]]:
-    """Tests by fault, as "test/nodes/test_loop.py::test_name", as the marks in the files say."""
+    """Tests by fault, as "test/ros/nodes/test_loop.py::test_name", as the marks in the files say."""
     found: dict[str, list[str]] = {}
     for file in sorted((REPOSITORY / "test").rglob("test_*.py")):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from ami_ros.learning.bag_writer import BagWriter
-from ami_ros.learning.dataset import Dataset
-from ami_ros.learning.extract import extract
-from ami_ros.world_model.by_torch import on_arrays
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.learning.bag_writer import BagWriter
+from ami_ros.world_model.learning.dataset import Dataset
+from ami_ros.world_model.learning.extract import extract
 from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.torch_model import WorldModel
 from harness.smooth_drives import record
 
 TINY = ModelSpec(

@@ -14,23 +14,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ami_ros.errors import AmiError
-from ami_ros.images import decode_image, encode_jpeg, encode_png
-from ami_ros.learning.bag_writer import BagWriter
-from ami_ros.learning.extract import extract
-from ami_ros.mission.exploration_config import ExplorationConfig
-from ami_ros.mission.mission import Mission, MissionPlan
-from ami_ros.mission.mission_file import MissionFile
-from ami_ros.mission.task import Destination
-from ami_ros.places.rows import PlaceRow
-from ami_ros.places.store import Store
-from ami_ros.places.types import Edge
-from ami_ros.robots.description import load_robot, robot_file
-from ami_ros.share import packaged
+from ami_ros.behaviour.mission import Mission, MissionPlan
+from ami_ros.behaviour.mission_file import MissionFile
+from ami_ros.behaviour.task import Destination
+from ami_ros.behaviour.unexplored import ExplorationConfig
+from ami_ros.core.errors import AmiError
+from ami_ros.core.images import decode_image, encode_jpeg, encode_png
+from ami_ros.core.installation import packaged
+from ami_ros.core.robots.description import load_robot, robot_file
+from ami_ros.memory.store import Store
+from ami_ros.memory.types import Edge, PlaceRow
 from ami_ros.simulation.world_file import load_world
-from ami_ros.world_model.checkpoint import CONFIG, WEIGHTS, load_model, save_model
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.learning.bag_writer import BagWriter
+from ami_ros.world_model.learning.extract import extract
 from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.torch_model import CONFIG, WEIGHTS, WorldModel, load_model, save_model
 
 SLOW = 20.0  # [s] of CPU time after which reading a small file counts as hanging
 ENCODER, DIM, COUNT = "net@0123", 8, 60

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ami_ros.safety.gate import SafetyGate
+from ami_ros.safety.obstruction import Track
 from ami_ros.safety.output import SafetyOutput
-from ami_ros.safety.tracks import Track
 from harness.scans import NOTHING
 
 BODY = 0.25  # [m], radius of a person

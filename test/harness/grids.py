@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.mission.occupancy import Grid
+from ami_ros.behaviour.occupancy import Grid
 from harness.scans import scan_of_points
 
 BOX = np.concatenate(

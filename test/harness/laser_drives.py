@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ami_ros.commands import Command
-from ami_ros.evaluation.gate_drives import Drive
-from ami_ros.evaluation.gate_robot import STEP, Robot
-from ami_ros.geometry import Array
+from ami_ros.bench.gate_drives import Drive
+from ami_ros.bench.gate_trials import STEP, Robot
+from ami_ros.core.commands import Command
+from ami_ros.core.geometry import Array
+from ami_ros.core.scan import Scan
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.scan import Scan
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import Obstacle
+from ami_ros.simulation.floor_plan import FloorPlan, Obstacle
 
 RANGE = 8.0  # [m] of the laser
 TRAITS = Drive(0).traits | {"lag": 0.06, "braking": 1.0, "slip": 1.0}

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from ami_ros.safety.snapshot import Snapshot
-from ami_ros.safety.vanished import Vanished
-from ami_ros.scan import Scan
+from ami_ros.core.scan import Scan
+from ami_ros.safety.observations import Snapshot
+from ami_ros.safety.surroundings import Vanished
 
 STEP = math.pi / 60  # [rad] between 120 beams: one in each sector
 WALL = dict.fromkeys(range(28, 33), 2.0)  # five returns straight to the left, 0.42 m of it

@@ -16,10 +16,9 @@ from typing import IO
 
 import numpy as np
 
-from ami_ros.errors import AmiError
-from ami_ros.places.rows import PlaceRow
-from ami_ros.places.store import Store
-from ami_ros.places.types import Edge
+from ami_ros.core.errors import AmiError
+from ami_ros.memory.store import Store
+from ami_ros.memory.types import Edge, PlaceRow
 
 ENCODER, DIM = "killed@000000000000", 64
 BATCH = 10

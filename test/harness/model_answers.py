@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.scan import Scan
+from ami_ros.core.scan import Scan
 from ami_ros.world_model.array_pairs import ArrayPairs
 from ami_ros.world_model.latent_model import Model
 from ami_ros.world_model.spec import ModelSpec, Sensors

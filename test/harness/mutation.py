@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EQUIVALENT = REPOSITORY / "test" / "equivalent_mutants.yaml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ami_ros.places.types import Location
+from ami_ros.memory.types import Location
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.planning.types import Percept
 from ami_ros.simulation.loopback import Loopback

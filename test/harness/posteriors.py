@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.geometry import Array, relative
-from ami_ros.goal.likelihoods import Likelihoods
-from ami_ros.goal.looks import Look
-from ami_ros.goal.posterior import GoalPosterior, Hypothesis
+from ami_ros.behaviour.looks import Look
+from ami_ros.behaviour.posterior import GoalPosterior, Hypothesis, Likelihoods
+from ami_ros.core.geometry import Array, relative
 
 GOAL = np.array([2.0, 1.0, 0.5])
 HERE, BEFORE, FIRST = np.array([1.95, 1.0, 0.45]), np.array([1.5, 0.9, 0.4]), np.array([1.0, 0.8, 0.3])

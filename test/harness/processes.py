@@ -110,7 +110,7 @@ class Children:
         remappings: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
     ) -> ChildProcess:
-        """Starts the node `ami_ros.nodes.<name>` as `ros2 run ami_ros <name>` would.
+        """Starts the node `ami_ros.ros.nodes.<name>` as `ros2 run ami_ros <name>` would.
 
         Args:
             name: the module's name, e.g. "planner".
@@ -125,7 +125,7 @@ class Children:
             ros += ["--params-file", str(file)]
         for source, target in (remappings or {}).items():
             ros += ["-r", f"{source}:={target}"]
-        return self.python("-m", f"ami_ros.nodes.{name}", *arguments, *(["--ros-args", *ros] if ros else []))
+        return self.python("-m", f"ami_ros.ros.nodes.{name}", *arguments, *(["--ros-args", *ros] if ros else []))
 
     def stop(self) -> None:
         """Stops all of them."""

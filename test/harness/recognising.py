@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import from_cos_sin
-from ami_ros.mission.navigator import Navigator
-from ami_ros.places.codes import Code as MemoryCode
+from ami_ros.behaviour.navigator import Navigator
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import from_cos_sin
+from ami_ros.core.scan import Scan
+from ami_ros.memory.types import Code as MemoryCode
 from ami_ros.planning.types import Decision, Goal
-from ami_ros.scan import Scan
-from ami_ros.world_model.alignment import GRAIN, Alignment
 from ami_ros.world_model.array_pairs import Compared
-from ami_ros.world_model.arrays import Floats
+from ami_ros.world_model.image_alignment import GRAIN, Alignment
+from ami_ros.world_model.layers import Floats
 from harness.course import GOAL, WITH_MEMORY, Course
 from harness.exact_model import ExactModel, latent_of
 from harness.percepts import robot_at

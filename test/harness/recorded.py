@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ami_ros.learning.bag_writer import BagWriter
-from ami_ros.learning.frames import encode_frame
 from ami_ros.simulation.loopback import Loopback
+from ami_ros.world_model.learning.bag_writer import BagWriter
+from ami_ros.world_model.learning.dataset_writer import encode_frame
 
 PERIOD, ROWS = 0.2, 250
 

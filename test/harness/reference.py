@@ -15,26 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ami_ros.app.bench_release import table
-from ami_ros.app.commands import COMMANDS
-from ami_ros.config import field_comments
-from ami_ros.evaluation.scenario import KINDS as SCENARIO_KINDS
-from ami_ros.learning.extract import ExtractConfig
-from ami_ros.learning.trainer import TrainingConfig
-from ami_ros.nodes.command_timeout import CommandTimeoutParameters
-from ami_ros.nodes.gazebo_bridge import GazeboBridgeParameters
-from ami_ros.nodes.gazebo_world import GazeboWorldParameters
-from ami_ros.nodes.loopback import LoopbackParameters
-from ami_ros.nodes.memory import MemoryParameters
-from ami_ros.nodes.mission import MissionParameters
-from ami_ros.nodes.perception import PerceptionParameters
-from ami_ros.nodes.planner import PlannerParameters
-from ami_ros.nodes.safety import SafetyParameters
-from ami_ros.nodes.sharing import SharingParameters
-from ami_ros.nodes.simulator import SimulatorParameters
-from ami_ros.nodes.supervisor import SupervisorParameters
-from ami_ros.nodes.world_model import WorldModelParameters
-from ami_ros.robots.description import (
+from ami_ros.bench.command_release import table
+from ami_ros.bench.scenario import KINDS as SCENARIO_KINDS
+from ami_ros.cli.commands import COMMANDS
+from ami_ros.core.config import field_comments
+from ami_ros.core.robots.description import (
     Braking,
     CommandTopic,
     Drive,
@@ -45,10 +30,25 @@ from ami_ros.robots.description import (
     Simulated,
     Speeds,
 )
-from ami_ros.robots.sensors import KINDS, Pose3
+from ami_ros.core.robots.sensors import KINDS, Pose3
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.ros.node.parameters import Change, Described, describe, group_of
+from ami_ros.ros.nodes.command_timeout import CommandTimeoutParameters
+from ami_ros.ros.nodes.gazebo_bridge import GazeboBridgeParameters
+from ami_ros.ros.nodes.gazebo_world import GazeboWorldParameters
+from ami_ros.ros.nodes.loopback import LoopbackParameters
+from ami_ros.ros.nodes.memory import MemoryParameters
+from ami_ros.ros.nodes.mission import MissionParameters
+from ami_ros.ros.nodes.perception import PerceptionParameters
+from ami_ros.ros.nodes.planner import PlannerParameters
+from ami_ros.ros.nodes.safety import SafetyParameters
+from ami_ros.ros.nodes.sharing import SharingParameters
+from ami_ros.ros.nodes.simulator import SimulatorParameters
+from ami_ros.ros.nodes.supervisor import SupervisorParameters
+from ami_ros.ros.nodes.world_model import WorldModelParameters
 from ami_ros.ros.start.graph import STACK, declared
+from ami_ros.world_model.learning.extract import ExtractConfig
+from ami_ros.world_model.learning.trainer import TrainingConfig
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ASKED = ("goal_pose", "initialpose", "keep_out_areas")  # topics that programs and people send
@@ -158,7 +158,7 @@ def reference() -> str:
     """The text of docs/reference.md."""
     parts = [
         "# Reference",
-        "Generated from the code by `./ami shell python test/harness/reference.py`; `test/app/test_reference.py` fails "
+        "Generated from the code by `./ami shell python test/harness/reference.py`; `test/cli/test_reference.py` fails "
         "when it is out of date.",
         "Names are relative, so a namespace moves all of them; those with a node's name in front are the node's own "
         "(`~/`). Units are SI, axes REP-103, frames REP-105.",

@@ -8,7 +8,7 @@ from pathlib import Path
 from rosbags.rosbag1 import Writer
 from rosbags.typesys import Stores, get_typestore
 
-from ami_ros.learning.bag_reader import BagReader
+from ami_ros.world_model.learning.bag_reader import BagReader
 
 
 def as_ros1(bag: Path, out: Path, topics: Collection[str] | None = None, rename: dict[str, str] | None = None) -> Path:

@@ -12,9 +12,9 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import LaserScan
 
-from ami_ros.nodes.safety import SafetyNode
 from ami_ros.ros.messages.conversions import header_at
 from ami_ros.ros.node.qos import RELIABLE
+from ami_ros.ros.nodes.safety import SafetyNode
 from harness.ros import RosPeer
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ami_ros.geometry import Array
-from ami_ros.scan import Scan
+from ami_ros.core.geometry import Array
+from ami_ros.core.scan import Scan
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.world import Furniture, World

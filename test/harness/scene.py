@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.commands import Command
-from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.footprint import Footprint
+from ami_ros.core.commands import Command
+from ami_ros.core.scan import Scan
+from ami_ros.safety.config import Footprint, SafetyConfig
 from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.motion import Motion
-from ami_ros.safety.observations import Observation, Observations
-from ami_ros.safety.obstruction import Obstruction
-from ami_ros.safety.snapshot import Snapshot
+from ami_ros.safety.observations import Observation, Observations, Snapshot
+from ami_ros.safety.obstruction import Obstruction, Track, of_frame
 from ami_ros.safety.surroundings import Surroundings
-from ami_ros.safety.tracks import Track, of_frame
-from ami_ros.scan import Scan
 
 RADIUS, MARGIN = 0.18, 0.03
 REST = (0.0, 0.0, 0.0)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from ami_ros.bootstrap.pythons import sourced_ros
+from ami_ros.cli.setup.system import sourced_ros
 
 LIBRARIES_OF_ROS = "an apt ROS 2 has what it needs, the ROS wheels do not"
 GAZEBO = "there is no Gazebo in the package indexes"
@@ -15,23 +15,23 @@ RERUN = "requirements/rerun.txt weighs 170 MB and is for one viewer"
 SWM = "requirements/swm.txt weighs 600 MB and is for one bench"
 # With the wheels exactly these are left out.
 WITH_WHEELS = {
-    "test/evaluation/test_solver_race.py::test_rivals_run_on_our_problem_with_their_published_settings": SWM,
+    "test/bench/test_solver_race.py::test_rivals_run_on_our_problem_with_their_published_settings": SWM,
     "test/launch/test_gazebo_launch.py": LIBRARIES_OF_ROS,
     "test/launch/test_launch_files.py": LIBRARIES_OF_ROS,
     "test/launch/test_launch_processes.py": LIBRARIES_OF_ROS,
-    "test/nodes/test_others_tools.py::test_nav2_s_commander_drives_and_cancels": LIBRARIES_OF_ROS,
+    "test/ros/nodes/test_others_tools.py::test_nav2_s_commander_drives_and_cancels": LIBRARIES_OF_ROS,
     "test/platform/test_ament.py": LIBRARIES_OF_ROS,
     "test/ros/messages/test_gazebo.py": GAZEBO,
-    "test/ros/viewing/test_rerun.py::test_all_of_the_scene_is_in_the_file_below_its_frame": RERUN,
+    "test/ros/test_rerun.py::test_all_of_the_scene_is_in_the_file_below_its_frame": RERUN,
     "test/simulation/people/test_orca.py::test_they_pass_each_other_and_a_robot_without_touching_anything": PEOPLE,
     "test/simulation/gazebo/test_world_sdf.py::test_sdformat_takes_the_world": GAZEBO,
 }
 # These are left out where a program is not installed, and run where it is.
-WHERE_MISSING = {"test/web/test_page.py": "a browser is 300 MB: apt-get install chromium-headless-shell"}
+WHERE_MISSING = {"test/console/test_page.py": "a browser is 300 MB: apt-get install chromium-headless-shell"}
 # With a ROS 2 that is sourced, what is about the wheels.
 WITH_SOURCED_ROS = (
     "test/platform/test_bootstrap.py",
-    "test/evaluation/test_solver_race.py",
+    "test/bench/test_solver_race.py",
 )
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.learning.bag_writer import BagWriter
-from ami_ros.learning.dataset import Dataset
-from ami_ros.learning.extract import extract
-from ami_ros.learning.frames import encode_frame
 from ami_ros.simulation.loopback import Loopback
+from ami_ros.world_model.learning.bag_writer import BagWriter
+from ami_ros.world_model.learning.dataset import Dataset
+from ami_ros.world_model.learning.dataset_writer import encode_frame
+from ami_ros.world_model.learning.extract import extract
 
 PERIOD, ROWS, RUNS = 0.2, 200, 6
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ami_ros.scan import Scan
+from ami_ros.core.scan import Scan
 
 RANGE = 30.0  # [m] of the laser
 

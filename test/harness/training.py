@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ami_ros.learning.dataset import Dataset
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.learning.dataset import Dataset
+from ami_ros.world_model.torch_model import WorldModel
 
 
 class Killed(Exception):

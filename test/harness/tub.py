@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.learning.frames import encode_frame
+from ami_ros.world_model.learning.dataset_writer import encode_frame
 
 BEGAN = 1_709_732_480_000  # [ms], when the first frame was taken
 IMU = [f"imu/{kind}_{axis}" for kind in ("acl", "gyr") for axis in "xyz"]

@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
-from ami_ros.geometry import Array
-from ami_ros.scan import Scan
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import Obstacle
+from ami_ros.core.geometry import Array
+from ami_ros.core.scan import Scan
+from ami_ros.simulation.floor_plan import FloorPlan, Obstacle
 
 STRIDE, LEG, HIPS = 0.6, 0.06, 0.1  # [m] of one step's half swing, radius of a leg, half the distance between two
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from ami_ros.geometry import Array, compose
-from ami_ros.places.types import Location
-from ami_ros.slam.particle_filter import FilterConfig
-from ami_ros.slam.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.core.geometry import Array, compose
+from ami_ros.memory.particle_filter import FilterConfig
+from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
+from ami_ros.memory.types import Location
 from harness.exact_model import ExactModel, latent_of
 
 ENCODER = "exact@0123456789ab"

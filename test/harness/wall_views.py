@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ami_ros.learning.views import Views, axes_of
+from ami_ros.world_model.learning.views import Views, axes_of
 
 SIZE, SIDE, WALL = 32, 4, 3.0  # [px], cells, x of the wall [m]
 FIELD = math.radians(90.0)

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.footprint import Footprint
+from ami_ros.safety.config import Footprint, SafetyConfig
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.observations import Readings
 from ami_ros.safety.output import SafetyOutput

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ami_ros.config import parse_yaml
-from ami_ros.errors import AmiError
+from ami_ros.core.config import parse_yaml
+from ami_ros.core.errors import AmiError
 from harness.processes import REPOSITORY
 
 pytest.importorskip("launch_ros", reason="the launch library is not installed here (the ROS wheels do not have it)")

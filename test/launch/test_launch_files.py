@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.start.graph import Arguments, declared, processes
 from harness.processes import REPOSITORY
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import yaml
 
-from ami_ros.config import dump_yaml
+from ami_ros.core.config import dump_yaml
 from harness.processes import REPOSITORY, ChildProcess, Children
 from harness.waiting import wait_until
 
@@ -41,7 +41,7 @@ class Launches:
         (prefix / "share" / "ament_index" / "resource_index" / "packages" / "ami_ros").touch()
         for node in (REPOSITORY / "ami_ros" / "nodes").glob("[a-z]*.py"):
             executable = prefix / "lib" / "ami_ros" / node.stem
-            executable.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ami_ros.nodes.{node.stem} "$@"\n')
+            executable.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ami_ros.ros.nodes.{node.stem} "$@"\n')
             executable.chmod(0o755)
         paths = [str(prefix), os.environ.get("AMENT_PREFIX_PATH", "")]
         self._environment = {"AMENT_PREFIX_PATH": os.pathsep.join(paths)}
@@ -79,7 +79,7 @@ def test_ctrl_c_ends_all_processes_cleanly(launches: Launches) -> None:
 def test_killed_node_is_started_again(launches: Launches) -> None:
     launched = launches.start("gate")
     launched.wait_for_output("nodes are active", 60.0)
-    [gate] = [p for p in psutil.Process(launched.pid).children() if "ami_ros.nodes.safety" in p.cmdline()]
+    [gate] = [p for p in psutil.Process(launched.pid).children() if "ami_ros.ros.nodes.safety" in p.cmdline()]
     gate.kill()
     wait_until(lambda: launched.output().count("nodes are active") == 2, 60.0, launched.output)
 

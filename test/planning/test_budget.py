@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_ros.planning.budget import LEAST, SHARE, Budget, fit
+from ami_ros.planning.planner import LEAST, SHARE, Budget, fit
 from ami_ros.planning.protocols import SearchSize
 
 WANTED = SearchSize(128, 3, 7)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ami_ros.planning.doubt import SECONDS, WARM_UP, Doubt
+from ami_ros.planning.monitors import SECONDS, WARM_UP, Doubt
 from harness.exact_model import SPEC, ArrayOrTensor, ExactModel, latent_of
 
 

@@ -8,16 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.geometry import Array, compose
-from ami_ros.planning.costs.registry import Costs
-from ami_ros.planning.geometric_proposals import GeometricConfig, GeometricProposals, displacements
-from ami_ros.planning.imagination import Imagination, imagine
+from ami_ros.core.geometry import Array, compose
+from ami_ros.core.scan import Scan
+from ami_ros.planning.costs import Costs
+from ami_ros.planning.imagination import GeometricConfig, GeometricProposals, Imagination, displacements, imagine
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Scene, SearchSize, Target
-from ami_ros.planning.solvers.registry import SolverConfig
-from ami_ros.scan import Scan
-from ami_ros.world_model.arrays import Floats
+from ami_ros.planning.solvers import SolverConfig
+from ami_ros.world_model.layers import Floats
 from harness.exact_model import OMNIDIRECTIONAL, ExactModel, latent_of
 
 from .conftest import NOTHING, scan_of_points

@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ami_ros.planning.hidden import BODY, UNHURRIED, WALK, edges_of_sight, unhurried
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.simulation.layout import Obstacle
+from ami_ros.planning.scan_geometry import BODY, UNHURRIED, WALK, edges_of_sight, unhurried
+from ami_ros.simulation.floor_plan import Obstacle
 from harness.scans import NOTHING
 from harness.walked_room import disc, scan_at
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.disc import Disc
-from ami_ros.planning.costs.registry import Costs, CostsConfig
+from ami_ros.core.geometry import Disc
+from ami_ros.planning.costs import Costs, CostsConfig
 from ami_ros.planning.imagination import Imagination
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.protocols import Scene, Target
-from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
+from ami_ros.planning.solvers import BUILT_IN, SolverConfig
 from harness.exact_model import ArrayOrTensor, ExactModel, latent_of
 
 from .conftest import UNHURRIED

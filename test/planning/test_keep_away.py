@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ami_ros.geometry import compose, relative
-from ami_ros.mission.navigator import Navigator
-from ami_ros.places.types import Location
-from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.behaviour.config import NavigatorConfig
+from ami_ros.behaviour.navigator import Navigator
+from ami_ros.core.geometry import compose, relative
+from ami_ros.memory.types import Location
 from ami_ros.planning.types import Goal
 from harness.exact_model import ExactModel
 

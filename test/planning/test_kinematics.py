@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_ros.commands import TRANSLATION
-from ami_ros.config import from_mapping
-from ami_ros.errors import AmiError
+from ami_ros.core.commands import TRANSLATION
+from ami_ros.core.config import from_mapping
+from ami_ros.core.errors import AmiError
 from ami_ros.planning.kinematics import Drive, Kinematics
-from ami_ros.world_model.arrays import Floats
+from ami_ros.world_model.layers import Floats
 
 speeds = st.floats(1 / 64, 3.0, width=32)
 robots = st.builds(

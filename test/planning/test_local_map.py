@@ -7,12 +7,11 @@ import warnings
 import numpy as np
 import pytest
 
-from ami_ros.geometry import transform_points
-from ami_ros.planning.local_map import LocalMap
+from ami_ros.core.geometry import transform_points
+from ami_ros.core.scan import Scan, scan_points
+from ami_ros.planning.costs import LocalMap
 from ami_ros.planning.scan_geometry import free_range
-from ami_ros.scan import Scan, scan_points
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import obstacles_of
+from ami_ros.simulation.floor_plan import FloorPlan, obstacles_of
 
 from .conftest import NOTHING, robot_at, room_with_box, scan_of_points
 

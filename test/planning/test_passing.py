@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.geometry import compose
-from ami_ros.mission.occupancy import Grid
-from ami_ros.moving.things import Kind, MovingThing, MovingThings
-from ami_ros.planning.blocked_ways import SIGHT, wall_across
-from ami_ros.planning.passing import PATIENCE, Yielding, in_the_way, without
-from ami_ros.scan import Scan
+from ami_ros.behaviour.occupancy import Grid
+from ami_ros.behaviour.routing import SIGHT, wall_across
+from ami_ros.core.geometry import compose
+from ami_ros.core.scan import Scan
+from ami_ros.planning.monitors import PATIENCE, Yielding, in_the_way, without
+from ami_ros.safety.moving_things import Kind, MovingThing, MovingThings
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.world import People

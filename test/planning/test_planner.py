@@ -9,25 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.config import from_mapping
-from ami_ros.errors import AmiError
-from ami_ros.evaluation.true_dynamics import TrueDynamics, true_latent
-from ami_ros.geometry import Array, compose, relative, wrap
-from ami_ros.moving.prediction import Forecast
-from ami_ros.planning.codes import Code
-from ami_ros.planning.costs.people import times
-from ami_ros.planning.costs.registry import BUILT_IN as COSTS
-from ami_ros.planning.costs.registry import Costs
-from ami_ros.planning.costs.statistics import deciding
+from ami_ros.bench.rivals import TrueDynamics, true_latent
+from ami_ros.core.config import from_mapping
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array, compose, relative, wrap
+from ami_ros.core.installation import share
+from ami_ros.planning.costs import BUILT_IN as COSTS
+from ami_ros.planning.costs import Costs, deciding, times
 from ami_ros.planning.imagination import Imagination, integrate
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Futures, SearchSize, Target
-from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
-from ami_ros.share import share
+from ami_ros.planning.solvers import BUILT_IN, SolverConfig
+from ami_ros.planning.types import Code
+from ami_ros.safety.moving_things import Forecast
 from ami_ros.simulation.loopback import Loopback
-from ami_ros.world_model.arrays import Floats
-from ami_ros.world_model.inference import InferenceModel, load_inference
+from ami_ros.world_model.latent_model import InferenceModel, load_inference
+from ami_ros.world_model.layers import Floats
 from harness.exact_model import ExactModel, latent_of
 
 from .conftest import NOTHING, PERIOD, UNHURRIED, robot_at, room_with_box

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.config import from_mapping
-from ami_ros.errors import AmiError
+from ami_ros.core.config import from_mapping
+from ami_ros.core.errors import AmiError
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target
 from harness.exact_model import ExactModel, latent_of

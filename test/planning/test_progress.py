@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ami_ros.geometry import Array
-from ami_ros.planning.progress import STILL_SECONDS, ProgressChecker, ProgressConfig
+from ami_ros.core.geometry import Array
+from ami_ros.planning.monitors import STILL_SECONDS, ProgressChecker, ProgressConfig
 
 CONFIG = ProgressConfig()
 Track = Callable[[float], tuple[Array, float]]  # time [s] -> odometry (3,), way left [m]

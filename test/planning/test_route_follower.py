@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.geometry import Array, compose, relative
-from ami_ros.places.types import Location, Place, Route
+from ami_ros.core.geometry import Array, compose, relative
+from ami_ros.memory.types import Location, Place, Route
 from ami_ros.planning.route_follower import LEAST, FollowerConfig, RouteFollower, circles_here, in_sight, pose_in_map
 from harness.exact_model import latent_of
 

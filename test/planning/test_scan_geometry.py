@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.disc import Disc
+from ami_ros.core.geometry import Disc
 from ami_ros.planning.scan_geometry import REACH, free_near
 
 from .conftest import NOTHING, scan_of_points

@@ -1,6 +1,6 @@
 """How long something has been so."""
 
-from ami_ros.planning.stopwatch import Stopwatch
+from ami_ros.planning.monitors import Stopwatch
 
 
 def test_it_runs_while_the_condition_holds_without_a_break() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.bootstrap.packages import requirement_files, requirements_digest
-from ami_ros.bootstrap.pythons import sourced_ros
-from ami_ros.bootstrap.state import read_record, write_record
+from ami_ros.cli.setup.packages import requirement_files, requirements_digest
+from ami_ros.cli.setup.progress import read_record, write_record
+from ami_ros.cli.setup.system import sourced_ros
 from harness import Children, wait_until
 from harness.processes import REPOSITORY
 

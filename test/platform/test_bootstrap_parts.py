@@ -9,15 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ami_ros.app.domain import claim_domain, domain_in_environment
-from ami_ros.app.shared_memory import orphaned_segments, remove_orphaned_segments
-from ami_ros.bootstrap import system
-from ami_ros.bootstrap.environment import Installation, command_environment
-from ami_ros.bootstrap.packages import requirement_files, requirements_digest
-from ami_ros.bootstrap.progress import Progress
-from ami_ros.bootstrap.pythons import find_wheel_python, without_wheel_variables
-from ami_ros.bootstrap.state import digest, read_record, require_space, write_record
-from ami_ros.errors import AmiError
+from ami_ros.cli.setup import system
+from ami_ros.cli.setup.installer import Installation, command_environment
+from ami_ros.cli.setup.packages import requirement_files, requirements_digest
+from ami_ros.cli.setup.progress import Progress, digest, read_record, require_space, write_record
+from ami_ros.cli.setup.system import find_wheel_python, without_wheel_variables
+from ami_ros.core.errors import AmiError
+from ami_ros.ros.start.domain import claim_domain, domain_in_environment, orphaned_segments, remove_orphaned_segments
 from harness import Children, wait_until
 from harness.processes import REPOSITORY
 
@@ -221,7 +219,8 @@ def test_library_path_goes_only_with_the_wheels_that_set_it() -> None:
 
 def test_domain_is_claimed_once_until_its_process_ends(children: Children, monkeypatch: pytest.MonkeyPatch) -> None:
     script = (
-        "import time; from ami_ros.app.domain import claim_domain as c; print('got', c(), flush=True); time.sleep(60)"
+        "import time; from ami_ros.ros.start.domain import claim_domain as c; "
+        "print('got', c(), flush=True); time.sleep(60)"
     )
     first = children.python("-c", script)
     first.wait_for_output("got")

@@ -17,9 +17,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ami_ros.bootstrap.interfaces import SOURCE, files_of
-from ami_ros.bootstrap.pythons import sourced_ros
-from ami_ros.bootstrap.state import digest
+from ami_ros.cli.setup.interfaces import SOURCE, files_of
+from ami_ros.cli.setup.progress import digest
+from ami_ros.cli.setup.system import sourced_ros
 from harness import Children, RosPeer
 from harness.processes import REPOSITORY, ChildProcess
 
@@ -153,7 +153,7 @@ def test_example_package_is_built_beside_them_and_its_plugins_are_found(workspac
     source = ["--base-paths", str(workspace.folder / "src" / "ami_ros" / "examples" / "ami_example_plugins")]
     command = [workspace.python, "-m", "colcon", "--log-base", str(workspace.folder / "log"), "build", *bases, *source]
     subprocess.run(command, env=workspace.environment(), cwd=workspace.folder, stdout=subprocess.DEVNULL, check=True)
-    code = "from ami_ros.plugins import COSTS, find_plugin; print(find_plugin(COSTS, 'slow', {}).__module__)"
+    code = "from ami_ros.core.installation import COSTS, find_plugin; print(find_plugin(COSTS, 'slow', {}).__module__)"
     assert _output(workspace, workspace.python, "-c", code).strip() == "ami_example_plugins.slow"
 
 
@@ -165,7 +165,7 @@ def test_colcon_test_runs_the_tests(workspace: Workspace) -> None:
         "--packages-select",
         "ami_ros",
         "--pytest-args",
-        "test/test_errors.py",
+        "test/core/test_errors.py",
     ]
     arguments = ["--log-base", str(workspace.folder / "log"), "test", *bases, *chosen]
     source = workspace.folder / "src" / "ami_ros"

@@ -11,10 +11,10 @@ from typing import NoReturn
 
 import pytest
 
-from ami_ros.app import goto, patrol
-from ami_ros.app.cli import functions, with_exit_codes
-from ami_ros.app.commands import COMMANDS, overview, version
-from ami_ros.errors import AmiError
+from ami_ros.cli import goto, patrol
+from ami_ros.cli.commands import COMMANDS, overview, version
+from ami_ros.cli.main import functions, with_exit_codes
+from ami_ros.core.errors import AmiError
 from harness import Children
 from harness.processes import REPOSITORY
 
@@ -23,7 +23,7 @@ NAMES = [command.name for command in COMMANDS]
 
 def ami(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a command as `./ami` does after set-up."""
-    command = [sys.executable, "-m", "ami_ros.app", *arguments]
+    command = [sys.executable, "-m", "ami_ros.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
@@ -60,7 +60,7 @@ def test_help_is_in_short_sentences(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help_needs_no_heavy_library(name: str) -> None:
-    code = f"import sys, ami_ros.app.{name}; print(sorted({{'torch', 'mujoco', 'cv2'}} & set(sys.modules)))"
+    code = f"import sys, ami_ros.cli.{name}; print(sorted({{'torch', 'mujoco', 'cv2'}} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 
@@ -126,7 +126,7 @@ def test_test_passes_its_arguments_to_pytest_from_any_folder(children: Children,
     test = tmp_path / "test_here.py"
     test.write_text("def test_one(): pass\ndef test_two(): assert False, 'seen'\n")
     run = children.start(
-        sys.executable, "-m", "ami_ros.app", "test", "test_here.py", "-k", "two", "-n", "0", cwd=tmp_path
+        sys.executable, "-m", "ami_ros.cli", "test", "test_here.py", "-k", "two", "-n", "0", cwd=tmp_path
     )
     assert run.wait(120) == 1
     assert "1 failed, 1 deselected" in run.output()
@@ -149,15 +149,15 @@ def test_signal_ends_a_command_through_its_finally_blocks(
     children: Children, number: signal.Signals, code: int
 ) -> None:
     script = (
-        "import sys, time, types, ami_ros.app\n"
-        "from ami_ros.app.cli import run\n"
+        "import sys, time, types, ami_ros.cli\n"
+        "from ami_ros.cli.main import run\n"
         "def main():\n"
         "    try:\n"
         "        print('ready', flush=True)\n"
         "        time.sleep(60)\n"
         "    finally:\n"
         "        print('cleaned', flush=True)\n"
-        "sys.modules['ami_ros.app.demo'] = types.SimpleNamespace(main=main)\n"
+        "sys.modules['ami_ros.cli.demo'] = types.SimpleNamespace(main=main)\n"
         "run(['demo'])\n"
     )
     child = children.python("-c", script)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from harness import mutation
 from harness.mutation import EQUIVALENT, REPOSITORY, Mutant
 
@@ -23,13 +23,13 @@ DIFF = """--- mutation diff ---
 
 def test_a_survivor_is_named_by_its_file_and_the_line_before_and_after() -> None:
     was, becomes = "LONGEST = 0.1  # [s]", "LONGEST = 1.1  # [s]"
-    assert mutation._mutant_of(DIFF) == Mutant("ami_ros/safety/acceleration.py", was, becomes)
+    assert mutation._mutant_of(DIFF) == Mutant("ami_ros/safety/output.py", was, becomes)
 
 
 def test_the_tests_of_a_file_are_those_in_the_folder_of_its_name_or_the_nearest_above() -> None:
     assert mutation._mirror(Path("ami_ros/safety/keep_out.py")) == Path("test/safety")
     assert mutation._mirror(Path("ami_ros/safety")) == Path("test/safety")
-    assert mutation._mirror(Path("ami_ros/errors.py")) == Path("test")
+    assert mutation._mirror(Path("ami_ros/core/errors.py")) == Path("test")
 
 
 def test_types_are_told_from_what_runs() -> None:

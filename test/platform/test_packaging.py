@@ -70,7 +70,7 @@ def test_every_file_of_requirements_is_what_a_robot_needs_or_an_extra_or_for_dev
 @pytest.mark.parametrize("executable", EXECUTABLES)
 def test_executable_has_a_main(executable: str) -> None:
     pytest.importorskip("rclpy", reason="needs ROS 2")
-    assert callable(importlib.import_module(f"ami_ros.nodes.{executable}").main)
+    assert callable(importlib.import_module(f"ami_ros.ros.nodes.{executable}").main)
 
 
 def test_every_node_is_an_executable() -> None:

@@ -75,17 +75,21 @@ def test_wheel_has_the_program_its_files_and_robots(installed: Path, tmp_path: P
     assert ami(installed, "--version", folder=tmp_path).stdout.startswith("ami_ros 0.")
     robot = ami(installed, "robot", "turtlebot4", folder=tmp_path)
     assert robot.returncode == 0 and "rplidar" in robot.stdout, robot.stderr
-    code = "import ami_ros; from ami_ros.world_model.identity import shipped_models as s; print(ami_ros.__file__, *s())"
+    code = (
+        "import ami_ros; from ami_ros.world_model.model_files import shipped_models as s; print(ami_ros.__file__, *s())"
+    )
     found = run(installed, "python", "-c", code, folder=tmp_path)
     assert str(installed) in found.stdout and "general" in found.stdout, found.stderr
 
 
 def test_without_the_extra_of_the_commands_the_program_says_how_to_get_it(installed: Path, tmp_path: Path) -> None:
-    code = "import sys; sys.modules['typer'] = None; from ami_ros.app.__main__ import main; main()"
+    code = "import sys; sys.modules['typer'] = None; from ami_ros.cli.__main__ import main; main()"
     found = run(installed, "python", "-c", code, folder=tmp_path)
     assert found.returncode == 2
     assert found.stderr == "ami: typer is not installed; it is in the extra cli: pip install 'ami_ros[cli]'\n"
-    code = "import sys; sys.modules['torch'] = None; from ami_ros.app.cli import run; run(['train', 'a', '--out', 'b'])"
+    code = (
+        "import sys; sys.modules['torch'] = None; from ami_ros.cli.main import run; run(['train', 'a', '--out', 'b'])"
+    )
     found = run(installed, "python", "-c", code, folder=tmp_path)
     assert (found.returncode, len(found.stderr.splitlines())) == (2, 1) and "'ami_ros[train]'" in found.stderr
 

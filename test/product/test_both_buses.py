@@ -19,27 +19,26 @@ import numpy as np
 import pytest
 from rclpy.parameter import Parameter
 
-from ami_ros.app.demo_client import DemoClient
-from ami_ros.app.demo_course import Course
-from ami_ros.app.demo_stack import USUAL
-from ami_ros.evaluation.ages import Ages
-from ami_ros.evaluation.closed_loop import ClosedLoop
-from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.evaluation.trials import Trial, allowance_of
-from ami_ros.nodes.memory import MemoryNode
-from ami_ros.nodes.mission import MissionNode
-from ami_ros.nodes.perception import PerceptionNode
-from ami_ros.nodes.planner import PlannerNode
-from ami_ros.nodes.safety import SafetyNode
-from ami_ros.nodes.world_model import WorldModelNode
+from ami_ros.bench.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.bench.demo.client import DemoClient
+from ami_ros.bench.demo.course import Course
+from ami_ros.bench.demo.stack import USUAL
+from ami_ros.bench.latency import Ages
+from ami_ros.bench.trials import Trial, allowance_of
+from ami_ros.core.installation import share
 from ami_ros.ros.node.executor import LeanExecutor
+from ami_ros.ros.nodes.memory import MemoryNode
+from ami_ros.ros.nodes.mission import MissionNode
+from ami_ros.ros.nodes.perception import PerceptionNode
+from ami_ros.ros.nodes.planner import PlannerNode
+from ami_ros.ros.nodes.safety import SafetyNode
+from ami_ros.ros.nodes.world_model import WorldModelNode
 from ami_ros.ros.start.graph import Arguments, processes
 from ami_ros.ros.start.processes import ProcessKeeper
-from ami_ros.share import share
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world_file import load_world
-from ami_ros.world_model.checkpoint import load_model
+from ami_ros.world_model.torch_model import load_model
 from harness.ros import RosPeer
 from harness.waiting import wait_until
 

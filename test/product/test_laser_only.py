@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from ami_ros.errors import AmiError
-from ami_ros.evaluation.building_trials import COURSE, METHODS, BuildingSetting, drive_building
-from ami_ros.evaluation.rates import SuccessRate
-from ami_ros.share import share
+from ami_ros.bench.buildings import COURSE, METHODS, BuildingSetting, drive_building
+from ami_ros.bench.report import SuccessRate
+from ami_ros.core.errors import AmiError
+from ami_ros.core.installation import share
 
 GOALS = 4  # two near, two far
 FLOOR = 3  # of them

@@ -12,16 +12,15 @@ from typing import Any
 import pytest
 import torch
 
-from ami_ros.evaluation.closed_loop import ClosedLoop
-from ami_ros.evaluation.loop_config import LoopConfig
-from ami_ros.evaluation.rates import SuccessRate
-from ami_ros.parts.config import AgentConfig
-from ami_ros.planning.navigator_config import NavigatorConfig
+from ami_ros.behaviour.config import NavigatorConfig
+from ami_ros.bench.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.bench.report import SuccessRate
+from ami_ros.core.installation import share
+from ami_ros.core.robots.derived import simulated_robot
 from ami_ros.planning.planner import PlannerConfig
-from ami_ros.robots.derived import simulated_robot
-from ami_ros.share import share
+from ami_ros.runtime.graph import AgentConfig
 from ami_ros.simulation.simulator import Simulator
-from ami_ros.world_model.checkpoint import LoadedModel, load_model
+from ami_ros.world_model.torch_model import LoadedModel, load_model
 
 UNHURRIED = LoopConfig(agent=AgentConfig(navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0))))
 GOALS = {"omnidirectional": 2, "ackermann": 2}  # near and far by turns

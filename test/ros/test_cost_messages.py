@@ -8,7 +8,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 
 from std_msgs.msg import Header
 
-from ami_ros.planning.costs.statistics import CostShare
+from ami_ros.planning.costs import CostShare
 from ami_ros.ros.planner_topics import costs_message
 
 

@@ -17,9 +17,9 @@ import pytest
 import ami_interfaces.action as actions
 import ami_interfaces.msg as messages
 import ami_interfaces.srv as services
-from ami_ros.mission.mission_codes import Code as MissionCode
-from ami_ros.places.codes import Code as MemoryCode
-from ami_ros.planning.codes import Code as GoalCode
+from ami_ros.behaviour.task import Code as MissionCode
+from ami_ros.memory.types import Code as MemoryCode
+from ami_ros.planning.types import Code as GoalCode
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "ami_ros"

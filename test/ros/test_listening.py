@@ -8,9 +8,9 @@ from geometry_msgs.msg import TransformStamped, TwistStamped
 from sensor_msgs.msg import LaserScan
 from std_msgs.msg import Header, String
 
-from ami_ros.ros.listening import listen
 from ami_ros.ros.node.qos import SENSOR
-from ami_ros.ros.sensors.scanner import TF_STATIC
+from ami_ros.ros.recorder import listen
+from ami_ros.ros.scanner import TF_STATIC
 from harness.ros import RosPeer
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.models import shared_arrays, shared_model
-from ami_ros.world_model.checkpoint import save_model
-from ami_ros.world_model.inference import InferenceModel
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.latent_model import InferenceModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.torch_model import WorldModel, save_model
 
 SPEC = ModelSpec(InputSpec(image_size=0, scan_beams=9), latent_dim=4, encoder_width=16, predictor_width=16)
 

@@ -17,12 +17,12 @@ from rosbags.typesys import get_types_from_msg
 from sensor_msgs.msg import CompressedImage, Image, LaserScan
 
 from ami_interfaces.msg import Latent, Rollout
-from ami_ros.errors import AmiError
-from ami_ros.learning.bag_reader import BagReader
-from ami_ros.learning.bag_writer import message_types
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.recorder import Recorder, RecorderLimits, message_definitions
-from ami_ros.ros.sensors.tf import TFMessage
+from ami_ros.ros.scanner import TFMessage
+from ami_ros.world_model.learning.bag_reader import BagReader
+from ami_ros.world_model.learning.bag_writer import message_types
 from harness.processes import Children
 from harness.ros import RosPeer
 
@@ -113,7 +113,7 @@ def test_record_command_ends_the_bag_properly_on_ctrl_c(tmp_path: Path, ros: Ros
     odometry, moved = ros.node.create_publisher(Odometry, "odom", SENSOR), Odometry()
     moved.pose.pose.position.x = 2.0
     out = tmp_path / "a folder" / "bag"
-    command = children.python("-m", "ami_ros.app", "record", "--out", str(out))
+    command = children.python("-m", "ami_ros.cli", "record", "--out", str(out))
     messages = {publisher: LaserScan(), odometry: moved}
     publish_until(ros, messages, lambda: all(each.get_subscription_count() for each in messages))
     for _ in range(20):
@@ -128,7 +128,7 @@ def test_record_command_ends_the_bag_properly_on_ctrl_c(tmp_path: Path, ros: Ros
             moves = [bag.decode(topic, data).transforms[0] for topic, _, data in bag.messages() if topic == "/tf"]
             assert moves and (moves[0].header.frame_id, moves[0].child_frame_id) == ("odom", "base_link")
             assert moves[0].transform.translation.x == 2.0
-    again = children.python("-m", "ami_ros.app", "record", "--out", str(out))
+    again = children.python("-m", "ami_ros.cli", "record", "--out", str(out))
     assert again.wait(30) == 2
     assert "exists already" in again.output().splitlines()[-1]
 

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.app.security import main
+from ami_ros.cli.security import main
+from ami_ros.console.listener import Listener
 from ami_ros.console.scene import Scene
-from ami_ros.robots.derived import topics
-from ami_ros.robots.description import load_robot
-from ami_ros.ros.console.listener import Listener
-from ami_ros.ros.interfaces import INTERFACES
-from ami_ros.ros.security import NODES, enclaves, policies
+from ami_ros.core.robots.derived import topics
+from ami_ros.core.robots.description import load_robot
+from ami_ros.ros.interfaces import INTERFACES, NODES, enclaves, policies
 from ami_ros.ros.start.graph import Arguments, enclave_arguments, processes
 
 # The form, as its designers describe it: element -> attributes it must have, and elements it may hold.

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ami_ros.commands import Command
-from ami_ros.safety.acceleration import FIRST, LONGEST, Acceleration
+from ami_ros.core.commands import Command
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
+from ami_ros.safety.output import FIRST, LONGEST, Acceleration
 from harness.scans import NOTHING
 
 CONFIG = SafetyConfig(max_lateral=0.3, clock_timeout=100.0, silence_timeout=100.0)

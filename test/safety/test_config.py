@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.config import from_mapping
-from ami_ros.errors import AmiError
+from ami_ros.core.config import from_mapping
+from ami_ros.core.errors import AmiError
 from ami_ros.safety.config import SafetyConfig, polygon
 
 

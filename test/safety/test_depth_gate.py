@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.camera import Camera, CameraMount
-from ami_ros.commands import Command
-from ami_ros.depth import Depth, DepthConfig, DepthScanner
-from ami_ros.geometry import compose, relative
+from ami_ros.core.camera import Camera, CameraMount
+from ami_ros.core.commands import Command
+from ami_ros.core.depth import Depth, DepthConfig, DepthScanner
+from ami_ros.core.geometry import compose, relative
+from ami_ros.core.scan import Mount, Scan
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.scan import Mount, Scan
 from harness.depth import Box, depth_picture
 
 PERIOD = 0.2  # [s]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.footprint import Footprint
+from ami_ros.safety.config import Footprint, SafetyConfig
 
 BOX = (0.3, 0.2, -0.1, 0.2, -0.1, -0.2, 0.3, -0.2)
 

@@ -10,14 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ami_ros.geometry import inverse, transform_points
-from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.footprint import Footprint
+from ami_ros.core.geometry import inverse, transform_points
+from ami_ros.core.scan import Mount, Scan, scan_points
+from ami_ros.safety.config import Footprint, SafetyConfig
 from ami_ros.safety.gate import SafetyGate
+from ami_ros.safety.observations import Snapshot
 from ami_ros.safety.output import SafetyOutput
-from ami_ros.safety.snapshot import Snapshot
 from ami_ros.safety.surroundings import Surroundings
-from ami_ros.scan import Mount, Scan, scan_points
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.world import World

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.commands import Command
-from ami_ros.geometry import Array
+from ami_ros.core.commands import Command
+from ami_ros.core.geometry import Array
+from ami_ros.core.scan import Scan
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.keep_out import KeepOut
-from ami_ros.safety.tracks import Track
+from ami_ros.safety.obstruction import Track
 from ami_ros.safety.zones import Zone
-from ami_ros.scan import Scan
 from harness.scans import NOTHING, scan_of_points
 
 QUICK = {"max_linear_acceleration": 50.0, "max_angular_acceleration": 50.0}  # it is as fast as asked at once

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.geometry import wrap
+from ami_ros.core.geometry import wrap
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.snapshot import NOT_SEEN
+from ami_ros.safety.observations import NOT_SEEN
 from ami_ros.safety.zones import Zone
 from harness.square_room import room_scan
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ami_ros.commands import Command
+from ami_ros.core.commands import Command
+from ami_ros.core.scan import Scan
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.output import SafetyOutput
-from ami_ros.scan import Scan
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.world_file import load_world

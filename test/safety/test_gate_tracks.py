@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_ros.commands import Command
-from ami_ros.evaluation.gate_drives import Drive
-from ami_ros.evaluation.gate_robot import STEP, Robot
-from ami_ros.geometry import Array, relative, transform_points
+from ami_ros.bench.gate_drives import Drive
+from ami_ros.bench.gate_trials import STEP, Robot
+from ami_ros.core.commands import Command
+from ami_ros.core.geometry import Array, relative, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.tracks import MOST_TRACKS, Track
+from ami_ros.safety.obstruction import MOST_TRACKS, Track
 from harness.gate import BODY, person
 from harness.laser_drives import TRAITS
 from harness.scans import NOTHING

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_ros.evaluation.gate_drives import (
+from ami_ros.bench.gate_drives import (
     ATTENTIVE,
     CLOCKS,
     FASTEST,
@@ -21,9 +21,9 @@ from ami_ros.evaluation.gate_drives import (
     DriveKind,
     Fault,
     Lost,
+    Outcome,
 )
-from ami_ros.evaluation.gate_judge import Outcome
-from ami_ros.evaluation.gate_trials import drive
+from ami_ros.bench.gate_trials import drive
 from ami_ros.safety.gate import SafetyGate
 
 TRAITS = st.fixed_dictionaries({name: st.floats(*limits) for name, limits in RANGES.items()})
@@ -203,7 +203,7 @@ def test_while_it_is_not_known_where_areas_are_it_does_not_drive(
 
 def test_without_zones_and_areas_the_same_drives_would_break_them(monkeypatch: pytest.MonkeyPatch) -> None:
     drives = [Drive(seed, zone=0.6, keep_out=True) for seed in range(6)]
-    monkeypatch.setattr("ami_ros.evaluation.gate_trials.SafetyGate", lambda config, zones: SafetyGate(config))
+    monkeypatch.setattr("ami_ros.bench.gate_trials.SafetyGate", lambda config, zones: SafetyGate(config))
     monkeypatch.setattr("ami_ros.safety.keep_out.KeepOut.holds", lambda self, points: points[:, 0] > 1e9)
     outcomes = [drive(each) for each in drives]
     assert any(outcome.zone_breaches for outcome in outcomes) and any(outcome.entered for outcome in outcomes)

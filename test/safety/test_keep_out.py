@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import transform_points
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import transform_points
 from ami_ros.safety.keep_out import Circles, KeepOut, Mask
 
 

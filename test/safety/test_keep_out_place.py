@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import inverse, transform_points
-from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.footprint import SPACING
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import inverse, transform_points
+from ami_ros.safety.config import SPACING, SafetyConfig
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.output import SafetyOutput

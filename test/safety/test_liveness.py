@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ami_ros.commands import Command
-from ami_ros.geometry import Array, wrap
+from ami_ros.core.commands import Command
+from ami_ros.core.geometry import Array, wrap
+from ami_ros.core.scan import Scan
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.liveness import Liveness
-from ami_ros.safety.scan_change import Changes, Reference, expected
+from ami_ros.safety.liveness import Changes, Liveness, Reference, expected
 from ami_ros.safety.zones import Zone
-from ami_ros.scan import Scan
-from ami_ros.simulation.layout import Obstacle
+from ami_ros.simulation.floor_plan import Obstacle
 from harness.laser_drives import ROOM, Course, box, drive, post
 
 CORRIDOR = [box(0.0, 0.7, 6.0, 0.05), box(0.0, -0.7, 6.0, 0.05), box(2.5, 0.0, 0.05, 0.7)]

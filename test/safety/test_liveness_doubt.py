@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.commands import Command
+from ami_ros.core.commands import Command
+from ami_ros.core.scan import Scan
 from ami_ros.safety.liveness import LASTS, PROOF, PROVING, TURNED, Liveness
-from ami_ros.scan import Scan
 from harness.square_room import room_scan
 
 STANDS: Command = (0.0, 0.0, 0.0)

@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.commands import Command
-from ami_ros.safety.liveness import KEPT, KEPT_EXACT, MOVED, STILL, Liveness
-from ami_ros.safety.scan_change import APART
-from ami_ros.scan import Scan
+from ami_ros.core.commands import Command
+from ami_ros.core.scan import Scan
+from ami_ros.safety.liveness import APART, KEPT, KEPT_EXACT, MOVED, STILL, Liveness
 from harness.square_room import RANGE, room_scan
 
 STANDS: Command = (0.0, 0.0, 0.0)

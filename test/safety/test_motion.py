@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.commands import Command
-from ami_ros.geometry import Array, compose, relative
+from ami_ros.core.commands import Command
+from ami_ros.core.geometry import Array, compose, relative
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.motion import Motion
 

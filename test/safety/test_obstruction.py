@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.commands import Command
-from ami_ros.geometry import Array
+from ami_ros.core.commands import Command
+from ami_ros.core.geometry import Array
+from ami_ros.core.scan import Scan
 from ami_ros.safety.keep_out import KeepOut
-from ami_ros.safety.snapshot import Snapshot
-from ami_ros.scan import Scan
+from ami_ros.safety.observations import Snapshot
 from harness.scene import MARGIN, RADIUS, REST, Scene, way
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ami_ros.commands import Command
+from ami_ros.core.commands import Command
 from harness.scene import RADIUS, REST, Scene, thing, way
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_ros.geometry import Array, wrap
-from ami_ros.simulation.layout import Obstacle
+from ami_ros.core.geometry import Array, wrap
+from ami_ros.simulation.floor_plan import Obstacle
 from harness.laser_drives import RANGE, ROOM, Course, Covers, box, drive, post
 
 WRONG = [math.inf, math.nan, 0.0, RANGE]

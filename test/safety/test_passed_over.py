@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.geometry import Array
-from ami_ros.safety.passed_over import PassedOver
-from ami_ros.safety.snapshot import Snapshot
-from ami_ros.scan import Scan
+from ami_ros.core.geometry import Array
+from ami_ros.core.scan import Scan
+from ami_ros.safety.observations import Snapshot
+from ami_ros.safety.surroundings import PassedOver
 
 NOTHING = np.zeros((0, 2))
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array
-from ami_ros.safety.scan_change import Changes, OldSectors, Reference, expected, way
+from ami_ros.core.geometry import Array
+from ami_ros.safety.liveness import Changes, OldSectors, Reference, expected, way
 
 ANGLES: Array = -math.pi + 2 * math.pi / 180 * (np.arange(180.0) + 0.5)
 REST = np.zeros(3)

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ami_ros.commands import Command
-from ami_ros.evaluation.gate_drives import Drive
-from ami_ros.evaluation.gate_robot import STEP, Robot
+from ami_ros.bench.gate_drives import Drive
+from ami_ros.bench.gate_trials import STEP, Robot
+from ami_ros.core.commands import Command
+from ami_ros.core.scan import Scan
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.scan import Scan
 from harness.scans import NOTHING, scan_of_points
 
 CONFIG = SafetyConfig()

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.geometry import transform_points
-from ami_ros.safety.snapshot import BINS, NOT_SEEN, Snapshot, filled
-from ami_ros.scan import Scan
+from ami_ros.core.geometry import transform_points
+from ami_ros.core.scan import Scan
+from ami_ros.safety.observations import BINS, NOT_SEEN, Snapshot, filled
 
 INF, NAN = math.inf, math.nan
 

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.geometry import transform_points
-from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.footprint import Footprint
-from ami_ros.safety.snapshot import Snapshot
+from ami_ros.core.geometry import transform_points
+from ami_ros.core.scan import Scan
+from ami_ros.safety.config import Footprint, SafetyConfig
+from ami_ros.safety.observations import Snapshot
 from ami_ros.safety.surroundings import Surroundings
-from ami_ros.scan import Scan
 
 ALL = range(120)
 WALL = dict.fromkeys(range(28, 33), 2.0)

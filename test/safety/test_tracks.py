@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from ami_ros.safety.tracks import Track, Tracks, largest_sigma, of_frame, usable
+from ami_ros.safety.obstruction import Track, Tracks, largest_sigma, of_frame, usable
 from harness.gate import person
 
 NAN = math.nan

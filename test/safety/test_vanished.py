@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ami_ros.geometry import Array, transform_points
-from ami_ros.safety.snapshot import NOT_SEEN, Snapshot
-from ami_ros.safety.vanished import MOST_KEPT, inner
-from ami_ros.scan import Scan
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import Obstacle
+from ami_ros.core.geometry import Array, transform_points
+from ami_ros.core.scan import Scan
+from ami_ros.safety.observations import NOT_SEEN, Snapshot
+from ami_ros.safety.surroundings import MOST_KEPT, inner
+from ami_ros.simulation.floor_plan import FloorPlan, Obstacle
 from harness.laser_drives import RANGE, box, post
 from harness.looking import WALL, Looking, Ranges, scan
 

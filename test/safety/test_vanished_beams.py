@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.safety.snapshot import NOT_SEEN
+from ami_ros.safety.observations import NOT_SEEN
 from harness.looking import WALL, Looking, scan
 
 AHEAD = -math.radians(0.25)  # [rad] of the first beam: in the last of the directions half a degree wide

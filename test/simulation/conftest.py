@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ami_ros.robots.description import RobotDescription, load_robot
+from ami_ros.core.robots.description import RobotDescription, load_robot
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 

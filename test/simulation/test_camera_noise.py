@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.robots.description import load_robot
-from ami_ros.simulation.camera_noise import CameraNoise
-from ami_ros.simulation.noise import SensorNoise
+from ami_ros.core.robots.description import load_robot
+from ami_ros.simulation.noise import CameraNoise, SensorNoise
 from ami_ros.simulation.simulator import Simulator
 
 CAMERA = load_robot("ami_bot").camera

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ami_ros.geometry import relative
-from ami_ros.robots.description import load_robot
+from ami_ros.core.geometry import relative
+from ami_ros.core.robots.description import load_robot
 from ami_ros.simulation.exploration import PERIOD, Explorer
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.loopback import Loopback

@@ -7,13 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.config import from_mapping
-from ami_ros.depth import DepthConfig, DepthScanner
-from ami_ros.robots.derived import depth_camera, depth_settings
-from ami_ros.robots.description import load_robot
-from ami_ros.simulation.depth_pictures import drawn_size, measured, plan_depth
+from ami_ros.core.config import from_mapping
+from ami_ros.core.depth import DepthConfig, DepthScanner
+from ami_ros.core.robots.derived import depth_camera, depth_settings
+from ami_ros.core.robots.description import load_robot
 from ami_ros.simulation.loopback import Loopback
-from ami_ros.simulation.noise import SensorNoise
+from ami_ros.simulation.noise import SensorNoise, drawn_size, measured, plan_depth
 from ami_ros.simulation.simulator import Simulator
 
 ROBOT = load_robot("realsense")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.robots.description import default_robot
-from ami_ros.scan import Scan
+from ami_ros.core.robots.description import default_robot
+from ami_ros.core.scan import Scan
 from ami_ros.simulation.exploration import PERIOD, TURN_LIMIT, Explorer
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.loopback import Loopback

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import Obstacle
+from ami_ros.simulation.floor_plan import FloorPlan, Obstacle
 
 BOX = Obstacle("box", "box", (2.0, 0.0), 0.0, (0.5, 1.0), 1.0)
 TURNED = Obstacle("turned", "box", (0.0, 3.0), np.pi / 4, (1.0, 1.0), 1.0)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.errors import AmiError
-from ami_ros.robots.description import default_robot
+from ami_ros.core.errors import AmiError
+from ami_ros.core.robots.description import default_robot
 from ami_ros.simulation.free_space import MARGIN, FreeSpace
 from ami_ros.simulation.world import World
 

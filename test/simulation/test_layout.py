@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.simulation import layout
+from ami_ros.simulation import floor_plan as layout
 from ami_ros.simulation.world import Door, Room, Texture, Wall, World
 
 OAK = {"oak": Texture("plain", ("#aa7733",))}

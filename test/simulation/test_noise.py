@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import relative
-from ami_ros.robots.description import load_robot
-from ami_ros.robots.sensors import LaserSensor
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import obstacles_of
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import relative
+from ami_ros.core.robots.description import load_robot
+from ami_ros.core.robots.sensors import LaserSensor
+from ami_ros.simulation.floor_plan import FloorPlan, obstacles_of
 from ami_ros.simulation.noise import UNTINTED, Odometry, SensorNoise, noise_of, scan_of, tinted
 from ami_ros.simulation.world import World
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 PROGRAM = """
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.simulation.simulator import Simulator
 robot = Simulator("empty", pictures=False)
 robot.step((0.1, 0.0), 0.2)
@@ -34,6 +34,6 @@ def test_without_opengl_the_robot_drives_and_a_camera_gets_one_line_that_says_wh
 
 def test_the_users_choice_of_a_backend_is_kept() -> None:
     environment = {**os.environ, "MUJOCO_GL": "osmesa", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    program = "import os, ami_ros.simulation.rendering as r; print(os.environ['MUJOCO_GL'])"
+    program = "import os, ami_ros.simulation.mjcf as r; print(os.environ['MUJOCO_GL'])"
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
     assert ran.stdout.strip() == "osmesa"

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import relative
-from ami_ros.robots.description import default_robot, load_robot
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import relative
+from ami_ros.core.robots.description import default_robot, load_robot
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.robot import WIDEST, Robot, simulated

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.robots.description import load_robot
+from ami_ros.core.robots.description import load_robot
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.routes import RouteDriver, Routes

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.errors import AmiError
-from ami_ros.robots.description import load_robot
-from ami_ros.robots.sensors import Pose3
+from ami_ros.core.errors import AmiError
+from ami_ros.core.robots.description import load_robot
+from ami_ros.core.robots.sensors import Pose3
 from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.mjcf import mujoco
 from ami_ros.simulation.noise import SensorNoise
-from ami_ros.simulation.rendering import mujoco
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import World
 

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ami_ros.robots.description import load_robot
-from ami_ros.simulation.drive import Steering, curvature_of, wheel_angles
-from ami_ros.simulation.robot import CONTROL_PERIOD
+from ami_ros.core.robots.description import load_robot
+from ami_ros.simulation.robot import CONTROL_PERIOD, Steering, curvature_of, wheel_angles
 
 CAR = load_robot("ami_bot_ackermann")
 DRIVE, RADIUS = CAR.drive, CAR.drive.turning_radius

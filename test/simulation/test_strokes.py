@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.robots.description import load_robot
-from ami_ros.simulation.strokes import Strokes, keeps_clear
+from ami_ros.core.robots.description import load_robot
+from ami_ros.simulation.exploration import Strokes, keeps_clear
 
 CAR = load_robot("ami_bot_ackermann")
 CLEAR = CAR.shape.radius + 0.05

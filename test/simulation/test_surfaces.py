@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import Obstacle, at_height, in_the_way
+from ami_ros.simulation.floor_plan import FloorPlan, Obstacle, at_height, in_the_way
 
 PANE = Obstacle("pane", "box", (2.0, 0.0), 0.0, (0.01, 2.0), 1.5, surface="glass")
 WALL = Obstacle("wall", "box", (5.0, 0.0), 0.0, (0.1, 10.0), 2.5)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.errors import AmiError
-from ami_ros.places.files import memory_beside
-from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.core.errors import AmiError
+from ami_ros.memory.files import memory_beside
+from ami_ros.simulation.floor_plan import FloorPlan, in_the_way, obstacles_of
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.layout import in_the_way, obstacles_of
-from ami_ros.simulation.lighting import LIGHTS
 from ami_ros.simulation.simulator import Simulator
-from ami_ros.simulation.visit import Visit, parted, visited
+from ami_ros.simulation.visit import LIGHTS, Visit, parted, visited
 from ami_ros.simulation.world_file import load_world, save_world
 
 BUILDING = "building:office:12"

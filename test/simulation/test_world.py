@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ami_ros.errors import AmiError
-from ami_ros.share import packaged
+from ami_ros.core.errors import AmiError
+from ami_ros.core.installation import packaged
 from ami_ros.simulation.world_file import load_world
 
 Change = Callable[[dict[str, Any]], Any]

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ami_ros.camera import CameraMount, Window
-from ami_ros.geometry import Array
-from ami_ros.world_model.alignment import Interpolated, _shares, _View, align, moved_off
-from ami_ros.world_model.arrays import Floats
+from ami_ros.core.camera import CameraMount, Window
+from ami_ros.core.geometry import Array
+from ami_ros.world_model.image_alignment import Interpolated, _shares, _View, align, moved_off
+from ami_ros.world_model.layers import Floats
 
 SIZE, TANGENT, WALL = 32, 1.2, 2.0  # [px], of half the field of view, [m] ahead of base_link
 WINDOW = Window.square(TANGENT)

@@ -14,12 +14,11 @@ import yaml
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from ami_ros.errors import AmiError
-from ami_ros.world_model.checkpoint import CONFIG, WEIGHTS, LoadedModel, load_model, save_model
-from ami_ros.world_model.identity import write_atomically
-from ami_ros.world_model.inference import load_inference
-from ami_ros.world_model.model import WorldModel
+from ami_ros.core.errors import AmiError
+from ami_ros.world_model.latent_model import load_inference
+from ami_ros.world_model.model_files import write_atomically
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
+from ami_ros.world_model.torch_model import CONFIG, WEIGHTS, LoadedModel, WorldModel, load_model, save_model
 
 SPEC = ModelSpec(
     InputSpec(image_size=0, scan_beams=36),

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
+from ami_ros.world_model.torch_model import WorldModel
 
 SMALL = ModelSpec(latent_dim=16, encoder_width=32)
 

@@ -12,15 +12,13 @@ import torch
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
-from ami_ros.adaptation.weights import apply
-from ami_ros.camera import CameraMount, Window
-from ami_ros.errors import AmiError
-from ami_ros.share import share
-from ami_ros.world_model.by_torch import ByTorch
-from ami_ros.world_model.checkpoint import load_model, save_model
-from ami_ros.world_model.inference import load_inference
-from ami_ros.world_model.model import WorldModel
+from ami_ros.core.camera import CameraMount, Window
+from ami_ros.core.errors import AmiError
+from ami_ros.core.installation import share
+from ami_ros.world_model.adaptation import apply
+from ami_ros.world_model.latent_model import ByTorch, load_inference
 from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.torch_model import WorldModel, load_model, save_model
 from harness.model_answers import assert_alike
 
 SMALL = ModelSpec(InputSpec(image_size=32, scan_beams=9), latent_dim=6, encoder_width=16, ensemble=2)

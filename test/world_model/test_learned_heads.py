@@ -9,11 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ami_ros.errors import AmiError
-from ami_ros.world_model.arrays import accumulated
-from ami_ros.world_model.checkpoint import save_model
-from ami_ros.world_model.model import WorldModel
+from ami_ros.core.errors import AmiError
+from ami_ros.world_model.layers import accumulated
 from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.torch_model import WorldModel, save_model
 
 BARE = ModelSpec(InputSpec(image_size=16, scan_beams=0), latent_dim=8, encoder_width=32, head_width=24, contrast_dim=12)
 FULL = replace(BARE, ensemble=3, ensemble_width=16)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
+from ami_ros.world_model.torch_model import WorldModel
 
 SPEC = ModelSpec(
     InputSpec(image_size=16, scan_beams=0),

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.camera import CameraMount, Window
-from ami_ros.scan import Scan
+from ami_ros.core.camera import CameraMount, Window
+from ami_ros.core.scan import Scan
 from ami_ros.world_model.picture_rays import distance_by_laser, nearness_by_laser
 
 SIZE, WALL, WINDOW = 32, 2.0, Window.square(1.2)  # [px], [m] ahead of base_link

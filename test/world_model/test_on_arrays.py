@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.adaptation.weights import apply
-from ami_ros.camera import CameraMount
-from ami_ros.world_model.by_torch import ByTorch, on_arrays
-from ami_ros.world_model.checkpoint import LoadedModel, save_model
-from ami_ros.world_model.inference import InferenceModel
-from ami_ros.world_model.model import WorldModel
+from ami_ros.core.camera import CameraMount
+from ami_ros.world_model.adaptation import apply
+from ami_ros.world_model.latent_model import ByTorch, InferenceModel, on_arrays
 from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.torch_model import LoadedModel, WorldModel, save_model
 from harness.exact_model import ExactModel
 from harness.model_answers import assert_alike
 

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.camera import CameraMount, Window
-from ami_ros.scan import Scan
+from ami_ros.core.camera import CameraMount, Window
+from ami_ros.core.scan import Scan
 from ami_ros.world_model import torch_layers
 from ami_ros.world_model.array_pairs import ArrayPairs
-from ami_ros.world_model.by_torch import ByTorch, on_arrays
-from ami_ros.world_model.model import WorldModel
+from ami_ros.world_model.latent_model import ByTorch, on_arrays
 from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.picture_rays import columns_behind
 from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.torch_model import WorldModel
 
 SPEC = ModelSpec(InputSpec(image_size=32, field_of_view=math.radians(90.0)), encoder_width=32, pair_size=32)
 

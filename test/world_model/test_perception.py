@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_ros.errors import AmiError
-from ami_ros.scan import Scan
-from ami_ros.world_model.model import WorldModel
+from ami_ros.core.errors import AmiError
+from ami_ros.core.scan import Scan
 from ami_ros.world_model.perception import Perception, fit_image, fit_scan, fit_scan_columns
 from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.torch_model import WorldModel
 
 BEAMS = 72
 SPEC = ModelSpec(

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.camera import CameraMount, Window
+from ami_ros.core.camera import CameraMount, Window
 from ami_ros.world_model.picture_rays import compared, picture_rays
 
 SIZE, HALF = 32, 1.0

@@ -9,12 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.camera import CameraMount, Window
-from ami_ros.errors import AmiError
+from ami_ros.core.camera import CameraMount, Window
+from ami_ros.core.errors import AmiError
 from ami_ros.world_model import torch_layers
 from ami_ros.world_model.picture_rays import picture_rays
-from ami_ros.world_model.picture_scan import FARTHEST, NEAREST, PictureScan, load_picture_scan
-from ami_ros.world_model.range_network import BEARINGS, SIZE, STEPS, RangeNetwork, save_ranges
+from ami_ros.world_model.picture_scan import (
+    BEARINGS,
+    FARTHEST,
+    NEAREST,
+    SIZE,
+    STEPS,
+    PictureScan,
+    RangeNetwork,
+    load_picture_scan,
+    save_ranges,
+)
 
 FIELD = math.radians(100.0)
 PICTURE = np.random.default_rng(3).integers(0, 255, (SIZE, SIZE, 3), np.uint8)

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target
-from ami_ros.planning.solvers.registry import BUILT_IN, SolverConfig
-from ami_ros.world_model.by_torch import ByTorch, on_arrays
-from ami_ros.world_model.checkpoint import load_model, save_model
-from ami_ros.world_model.model import WorldModel
+from ami_ros.planning.solvers import BUILT_IN, SolverConfig
+from ami_ros.world_model.latent_model import ByTorch, on_arrays
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
+from ami_ros.world_model.torch_model import WorldModel, load_model, save_model
 from harness.installed import installed
 
 CODE = '''
@@ -26,7 +25,7 @@ CODE = '''
 import torch
 from torch import nn
 
-from ami_ros.world_model.predictors import Predictor
+from ami_ros.world_model.torch_model import Predictor
 
 
 class Coarse(nn.Module):

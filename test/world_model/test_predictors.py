@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ami_ros.world_model.model import WorldModel
-from ami_ros.world_model.predictors import make_predictor
 from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.torch_model import WorldModel, make_predictor
 
 SPEC = ModelSpec(
     InputSpec(image_size=0, scan_beams=8),

@@ -7,9 +7,7 @@ import math
 import numpy as np
 
 from ami_ros.world_model.layers import Floats
-from ami_ros.world_model.picture_scan import FARTHEST, NEAREST, bearings_of
-from ami_ros.world_model.range_belief import RangeBelief
-from ami_ros.world_model.range_network import BEARINGS, STEPS
+from ami_ros.world_model.picture_scan import BEARINGS, FARTHEST, NEAREST, STEPS, RangeBelief, bearings_of
 
 HERE = np.zeros(3)
 

@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
-from ami_ros.scan_matching import Match, Matcher
-from ami_ros.share import share
-from ami_ros.submaps import Submap, free_distance, points_of, submap_of
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array
+from ami_ros.core.installation import share
+from ami_ros.core.scan_matching import Match, Matcher
+from ami_ros.core.submaps import Submap, free_distance, points_of, submap_of
 from ami_ros.world_model import torch_layers
-from ami_ros.world_model.identity import WEIGHTS, save_network
-from ami_ros.world_model.scan_pair_network import FEATURES, NUMBERS, ScanPairNetwork
+from ami_ros.world_model.model_files import WEIGHTS, save_network
 from ami_ros.world_model.scan_pairs import (
+    FEATURES,
+    NUMBERS,
     POINTS,
     SCANS,
+    ScanPairNetwork,
     load_scan_pairs,
     match_numbers,
     point_features,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.world_model.model import WorldModel
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from ami_ros.world_model.surprise import HORIZON, Surprise, SurpriseMonitor, surprises
+from ami_ros.world_model.torch_model import WorldModel
 from harness.exact_model import ExactModel, latent_of
 
 

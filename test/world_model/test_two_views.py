@@ -7,12 +7,21 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ami_ros.camera import CameraMount
-from ami_ros.geometry import Array
-from ami_ros.world_model.local_features import describe, matched, points_of, shrunk
-from ami_ros.world_model.pose_refinement import Correspondences
+from ami_ros.core.camera import CameraMount
+from ami_ros.core.geometry import Array
 from ami_ros.world_model.spec import PAIR_DESCRIPTOR, PAIR_POINTS
-from ami_ros.world_model.two_views import LEAST, Motion, expected_error, motion, weight_of_evidence
+from ami_ros.world_model.two_views import (
+    LEAST,
+    Correspondences,
+    Motion,
+    describe,
+    expected_error,
+    matched,
+    motion,
+    points_of,
+    shrunk,
+    weight_of_evidence,
+)
 
 MOUNT = CameraMount(z=0.3, pitch=0.2)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.geometry import Array, relative, wrap
-from ami_ros.world_model.visual_odometry import LEAST, Sighting, Turn, turn
+from ami_ros.core.geometry import Array, relative, wrap
+from ami_ros.world_model.two_views import VISUAL_ODOMETRY_LEAST as LEAST
+from ami_ros.world_model.two_views import Sighting, Turn, turn
 
 PIXEL = 0.01  # [rad]
 

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.errors import AmiError
-from ami_ros.scan import Scan
-from ami_ros.share import share
-from ami_ros.world_model.checkpoint import DYNAMICS, load_model
-from ami_ros.world_model.model import WorldModel
+from ami_ros.core.errors import AmiError
+from ami_ros.core.installation import share
+from ami_ros.core.scan import Scan
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.spec import InputSpec, ModelSpec
-from ami_ros.world_model.without_camera import GREY, without_camera
+from ami_ros.world_model.torch_model import DYNAMICS, GREY, WorldModel, load_model, without_camera
 
 SCAN = Scan(np.linspace(0.5, 6.0, 72).astype(np.float32), 0.0, 2 * np.pi / 72)
 

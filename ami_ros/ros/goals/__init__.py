@@ -1,1 +1,0 @@
-"""Goals over ROS: actions, topics, and the clients of mission and planner."""

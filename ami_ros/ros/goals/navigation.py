@@ -1,21 +1,35 @@
-"""The action navigate_to_goal: what is accepted, what clients are told, and that the robot stands when a goal ends."""
+"""The planner's actions: navigate_to_goal, and goals from Nav2 and RViz that are passed on to it."""
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+from action_msgs.msg import GoalStatus
+from geometry_msgs.msg import PoseStamped
+from rclpy.action import ActionClient
+from rclpy.task import Future
 
 from ami_interfaces.action import NavigateToGoal
-from ami_ros.commands import STILL
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
-from ami_ros.parts.goal_execution import GoalExecution
-from ami_ros.parts.percepts import Percepts
-from ami_ros.planning.codes import Code
-from ami_ros.ros.goals.action_server import GoalTicket, Outcome, SimpleActionServer
+from ami_interfaces.msg import NavigationGoal
+from ami_ros.core.commands import STILL
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array
+from ami_ros.planning.types import Code
+from ami_ros.ros.goals.action_server import GoalFrames, GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.messages.goals import Frames, feedback_message, result_message
 from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.qos import RELIABLE, REQUESTS
 from ami_ros.ros.planner_topics import PlannerTopics
+from ami_ros.runtime.goal_execution import GoalExecution
+from ami_ros.runtime.planner import Percepts
+
+# The action navigate_to_goal: what is accepted, what clients are told, and that the robot stands when a goal ends.
 
 
 class NavigationGoals:
@@ -113,3 +127,161 @@ class NavigationGoals:
 
     def _result(self, ticket: GoalTicket, code: Code, message: str) -> NavigateToGoal.Result:
         return result_message(ticket.prepared, code, message, self._node.now(), *self._here(ticket.prepared))
+
+
+# Goals from Nav2 and RViz: the topic goal_pose, and where nav2_msgs is installed navigate_to_pose and
+# navigate_through_poses.
+#
+# They are passed on to navigate_to_goal of the same node, one pose after the other, as any client's, so the newest
+# goal wins whoever sent it.
+
+try:
+    nav2: ModuleType | None = importlib.import_module("nav2_msgs.action")
+except ImportError:  # it comes with Nav2, not with the ROS wheels
+    nav2 = None
+
+OUTCOMES = {GoalStatus.STATUS_SUCCEEDED: Outcome.SUCCEEDED, GoalStatus.STATUS_CANCELED: Outcome.CANCELED}
+MOST_POSES = 1000  # of one goal
+PASSED = "current_pose", "navigation_time", "estimated_time_remaining", "distance_remaining"  # of a leg's feedback
+
+
+class PoseGoals:
+    """Passes poses on. All is called on the executor's threads.
+
+    Args:
+        node: the planner, which offers navigate_to_goal.
+        frames: puts them into a frame that goals may be in.
+        prefix: of the names of Nav2's actions.
+    """
+
+    def __init__(self, node: AmiNode[Any], frames: GoalFrames, prefix: str = "") -> None:
+        self._frames = frames
+        self._client = ActionClient(
+            node, NavigateToGoal, "navigate_to_goal",
+            goal_service_qos_profile=REQUESTS, result_service_qos_profile=REQUESTS, cancel_service_qos_profile=REQUESTS,
+        )  # fmt: skip
+        node.subscribe(PoseStamped, "goal_pose", self._on_pose, RELIABLE)
+        self._actions: list[_Nav2Action] = []
+        if nav2 is not None:
+            kinds = {"navigate_to_pose": "NavigateToPose", "navigate_through_poses": "NavigateThroughPoses"}
+            self._actions = [
+                _Nav2Action(node, self._client, f"{prefix}{name}", getattr(nav2, kind), frames)
+                for name, kind in kinds.items()
+                if hasattr(nav2, kind)
+            ]
+
+    def destroy(self) -> None:
+        """Takes all of them off the graph."""
+        for action in self._actions:
+            action.destroy()
+        self._client.destroy()
+
+    def _on_pose(self, pose: PoseStamped) -> None:
+        self._client.send_goal_async(request_to(self._frames.resolve(pose)))
+
+
+class _PassedOn:
+    """Poses that are passed on one by one, the first in the list first."""
+
+    def __init__(self, poses: list[PoseStamped]) -> None:
+        self.poses = poses
+        self.handle: Any = None  # of the first of them at navigate_to_goal, once that has accepted it
+        self.canceled = False
+        self.recoveries = 0  # of legs that are over
+
+
+class _Nav2Action:
+    """One of Nav2's actions, whose poses become goals of navigate_to_goal."""
+
+    def __init__(self, node: AmiNode[Any], client: ActionClient, name: str, kind: Any, frames: GoalFrames) -> None:
+        self._node, self._client, self._name, self._type, self._frames = node, client, name, kind, frames
+        self._server = SimpleActionServer(
+            node,
+            kind,
+            name,
+            check=self._check,
+            rejected=lambda error: node.get_logger().warning(f"{name}: rejected: {error}"),
+            preempted=lambda ticket: self._result(Code.PREEMPTED, "a newer goal took its place"),
+            canceled=self._canceled,
+            accepted=self._send,
+        )
+
+    def destroy(self) -> None:
+        self._server.destroy()
+
+    def _check(self, request: Any) -> _PassedOn:
+        if not self._node.is_active:
+            raise AmiError("the planner is not active; activate it", Code.DEACTIVATED)
+        if request.behavior_tree:
+            self._node.get_logger().warning(f"{self._name}: there are no behaviour trees here; the field is ignored")
+        poses = [request.pose] if hasattr(request, "pose") else request.poses
+        poses = list(getattr(poses, "goals", poses))  # since Kilted a nav_msgs/Goals
+        if not 0 < len(poses) <= MOST_POSES:
+            raise AmiError(f"{len(poses)} poses; send 1 to {MOST_POSES}", Code.INVALID_GOAL)
+        return _PassedOn([self._frames.resolve(pose) for pose in poses])
+
+    def _send(self, ticket: GoalTicket) -> None:
+        sent = self._client.send_goal_async(request_to(ticket.prepared.poses[0]), partial(self._on_feedback, ticket))
+        sent.add_done_callback(partial(self._on_answer, ticket))
+
+    def _on_answer(self, ticket: GoalTicket, sent: Future) -> None:
+        passed, handle = ticket.prepared, sent.result()
+        if not handle.accepted:
+            message = "navigate_to_goal rejected it; the log says why"
+            self._finish(ticket, Outcome.ABORTED, NavigateToGoal.Result.GOAL_REJECTED, message)
+        elif passed.canceled:
+            handle.cancel_goal_async()
+        else:
+            passed.handle = handle
+            handle.get_result_async().add_done_callback(partial(self._on_result, ticket))
+
+    def _on_feedback(self, ticket: GoalTicket, message: Any) -> None:
+        passed, feedback, given = ticket.prepared, self._type.Feedback(), message.feedback
+        for name in PASSED:
+            setattr(feedback, name, getattr(given, name))
+        feedback.distance_remaining += _length(passed.poses)
+        feedback.number_of_recoveries = passed.recoveries + given.number_of_recoveries
+        if hasattr(feedback, "number_of_poses_remaining"):
+            feedback.number_of_poses_remaining = len(passed.poses)
+        ticket.send_feedback(feedback)
+
+    def _on_result(self, ticket: GoalTicket, answered: Future) -> None:
+        answer, passed = answered.result(), ticket.prepared
+        outcome = OUTCOMES.get(answer.status, Outcome.ABORTED)
+        if outcome is Outcome.CANCELED:  # not by this client, which has its result by now
+            outcome = Outcome.ABORTED
+        if outcome is Outcome.SUCCEEDED and len(passed.poses) > 1 and ticket.is_open:
+            passed.poses.pop(0)
+            passed.handle, passed.recoveries = None, passed.recoveries + answer.result.number_of_recoveries
+            self._send(ticket)
+        else:
+            self._finish(ticket, outcome, int(answer.result.error_code), answer.result.error_msg)
+
+    def _canceled(self, ticket: GoalTicket) -> Any:
+        passed = ticket.prepared
+        passed.canceled = True
+        if passed.handle is not None:
+            passed.handle.cancel_goal_async()
+        return self._result(Code.NONE, "canceled by the client")
+
+    def _finish(self, ticket: GoalTicket, outcome: Outcome, code: int, message: str) -> None:
+        self._server.finish(ticket, outcome, self._result(code, message))
+
+    def _result(self, code: int, message: str) -> Any:
+        """Codes are those of NavigateToGoal, apart from Nav2's own; releases before Kilted have no text."""
+        result = self._type.Result()
+        for name, value in (("error_code", int(code)), ("error_msg", message)):
+            if hasattr(result, name):
+                setattr(result, name, value)
+        return result
+
+
+def request_to(pose: PoseStamped) -> NavigateToGoal.Goal:
+    """The same goal for navigate_to_goal."""
+    return NavigateToGoal.Goal(goal=NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=pose))
+
+
+def _length(poses: list[PoseStamped]) -> float:
+    """From each pose straight to the next [m]; those of different frames are not apart."""
+    steps = ((a.pose.position, b.pose.position) for a, b in pairwise(poses) if a.header.frame_id == b.header.frame_id)
+    return sum(math.hypot(b.x - a.x, b.y - a.y) for a, b in steps)

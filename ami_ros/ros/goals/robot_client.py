@@ -33,9 +33,10 @@ from std_srvs.srv import Trigger
 from ami_interfaces.action import NavigateToGoal, RunMission
 from ami_interfaces.msg import GoalView, NavigationGoal
 from ami_interfaces.srv import RecallPlaces
-from ami_ros.errors import AmiError
-from ami_ros.images import image_of
-from ami_ros.mission.area import FARTHEST, Corners
+from ami_ros.behaviour.area import FARTHEST, Corners
+from ami_ros.core.errors import AmiError
+from ami_ros.core.images import image_of
+from ami_ros.core.signals import HeldSignals
 from ami_ros.ros.messages.conversions import (
     MOST_VIEWS,
     compressed_message,
@@ -46,7 +47,6 @@ from ami_ros.ros.messages.conversions import (
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.start.graph import enclave_arguments
 from ami_ros.safety.output import STOPPED
-from ami_ros.signals import HeldSignals
 
 SILENCE = 10.0  # [s] without feedback, which comes some times a second, after which whoever had the goal is gone
 ANSWER = 10.0  # [s] that an answer to a request may take

@@ -1,1 +1,0 @@
-"""ROS messages to plain values and back: the one place that knows both."""

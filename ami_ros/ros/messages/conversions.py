@@ -1,7 +1,5 @@
-"""ROS messages to plain values and back: the only place that knows the layout of messages.
-
-Everything from outside is checked here; a message that cannot be used raises `AmiError`.
-"""
+"""ROS messages to plain values and back. Everything from outside is checked here; a message that cannot be used raises
+`AmiError`."""
 
 from __future__ import annotations
 
@@ -22,6 +20,7 @@ from geometry_msgs.msg import (
     Transform,
     Twist,
     TwistStamped,
+    Vector3,
 )
 from nav_msgs.msg import Odometry
 from numpy.typing import ArrayLike, NDArray
@@ -29,12 +28,19 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import GoalView, Latent, NavigationGoal, Surprise
-from ami_ros.commands import Command, of_width
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
-from ami_ros.places.types import View
+from ami_interfaces.msg import MovingThing as ThingMessage
+from ami_interfaces.msg import MovingThings as ThingsMessage
+from ami_ros.core.commands import Command, of_width
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array
+from ami_ros.core.robots.sensors import LensSensor
+from ami_ros.memory.types import View
 from ami_ros.planning.types import Reading
-from ami_ros.robots.sensors import LensSensor
+from ami_ros.safety.moving_things import MOST_THINGS, Kind, MovingThing, MovingThings, checked
+
+# ROS messages to plain values and back: the only place that knows the layout of messages.
+#
+# Everything from outside is checked here; a message that cannot be used raises `AmiError`.
 
 FARTHEST = 1e100  # [m] that a coordinate may be: squares stay finite
 LEAST_DEVIATION = 1e-3  # of what is sent: a variance of 0 says that nothing is known
@@ -182,14 +188,14 @@ def camera_info_message(camera: LensSensor, header: Header) -> CameraInfo:
 
 
 def command_from_message(message: Twist | TwistStamped, width: int = 2) -> Command:
-    """The command of `width` numbers (see `ami_ros.commands`) in a Twist or TwistStamped; it may hold NaN, which the
-    safety gate judges."""
+    """The command of `width` numbers (see `ami_ros.core.commands`) in a Twist or TwistStamped; it may hold NaN, which
+    the safety gate judges."""
     twist = message.twist if isinstance(message, TwistStamped) else message
     return (twist.linear.x, twist.angular.z, twist.linear.y)[:width]
 
 
 def twist_message(command: ArrayLike) -> Twist:
-    """A Twist from a command of two or three numbers (see `ami_ros.commands`)."""
+    """A Twist from a command of two or three numbers (see `ami_ros.core.commands`)."""
     twist = Twist()
     twist.linear.x, twist.angular.z, twist.linear.y = of_width(np.asarray(command), 3)
     return twist
@@ -311,3 +317,45 @@ def yaw_from_quaternion(xyzw: tuple[float, float, float, float]) -> float:
     largest = max(map(abs, xyzw))  # squares of large numbers are infinite, and those of small ones 0
     x, y, z, w = (number / largest for number in xyzw)
     return math.atan2(2.0 * (w * z + x * y), w * w + x * x - y * y - z * z)
+
+
+# Messages of what moves to its plain values and back.
+
+
+def things_to_message(things: MovingThings, header: Header) -> ThingsMessage:
+    """`header`: stamp of the scan, frame odom."""
+    return ThingsMessage(header=header, things=[_thing_to_message(thing) for thing in things.things])
+
+
+def _thing_to_message(thing: MovingThing) -> ThingMessage:
+    (x, y), (vx, vy) = thing.position.tolist(), thing.velocity.tolist()
+    return ThingMessage(
+        id=thing.id,
+        kind=int(thing.kind),
+        position=Point(x=x, y=y),
+        velocity=Vector3(x=vx, y=vy),
+        covariance=np.asarray(thing.covariance, np.float64).ravel(),
+        radius=float(thing.radius),
+        confidence=float(thing.confidence),
+    )
+
+
+def things_from_message(message: ThingsMessage) -> MovingThings:
+    """Raises AmiError on what no tracker can mean: see `moving.things.checked`."""
+    if len(message.things) > MOST_THINGS:  # before a thousand of them cost time
+        raise AmiError(f"moving things: {len(message.things)} at once; at most {MOST_THINGS}, publish the nearest")
+    return checked(MovingThings(stamp_of(message), tuple(map(_thing_from_message, message.things))))
+
+
+def _thing_from_message(message: ThingMessage) -> MovingThing:
+    if message.kind not in list(Kind):
+        raise AmiError(f"moving things: {message.kind} is no kind of thing; see MovingThing.msg")
+    return MovingThing(
+        id=message.id,
+        position=np.array([message.position.x, message.position.y]),
+        velocity=np.array([message.velocity.x, message.velocity.y]),
+        covariance=np.array(message.covariance, np.float64).reshape(4, 4),
+        radius=message.radius,
+        kind=Kind(message.kind),
+        confidence=message.confidence,
+    )

@@ -1,12 +1,12 @@
-"""Messages of Gazebo Transport to those of ROS, and commands back, as ros_gz_bridge converts them.
-
-Where they come from need not be installed: a message is any object with the fields of its protobuf (gz-msgs 10).
-"""
+"""Gazebo Transport for Python, and its messages to those of ROS and back, as ros_gz_bridge converts them."""
 
 from __future__ import annotations
 
 import array
+import importlib
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -16,8 +16,44 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan
 from std_msgs.msg import Header
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.messages.conversions import bytes_of
+
+# gz.transport and gz.msgs for Python, whichever version of them is installed.
+
+# In the names of gz.transport and gz.msgs: Harmonic, Ionic, and Jetty, whose names have none.
+VERSIONS = (("13", "10"), ("14", "11"), ("", ""))
+
+
+def transport() -> SimpleNamespace:
+    """`Node` and `SubscribeOptions` of gz.transport, and `message(module, name)` for the classes of gz.msgs.
+
+    Raises:
+        AmiError: neither version of them is installed.
+    """
+    why = ""
+    for number, messages in VERSIONS:
+        try:
+            found = importlib.import_module(f"gz.transport{number}")
+            importlib.import_module(f"gz.msgs{messages}")
+        except ImportError as error:
+            why = why or str(error)
+            continue
+        return SimpleNamespace(
+            Node=found.Node,
+            SubscribeOptions=found.SubscribeOptions,
+            message=partial(_message, f"gz.msgs{messages}"),
+        )
+    raise AmiError(f"no gz.transport ({why}): apt install python3-gz-transport13, or use ros_gz_bridge")
+
+
+def _message(package: str, module: str, name: str) -> Any:
+    return getattr(importlib.import_module(f"{package}.{module}_pb2"), name)
+
+
+# Messages of Gazebo Transport to those of ROS, and commands back, as ros_gz_bridge converts them.
+#
+# Where they come from need not be installed: a message is any object with the fields of its protobuf (gz-msgs 10).
 
 # By PixelFormatType, with the bytes of a pixel; 13 is depth.
 ENCODINGS = {1: ("mono8", 1), 3: ("rgb8", 3), 4: ("rgba8", 4), 5: ("bgra8", 4), 8: ("bgr8", 3), 13: ("32FC1", 4)}

@@ -13,13 +13,12 @@ from std_msgs.msg import Header
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal, Rollout
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
-from ami_ros.images import Image
-from ami_ros.parts.goal_execution import GoalExecution, Photograph
-from ami_ros.planning.codes import Code
-from ami_ros.planning.types import Decision, Goal, State
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array
+from ami_ros.core.images import Image
+from ami_ros.planning.types import Code, Decision, Goal, State
 from ami_ros.ros.messages import conversions
+from ami_ros.runtime.goal_execution import GoalExecution, Photograph
 from ami_ros.world_model.perception import NO_CAMERA
 from ami_ros.world_model.spec import ModelSpec
 

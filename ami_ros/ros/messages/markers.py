@@ -7,10 +7,10 @@ from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from ami_ros.geometry import Array
-from ami_ros.moving.things import Kind, MovingThings
-from ami_ros.places.types import Places
+from ami_ros.core.geometry import Array
+from ami_ros.memory.types import Places
 from ami_ros.ros.messages.conversions import pose_to_message
+from ami_ros.safety.moving_things import Kind, MovingThings
 
 _GOAL = ColorRGBA(r=1.0, g=0.35, b=0.85, a=0.9)
 _PLACE, _EDGE, _LABEL = (

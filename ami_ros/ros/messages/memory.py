@@ -1,4 +1,4 @@
-"""Messages of memory to its plain values and back."""
+"""Messages of memory to its plain values and back, and letters between robots that share theirs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import Point, PoseStamped
 from numpy.typing import NDArray
+from rclpy.qos import QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from std_msgs.msg import Header
 
-from ami_interfaces.msg import GoalView, KeepAway, NavigationGoal, PlaceGraph
+from ami_interfaces.msg import GoalView, KeepAway, NavigationGoal, PlaceGraph, SharedMemory
 from ami_interfaces.msg import Location as LocationMessage
 from ami_interfaces.msg import Place as PlaceMessage
 from ami_interfaces.srv import FindRoute
-from ami_ros.commands import pack, unpack
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
-from ami_ros.places.codes import Code
-from ami_ros.places.types import GoalQuery, Location, Place, Places, Route, SearchState
+from ami_ros.core.commands import pack, unpack
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array
+from ami_ros.memory.sharing.letters import Kind, Letter, packed, unpacked
+from ami_ros.memory.types import Code, GoalQuery, Location, Place, Places, Route, SearchState
 from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages.conversions import seconds_to_stamp, stamp_to_seconds
+
+# Messages of memory to its plain values and back.
 
 MAX_CIRCLES = 10_000  # to keep away from: what a gate that has 50 ms has time for
 MOST_POINTS = 1000  # from where a goal was looked for: as many as FindRoute.srv holds, the newest
@@ -246,3 +250,26 @@ def graph_to_message(places: Places, edges: NDArray[np.void], header: Header, en
         way_failures=array.array("I", ways["failures"].tolist()),
         way_duration=conversions.floats_of(ways["duration"]),
     )
+
+
+# Letters between robots as messages.
+
+TOPIC = "/memory_sharing"  # the same for all robots, whatever their namespaces
+# One that is away holds nobody up: the oldest letters go.
+LETTERS = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=64, reliability=QoSReliabilityPolicy.RELIABLE)
+
+
+def letter_to_message(letter: Letter) -> SharedMemory:
+    """As it is published."""
+    message = SharedMemory(site=letter.site, robot=letter.robot, to=letter.to, kind=int(letter.kind))
+    message.stamp, message.content = seconds_to_stamp(letter.stamp), packed(letter.content)
+    return message
+
+
+def letter_from_message(message: SharedMemory) -> Letter:
+    """What `letter_to_message` made. Raises AmiError where its content or kind is none."""
+    try:
+        kind, content = Kind(message.kind), unpacked(bytes(message.content))
+    except (AmiError, ValueError) as error:
+        raise AmiError(f"robot '{message.robot}': {error}") from error
+    return Letter(message.site, message.robot, message.to, stamp_to_seconds(message.stamp), kind, content)

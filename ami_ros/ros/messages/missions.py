@@ -10,14 +10,13 @@ from sensor_msgs.msg import CompressedImage
 
 from ami_interfaces.action import NavigateToGoal, RunMission
 from ami_interfaces.msg import GoalView, NavigationGoal
-from ami_ros.errors import AmiError
-from ami_ros.images import image_of
-from ami_ros.mission.area import Area
-from ami_ros.mission.exploration import Exploration
-from ami_ros.mission.exploration_config import ExplorationConfig
-from ami_ros.mission.mission import Mission, MissionPlan
-from ami_ros.mission.mission_codes import Code
-from ami_ros.mission.task import Destination, DestinationView, Leg, Phase, Task
+from ami_ros.behaviour.area import Area
+from ami_ros.behaviour.exploration import Exploration
+from ami_ros.behaviour.mission import Mission, MissionPlan
+from ami_ros.behaviour.task import Code, Destination, DestinationView, Leg, Phase, Task
+from ami_ros.behaviour.unexplored import ExplorationConfig
+from ami_ros.core.errors import AmiError
+from ami_ros.core.images import image_of
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import LaserScan, PointCloud2, PointField, Range
 from std_msgs.msg import Header
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array
+from ami_ros.core.scan import Scan
 from ami_ros.ros.messages.conversions import floats_of, pose_from_message
-from ami_ros.scan import Scan
 
 MAX_BEAMS = 100_000
 MAX_POINTS = 100_000  # of a cloud: what a gate that has 50 ms has time for

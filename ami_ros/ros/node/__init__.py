@@ -1,1 +1,0 @@
-"""What every node is made of: life cycle, parameters, threads, its process."""

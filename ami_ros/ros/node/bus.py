@@ -9,18 +9,70 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from rclpy.qos import QoSProfile
 from rclpy.timer import Timer
 from std_msgs.msg import Header
 
-from ami_ros.parts.part import Answered, Job, Part
-from ami_ros.parts.ports import Port, Quality, Question
-from ami_ros.ros.messages import conversions
-from ami_ros.ros.messages.ports import READS, Read
+from ami_interfaces.msg import Latent, PlaceGraph
+from ami_ros.ros.messages import conversions, range_sensors
+from ami_ros.ros.messages.conversions import things_from_message
+from ami_ros.ros.messages.memory import keep_away_from_message, location_from_message
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode, ConfigT
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.node.worker import Worker
+from ami_ros.runtime.part import Answered, Job, Known, Motion, Part, Port, Quality, Question
+from ami_ros.runtime.perception import LatentFrame
+from ami_ros.safety.output import SafetyOutput
+from ami_ros.world_model.spec import ModelSpec
+
+# What the streams between parts are in ROS: message types, qualities of service, and values from messages.
+#
+# What depends on a node's own parameters (its camera, the type of commands, the model whose latents it takes) the node
+# says itself.
+
+Read = Callable[[Any], Any]  # a message -> its value; None: it says nothing to this part
+
+
+def _places(message: PlaceGraph) -> Known:
+    poses = np.column_stack([message.x, message.y, message.yaw]).astype(np.float64)
+    return Known(poses, np.array(message.ids, np.int64))
+
+
+READS: Mapping[str, Read] = {
+    "odom": lambda message: Motion(*conversions.odometry_from_message(message)),
+    "scan": range_sensors.scan_from_message,  # in the scanner's own frame
+    "battery_state": lambda message: message.percentage,
+    "location": location_from_message,
+    "moving_things": things_from_message,
+    "place_graph": _places,
+    "keep_away": keep_away_from_message,
+    "attention": lambda message: message.data,
+    "safety/status": lambda message: SafetyOutput(0.0, 0.0, message.message),  # what it sends is not in it
+}
+
+
+def latents_of(encoder_id: str, spec: ModelSpec) -> Read:
+    """Reads latents of one model, and refuses those of others."""
+
+    def read(message: Latent) -> LatentFrame:
+        latent = conversions.latent_from_message(message, encoder_id, length=spec.latent_dim)
+        picture = conversions.picture_from_message(message, spec.picture_code)
+        return LatentFrame(conversions.stamp_of(message), latent, picture)
+
+    return read
+
+
+def surprise_of(encoder_id: Callable[[], str]) -> Read:
+    """Reads surprise of one model; what another was surprised by says nothing."""
+    return lambda message: conversions.reading_from_message(message) if message.encoder_id == encoder_id() else None
+
+
+def commands_of(width: int) -> Read:
+    """Reads commands of so many numbers."""
+    return lambda message: conversions.command_from_message(message, width)
+
 
 # What is not here passes within a process only.
 TYPES = {

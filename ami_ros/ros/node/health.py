@@ -1,4 +1,5 @@
-"""What is wrong with a node at present, in its log and on /diagnostics; and there how it does, in numbers."""
+"""What a node tells of itself: what it hears, what is wrong with it, in its log and on /diagnostics, and signs of
+life."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import os
 import threading
 import time
 import traceback
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +17,118 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
-from ami_ros.ros.node.inputs import Inputs
+from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.node.worker import Worker
+from ami_ros.runtime.supervision import Beat
+
+# What a node hears: how often and how old, and who speaks to it in a way that it cannot hear.
+
+LOOK = 3.0  # [s] between two looks at who publishes
+GOOD = 0.5  # [s] for which one good header stands for those after it: looking costs as much as taking a message
+OTHER_CLOCK = 3600.0  # [s] that stamps may be off before it is said that clocks are not alike
+
+
+@dataclass
+class _Input:
+    """One topic."""
+
+    kind: str  # as "sensor_msgs/msg/Image"
+    qos: QoSProfile
+    frame: str  # that its messages should have; "": any
+    count: int = 0
+    began: float = 0.0  # steady time from which `count` counts
+    stamp: Any = None  # of the newest message, as it came
+    good_until: float = 0.0  # steady time up to which headers are taken for as good as the last one looked at
+
+
+class Inputs:
+    """Counts messages by topic; everything is called on the node's thread.
+
+    Attributes:
+        own_time: the node hears stamps of its own clock; not so one that makes the time itself.
+    """
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+        self._inputs: dict[str, _Input] = {}
+        self.own_time = True
+        self._looked = 0.0
+        self._mismatches: list[tuple[str, str]] = []
+
+    def add(self, topic: str, message_type: Any, qos: QoSProfile, frame: str = "") -> None:
+        """A topic that is heard from now on."""
+        package, _, _ = message_type.__module__.partition(".msg")
+        kind = f"{package}/msg/{message_type.__name__}"
+        self._inputs[topic] = _Input(kind, qos, frame, began=time.monotonic())
+
+    def clear(self) -> None:
+        """None is heard any more."""
+        self._inputs.clear()
+        self._mismatches.clear()
+
+    def came(self, topic: str, message: Any) -> str:
+        """A message came. Returns what is odd about its header; "" if nothing is."""
+        heard, header = self._inputs.get(topic), getattr(message, "header", None)
+        if heard is None:
+            return ""
+        heard.count += 1
+        if header is None:
+            return ""
+        heard.stamp = header.stamp
+        if (steady := time.monotonic()) < heard.good_until:
+            return ""
+        stamp = _seconds(header.stamp)
+        age = self._now() - stamp
+        if self.own_time and stamp and abs(age) > OTHER_CLOCK:
+            return f"stamps are {age:.0f} s behind this node's clock: is use_sim_time the same everywhere?"
+        if heard.frame and header.frame_id != heard.frame:
+            return f"messages are in frame '{header.frame_id}', expected is '{heard.frame}'"
+        heard.good_until = steady + GOOD
+        return ""
+
+    def figures(self) -> dict[str, str]:
+        """Rate since the last call, and age of the newest message, by topic."""
+        now, steady, found = self._now(), time.monotonic(), {}
+        for topic, heard in self._inputs.items():
+            found[f"{topic}: actual frequency (Hz)"] = f"{heard.count / max(steady - heard.began, 1e-3):.1f}"
+            if heard.stamp is not None:
+                found[f"{topic}: age (s)"] = f"{now - _seconds(heard.stamp):.2f}"
+            heard.count, heard.began = 0, steady
+        return found
+
+    def problems(self) -> list[tuple[str, str]]:
+        """(topic, what is wrong) of those who publish another type, or with a quality of service that does not fit."""
+        if time.monotonic() - self._looked > LOOK:
+            self._looked = time.monotonic()
+            self._mismatches = [
+                (topic, text)
+                for topic, heard in self._inputs.items()
+                for end in self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(topic))
+                if (text := _mismatch(topic, heard, end))
+            ]
+        return self._mismatches
+
+    def _now(self) -> float:
+        return float(self._node.get_clock().now().nanoseconds * 1e-9)
+
+
+def _seconds(stamp: Any) -> float:
+    return float(stamp.sec + stamp.nanosec * 1e-9)
+
+
+def _mismatch(topic: str, heard: _Input, end: Any) -> str:
+    who = f"{end.node_namespace.rstrip('/')}/{end.node_name}"
+    if end.topic_type != heard.kind:
+        return f"{topic}: {who} publishes {end.topic_type}, heard is {heard.kind}"
+    compatible, reason = qos_check_compatible(end.qos_profile, heard.qos)
+    if compatible == QoSCompatibility.ERROR:
+        return f"{topic}: {who} offers a quality of service that does not fit: {reason.strip().rstrip(';')}"
+    return ""
+
+
+# What is wrong with a node at present, in its log and on /diagnostics; and there how it does, in numbers.
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 BACKWARD = JumpThreshold(
@@ -130,3 +241,123 @@ def _resident() -> str:
     """Of this process [MB]."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return f"{pages * PAGE / 1e6:.0f}"
+
+
+# Signs of life of a node: to the supervisor on `heartbeat`, and to Nav2's lifecycle manager on `bond`.
+#
+# They come from the thread that serves the node's callbacks, so one that hangs gives none.
+
+try:
+    from bond.msg import Status as BondStatus
+except ImportError:  # the ROS wheels do not have it
+    BondStatus = None
+
+TOPIC = "heartbeat"
+MOST_DIGITS = 9  # of a process id
+BOND_TOPIC = "bond"
+BOND_PERIOD, BOND_TIMEOUT = 0.1, 4.0  # [s], as nodes of Nav2 have them
+BOND_QOS = QoSProfile(depth=100)  # it is shared by all nodes
+
+
+def here() -> str:
+    """Where process ids mean the same: the machine, as it was booted, and the namespace of them."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}:{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return ""
+
+
+class Heartbeat:
+    """Beats every `period` [s] of steady time, and at each change of state.
+
+    Args:
+        node: an `AmiNode`.
+        period: between two beats.
+    """
+
+    def __init__(self, node: Any, period: float) -> None:
+        self._node, self._here = node, here()
+        self._publisher = node.create_publisher(DiagnosticStatus, TOPIC, RELIABLE)
+        self._timer = node.create_timer(period, self.beat, clock=STEADY)
+        self._bond = Bond(node) if BondStatus is not None else None
+
+    def beat(self) -> None:
+        """Publishes now."""
+        node = self._node
+        beat = Beat(node.get_name(), node.lifecycle_state, os.getpid(), self._here, node.failure, node.is_stopped)
+        self._publisher.publish(message_of(beat))
+        if self._bond is not None:
+            self._bond.follow(beat.state == "active")
+
+
+def message_of(beat: Beat) -> DiagnosticStatus:
+    """A beat as it is published: `message` is the state, or why a transition failed."""
+    return DiagnosticStatus(
+        level=DiagnosticStatus.ERROR if beat.failure else DiagnosticStatus.OK,
+        name=beat.node,
+        message=beat.failure,
+        hardware_id=beat.place,
+        values=[
+            KeyValue(key="state", value=beat.state),
+            KeyValue(key="pid", value=str(beat.pid)),
+            KeyValue(key="emergency_stop", value=str(beat.stopped).lower()),
+        ],
+    )
+
+
+def beat_of(message: DiagnosticStatus) -> Beat | None:
+    """The beat in a message; None if it is none."""
+    values = {entry.key: entry.value for entry in message.values}
+    pid, stopped = values.get("pid", ""), values.get("emergency_stop") == "true"
+    if not (pid.isascii() and pid.isdecimal() and len(pid) <= MOST_DIGITS) or "state" not in values:
+        return None
+    return Beat(message.name, values["state"], int(pid), message.hardware_id, message.message, stopped)
+
+
+class Bond:
+    """A node's side of the bond that nav2_lifecycle_manager forms with each node while it is active.
+
+    Each side says every period that it lives; either breaks the bond by saying that it does not, which the other
+    acknowledges. A manager that comes later, or anew, is taken as well. All share one topic, so a node also hears
+    itself: what it said of a bond before this one is not a manager's word.
+    """
+
+    def __init__(self, node: Any) -> None:
+        self._id, self._clock = node.get_name(), node.get_clock()
+        self._mine = f"{uuid.uuid4()}:"  # the beginning of each instance of ours
+        self._bonds = 0
+        self._instance = ""  # "" while there is no bond
+        self._publisher = node.create_publisher(BondStatus, BOND_TOPIC, BOND_QOS)
+        self._subscription = node.create_subscription(BondStatus, BOND_TOPIC, self._hear, BOND_QOS)
+        self._timer = node.create_timer(BOND_PERIOD, self._live, clock=STEADY)
+
+    def follow(self, active: bool) -> None:
+        """Forms the bond of a node that is active, and breaks that of one that is not."""
+        if active and not self._instance:
+            self._renew()
+            self._live()
+        elif not active and self._instance:
+            self._say(False)
+            self._instance = ""
+
+    def _live(self) -> None:
+        if self._instance:
+            self._say(True)
+
+    def _hear(self, message: Any) -> None:
+        if message.id != self._id or message.active or message.instance_id.startswith(self._mine):
+            return
+        if self._instance:
+            self._say(False)
+            self._renew()  # for the next one who comes
+
+    def _renew(self) -> None:
+        self._bonds += 1
+        self._instance = f"{self._mine}{self._bonds}"
+
+    def _say(self, active: bool) -> None:
+        message = BondStatus(id=self._id, instance_id=self._instance, active=active)
+        message.header.stamp = self._clock.now().to_msg()
+        message.heartbeat_timeout, message.heartbeat_period = BOND_TIMEOUT, BOND_PERIOD
+        self._publisher.publish(message)

@@ -20,9 +20,8 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.qos import QoSProfile
 from rclpy.timer import Timer
 
-from ami_ros.errors import AmiError
-from ami_ros.ros.node.health import BACKWARD, Health
-from ami_ros.ros.node.heartbeat import Heartbeat
+from ami_ros.core.errors import AmiError
+from ami_ros.ros.node.health import BACKWARD, Health, Heartbeat
 from ami_ros.ros.node.parameters import declare, watch
 from ami_ros.ros.node.qos import ANY, RELIABLE, SENSOR
 

@@ -19,9 +19,9 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ami_ros import renamed
-from ami_ros.config import field_comments, from_mapping
-from ami_ros.errors import AmiError
+from ami_ros.core import renamed
+from ami_ros.core.config import field_comments, from_mapping
+from ami_ros.core.errors import AmiError
 
 T = TypeVar("T")
 Change = Literal["no", "free", "lower", "higher"]  # while the node runs; lower, higher: not beyond the value at start

@@ -24,7 +24,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.node.executor import LeanExecutor
 from ami_ros.ros.node.lifecycle import AmiNode
 

@@ -1,1 +1,0 @@
-"""The graph of nodes, and how it is started."""

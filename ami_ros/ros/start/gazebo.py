@@ -15,16 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from ami_ros.config import dump_yaml
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
-from ami_ros.robots.derived import topics
-from ami_ros.robots.description import RobotDescription, load_robot, robot_reference
+from ami_ros.core.config import dump_yaml
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array
+from ami_ros.core.robots.derived import topics
+from ami_ros.core.robots.description import RobotDescription, load_robot, robot_reference
 from ami_ros.ros.start.graph import Arguments, ProcessSpec
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.gazebo import sdf
-from ami_ros.simulation.gazebo.robot_sdf import photographer_model, robot_model
-from ami_ros.simulation.gazebo.robot_urdf import robot_urdf
+from ami_ros.simulation.gazebo.robot_sdf import photographer_model, robot_model, robot_urdf
 from ami_ros.simulation.gazebo.topics import clock_topics, robot_topics
 from ami_ros.simulation.gazebo.world_sdf import write_world
 from ami_ros.simulation.world import World

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ami_ros.config import dump_yaml, from_mapping
-from ami_ros.errors import AmiError
-from ami_ros.places.copies import copies_beside, robot_name
-from ami_ros.robots.derived import check_model, node_parameters, shipped_model, topics
-from ami_ros.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
-from ami_ros.share import share
-from ami_ros.world_model.identity import identify_model, model_folder
+from ami_ros.core.config import dump_yaml, from_mapping
+from ami_ros.core.errors import AmiError
+from ami_ros.core.installation import share
+from ami_ros.core.robots.derived import check_model, node_parameters, shipped_model, topics
+from ami_ros.core.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
+from ami_ros.memory.sharing.replica import copies_beside, robot_name
+from ami_ros.world_model.model_files import identify_model, model_folder
 
 Part = Literal["stack", "simulation", "gate"]
 STACK = ("safety", "perception", "world_model", "memory", "planner", "mission")
@@ -114,7 +114,7 @@ def _parse(name: str, text: str, hint: Any) -> Any:
 class ProcessSpec:
     """One process of the graph."""
 
-    executable: str  # in lib/ami_ros, and a module of ami_ros.nodes
+    executable: str  # in lib/ami_ros, and a module of ami_ros.ros.nodes
     parameters: dict[str, dict[str, Any]]  # by node, above all files
     parameter_files: tuple[str, ...]  # above `defaults`; the first is the weakest
     remappings: dict[str, str]

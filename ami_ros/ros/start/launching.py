@@ -17,11 +17,11 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from ami_ros.errors import AmiError
-from ami_ros.robots.description import load_robot
+from ami_ros.core.errors import AmiError
+from ami_ros.core.installation import share
+from ami_ros.core.robots.description import load_robot
 from ami_ros.ros.node.parent import FOLDER, PARENT
 from ami_ros.ros.start.graph import Arguments, Part, ProcessSpec, declared, processes, rules_of
-from ami_ros.share import share
 from launch import LaunchContext, LaunchDescription
 
 DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"

@@ -1,5 +1,6 @@
 """Starts the graph as processes where there is no `ros2 launch`, starts those again that die, and ends all whatever
-happens. What the nodes in them do is the node `supervisor`'s to see."""
+happens. What the nodes in them do is the node `supervisor`'s to see.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +14,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ami_ros.errors import AmiError
-from ami_ros.parts.supervision import backoff
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.start.graph import ProcessSpec
+from ami_ros.runtime.supervision import backoff
 
 # One server in twenty ignored its first SIGINT under load, so each signal is followed by a stronger one.
 ESCALATION = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
@@ -32,7 +33,7 @@ class NodeProcess:
         self.respawns = 0
         self._noticed = 0  # process id of the end that is counted last
         self._ends: list[float] = []  # when it ended, by steady time, within WINDOW
-        node = (sys.executable, "-m", f"ami_ros.nodes.{spec.executable}")
+        node = (sys.executable, "-m", f"ami_ros.ros.nodes.{spec.executable}")
         self._command = list(spec.program or (*node, *spec.ros_arguments(folder)))
         self._environment = dict(environment)
         self._process = self._start()
@@ -219,4 +220,4 @@ def runs_nodes(pid: int) -> bool:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return any(word.startswith(b"ami_ros.nodes.") or b"/lib/ami_ros/" in word for word in words[:4])
+    return any(word.startswith(b"ami_ros.ros.nodes.") or b"/lib/ami_ros/" in word for word in words[:4])

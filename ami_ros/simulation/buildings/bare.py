@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ami_ros.ranges import Draw
+from ami_ros.core.ranges import Draw
 from ami_ros.simulation.world import Door, Furniture, Light, Point, Poster, Room, Texture, Wall, World
 
 GAP = 0.05  # [m] between what stands at a wall and that wall

@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.ranges import Draw
+from ami_ros.core.ranges import Draw
 from ami_ros.simulation.buildings.items import Item, build
-from ami_ros.simulation.buildings.plans import Plan, Space
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import Obstacle, in_the_way, leaf_obstacle, obstacles_of
+from ami_ros.simulation.buildings.kinds import Plan, Space
+from ami_ros.simulation.floor_plan import FloorPlan, Obstacle, in_the_way, leaf_obstacle, obstacles_of
 from ami_ros.simulation.world import HEADROOM, Door, Furniture, Wall, World
 
 CELL = 0.05  # [m]

@@ -2,21 +2,182 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ami_ros.errors import AmiError
-from ami_ros.ranges import Draw, ranges
-from ami_ros.simulation.buildings import plans
+from ami_ros.core.errors import AmiError
+from ami_ros.core.ranges import Draw, ranges
+from ami_ros.simulation.buildings import kinds as plans
 from ami_ros.simulation.buildings.bare import bare
-from ami_ros.simulation.buildings.finish import OUTER, choose_interior, choose_surfaces, hang_lamps, hang_pictures
 from ami_ros.simulation.buildings.furnishing import Ground, build_piers, furnish, hang_leaves
-from ami_ros.simulation.buildings.names import BARE, NAMED_KINDS, BuildingName, building_name
-from ami_ros.simulation.buildings.plans import Plan
-from ami_ros.simulation.buildings.shell import piers, raise_shell
-from ami_ros.simulation.world import Room, World
+from ami_ros.simulation.buildings.items import shade
+from ami_ros.simulation.buildings.kinds import BARE, NAMED_KINDS, BuildingName, Plan, building_name
+from ami_ros.simulation.buildings.shell import Shell, piers, raise_shell
+from ami_ros.simulation.world import Interior, Light, Poster, Room, Texture, World
+
+# How a building looks: paint, floors, pictures, lamps.
+
+OUTER = "outside"
+CEILING = "ceiling"
+
+
+@dataclass(frozen=True)
+class Surfaces:
+    """Textures by name, and those of each room's walls and floor."""
+
+    textures: dict[str, Texture]
+    walls: list[str]
+    floors: list[str]
+
+
+def choose_surfaces(plan: Plan, draw: Draw, kind: str) -> Surfaces:
+    """Paint and floors. Most rooms share them, and alike rooms are painted alike."""
+    rng, textures = draw.rng, {OUTER: Texture("plain", ("#9a9690",))}
+    accents, patterns = draw.number("surfaces.accent_share"), draw.number("surfaces.patterned_share")
+    textures["paint"] = Texture(draw.choice("surfaces.grain"), _tones(draw.choice("surfaces.paint")), 2.0, _seed(rng))
+    for number in range(draw.count("surfaces.floors_in_building")):
+        pattern = draw.choice(f"surfaces.floors.{kind}")
+        color = draw.choice(f"surfaces.floor_color.{pattern}")
+        textures[f"floor_{number}"] = Texture(pattern, _tones(color, pattern), _tile(pattern), _seed(rng))
+    floors = [name for name in textures if name.startswith("floor")]
+    by_use: dict[str, tuple[str, str]] = {}
+    walls, ground = [], []
+    for index, space in enumerate(plan.spaces):
+        if space.use not in by_use or rng.random() < 0.15:
+            by_use[space.use] = (
+                _paint(draw, textures, space.use, index, accents, patterns), floors[int(rng.integers(len(floors)))],
+            )  # fmt: skip
+        walls.append(by_use[space.use][0])
+        ground.append(by_use[space.use][1])
+    tone = draw.choice("surfaces.ceiling")
+    if draw.chance(f"surfaces.ceiling_grid.{kind}"):
+        textures[CEILING] = Texture("tiles", (tone, tone, shade(tone, 0.97), shade(tone, 0.75)), 2.4, _seed(rng))
+    else:
+        textures[CEILING] = Texture("plain", (tone,), 2.0, _seed(rng))
+    return Surfaces(textures, walls, ground)
+
+
+def _paint(draw: Draw, textures: dict[str, Texture], use: str, index: int, accents: float, patterns: float) -> str:
+    rng, name = draw.rng, f"paint_{index}"
+    tiled = use in draw["surfaces.tiled_uses"] and rng.random() < 0.5
+    if tiled or rng.random() < patterns:
+        pattern: Any = "tiles" if tiled else draw.choice("surfaces.pattern")
+        tone = draw.choice("surfaces.accent")
+        colors = (tone, shade(tone, 1.06), shade(tone, 0.94), shade(tone, 1.25 if pattern == "tiles" else 0.8))
+        textures[name] = Texture(pattern, colors, draw.number("surfaces.pattern_tile"), _seed(rng))
+        return name
+    if rng.random() < accents:
+        textures[name] = Texture(draw.choice("surfaces.grain"), _tones(draw.choice("surfaces.accent")), 2.0, _seed(rng))
+        return name
+    return "paint"
+
+
+def _tones(color: str, pattern: str = "plain") -> tuple[str, ...]:
+    """A colour with those next to it, as far as a pattern needs them."""
+    spread = {"wood": 0.1, "tiles": 0.05, "speckles": 0.14, "mottled": 0.03}.get(pattern, 0.015)
+    return (
+        color,
+        shade(color, 1 + spread),
+        shade(color, 1 - spread),
+        shade(color, 0.8 if pattern == "tiles" else 1 - spread),
+    )
+
+
+def _tile(pattern: str) -> float:
+    return {"wood": 1.1, "tiles": 1.6, "speckles": 0.8}.get(pattern, 2.5)
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(100_000))
+
+
+def hang_pictures(plan: Plan, shell: Shell, draw: Draw, kind: str) -> list[Poster]:
+    """Pictures in a few rooms, beside doors and windows."""
+    found: list[Poster] = []
+    walls = {wall.name: wall for wall in shell.walls}
+    for index in range(len(plan.spaces)):
+        if not draw.chance(f"surfaces.pictures.{kind}"):
+            continue
+        own = [(n, "left") for n, s in shell.sides.items() if s.left == index]
+        own += [(n, "right") for n, s in shell.sides.items() if s.right == index]
+        for _ in range(draw.count("surfaces.pictures_in_room") if own else 0):
+            name, side = own[int(draw.rng.integers(len(own)))]
+            size = draw.number("surfaces.picture_size"), draw.number("surfaces.picture_size")
+            height, length = draw.number("surfaces.picture_height"), shell.sides[name].length
+            if length < size[0] + 0.4 or height + size[1] / 2 > walls[name].height - 0.1:
+                continue
+            along = round(float(draw.rng.uniform(size[0] / 2 + 0.15, length - size[0] / 2 - 0.15)), 3)
+            poster = Poster(name, "left" if side == "left" else "right", along, _seed(draw.rng), height, size,
+                            draw.choice("surfaces.picture_kind"))  # fmt: skip
+            if not _covers(poster, shell, [*found, *shell.windows]):
+                found.append(poster)
+    return found
+
+
+def _covers(poster: Poster, shell: Shell, others: list[Poster]) -> bool:
+    side = shell.sides[poster.wall]
+    for door in shell.doors:
+        middle = ((door.start[0] + door.end[0]) / 2, (door.start[1] + door.end[1]) / 2)
+        half = math.dist(door.start, door.end) / 2
+        off = abs(math.dist(side.start, middle) + math.dist(middle, side.end) - side.length)
+        if off < 0.01 and abs(math.dist(side.start, middle) - poster.along) < half + poster.size[0] / 2 + 0.12:
+            return True
+    return any(
+        other.wall == poster.wall and other.side == poster.side
+        and abs(other.along - poster.along) < (other.size[0] + poster.size[0]) / 2 + 0.1
+        for other in others
+    )  # fmt: skip
+
+
+def hang_lamps(plan: Plan, draw: Draw, height: float) -> list[Light]:
+    """Lamps in a grid below each ceiling; in some rooms they are off."""
+    pitch, color, size = (
+        draw.number("light.lamp_pitch"),
+        draw.choice("light.lamp_color"),
+        draw.number("light.lamp_size"),
+    )
+    bright, off, found = draw.number("light.lamp_brightness"), draw.number("light.lamp_off"), []
+    ratio = draw.rng.uniform(0.25, 1.0)
+    for space in plan.spaces:
+        dark = draw.rng.random() < off
+        own = draw.choice("light.lamp_color") if draw.rng.random() < 0.1 else color
+        x0, y0, x1, y1 = space.area
+        nx, ny = max(1, round((x1 - x0) / pitch)), max(1, round((y1 - y0) / pitch))
+        for i in range(nx):
+            for j in range(ny):
+                broken = draw.chance("light.lamp_broken")
+                x, y = x0 + (x1 - x0) * (i + 0.5) / nx, y0 + (y1 - y0) * (j + 0.5) / ny
+                strength = 0.0 if dark or broken else bright * draw.rng.uniform(0.9, 1.1)
+                found.append(Light((round(x, 3), round(y, 3), round(height - 0.02, 3)), round(float(strength), 3), own,
+                                   (round(size, 3), round(size * ratio, 3))))  # fmt: skip
+    return found
+
+
+def choose_interior(draw: Draw, kind: str, height: float) -> Interior:
+    """What is the same all over the building."""
+    rng, day = draw.rng, draw.number("light.daylight")
+    sunny = day > 0.3 and draw.chance("light.sun")
+    sun = (round(float(rng.uniform(-math.pi, math.pi)), 3), round(math.radians(draw.number("light.sun_elevation")), 3))
+    return Interior(
+        height=height,
+        ceiling=CEILING,
+        skirting=draw.choice("surfaces.skirting"),
+        skirting_height=draw.number("surfaces.skirting_height"),
+        frame=draw.choice("surfaces.frame"),
+        dado=draw.choice("surfaces.dado_color") if draw.chance(f"surfaces.dado.{kind}") else None,
+        dado_height=draw.number("surfaces.dado_height"),
+        ambient=draw.number("light.ambient"),
+        bounce=draw.number("light.bounce"),
+        daylight=day,
+        sun=sun if sunny else None,
+        gloom=draw.number("light.gloom_depth") if draw.choice("light.gloom") == "some" else 0.0,
+        gloom_direction=round(float(rng.uniform(-math.pi, math.pi)), 3),
+        corner=draw.number("light.corner"),
+    )
+
 
 RANGES = "buildings"  # config/buildings.yaml
 ATTEMPTS = 200  # plans drawn before the ranges are called impossible

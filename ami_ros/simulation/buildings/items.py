@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ami_ros.ranges import Draw
+from ami_ros.core.ranges import Draw
 from ami_ros.simulation.world import Furniture
 
 TALL = 0.45  # [m]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ami_ros.ranges import Draw
-from ami_ros.simulation.buildings.plans import Plan, Space, snap
+from ami_ros.core.ranges import Draw
+from ami_ros.simulation.buildings.kinds import Plan, Space, snap
 from ami_ros.simulation.world import Door, Point, Poster, Wall
 
 END = 0.2  # between a door and the end of its wall [m]

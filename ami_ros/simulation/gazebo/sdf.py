@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.simulation.scene import Material, Shape
 
 Element = ElementTree.Element

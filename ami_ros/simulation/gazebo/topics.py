@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ami_ros.robots.description import RobotDescription
-from ami_ros.robots.sensors import ImuSensor, LaserSensor, LensSensor
+from ami_ros.core.robots.description import RobotDescription
+from ami_ros.core.robots.sensors import ImuSensor, LaserSensor, LensSensor
 from ami_ros.simulation.gazebo.sdf import gazebo_topic
 
 BASE_COMMANDS = "cmd_vel_base"  # what is left of cmd_vel behind the node command_timeout

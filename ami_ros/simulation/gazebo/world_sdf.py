@@ -16,8 +16,8 @@ from xml.etree import ElementTree
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ami_ros.config import dump_yaml
-from ami_ros.simulation import layout
+from ami_ros.core.config import dump_yaml
+from ami_ros.simulation import floor_plan as layout
 from ami_ros.simulation.gazebo import sdf
 from ami_ros.simulation.gazebo.sdf import (
     Element,
@@ -31,8 +31,18 @@ from ami_ros.simulation.gazebo.sdf import (
     panels_obj,
     unique_names,
 )
-from ami_ros.simulation.interior_scene import scene_of
-from ami_ros.simulation.scene import LAMP_CONE, LAMP_FALL, Beam, Material, Scene, Shape, door_shape, leaf_shape, rgba_of
+from ami_ros.simulation.scene import (
+    LAMP_CONE,
+    LAMP_FALL,
+    Beam,
+    Material,
+    Scene,
+    Shape,
+    door_shape,
+    leaf_shape,
+    rgba_of,
+    scene_of,
+)
 from ami_ros.simulation.world import Door, World
 
 DOOR_BITS = 0x2

@@ -1,1 +1,0 @@
-"""Who moves about in a simulated world: bodies, how they go, and what sensors meet of them."""

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from ami_ros.geometry import Array
-from ami_ros.simulation.layout import Obstacle
+from ami_ros.core.geometry import Array
+from ami_ros.simulation.floor_plan import Obstacle
 
 Kind = Literal["adult", "child", "trolley", "robot"]
 KINDS: tuple[Kind, ...] = ("adult", "child", "trolley", "robot")

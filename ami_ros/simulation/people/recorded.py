@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array, wrap
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array, wrap
 from ami_ros.simulation.people.bodies import Body
 from ami_ros.simulation.people.walkers import TURN, RobotDisc
 from ami_ros.simulation.world import MOST_PEOPLE, RECORDED, Furniture, Light, People, Room, Texture, Wall, World
 
 if TYPE_CHECKING:
     from scipy.interpolate import PchipInterpolator
+
 
 PERIOD = 0.4  # between two frames in which everybody was annotated [s]: both data sets have 2.5 a second
 LIKELY = 0.15  # share by which PERIOD may differ from what a file's velocities say, which are smoothed

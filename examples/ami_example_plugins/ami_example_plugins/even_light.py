@@ -1,6 +1,6 @@
 """An encoder of pictures to which brightness and contrast are the same, as from a camera that sets its own exposure."""
 
-from ami_ros.world_model.encoder import ConvolutionEncoder
+from ami_ros.world_model.torch_model import ConvolutionEncoder
 
 
 class EvenLight(ConvolutionEncoder):

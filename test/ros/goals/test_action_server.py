@@ -10,7 +10,7 @@ from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 
 from ami_interfaces.action import NavigateToGoal
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.goals.action_server import BURST, GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.node.qos import REQUESTS
 from harness.ros import RosPeer

@@ -13,14 +13,13 @@ from geometry_msgs.msg import Pose, PoseStamped
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import NavigationGoal
-from ami_ros.errors import AmiError
-from ami_ros.planning.codes import Code
-from ami_ros.ros.goals.frames import MAX_AGE, GoalFrames
+from ami_ros.core.errors import AmiError
+from ami_ros.planning.types import Code
+from ami_ros.ros.goals.action_server import MAX_AGE, GoalFrames
 from ami_ros.ros.messages.conversions import header_at, pose_from_message, pose_to_message
 from ami_ros.ros.messages.goals import Frames
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.sensors.scanner import TF_STATIC
-from ami_ros.ros.sensors.tf import transform_message
+from ami_ros.ros.scanner import TF_STATIC, transform_message
 from harness.ros import RosPeer
 
 
@@ -125,7 +124,7 @@ def test_a_transform_that_is_no_pose_spoils_no_goal_of_another_frame(transforms:
 def test_names_of_frames_that_somebody_invents_fill_no_memory(
     transforms: Transforms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ami_ros.ros.goals.frames.MAX_FRAMES", 3)
+    monkeypatch.setattr("ami_ros.ros.goals.action_server.MAX_FRAMES", 3)
     many = [transform_message(Header(), f"frame{k}", pose_to_message((0.0, 0.0, 0.0))) for k in range(5)]
     with pytest.raises(AmiError, match="more than 3 frames: that of 'frame3' is left out"):
         transforms.frames._take(SimpleNamespace(transforms=many), True)

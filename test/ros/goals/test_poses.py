@@ -16,9 +16,8 @@ from std_msgs.msg import Header
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal
-from ami_ros.ros.goals import poses as pose_goals
-from ami_ros.ros.goals.action_server import Outcome, SimpleActionServer
-from ami_ros.ros.goals.frames import GoalFrames
+from ami_ros.ros.goals import navigation as pose_goals
+from ami_ros.ros.goals.action_server import GoalFrames, Outcome, SimpleActionServer
 from ami_ros.ros.messages.goals import Frames
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE, REQUESTS

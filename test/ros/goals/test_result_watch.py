@@ -11,8 +11,8 @@ from rclpy.action import ActionClient, ActionServer
 from rclpy.task import Future
 
 from ami_interfaces.action import NavigateToGoal
-from ami_ros.ros.goals import result_watch
-from ami_ros.ros.goals.result_watch import LOST, ResultWatch
+from ami_ros.ros.goals import clients as result_watch
+from ami_ros.ros.goals.clients import LOST, ResultWatch
 from harness.ros import RosPeer
 
 

@@ -10,8 +10,8 @@ import pytest
 from action_msgs.msg import GoalStatus
 
 from ami_interfaces.action import NavigateToGoal
-from ami_ros.errors import AmiError
-from ami_ros.images import encode_png
+from ami_ros.core.errors import AmiError
+from ami_ros.core.images import encode_png
 from ami_ros.ros.goals.robot_client import End, outcome_of, panorama_goal, picture_goal, pose_of
 
 

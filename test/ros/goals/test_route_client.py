@@ -9,16 +9,13 @@ from typing import Any
 import pytest
 
 from ami_interfaces.srv import FindRoute
-from ami_ros.errors import AmiError
-from ami_ros.parts.part import Answered
-from ami_ros.parts.ports import Question
-from ami_ros.parts.routes import Routes
-from ami_ros.parts.simulated_bus import Seat, SimulatedBus
-from ami_ros.parts.timing import Timing
-from ami_ros.places.codes import Code
-from ami_ros.places.types import GoalQuery, Route
+from ami_ros.core.errors import AmiError
+from ami_ros.memory.types import Code, GoalQuery, Route
 from ami_ros.planning.types import RouteRequest
-from ami_ros.ros.goals.route_client import RouteClient
+from ami_ros.ros.goals.clients import RouteClient
+from ami_ros.runtime.part import Answered, Question
+from ami_ros.runtime.routes import Routes
+from ami_ros.runtime.simulated_bus import Seat, SimulatedBus, Timing
 from harness.ros import RosPeer
 
 WANTED = [RouteRequest(GoalQuery(place_id=5)), RouteRequest(GoalQuery(place_id=6), 1, ((3, 4),))]

@@ -17,12 +17,12 @@ from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Latent
-from ami_ros.errors import AmiError
-from ami_ros.geometry import wrap
-from ami_ros.images import encode_jpeg, encode_png, image_of
-from ami_ros.robots.sensors import CameraSensor
+from ami_ros.core.errors import AmiError
+from ami_ros.core.frames import rigid
+from ami_ros.core.geometry import wrap
+from ami_ros.core.images import encode_jpeg, encode_png, image_of
+from ami_ros.core.robots.sensors import CameraSensor
 from ami_ros.ros.messages import conversions
-from ami_ros.static_frames import rigid
 
 numbers = st.floats(width=32)  # NaN and infinities too
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import Twist, TwistStamped
 
-from ami_ros.errors import AmiError
-from ami_ros.robots.description import load_robot
+from ami_ros.core.errors import AmiError
+from ami_ros.core.robots.description import load_robot
 from ami_ros.ros.messages import conversions, gazebo, range_sensors
 from ami_ros.simulation.gazebo.topics import clock_topics, robot_topics
 
@@ -17,7 +17,7 @@ pytest.importorskip("gz.msgs10.image_pb2", reason="gz-msgs 10 for Python is not 
 
 
 def message(module: str, name: str, **fields: Any) -> Any:
-    from ami_ros.ros.gazebo_transport import _message
+    from ami_ros.ros.messages.gazebo import _message
 
     found = _message("gz.msgs10", module, name)(**fields)
     if hasattr(found, "header"):

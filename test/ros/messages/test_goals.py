@@ -11,11 +11,10 @@ from std_msgs.msg import Header
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import GoalView, NavigationGoal
-from ami_ros.errors import AmiError
-from ami_ros.images import encode_png, image_of
-from ami_ros.planning.codes import Code
-from ami_ros.planning.costs.statistics import CostShare
-from ami_ros.planning.types import Decision, State
+from ami_ros.core.errors import AmiError
+from ami_ros.core.images import encode_png, image_of
+from ami_ros.planning.costs import CostShare
+from ami_ros.planning.types import Code, Decision, State
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames, goal_from_message, rollout_message, seconds_left
 from ami_ros.world_model.spec import ModelSpec

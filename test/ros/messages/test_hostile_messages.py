@@ -19,19 +19,20 @@ from ami_interfaces.action import NavigateToGoal, RunMission
 from ami_interfaces.msg import Adaptation, KeepAway, Latent, Location, MovingThings, NavigationGoal
 from ami_interfaces.msg import Place as PlaceMessage
 from ami_interfaces.srv import FindRoute
-from ami_ros.adaptation.weights import unpack
-from ami_ros.camera import Rectifier, camera_of
-from ami_ros.errors import AmiError
-from ami_ros.geometry import Array
-from ami_ros.images import image_of
-from ami_ros.mission.exploration_config import ExplorationConfig
-from ami_ros.ros.messages import conversions, memory, moving, range_sensors
+from ami_ros.behaviour.unexplored import ExplorationConfig
+from ami_ros.core.camera import Rectifier, camera_of
+from ami_ros.core.errors import AmiError
+from ami_ros.core.frames import StaticFrames, mount_of
+from ami_ros.core.geometry import Array
+from ami_ros.core.images import image_of
+from ami_ros.ros.gate_sensors import Source, points_of
+from ami_ros.ros.messages import conversions, memory, range_sensors
+from ami_ros.ros.messages import conversions as moving
 from ami_ros.ros.messages.goals import Frames, goal_from_message
 from ami_ros.ros.messages.missions import task_from_message
-from ami_ros.ros.node.heartbeat import beat_of
-from ami_ros.ros.sensors.sources import Source, points_of
+from ami_ros.ros.node.health import beat_of
 from ami_ros.safety.keep_out import KeepOut
-from ami_ros.static_frames import StaticFrames, mount_of
+from ami_ros.world_model.adaptation import unpack
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from harness.hostile import message_of
 

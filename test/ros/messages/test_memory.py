@@ -14,11 +14,21 @@ from visualization_msgs.msg import Marker
 
 from ami_interfaces.msg import KeepAway, NavigationGoal
 from ami_interfaces.srv import FindRoute, MemoryFile, RememberPlace
-from ami_ros.errors import AmiError
-from ami_ros.places.codes import Code
-from ami_ros.places.origins import key_of
-from ami_ros.places.rows import WAYS, edge_values
-from ami_ros.places.types import Edge, GoalQuery, Location, Place, Places, Route, SearchState, View
+from ami_ros.core.errors import AmiError
+from ami_ros.memory.types import (
+    WAYS,
+    Code,
+    Edge,
+    GoalQuery,
+    Location,
+    Place,
+    Places,
+    Route,
+    SearchState,
+    View,
+    edge_values,
+    key_of,
+)
 from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import memory as memory_messages
 from ami_ros.ros.messages.conversions import seconds_to_stamp

@@ -9,11 +9,11 @@ import pytest
 
 from ami_interfaces.action import RunMission
 from ami_interfaces.msg import GoalView, NavigationGoal
-from ami_ros.errors import AmiError
-from ami_ros.images import encode_png
-from ami_ros.mission.exploration_config import ExplorationConfig
-from ami_ros.mission.mission import Mission
-from ami_ros.mission.task import Leg
+from ami_ros.behaviour.mission import Mission
+from ami_ros.behaviour.task import Leg
+from ami_ros.behaviour.unexplored import ExplorationConfig
+from ami_ros.core.errors import AmiError
+from ami_ros.core.images import encode_png
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames
 from ami_ros.ros.messages.missions import goal_message, task_from_message

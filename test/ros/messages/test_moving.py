@@ -7,10 +7,10 @@ import pytest
 
 from ami_interfaces.msg import MovingThing as ThingMessage
 from ami_interfaces.msg import MovingThings as ThingsMessage
-from ami_ros.errors import AmiError
-from ami_ros.moving.things import Kind, MovingThing, MovingThings
-from ami_ros.ros.messages import moving
+from ami_ros.core.errors import AmiError
+from ami_ros.ros.messages import conversions as moving
 from ami_ros.ros.messages.conversions import header_at
+from ami_ros.safety.moving_things import Kind, MovingThing, MovingThings
 
 
 def test_things_survive_the_way_through_a_message() -> None:

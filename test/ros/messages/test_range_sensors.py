@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import LaserScan, PointCloud2, PointField, Range
 from std_msgs.msg import Header
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
+from ami_ros.core.scan import Scan
 from ami_ros.ros.messages import conversions, range_sensors
-from ami_ros.scan import Scan
 
 numbers = st.floats(width=32)  # NaN and infinities too
 

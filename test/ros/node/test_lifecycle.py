@@ -15,7 +15,7 @@ from std_msgs.msg import Int32
 from std_srvs.srv import Trigger
 
 from ami_interfaces.srv import Predict
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.messages.conversions import seconds_to_stamp
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE

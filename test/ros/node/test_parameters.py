@@ -12,9 +12,9 @@ import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ami_ros import renamed
-from ami_ros.config import group, named, parameter
-from ami_ros.errors import AmiError
+from ami_ros.core import renamed
+from ami_ros.core.config import group, named, parameter
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.node.parameters import declare, describe, watch
 from harness.ros import RosPeer
 

@@ -39,8 +39,8 @@ def test_a_settled_process_has_all_the_small_blocks_that_numpy_keeps(state: str)
 HOLES = """
 import numpy as np
 from pathlib import Path
-from ami_ros.geometry import relative
-from ami_ros.slam.pose_graph import Measurements, PoseGraphConfig, optimise, roots
+from ami_ros.core.geometry import relative
+from ami_ros.memory.pose_graph import Measurements, PoseGraphConfig, optimise, roots
 from ami_ros.ros.node.process import give_back
 
 def private():

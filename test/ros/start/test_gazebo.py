@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from ami_ros.config import parse_yaml
-from ami_ros.errors import AmiError
+from ami_ros.core.config import parse_yaml
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.start.gazebo import write_files
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.world_file import load_world

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ami_ros.config import parse_yaml
-from ami_ros.robots.derived import topics
-from ami_ros.robots.description import load_robot
+from ami_ros.core.config import parse_yaml
+from ami_ros.core.robots.derived import topics
+from ami_ros.core.robots.description import load_robot
 from ami_ros.ros.start.gazebo import NODES, Gazebo, gazebo_environment, gazebo_processes, write_files
 from ami_ros.ros.start.graph import Arguments, processes
 

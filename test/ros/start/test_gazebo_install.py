@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.start.gazebo import PREFIX, find_gazebo
 
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from geometry_msgs.msg import TwistStamped
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.start.graph import ProcessSpec
 from ami_ros.ros.start.processes import ProcessKeeper

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.simulation.buildings.names import BARE, FIRST_TEST_SEED, building_name
+from ami_ros.simulation.buildings.kinds import BARE, FIRST_TEST_SEED, building_name
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world, save_world

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from ami_ros.ranges import ranges
+from ami_ros.core.ranges import ranges
 from ami_ros.simulation.buildings.generator import building
-from ami_ros.simulation.buildings.names import KINDS, OPEN_KINDS, building_name
-from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.simulation.buildings.kinds import KINDS, OPEN_KINDS, building_name
+from ami_ros.simulation.floor_plan import FloorPlan, at_height, corners, in_the_way, obstacles_of
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.layout import at_height, corners, in_the_way, obstacles_of
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import _check_geometry, load_world, save_world
 

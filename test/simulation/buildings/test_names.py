@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from ami_ros.errors import AmiError
-from ami_ros.learning.collection import CollectionConfig
-from ami_ros.simulation.buildings.names import (
+from ami_ros.core.errors import AmiError
+from ami_ros.simulation.buildings.kinds import (
     FIRST_TEST_SEED,
     HELD_OUT_KINDS,
     OPEN_KINDS,
@@ -12,6 +11,7 @@ from ami_ros.simulation.buildings.names import (
     building_name,
     refuse_test_buildings,
 )
+from ami_ros.world_model.learning.collection import CollectionConfig
 
 
 def test_a_seed_alone_draws_a_kind_for_training_or_any_kind_for_tests() -> None:

@@ -16,8 +16,7 @@ import pytest
 
 from ami_ros.simulation.gazebo.sdf import ON_WHAT_LIES, ON_WHAT_STANDS, EvenLight, linear
 from ami_ros.simulation.gazebo.world_sdf import write_world
-from ami_ros.simulation.interior_scene import scene_of
-from ami_ros.simulation.scene import LAMP_CONE, LAMP_FALL
+from ami_ros.simulation.scene import LAMP_CONE, LAMP_FALL, scene_of
 from ami_ros.simulation.world_file import load_world
 from harness.sdf import encoded
 

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ami_ros.errors import AmiError
-from ami_ros.robots.description import load_robot
+from ami_ros.core.errors import AmiError
+from ami_ros.core.robots.description import load_robot
 from ami_ros.ros.start.gazebo import write_files
 from ami_ros.simulation.gazebo.robot_sdf import PHOTOGRAPHER, photographer_model
 from harness import sdf

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ami_ros.errors import AmiError
-from ami_ros.robots.description import RobotDescription, load_robot
-from ami_ros.robots.sensors import LaserSensor, LensSensor
-from ami_ros.simulation.drive import wheel_angles
-from ami_ros.simulation.gazebo.robot_sdf import robot_model, write_robot
-from ami_ros.simulation.gazebo.robot_urdf import robot_urdf
+from ami_ros.core.errors import AmiError
+from ami_ros.core.robots.description import RobotDescription, load_robot
+from ami_ros.core.robots.sensors import LaserSensor, LensSensor
+from ami_ros.simulation.gazebo.robot_sdf import robot_model, robot_urdf, write_robot
 from ami_ros.simulation.gazebo.sdf import gazebo_topic
 from ami_ros.simulation.gazebo.world_sdf import write_world
+from ami_ros.simulation.robot import wheel_angles
 from ami_ros.simulation.robot_model import STEERED, steering_of
 from ami_ros.simulation.world import World
 from harness import sdf

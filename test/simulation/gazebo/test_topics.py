@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from ami_ros.robots.derived import topics
-from ami_ros.robots.description import load_robot
+from ami_ros.core.robots.derived import topics
+from ami_ros.core.robots.description import load_robot
 from ami_ros.ros.interfaces import INTERFACES
 from ami_ros.simulation.gazebo.robot_sdf import robot_model
 from ami_ros.simulation.gazebo.topics import BASE_COMMANDS, clock_topics, robot_topics

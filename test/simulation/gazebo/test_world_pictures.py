@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ami_ros.robots.description import load_robot
+from ami_ros.core.robots.description import load_robot
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.gazebo.world_sdf import write_world
-from ami_ros.simulation.rendering import Camera, mujoco
+from ami_ros.simulation.mjcf import Camera, mujoco
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world_file import load_world
 from harness import sdf

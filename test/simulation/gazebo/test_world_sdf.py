@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.config import parse_yaml
-from ami_ros.robots.description import default_robot
-from ami_ros.simulation.floor_plan import FloorPlan
+from ami_ros.core.config import parse_yaml
+from ami_ros.core.robots.description import default_robot
+from ami_ros.simulation.floor_plan import FloorPlan, at_height, door_obstacle, obstacles_of
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.gazebo.world_sdf import write_world
-from ami_ros.simulation.layout import at_height, door_obstacle, obstacles_of
 from ami_ros.simulation.world import HEADROOM, World
 from ami_ros.simulation.world_file import load_world
 from harness import sdf

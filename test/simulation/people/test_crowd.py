@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.robots.description import load_robot
+from ami_ros.core.robots.description import load_robot
 from ami_ros.simulation.contacts import Touch, TouchJudge, counts
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.errors import AmiError
+from ami_ros.core.errors import AmiError
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.world import People
 from ami_ros.simulation.world_file import load_world

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.errors import AmiError
-from ami_ros.simulation.floor_plan import FloorPlan
-from ami_ros.simulation.layout import obstacles_of
+from ami_ros.core.errors import AmiError
+from ami_ros.simulation.floor_plan import FloorPlan, obstacles_of
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.people.recorded import ground_of, load_recording, most_at_once
 from ami_ros.simulation.simulator import Simulator

@@ -1,0 +1,321 @@
+"""What others take from the description of a robot: parameters and topics of nodes, and which model fits."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ami_ros.core.camera import Camera, CameraMount, Rectifier
+from ami_ros.core.config import to_mapping
+from ami_ros.core.errors import AmiError
+from ami_ros.core.robots.description import DEFAULT, RobotDescription
+from ami_ros.core.robots.sensors import INTRINSICS_TOLERANCE, CameraSensor, LaserSensor, LensSensor
+from ami_ros.world_model.model_files import identify_model, shipped_models
+
+if TYPE_CHECKING:
+    from ami_ros.world_model.spec import InputSpec, ModelSpec
+
+
+LASER = "laser"  # preset of robots without a camera, and the folder of their model in models/
+CORRIDOR_MARGIN = 0.01  # [m] beyond the radius, that must be free on each side of the way to a sub-goal
+# What memory is told where scans are guessed: they tell no motion; wheels count for more once pictures have taught them
+# their gains; places are off by so much [m], [rad] at least, and beyond so much [m] other rooms look alike to guesses.
+GUESSED_ODOMETRY = {"measured": False, "turn_noise": 0.03, "drift_noise": 0.01}
+GUESSED_LOOPS = {"floor": [0.2, 0.06], "farthest": 3.0}
+QUICK = 0.5  # [m/s] above which a robot looks farther ahead than is configured:
+LOOKAHEAD, LEG = 3.0, 5.0  # [s] to a sub-goal, and in a leg of exploring, at the planned speed
+# What is recorded beside the robot's own topics: for evaluation, where the scanner sits, and all that RViz's file,
+# Foxglove's layout and the page of a replay show.
+STACK_TOPICS = (
+    *("ground_truth", "latent", "surprise", "location", "plan", "/tf_static", "/tf", "/diagnostics"),
+    *("map", "keep_out_mask", "robot_description", "places", "place_graph", "pose", "footprint", "imagined"),
+    *("moving_things", "people", "goal", "goal_markers", "goal_picture/compressed", "cmd_vel_raw", "planner/state"),
+    *("planner/decision", "mission/decision", "safety/status", "supervisor/state"),
+)
+
+
+def safety_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `SafetyConfig` that are the robot's."""
+    limits, braking, outline = robot.limits, robot.braking, [float(x) for xy in robot.shape.polygon for x in xy]
+    return {
+        "max_linear": limits.linear,
+        "max_angular": limits.angular,
+        "max_lateral": limits.lateral,
+        "max_linear_acceleration": limits.linear_acceleration,
+        "max_angular_acceleration": limits.angular_acceleration,
+        "robot_radius": robot.shape.radius,
+        **to_mapping(braking),
+        **({"footprint": outline} if outline else {}),
+        **({} if measures(robot) else {"measured": False}),
+    }
+
+
+def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `NavigatorConfig` that are the robot's; kinematics among them."""
+    planned, disc = robot.planned, robot.shape.disc
+    kinematics = {
+        "drive": robot.drive.kind,
+        "max_linear": planned.linear,
+        "max_reverse": planned.backward,
+        "max_retreat": min(planned.linear, robot.limits.backward),
+        "max_angular": planned.angular,
+        "max_lateral": planned.lateral,
+        "turning_radius": robot.drive.turning_radius,
+        "deceleration": robot.braking.deceleration,
+        "reaction": robot.braking.reaction,
+    }
+    return {
+        "planner": {
+            "robot_radius": round(disc.radius, 6),
+            "robot_middle": round(disc.middle, 6),
+            "kinematics": kinematics,
+        },
+        "follower": {
+            "width": round(disc.radius + CORRIDOR_MARGIN, 6),
+            **({"lookahead": round(LOOKAHEAD * planned.linear, 6)} if planned.linear > QUICK else {}),
+        },
+        **({} if measures(robot) else {"measured": False}),
+    }
+
+
+def measures(robot: RobotDescription) -> bool:
+    """Whether a sensor measures its scans. Those that are guessed from pictures do not tell what moves."""
+    return robot.laser is None or not robot.laser.from_camera
+
+
+def memory_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `MemoryConfig` that are the robot's."""
+    return {} if measures(robot) else {"front_end": {"odometry": GUESSED_ODOMETRY, "loop_closure": GUESSED_LOOPS}}
+
+
+def exploration_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `ExplorationConfig` that are the robot's: one without a camera has no need to look around."""
+    looks = {} if robot.camera is not None else {"look_apart": 0.0}
+    looks |= {} if measures(robot) else {"measured": False}
+    speed, stop = robot.planned.linear, robot.braking.distance(robot.planned.linear)
+    quick = {"sight": LEG * speed, "passed": stop} if speed > QUICK else {}
+    legs = {name: round(value, 6) for name, value in (quick | {"coast": stop / speed}).items()}
+    return {"robot_radius": round(robot.shape.disc.radius, 6), **looks, **legs}
+
+
+def picture_scan_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `PictureScanConfig`, of a robot whose scans are made of pictures; of others there are none."""
+    laser = robot.laser
+    if laser is None or not laser.from_camera:
+        return {}
+    shape = {"beams": laser.beams, "fov": laser.fov, "range_min": laser.range_min, "range_max": laser.range_max}
+    return {**shape, "frame": laser.frame or robot.frames.base}
+
+
+def depth_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `DepthConfig`, of a robot with a depth camera; of others there are none."""
+    depth, laser = robot.depth, robot.laser
+    if depth is None:
+        return {}
+    own = ("range_min", "range_max", "min_height", "max_height")
+    found: dict[str, Any] = {name: getattr(depth, name) for name in own} | {"mount": to_mapping(_mount_of(depth))}
+    if laser is not None and laser.from_depth:
+        shape = {"beams": laser.beams, "fov": laser.fov, "scan_max": laser.range_max, "is_scan": True}
+        return found | shape | {"frame": laser.frame or robot.frames.base}
+    fov = math.degrees(2 * math.atan(depth.half_view[0]))
+    return found | {"beams": max(2, round(fov)), "fov": round(fov, 3), "scan_max": min(3.0, depth.range_max)}
+
+
+def depth_camera(robot: RobotDescription) -> Camera | None:
+    """Its depth camera, as camera_info tells it."""
+    depth = robot.depth
+    if depth is None:
+        return None
+    fx, fy, cx, cy = depth.matrix
+    return Camera(depth.width, depth.height, (fx, fy), (cx, cy))
+
+
+def node_parameters(robot: RobotDescription) -> dict[str, dict[str, Any]]:
+    """Parameters by node, nested; what a parameter file says goes above them."""
+    frames, stamped = robot.frames, {"enable_stamped_cmd_vel": robot.command.stamped}
+    mount = robot.laser.level_mount if robot.laser is not None else None
+    scanner = {"scanner": to_mapping(mount)} if mount is not None else {}
+    camera = {"compressed": robot.camera is not None and robot.camera.type == "compressed"}
+    sits = {"camera": to_mapping(camera_mount(robot))}
+    depth = {"depth_camera": settings} if (settings := depth_settings(robot)) else {}
+    guessed = {"picture_scan": settings} if (settings := picture_scan_settings(robot)) else {}
+    memory = {"memory": settings} if (settings := memory_settings(robot)) else {}
+    exploration = {"exploration": settings} if (settings := exploration_settings(robot)) else {}
+    return {
+        "safety": {
+            **stamped,
+            **scanner,
+            "base_frame": frames.base,
+            "gate": safety_settings(robot),
+            **depth,
+            "keep_out": {"odom_frame": frames.odom, "map_frame": frames.map},
+        },
+        "supervisor": {**stamped, "base_frame": frames.base},
+        "perception": {**camera, **sits, **guessed, **depth},
+        "world_model": {**stamped, **camera, "odom_frame": frames.odom},
+        "memory": {
+            **stamped,
+            **camera,
+            **scanner,
+            **sits,
+            **memory,
+            "base_frame": frames.base,
+            "odom_frame": frames.odom,
+            "map_frame": frames.map,
+        },
+        "planner": {
+            **stamped,
+            **scanner,
+            **sits,
+            "frames": to_mapping(frames),
+            "tracks": measures(robot),
+            "navigator": navigator_settings(robot),
+        },
+        "mission": {**scanner, "frames": to_mapping(frames), **exploration},
+    }
+
+
+def topics(robot: RobotDescription) -> dict[str, str]:
+    """The robot's own name of each topic of the stack that leads to it or comes from it."""
+    found = {"cmd_vel": robot.command.topic, "odom": robot.odometry.topic}
+    if robot.camera is not None:
+        found |= {"image": robot.camera.topic, "camera_info": robot.camera.info_topic}
+    if robot.laser is not None:
+        found["scan"] = robot.laser.topic
+    if robot.depth is not None:
+        found |= {"depth": robot.depth.topic, "depth_info": robot.depth.info_topic}
+    return found
+
+
+def recorded_topics(robot: RobotDescription) -> tuple[str, ...]:
+    """What `Recorder` records of it; see there."""
+    own = [topic for sensor in robot.sensors for topic in sensor.recorded]
+    return (*own, robot.command.topic, *STACK_TOPICS)
+
+
+def extraction_settings(robot: RobotDescription) -> dict[str, Any]:
+    """The fields of `ExtractConfig` that are the robot's."""
+    roles = {"odometry": robot.odometry.topic, "command": robot.command.topic}
+    if robot.camera is not None:
+        roles["image"] = robot.camera.recorded[0]
+    if robot.laser is not None:
+        roles["scan"] = robot.laser.topic
+    mount = robot.laser.level_mount if robot.laser is not None else None
+    scanner = {**to_mapping(mount), "fixed": False} if mount else None
+    drive = {"lateral": robot.command_dim == 3}
+    return {"topics": roles, "scanner": scanner, "pictures": robot.camera is not None, **drive}
+
+
+def check_model(robot: RobotDescription, spec: ModelSpec, model: str) -> None:
+    """Whether a model of `spec` can drive the robot.
+
+    Args:
+        model: what the user calls it, for messages.
+
+    Raises:
+        AmiError: it cannot, and why.
+    """
+    reason = _misfit(robot, spec)
+    if reason:
+        fitting = [name for name in shipped_models() if not _misfit(robot, identify_model(name).spec)]
+        remedy = f"of those that come with ami_ros, {', '.join(fitting)} would" if fitting else "./ami train makes one"
+        raise AmiError(f"model {model} does not fit robot {robot.name}: {reason}; {remedy}")
+
+
+def _misfit(robot: RobotDescription, spec: ModelSpec) -> str:
+    if spec.command_dim != robot.command_dim:
+        drive = robot.drive.kind
+        return f"its commands have {spec.command_dim} numbers, and a robot that is {drive} takes {robot.command_dim}"
+    if spec.turning_radius and robot.drive.kind != "ackermann":
+        return f"it has learned from a car, and a robot that is {robot.drive.kind} turns on the spot"
+    if spec.turning_radius > robot.drive.turning_radius + 1e-9:
+        return f"it has learned curves from {spec.turning_radius} m on, turning_radius is {robot.drive.turning_radius}"
+    for speed in ("linear", "angular", "lateral"):
+        learned, planned = getattr(spec, f"max_{speed}"), getattr(robot.planned, speed)
+        if planned > learned + 1e-9:
+            return f"it has learned speeds of up to {learned}, planned.{speed} is {planned}"
+    sensors = (robot.camera, robot.laser, robot.odometry)
+    slow = next((s for s in sensors if s is not None and s.rate * spec.period < 1 - 1e-6), None)
+    if slow is not None:
+        return f"it wants a moment every {spec.period} s, and sensor {slow.name} has a rate of {slow.rate} Hz"
+    return _camera_misfit(robot.camera, spec.inputs) or _laser_misfit(robot.laser, spec.inputs)
+
+
+def _camera_misfit(camera: CameraSensor | None, inputs: InputSpec) -> str:
+    size = inputs.image_size
+    if not size:
+        return ""
+    if camera is None:
+        return "it wants pictures, and the robot has no camera"
+    if min(camera.width, camera.height) < size:
+        return f"it wants pictures of {size} px, and camera {camera.name} has {camera.width}x{camera.height}"
+    seen, needed = math.degrees(camera.square_view), math.degrees(inputs.narrowest or inputs.field_of_view)
+    if needed > seen * (1 + INTRINSICS_TOLERANCE):
+        return f"it needs pictures of {needed:.0f} degrees, and those of camera {camera.name} show {seen:.0f}"
+    return ""
+
+
+def camera_mount(robot: RobotDescription) -> CameraMount:
+    """Where the robot's camera sits; in its middle, where the description does not tell."""
+    return _mount_of(robot.camera)
+
+
+def _mount_of(sensor: LensSensor | None) -> CameraMount:
+    at = sensor.mount if sensor is not None else None
+    return CameraMount(at.x, at.y, at.yaw, at.z, at.pitch, at.roll) if at is not None else CameraMount()
+
+
+def rectifier_for(robot: RobotDescription, inputs: InputSpec) -> Rectifier | None:
+    """Brings pictures of the robot's camera to that of a model, as nodes do by camera_info; None: they stay as they
+    are, since the model does not know its camera.
+
+    Raises AmiError: the camera sees too little.
+    """
+    camera = robot.camera
+    if camera is None or not (inputs.image_size and inputs.field_of_view):
+        return None
+    fx, fy, cx, cy = camera.matrix
+    seen = Camera(camera.width, camera.height, (fx, fy), (cx, cy))
+    return Rectifier(seen, inputs.field_of_view, inputs.narrowest)
+
+
+def _laser_misfit(laser: LaserSensor | None, inputs: InputSpec) -> str:
+    beams = inputs.scan_beams
+    if not beams:
+        return ""
+    if laser is None:
+        return "it wants scans, and the robot has no laser"
+    if laser.beams * 360 < beams * laser.fov:
+        has = f"{laser.beams} in {laser.fov:g} degrees"
+        return f"it wants {beams} beams all round, and laser {laser.name} has {has}"
+    return ""
+
+
+def learned_limits(robot: RobotDescription) -> dict[str, float]:
+    """The fields of `ModelSpec` that are the robot's."""
+    found = {f"max_{speed}": getattr(robot.limits, speed) for speed in ("linear", "angular", "lateral")}
+    return found | ({"turning_radius": robot.drive.turning_radius} if robot.drive.kind == "ackermann" else {})
+
+
+def preset_of(robot: RobotDescription) -> str:
+    """The preset by which a model of the robot is trained."""
+    return LASER if robot.camera is None else "onboard"
+
+
+GENERAL = "general"  # the model in models/ that drives in places, and by cameras, that it has not learned from
+
+
+def shipped_model(robot: RobotDescription) -> str:
+    """The name of the model that comes for a robot like this: of its kind, or else the general one if that fits it."""
+    preset = preset_of(robot)
+    if preset == "onboard" and robot.drive.kind != "differential":
+        preset = robot.drive.kind
+    fitting = (name for name in (preset, GENERAL) if not _misfit(robot, identify_model(name).spec))
+    return next(fitting, preset)
+
+
+def simulated_robot(spec: ModelSpec) -> str:
+    """The simulated robot that a model of `spec` can drive, where the user names none."""
+    if not spec.inputs.image_size:
+        return f"{DEFAULT}_laser"
+    return DEFAULT if spec.drive == "differential" else f"{DEFAULT}_{spec.drive}"

@@ -1,0 +1,460 @@
+"""What makes one imagined future better than another: small terms, each with a weight, and which of them decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import Array, Disc
+from ami_ros.core.installation import COSTS, find_plugin, plugin_config
+from ami_ros.core.scan import Scan
+from ami_ros.planning.protocols import Cost, Futures, Scene
+from ami_ros.planning.scan_geometry import surfaces
+from ami_ros.world_model.layers import Floats
+
+# Distance from any point around the robot to the nearest thing in the scan.
+
+
+class LocalMap:
+    """A distance field in base_link at the moment of the scan, for thousands of look-ups.
+
+    Args:
+        scan: of that moment.
+        half_size: the field covers a square of twice this [m]; outside counts as free.
+        resolution: of a cell [m].
+    """
+
+    def __init__(self, scan: Scan, half_size: float = 2.8, resolution: float = 0.02) -> None:
+        self.half_size, self.resolution = half_size, resolution
+        cells = round(2 * half_size / resolution)
+        free: NDArray[np.uint8] = np.full((cells, cells), 255, np.uint8)
+        for segment in surfaces(scan, 1.4 * half_size):
+            a, b = (tuple(int(v) for v in np.rint((p + half_size) / resolution - 0.5)) for p in segment)
+            cv2.line(free, a, b, 0)
+        field = cv2.distanceTransform(free, cv2.DIST_L2, 5) * resolution if (free == 0).any() else free + 8.0
+        self.field: Floats = np.ascontiguousarray(field, dtype=np.float32)
+
+    def clearance(self, points: Floats) -> Floats:
+        """Distance (...,) [m] from points (..., 2) [m] in base_link to the nearest thing seen."""
+        size = len(self.field)
+        at = (points + self.half_size) / self.resolution
+        inside = np.asarray(((at >= 0) & (at < size)).all(-1))
+        cells = np.where(inside[..., None], at, 0.0).astype(np.int64)
+        return np.where(inside, self.field[cells[..., 1], cells[..., 0]], np.float32(self.half_size))
+
+
+# How far the imagined path is from the goal: by the model's latents, and by a pose that is known.
+
+ON_THE_WAY = 0.2  # of the heading's weight at a sub-goal, which is only passed
+
+
+@dataclass(frozen=True)
+class GoalConfig:
+    """Distance to the goal along the imagined path."""
+
+    enabled: bool = True  # false: this cost is left out
+    weight: float = 1.0  # of the distance [1/m]; larger drives straighter at the goal and minds the rest less
+    path: float = 0.5  # weight of the mean over the path, beside 1 for its end; larger hurries
+    heading: float = 0.25  # [m/rad] at a goal, a fifth at sub-goals; larger turns earlier
+
+
+def pose_distance(x: Floats, y: Floats, cos: Floats, heading: float) -> Floats:
+    """Distance [m] plus `heading` [m/rad] times the heading error (as a chord, so that it is smooth at pi)."""
+    chord = np.sqrt((2 - 2 * cos).clip(1e-6, None))
+    return np.sqrt(x * x + y * y + 1e-6) + heading * chord
+
+
+def along_path(distance: Floats, path: float) -> Floats:
+    """Distances (batch, steps) -> (batch,): the last one, plus `path` times the mean of all."""
+    return distance[:, -1] + path * distance.mean(1)
+
+
+def _heading(config: GoalConfig, scene: Scene) -> float:
+    return config.heading if scene.target.final else ON_THE_WAY * config.heading
+
+
+@dataclass(frozen=True)
+class LatentGoal:
+    """Energy: how far, in metres, the imagined latents are from the goal's, by the relative-pose head."""
+
+    Config = GoalConfig
+
+    head: Callable[[Floats, Floats], Floats]
+    goal: Floats  # (latent_dim,)
+    weight: float
+    heading: float  # [m/rad]
+    path: float
+
+    @classmethod
+    def build(cls, config: GoalConfig, scene: Scene) -> LatentGoal | None:
+        """Where the target has a latent."""
+        if scene.target.latent is None:
+            return None
+        head = scene.dynamics.relative_pose
+        return cls(head, scene.target.latent, config.weight, _heading(config, scene), config.path)
+
+    def __call__(self, futures: Futures) -> Floats:
+        seen = self.head(futures.latents, np.asarray(self.goal))
+        distance = pose_distance(seen[..., 0], seen[..., 1], seen[..., 2], self.heading)
+        return self.weight * along_path(distance, self.path)
+
+
+@dataclass(frozen=True)
+class PoseGoal:
+    """How far the imagined poses are from a known one."""
+
+    Config = GoalConfig
+
+    goal: Floats  # (3,) in the base frame of now
+    weight: float
+    heading: float  # [m/rad]
+    path: float
+
+    @classmethod
+    def build(cls, config: GoalConfig, scene: Scene) -> PoseGoal | None:
+        """Where the target has a pose."""
+        if scene.target.pose is None:
+            return None
+        pose = np.asarray(scene.target.pose, np.float32)
+        return cls(pose, config.weight, _heading(config, scene), config.path)
+
+    def __call__(self, futures: Futures) -> Floats:
+        away = futures.poses - np.asarray(self.goal)
+        distance = pose_distance(away[..., 0], away[..., 1], np.cos(away[..., 2]), self.heading)
+        return self.weight * along_path(distance, self.path)
+
+
+# Penalises changes of command, reversing and moving at all, so that the robot stands when nothing else matters.
+
+
+@dataclass(frozen=True)
+class SmoothnessConfig:
+    """Changes of command, reversing, effort."""
+
+    enabled: bool = True  # false: this cost is left out
+    weight: float = 1.0  # of all three; larger: smoother and slower
+    change: float = 0.02  # of changes between commands; larger: smoother, less agile
+    reverse: float = 0.1  # of driving backwards; larger turns around instead
+    effort: float = 0.005  # of moving at all; larger stands still when little is gained
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """See the module."""
+
+    Config = SmoothnessConfig
+
+    scale: Floats  # (width,) maxima of the commands
+    config: SmoothnessConfig
+
+    @classmethod
+    def build(cls, config: SmoothnessConfig, scene: Scene) -> Smoothness:
+        """Always."""
+        return cls(scene.kinematics.high.clip(1e-6, None), config)
+
+    def __call__(self, futures: Futures) -> Floats:
+        config = self.config
+        scale = np.asarray(self.scale)
+        scaled = futures.commands / scale
+        first = np.broadcast_to(futures.previous / scale, (len(scaled), 1, len(scale)))
+        before = np.concatenate([first, scaled[:, :-1]], 1)
+        change = np.square(scaled - before).sum(-1).mean(1)
+        backwards = (-scaled[..., 0]).clip(0, None).mean(1)
+        effort = np.square(scaled).sum(-1).mean(1)
+        return config.weight * (config.change * change + config.reverse * backwards + config.effort * effort)
+
+
+# Keeps the imagined path away from everything in the newest scan; not learned.
+
+
+@dataclass(frozen=True)
+class ObstaclesConfig:
+    """Nearness to what the scan sees."""
+
+    enabled: bool = True  # false: this cost is left out
+    weight: float = 3.0  # of being close; larger keeps farther away and passes fewer gaps
+    margin: float = 0.10  # [m] beyond the robot within which closeness costs; larger avoids narrow gaps
+    collision: float = 20.0  # cost of a path that touches something at every step; too small trades contact for speed
+
+
+@dataclass(frozen=True)
+class Obstacles:
+    """See the module."""
+
+    Config = ObstaclesConfig
+
+    local_map: LocalMap
+    disc: Disc  # that holds the robot
+    margin: float  # [m] beyond its edge where the cost begins
+    weight: float
+    collision: float
+
+    @classmethod
+    def build(cls, config: ObstaclesConfig, scene: Scene) -> Obstacles | None:
+        """Where there is a scan."""
+        if scene.scan is None:
+            return None
+        return cls(LocalMap(scene.scan), scene.disc, config.margin, config.weight, config.collision)
+
+    def __call__(self, futures: Futures) -> Floats:
+        start = np.array([[self.disc.middle, 0.0]], np.float32)
+        clearance = self.local_map.clearance(with_halves(self._middles(futures.poses), start)) - self.disc.radius
+        now = float(self.local_map.clearance(start)[0]) - self.disc.radius
+        return nearness(clearance, now, self.margin, self.weight, self.collision)
+
+    def _middles(self, poses: Floats) -> Floats:
+        """Of the robot's disc (..., 2) at `poses` (..., 3)."""
+        if not self.disc.middle:
+            return poses[..., :2]
+        ahead = np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], -1)
+        return np.asarray(poses[..., :2] + np.float32(self.disc.middle) * ahead)
+
+
+def with_halves(points: Floats, start: Floats) -> Floats:
+    """Points (batch, steps, 2) of a path from `start` (1, 2), and those halfway between them: (batch, 2 * steps, 2)."""
+    first = np.broadcast_to(np.asarray(start), (len(points), 1, 2))
+    before = np.concatenate([first, points[:, :-1]], 1)
+    return np.concatenate([points, (points + before) / 2], 1)
+
+
+def nearness(clearance: Floats, now: float, margin: float, weight: float, collision: float) -> Floats:
+    """Cost (batch,) of passing at `clearance` (batch, points) [m] from what must not be touched.
+
+    Where the robot already is too close (`now` [m]), moving on must not look as bad as touching.
+    """
+    closeness = (1 - clearance / margin).clip(0, None)
+    touching = np.asarray(clearance < min(0.02, now - 0.02), dtype=clearance.dtype)
+    return weight * np.square(closeness).mean(1) + collision * touching.mean(1)
+
+
+# Places that the robot must not enter: discs around named poses.
+
+HERE: Floats = np.zeros((1, 2), np.float32)
+
+
+@dataclass(frozen=True)
+class KeepAwayConfig:
+    """Nearness to places that must not be entered."""
+
+    enabled: bool = True  # false: this cost is left out
+    weight: float = 3.0  # of being close; larger keeps farther away and passes fewer gaps
+    margin: float = 0.2  # [m] outside the radius within which closeness costs; larger keeps farther away
+    inside: float = 20.0  # cost of a path that is inside at every step; too small cuts through
+
+
+@dataclass(frozen=True)
+class KeepAway:
+    """See the module. The middle of the robot stays out of the discs."""
+
+    Config = KeepAwayConfig
+
+    discs: Floats  # (n, 3): x, y in the base frame of now, radius [m]; n > 0
+    margin: float  # [m]
+    weight: float
+    inside: float
+
+    @classmethod
+    def build(cls, config: KeepAwayConfig, scene: Scene) -> KeepAway | None:
+        """Where there are such places."""
+        if not len(scene.keep_away):
+            return None
+        return cls(np.asarray(scene.keep_away, np.float32), config.margin, config.weight, config.inside)
+
+    def __call__(self, futures: Futures) -> Floats:
+        clearance = self._clearance(with_halves(futures.poses[..., :2], HERE))
+        now = float(self._clearance(HERE[None])[0, 0])
+        return nearness(clearance, now, self.margin, self.weight, self.inside)
+
+    def _clearance(self, points: Floats) -> Floats:
+        """Distance (batch, points) [m] of points (batch, points, 2) from the nearest edge, negative inside."""
+        discs = np.asarray(self.discs)
+        distance = np.sqrt(np.square(points[..., None, :] - discs[:, :2]).sum(-1).clip(1e-8, None))
+        return np.amin(distance - discs[:, 2], -1)
+
+
+# Stays away from where others may be, and does not pass people closely.
+
+MOST = 8  # things that count, the nearest: more do not fit the time of a plan
+FAR = 4.0  # [m] farther off nobody comes near within the horizon of a plan
+NORMAL = 1.702  # logistic function for the normal one: at most 0.01 off (Bowling et al. 2009)
+
+
+@dataclass(frozen=True)
+class PeopleConfig:
+    """Nearness to where things that move will be."""
+
+    enabled: bool = True  # false: this cost is left out
+    weight: float = 1.0  # of comfort; larger passes at a greater distance, or waits
+    contact: float = 20.0  # [m] of a touch that is certain and at once, less the later; larger makes way sooner
+    comfort: float = 0.5  # [m] between both edges within which nearness costs; personal space begins at 0.45 m (Hall)
+    ahead: float = 1.0  # [s] of their way by which comfort reaches farther in front of them (Kirby 2010)
+
+
+@dataclass(frozen=True)
+class People:
+    """See the module. What a future costs, of each thing, is the share of time from a touch on, as likely as that is,
+    and the mean discomfort: a later touch is better than an early one, for who walks on blindly may yet turn off."""
+
+    Config = PeopleConfig
+
+    positions: Floats  # (m, t, 2) expected at the end of each step, then halfway [m], in the base frame of now
+    deviations: Floats  # (m, t) [m]
+    headings: Floats  # (m, 2) unit vectors
+    reach: Floats  # (m, 1) [m] between both middles when they touch
+    front: Floats  # (m, 1) share by which comfort reaches farther in front
+    disc: Disc
+    config: PeopleConfig
+
+    @classmethod
+    def build(cls, config: PeopleConfig, scene: Scene) -> People | None:
+        """Where something moves near by."""
+        if scene.forecast is None:
+            return None
+        forecast = scene.forecast
+        distance = np.hypot(*forecast.positions[:, 0].T)
+        chosen = distance.argsort()[:MOST]
+        chosen = chosen[distance[chosen] < FAR]
+        if not len(chosen):
+            return None
+        headings = forecast.headings[chosen]
+        return cls(
+            np.asarray(forecast.positions[chosen], np.float32),
+            np.asarray(forecast.deviations[chosen], np.float32),
+            np.stack([np.cos(headings), np.sin(headings)], -1).astype(np.float32),
+            np.asarray(forecast.radii[chosen, None] + scene.disc.radius, np.float32),
+            np.asarray(config.ahead * forecast.speeds[chosen, None] / config.comfort, np.float32),
+            scene.disc,
+            config,
+        )
+
+    def __call__(self, futures: Futures) -> Floats:
+        steps, horizon = futures.poses.shape[1], self.positions.shape[1] // 2
+        rows = np.r_[0:steps, horizon : horizon + steps]
+        in_time = np.column_stack([np.arange(steps, 2 * steps), np.arange(steps)]).ravel()  # halves come before ends
+        points = with_halves(self._middles(futures.poses), np.array([[self.disc.middle, 0.0]], np.float32))
+        touch = near = np.zeros(len(points), np.float32)
+        for k in range(len(self.positions)):  # one by one: arrays of all would not stay in the cache
+            apart = points - self.positions[k, rows]
+            distance = np.sqrt(np.square(apart).sum(-1) + 1e-8)
+            chance = self._contact(distance, self.deviations[k, rows], float(self.reach[k, 0]))
+            touch = touch + np.maximum.accumulate(chance[:, in_time], 1).mean(1)
+            near = near + self._discomfort(apart, distance, k).mean(1)
+        return np.asarray(self.config.contact * touch + self.config.weight * near)
+
+    def _contact(self, distance: Floats, deviation: Floats, reach: float) -> Floats:
+        """The chance (batch, t) to touch a thing that is expected `distance` (batch, t) [m] away: the share of its
+        normal distribution in a square as wide as both discs."""
+        scale = NORMAL / deviation
+        along = _logistic((reach - distance) * scale) - _logistic(-(reach + distance) * scale)
+        return along * (2 * _logistic(reach * scale) - 1)
+
+    def _discomfort(self, apart: Floats, distance: Floats, k: int) -> Floats:
+        """How near (batch, t) the robot is to one, squared: 1 at a touch, 0 where comfort ends."""
+        heading = self.headings[k]
+        facing = ((apart * heading).sum(-1) / distance).clip(0, None)  # cosine of where the robot is from its front
+        ends = self.config.comfort * (1 + float(self.front[k, 0]) * facing)
+        gap = (distance - float(self.reach[k, 0])).clip(0, None)
+        return (1 - gap / ends).clip(0, None) ** 2
+
+    def _middles(self, poses: Floats) -> Floats:
+        """Of the robot's disc (..., 2) at `poses` (..., 3)."""
+        if not self.disc.middle:
+            return poses[..., :2]
+        ahead = np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], -1)
+        return np.asarray(poses[..., :2] + np.float32(self.disc.middle) * ahead)
+
+
+def _logistic(x: Floats) -> Floats:
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def times(steps: int, step_duration: float) -> Array:
+    """When (2 * steps,) [s] a forecast is wanted: at the end of each step of a plan, then halfway through each."""
+    ends = step_duration * np.arange(1, steps + 1)
+    return np.concatenate([ends, ends - step_duration / 2])
+
+
+# Which costs: by name, those of other packages included.
+
+BUILT_IN: dict[str, Any] = {
+    "smoothness": Smoothness,
+    "latent_goal": LatentGoal,
+    "pose_goal": PoseGoal,
+    "obstacles": Obstacles,
+    "keep_away": KeepAway,
+    "people": People,
+}
+
+
+@dataclass(frozen=True)
+class CostsConfig:
+    """What makes one future better than another; each has `enabled` and `weight`."""
+
+    latent_goal: GoalConfig = field(default_factory=GoalConfig)
+    pose_goal: GoalConfig = field(default_factory=GoalConfig)
+    obstacles: ObstaclesConfig = field(default_factory=ObstaclesConfig)
+    smoothness: SmoothnessConfig = field(default_factory=SmoothnessConfig)
+    keep_away: KeepAwayConfig = field(default_factory=KeepAwayConfig)
+    people: PeopleConfig = field(default_factory=PeopleConfig)
+    plugins: tuple[str, ...] = ()  # costs of other packages, each as "name" or "name key=value key=value"
+
+
+class Costs:
+    """The enabled costs of a configuration.
+
+    Raises:
+        AmiError: a cost of another package is unknown, or its options do not fit.
+    """
+
+    def __init__(self, config: CostsConfig) -> None:
+        self._enabled = [(name, plugin, getattr(config, name)) for name, plugin in BUILT_IN.items()]
+        for text in config.plugins:
+            name, *options = text.split() or [""]
+            if name in BUILT_IN:
+                raise AmiError(f"planner: the cost '{name}' comes with ami_ros; set its parameters costs.{name}.*")
+            plugin = find_plugin(COSTS, name, BUILT_IN)
+            self._enabled.append((name, plugin, plugin_config(plugin, options, name)))
+        self._enabled = [(name, plugin, own) for name, plugin, own in self._enabled if own.enabled]
+
+    def at(self, scene: Scene) -> dict[str, Cost]:
+        """The costs that apply at this moment, by name."""
+        built = {name: plugin.build(config, scene) for name, plugin, config in self._enabled}
+        return {name: cost for name, cost in built.items() if cost is not None}
+
+
+# Which cost decided: what each contributed to the chosen future, and what would have been chosen without it.
+
+
+@dataclass(frozen=True)
+class CostShare:
+    """One cost's part in a decision."""
+
+    name: str
+    value: float  # of the chosen future [m]
+    pull: float  # [m] by which another future would have been better without this cost; 0: it changed nothing
+
+
+def cost_shares(names: Sequence[str], chosen: Floats, others: Floats) -> tuple[CostShare, ...]:
+    """How each cost took part.
+
+    Args:
+        names: of the costs (k,).
+        chosen: costs (k,) of the future that was chosen.
+        others: costs (k, n) of futures that were not.
+    """
+    without = others.sum(0) - others  # (k, n): the sum of all costs but one
+    best = np.where(np.isfinite(without), without, np.inf).min(1)
+    pull = (chosen.sum() - chosen - best).clip(0, None)
+    return tuple(CostShare(n, v, p) for n, v, p in zip(names, chosen.tolist(), pull.tolist(), strict=True))
+
+
+def deciding(shares: Iterable[CostShare]) -> str:
+    """Name of the cost without which the choice would have been most different; empty if any would have been the
+    same."""
+    return max((s for s in shares if s.pull > 0), key=lambda s: s.pull, default=CostShare("", 0.0, 0.0)).name

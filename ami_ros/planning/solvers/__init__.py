@@ -1,1 +1,0 @@
-"""Searches over sequences of commands, one per file, chosen by configuration."""

@@ -1,1 +1,0 @@
-"""Sensors as they come over ROS, in the frame of the robot."""

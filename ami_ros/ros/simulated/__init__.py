@@ -1,1 +1,0 @@
-"""A simulated robot on the topics of a real one."""

@@ -1,1 +1,0 @@
-"""What runs, in viewers of others: Foxglove and Lichtblick, and Rerun."""

@@ -1,0 +1,383 @@
+"""The part `perception`: camera and scan -> latent, of what is new, recent and of one moment."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ami_ros.core.camera import CameraMount, Window
+from ami_ros.core.commands import Command, speed
+from ami_ros.core.config import group, parameter
+from ami_ros.core.depth import DepthScanner
+from ami_ros.core.errors import AmiError
+from ami_ros.core.scan import Scan
+from ami_ros.runtime.history import OdometryHistory
+from ami_ros.runtime.part import (
+    ADAPTATION,
+    ATTENTION,
+    DEPTH,
+    IMAGE,
+    LATENT,
+    ODOM,
+    SCAN,
+    Bus,
+    Finish,
+    Motion,
+    Part,
+    Picture,
+    Port,
+)
+from ami_ros.world_model.adaptation import Weights, apply, check
+from ami_ros.world_model.perception import Perception
+from ami_ros.world_model.picture_scan import PictureScan
+from ami_ros.world_model.spec import InputSpec, Sensors
+
+# A private copy of the model, which follows what was adapted.
+
+
+class FollowedModel:
+    """A model whose dynamics and colours follow what was adapted; encoder and heads are those of `trained`.
+
+    `take` may be called on any thread; `refresh` on the one that uses the model, between two uses.
+    """
+
+    def __init__(self, trained: Any, encoder_id: str) -> None:
+        self.model, self._trained, self.encoder_id = trained.private_copy(), trained, encoder_id
+        self._pending: Weights | None = None
+
+    def take(self, weights: Weights) -> None:
+        """Raises AmiError if they do not fit."""
+        check(weights, self._trained)
+        self._pending = weights
+
+    def refresh(self) -> None:
+        """Uses what was taken last."""
+        weights, self._pending = self._pending, None
+        if weights is not None:
+            apply(weights, self.model, self._trained)
+
+
+# Which sensor messages are new and recent.
+
+
+@dataclass(frozen=True)
+class FreshnessConfig:
+    """Limits on the age and repetition of sensor messages."""
+
+    max_age: float = 1.0  # [s] of a message when it arrives; smaller drops more on a slow network
+    max_ahead: float = 0.5  # [s] that a stamp may lie in the future; larger tolerates clocks that differ more
+    frozen_after: float = 1.0  # [s] of equal images while the robot moves, from which the camera counts as frozen
+
+
+class Freshness:
+    """Judges a stream of images by stamps and bytes."""
+
+    def __init__(self, config: FreshnessConfig) -> None:
+        self.config = config
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the stream, as after a jump in time."""
+        self._newest = -float("inf")
+        self._digest: int | None = None
+        self._frozen = 0.0  # [s] of equal images while the robot moved
+
+    def check(self, stamp: float, now: float, data: bytes | memoryview, moving: bool) -> None:
+        """Takes note of a message.
+
+        A frozen camera counts as such until its image changes. While the robot stands, equal images mean
+        nothing: a simulated camera has no noise.
+
+        Raises:
+            AmiError: it must not be used: out of order, too old, from the future, or the camera is frozen.
+        """
+        if now - stamp > self.config.max_age:
+            raise AmiError(
+                f"stamp is {now - stamp:.2f} s old: dropped; are clocks in sync, and use_sim_time alike everywhere?"
+            )
+        if stamp - now > self.config.max_ahead:
+            raise AmiError(f"stamp lies {stamp - now:.2f} s in the future: dropped; are clocks synchronised?")
+        if stamp <= self._newest:
+            raise AmiError("stamp is not newer than the last one: dropped; do two nodes publish this topic?")
+        elapsed, self._newest = stamp - self._newest, stamp
+        digest = zlib.crc32(data)
+        if digest != self._digest:
+            self._digest, self._frozen = digest, 0.0
+        elif moving:
+            self._frozen += min(elapsed, self.config.frozen_after / 2)  # a gap is not proof of a frozen camera
+        if self._frozen >= self.config.frozen_after:
+            raise AmiError(
+                f"the camera is frozen: equal images for {self._frozen:.1f} s while the robot moved; restart it"
+            )
+
+
+# Puts camera and scan together by their stamps, and refuses what is not of this moment.
+
+MOVING_LINEAR, MOVING_ANGULAR = 0.05, 0.15  # beyond the noise of a standing robot's odometry [m/s], [rad/s]
+RECENT = 0.5  # [s] that a velocity tells about
+JITTER = 0.2  # of the period between two frames: stamps that come a little early count as in time
+
+
+@dataclass(frozen=True)
+class SensorFrame:
+    """What becomes one latent.
+
+    Attributes:
+        stamp: of the image, or of the scan where the model has no camera [s].
+        image: (H, W, 3) RGB.
+        scan: as it was measured, in the scanner's own frame.
+    """
+
+    stamp: float
+    image: NDArray[np.uint8] | None
+    scan: Scan | None
+
+
+class Synchroniser:
+    """Makes `SensorFrame`s of what the sensors deliver, each at its own rate.
+
+    Args:
+        inputs: what the model needs.
+        freshness: what is too old, too early, or too much the same.
+        max_apart: between the stamps of an image and of its scan [s].
+        max_rate: of frames [Hz]; images that come faster are left out.
+    """
+
+    def __init__(self, inputs: InputSpec, freshness: FreshnessConfig, max_apart: float, max_rate: float) -> None:
+        self._inputs, self._freshness = inputs, Freshness(freshness)
+        self.tune(freshness, max_apart, max_rate)
+        self.clear()
+
+    def tune(self, freshness: FreshnessConfig, max_apart: float, max_rate: float) -> None:
+        """Other values from now on, see the class."""
+        self._freshness.config, self._max_apart, self._period = freshness, max_apart, 1.0 / max_rate
+
+    def clear(self) -> None:
+        """Forgets everything, as after a jump in time."""
+        self._freshness.reset()
+        self._moved = -float("inf")  # when it last moved [s]
+        self._scan: tuple[float, Scan] | None = None  # stamp [s], value
+        self._made = -float("inf")
+
+    def take_velocity(self, stamp: float, velocity: Command) -> None:
+        """By odometry at `stamp` [s]: equal images mean a frozen camera only while the robot moves."""
+        if speed(velocity) > MOVING_LINEAR or abs(velocity[1]) > MOVING_ANGULAR:
+            self._moved = stamp
+        else:
+            self._moved = -float("inf")
+
+    def take_scan(self, stamp: float, scan: Scan, now: float) -> SensorFrame | None:
+        """A scan; a frame where the model has no camera. Errors as of `take_image`."""
+        self._scan = stamp, scan
+        if self._inputs.image_size:
+            return None
+        self._freshness.check(stamp, now, scan.ranges.data, self._moves(stamp))
+        return self._frame(stamp, None)
+
+    def take_image(self, stamp: float, image: NDArray[np.uint8], now: float) -> SensorFrame | None:
+        """An image (H, W, 3) RGB taken at `stamp`, heard at `now` [s]; None if it is not wanted, or not yet.
+
+        Raises:
+            AmiError: it is not of this moment, or nothing that belongs to it is there.
+        """
+        if not self._inputs.image_size:
+            return None
+        self._freshness.check(stamp, now, image.data, self._moves(stamp))
+        return self._frame(stamp, image)
+
+    def _moves(self, stamp: float) -> bool:
+        """Whether it moved just before `stamp`: what an odometry said that has stopped says nothing about now."""
+        return abs(stamp - self._moved) < RECENT
+
+    def _frame(self, stamp: float, image: NDArray[np.uint8] | None) -> SensorFrame | None:
+        if stamp - self._made < self._period * (1 - JITTER):
+            return None
+        scan = self._near(self._scan, stamp) if self._inputs.scan_beams else None
+        self._made = stamp
+        return SensorFrame(stamp, image, scan)
+
+    def _near(self, newest: tuple[float, Scan] | None, stamp: float) -> Scan:
+        if newest is None or abs(stamp - newest[0]) > self._max_apart:
+            age = "never came" if newest is None else f"is {stamp - newest[0]:.2f} s older"
+            raise AmiError(f"image dropped: the model needs 'scan' of the same moment, which {age}")
+        return newest[1]
+
+
+# A sensor frame becomes a latent.
+
+
+@dataclass(frozen=True)
+class LatentFrame:
+    """What the robot perceives at one moment.
+
+    Attributes:
+        stamp: of the sensor frame [s].
+        latent: (latent_dim,).
+        picture: code (sight_code,) of the image, where the model compares pictures.
+        sensors: what the latent was made of, a batch of one, for whoever learns about the camera.
+    """
+
+    stamp: float
+    latent: NDArray[np.float32]
+    picture: NDArray[np.float32] | None = None
+    sensors: Sensors | None = None
+
+
+def perceive(perception: Perception, frame: SensorFrame, compares: bool = True) -> LatentFrame:
+    """Encodes a frame, and its picture where somebody compares pictures.
+
+    Raises:
+        AmiError: an input of the model is missing, or the latent is not finite.
+    """
+    latent = perception.encode(frame.image, frame.scan)
+    return LatentFrame(frame.stamp, latent, perception.encode_picture(frame.image) if compares else None)
+
+
+# The part `perception`: camera and scan -> latent.
+
+
+@dataclass(frozen=True)
+class PerceptionSettings:
+    """What it is told."""
+
+    scan_max_age: float = parameter(
+        0.25,
+        "Between an image and its scan. Larger pairs worse-timed sensors, smaller drops more images.",
+        "s",
+        (0.01, 5.0),
+        True,
+    )
+    max_rate: float = parameter(
+        15.0,
+        "Of latents: images that come faster are left out. Higher: fresher latents, for more computing.",
+        "Hz",
+        (1.0, 100.0),
+        True,
+    )
+    freshness: FreshnessConfig = group(FreshnessConfig, mutable=None)
+
+
+@dataclass(frozen=True)
+class PictureScanConfig:
+    """Scans of a robot that has no laser, predicted from its images."""
+
+    beams: int = 0  # of a scan; 0: there is a laser, or none is needed
+    fov: float = 100.0  # [degrees] that they spread over; more than the camera sees is NaN
+    range_min: float = 0.12  # [m] as the scans say
+    range_max: float = 4.0  # [m] beyond which all counts as far; larger: farther walls are seen, with larger errors
+    frame: str = ""  # frame_id of the scans: level, where the camera is
+
+    def __post_init__(self) -> None:
+        if self.beams < 0 or self.beams == 1 or not 0 < self.fov < 180:
+            raise ValueError(f"{self.beams} beams over {self.fov:g} degrees are no scan: at least 2, below 180 degrees")
+
+
+class PerceptionPart(Part):
+    """Encodes the newest sensor frame.
+
+    Args:
+        bus: see `Part`.
+        followed: the model, and what was adapted in it.
+        config: see there.
+        picture_scan: makes scans of pictures; None: there is a laser.
+        shape: of those scans.
+        depth: makes the scans of depth pictures; None: there is a laser, or no depth camera.
+    """
+
+    name = "perception"
+    takes: tuple[Port, ...] = (ADAPTATION, ATTENTION, ODOM, SCAN, IMAGE, DEPTH)
+    gives: tuple[Port, ...] = (LATENT, SCAN)
+
+    def __init__(
+        self,
+        bus: Bus,
+        followed: FollowedModel,
+        config: PerceptionSettings,
+        picture_scan: PictureScan | None = None,
+        shape: PictureScanConfig | None = None,
+        depth: DepthScanner | None = None,
+    ) -> None:
+        super().__init__(bus)
+        self._depth = depth
+        unheard = DEPTH.name if depth is None else SCAN.name
+        self.takes = tuple(port for port in self.takes if port.name != unheard)
+        self.followed, self.perception = followed, Perception(followed.model)
+        inputs = self.perception.inputs
+        self.synchroniser = Synchroniser(inputs, config.freshness, config.scan_max_age, config.max_rate)
+        self._pictures, self._shape = picture_scan, shape or PictureScanConfig()
+        self._odometry = OdometryHistory()
+        self._attends = True  # to pictures, until the planner says that it need not
+
+    def working(self) -> tuple[str, ...]:
+        compares_pictures = self.followed.model.pairs is not None
+        return (self.name, "picture") if compares_pictures and self._compares else (self.name,)
+
+    @property
+    def _compares(self) -> bool:
+        """Whether somebody wants the codes of pictures: the planner, or memory, which has no other compass."""
+        return self._attends or self._pictures is not None
+
+    def tune(self, config: PerceptionSettings) -> None:
+        """Other values from now on."""
+        self.synchroniser.tune(config.freshness, config.scan_max_age, config.max_rate)
+
+    def restart(self) -> None:
+        self.synchroniser.clear()
+        self._odometry.clear()
+        if self._pictures is not None:
+            self._pictures.forget()
+
+    def on_adaptation(self, stamp: float, weights: Weights) -> None:
+        self.followed.take(weights)
+
+    def on_attention(self, stamp: float, compares: bool) -> None:
+        self._attends = compares
+
+    def on_odom(self, stamp: float, motion: Motion) -> None:
+        self.synchroniser.take_velocity(stamp, motion.velocity)
+        if self._pictures is not None and not self._odometry.add(stamp, motion.pose, motion.velocity, self.bus.now()):
+            self._pictures.forget()
+
+    def on_scan(self, stamp: float, scan: Scan) -> None:
+        self._encode_soon(self.synchroniser.take_scan(stamp, scan, self.bus.now()))
+
+    def on_depth(self, stamp: float, picture: Picture) -> None:
+        assert self._depth is not None, "else it is not heard"
+        scan = self._depth.scan(picture())
+        self.bus.give(SCAN, stamp, scan)
+        self._encode_soon(self.synchroniser.take_scan(stamp, scan, self.bus.now()))
+
+    def on_image(self, stamp: float, picture: Picture) -> None:
+        image = picture()
+        if self._pictures is not None:
+            shape, motion = self._shape, self._odometry.at(stamp)
+            pose = None if motion is None else motion[0]
+            scan = self._pictures.scan(image, shape.beams, math.radians(shape.fov), shape.range_max, pose)
+            self.bus.give(SCAN, stamp, scan)
+            self.synchroniser.take_scan(stamp, scan, self.bus.now())
+        self._encode_soon(self.synchroniser.take_image(stamp, image, self.bus.now()))
+
+    def _encode_soon(self, frame: SensorFrame | None) -> None:
+        if frame is not None:
+            self.bus.work(lambda: self._encode(frame))
+
+    def _encode(self, frame: SensorFrame) -> Finish:
+        self.followed.refresh()
+        compares = self._compares or self.followed.model.pairs is None  # other codes are not worth the while
+        seen = perceive(self.perception, frame, compares)
+        return lambda: self.bus.give(LATENT, seen.stamp, seen)
+
+
+def place_camera(mount: CameraMount, window: Window | None, *lookers: Any) -> None:
+    """Tells who compares pictures, or makes scans of them, where the camera sits and what it sees of the picture that
+    the model's camera would take; None: as it was told last."""
+    for looker in lookers:
+        if looker is not None:
+            looker.mount = mount
+            if window is not None:
+                looker.window = window

@@ -1,1 +1,0 @@
-"""The console in a browser: the server, and the page in `static`."""

@@ -1,0 +1,229 @@
+"""How good a model is: signs of life while it is trained, and figures on what is kept apart from training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ami_ros.world_model.learning.objective import relative_poses
+from ami_ros.world_model.learning.windows import Recording, WindowSampler, recordings_of
+from ami_ros.world_model.torch_model import WorldModel
+
+# Signs of life of a model while it is trained: a dead one is known after minutes, not after hours.
+#
+# Its latents collapse to a few directions, it predicts no better than "nothing changes", or its commands do not
+# matter.
+
+WINDOWS = 64
+LEAST_RANK = 0.1  # of the latent's dimensions
+WORST_PREDICTION = 0.9  # of the error of "nothing changes"
+LEAST_SHUFFLE = 1.1  # times the error with the right commands
+
+
+def effective_rank(latents: NDArray[np.float32]) -> float:
+    """Exponential of the entropy of the covariance's eigenvalues (Roy & Vetterli 2007); 1 is collapse.
+
+    Args:
+        latents: (n, dim), n well above dim.
+    """
+    values = np.linalg.eigvalsh(np.cov(latents.T)).clip(min=1e-12)
+    share = values / values.sum()
+    return float(np.exp(-(share * np.log(share)).sum()))
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Three figures of one model on one batch."""
+
+    latent_rank: float  # effective rank
+    prediction_to_persistence: float  # error of one model step over that of "nothing changes"
+    shuffle_to_prediction: float  # error with the commands of other moments over the error
+
+    def complaints(self, latent_dim: int) -> list[str]:
+        """What is wrong, in words; nothing for a healthy model."""
+        found = []
+        if self.latent_rank < max(2.0, LEAST_RANK * latent_dim):
+            found.append(
+                f"the latents collapse: they fill {self.latent_rank:.1f} of {latent_dim} dimensions; "
+                "raise weights.vicreg"
+            )
+        if self.prediction_to_persistence > WORST_PREDICTION:
+            found.append(
+                f"prediction is hardly better than no change (error ratio {self.prediction_to_persistence:.2f}); "
+                "does the robot move in the data, and are its commands those that it followed?"
+            )
+        elif self.shuffle_to_prediction < LEAST_SHUFFLE:
+            found.append(
+                f"commands do not matter to the prediction (error ratio {self.shuffle_to_prediction:.2f} with others); "
+                "are they on the same clock as the pictures?"
+            )
+        return found
+
+
+def diagnose(model: WorldModel, sampler: WindowSampler, seed: int) -> Diagnosis:
+    """Measures a model, in whatever mode it is, without changing it.
+
+    Args:
+        model: in training; it is left in the mode it was in.
+        sampler: of the data.
+        seed: of the windows, the same ones each time.
+    """
+    was_training = model.training
+    model.eval()
+    batch = sampler.batch(np.random.default_rng((seed, 1)), WINDOWS)
+    steps, size = batch.commands.shape[:2]
+    with torch.inference_mode():
+        flat = model.encode(batch.sensors)
+        latents = flat.view(-1, size, flat.shape[-1])
+        before, after = latents[:steps].flatten(0, 1), latents[1 : steps + 1].flatten(0, 1)
+        commands, previous = batch.commands.flatten(0, 1), batch.previous.flatten(0, 1)
+        predicted, _ = model.step(before, commands, previous)
+        shuffled, _ = model.step(before, commands.roll(size // 2 + 1, 0), previous)
+    model.train(was_training)
+
+    def error(guess: torch.Tensor) -> float:
+        return float((guess - after).square().mean())
+
+    still, right = max(error(before), 1e-12), max(error(predicted), 1e-12)
+    return Diagnosis(effective_rank(flat.numpy()), right / still, error(shuffled) / right)
+
+
+# What is kept apart from training, and how good a model is on it: what it learns, and what it forgets.
+
+HELD_OUT_WINDOWS = 256
+SEED = 1  # of the windows measured: the same ones for every model
+
+Episodes = list[tuple[int, int]]
+
+
+def split_off(episodes: Sequence[tuple[int, int]], share: float, least: int) -> tuple[Episodes, Episodes]:
+    """Cuts the end off each episode.
+
+    Args:
+        episodes: (start, stop) rows of each.
+        share: of the rows to cut off.
+        least: rows that make a window; where the end or the rest would be shorter, the episode stays whole.
+
+    Returns:
+        What is left to train on, and the ends.
+    """
+    kept, held = [], []
+    for start, stop in episodes:
+        cut = stop - round(share * (stop - start))
+        if share and stop - cut >= least and cut - start >= least:
+            kept.append((start, cut))
+            held.append((cut, stop))
+        else:
+            kept.append((start, stop))
+    return kept, held
+
+
+def split_recordings(recording: Recording, share: float) -> tuple[Episodes, Episodes]:
+    """Cuts the end off each recording as a whole, so that what is held out came after all that is trained on.
+
+    Args:
+        recording: a data set, of one or several recordings, or several of them joined.
+        share: of each recording's rows to cut off.
+
+    Returns:
+        What is left to train on, and the ends; an episode that the cut goes through is in both.
+    """
+    kept, held = [], []
+    for first, last in recordings_of(recording):
+        cut = last - round(share * (last - first))
+        for start, stop in recording.episodes:
+            if first <= start < last:
+                kept += [(start, min(stop, cut))] if start < cut else []
+                held += [(max(start, cut), stop)] if stop > cut else []
+    return kept, held
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How good a model is on a recording, by odometry: no ground truth is needed.
+
+    Positions and headings are those of one moment of the recording seen from another, at most some seconds apart.
+    """
+
+    prediction_to_persistence: float  # error of one model step over that of "nothing changes"
+    position_error_m: float | None  # median; None: no odometry
+    heading_error_deg: float | None  # median; likewise
+    picture_error: float | None  # of the latent from the picture alone: unexplained variance; None: no pictures
+
+
+LABELS = {
+    "prediction_to_persistence": "prediction error, of that of no change",
+    "position_error_m": "relative position, median error [m]",
+    "heading_error_deg": "relative heading, median error [deg]",
+    "picture_error": "picture alone, unexplained variance",
+}
+
+
+@dataclass(frozen=True)
+class BeforeAfter:
+    """A new model on data that it was not trained on, beside the model that it started from."""
+
+    data: str  # "new" or "old"
+    before: Standing | None  # None: it started from nothing
+    after: Standing
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Data, figure, before, after; as text for a table."""
+        before = asdict(self.before) if self.before is not None else {}
+        return [
+            (f"{self.data} data", label, _text(before.get(name)), _text(getattr(self.after, name)))
+            for name, label in LABELS.items()
+            if getattr(self.after, name) is not None
+        ]
+
+    def figures(self) -> dict[str, float]:
+        """Flat, named with units."""
+        found = {}
+        for when, standing in (("before", self.before), ("after", self.after)):
+            for name, value in asdict(standing).items() if standing is not None else ():
+                if value is not None:
+                    found[f"{self.data}_{when}_{name}"] = round(float(value), 5)
+        return found
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def stand(model: WorldModel, sampler: WindowSampler) -> Standing:
+    """Measures a model, in whatever mode it is, without changing it.
+
+    Args:
+        model: it is left in the mode it was in.
+        sampler: of the stretches to measure on.
+    """
+    was_training = model.training
+    model.eval()
+    batch = sampler.batch(np.random.default_rng((SEED, 2)), HELD_OUT_WINDOWS)
+    with torch.inference_mode():
+        flat = model.encode(batch.sensors)
+        latents = flat.view(-1, HELD_OUT_WINDOWS, flat.shape[-1])
+        columns = torch.arange(HELD_OUT_WINDOWS)
+        first, second = batch.pairs[..., 0], batch.pairs[..., 1]
+        seen = model.relative_pose(latents[first, columns], latents[second, columns])
+        true = relative_poses(batch.poses[first, columns], batch.poses[second, columns])
+        images = batch.sensors.image
+        pictured = None
+        if images is not None and model.goal_head is not None:
+            pictured = float((model.encode_goal(images) - flat).square().mean() / flat.var(0).mean())
+    model.train(was_training)
+    metres = (seen[..., :2] - true[..., :2]).norm(dim=-1)
+    turn = torch.atan2(seen[..., 3], seen[..., 2]) - true[..., 2]
+    degrees = torch.atan2(turn.sin(), turn.cos()).abs().rad2deg()
+    ratio = diagnose(model, sampler, SEED).prediction_to_persistence
+    measured = bool(torch.isfinite(metres).all())
+    return Standing(
+        ratio,
+        float(metres.median()) if measured else None,
+        float(degrees.median()) if measured else None,
+        pictured,
+    )
