@@ -25,7 +25,7 @@ from ami_ros.core.config import from_mapping
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, believed_at, compose, relative, wrap
 from ami_ros.core.installation import share
-from ami_ros.core.robots.derived import LASER, exploration_settings, simulated_robot
+from ami_ros.core.robots.derived import exploration_settings
 from ami_ros.core.robots.description import DEFAULT, RobotDescription, load_robot
 from ami_ros.memory.coverage import ASIDE, WANTED
 from ami_ros.memory.next_best_view import REACH
@@ -37,6 +37,7 @@ from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.visit import LIGHTS, visited
 from ami_ros.simulation.world_file import load_world
+from ami_ros.world_model.fit import LASER, simulated_robot
 from ami_ros.world_model.torch_model import LoadedModel, load_model
 
 # Which pictures could have been taken elsewhere as well: a rule on the simulator's own pictures, without noise.

@@ -26,14 +26,12 @@ from ami_ros.core.images import decode_image
 from ami_ros.core.installation import share
 from ami_ros.core.robots.derived import (
     camera_mount,
-    check_model,
     depth_camera,
     depth_settings,
     measures,
     memory_settings,
     navigator_settings,
     picture_scan_settings,
-    rectifier_for,
     safety_settings,
 )
 from ami_ros.core.robots.description import RobotDescription
@@ -58,6 +56,7 @@ from ami_ros.safety.gate import SafetyGate
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.fit import check_model, rectifier_for
 from ami_ros.world_model.latent_model import on_arrays
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.picture_scan import RANGES, PictureScan, load_picture_scan

@@ -13,9 +13,9 @@ from typing import Any, Literal, Protocol
 from ami_ros.bench.closed_loop import LoopConfig, loop_config
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import share
-from ami_ros.core.robots.derived import simulated_robot
 from ami_ros.memory.files import memory_beside
 from ami_ros.simulation.buildings.kinds import FIRST_TEST_SEED, PREFIX
+from ami_ros.world_model.fit import simulated_robot
 
 # The kinds of scenarios that drive: each is its options, says which parts there are, and drives one of them.
 #

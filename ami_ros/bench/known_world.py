@@ -20,7 +20,6 @@ from ami_ros.bench.trials import CLEARANCE, REACHED_DISTANCE, REACHED_HEADING, T
 from ami_ros.core.commands import Command
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, compose, register
-from ami_ros.core.robots.derived import simulated_robot
 from ami_ros.planning.types import Percept
 from ami_ros.runtime.mission import LegOutcome
 from ami_ros.runtime.planner import Thought
@@ -29,6 +28,7 @@ from ami_ros.simulation.robot import Observation
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import Door, World
 from ami_ros.simulation.world_file import load_world
+from ami_ros.world_model.fit import simulated_robot
 from ami_ros.world_model.torch_model import LoadedModel
 
 # A task in the closed loop, with the truth beside: where each leg ended, and what the robot came to know.

@@ -22,11 +22,11 @@ from ami_ros.bench.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.bench.trials import REACHED_DISTANCE, REACHED_HEADING, goal_errors
 from ami_ros.core.commands import STILL
 from ami_ros.core.geometry import Array, compose, pose_gap
-from ami_ros.core.robots.derived import simulated_robot
 from ami_ros.core.robots.description import load_robot
 from ami_ros.planning.types import Goal, Percept
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.fit import simulated_robot
 from ami_ros.world_model.torch_model import load_model
 
 Row = dict[str, Any]

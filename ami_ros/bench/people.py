@@ -17,7 +17,6 @@ from ami_ros.bench.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.bench.trials import allowance_of
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, believed_at, compose, relative, transform_points
-from ami_ros.core.robots.derived import simulated_robot
 from ami_ros.core.robots.description import DEFAULT, RobotDescription, load_robot
 from ami_ros.core.scan import Scan, scan_points
 from ami_ros.planning.types import Goal
@@ -31,6 +30,7 @@ from ami_ros.simulation.people.bodies import Body, draw_body
 from ami_ros.simulation.robot import laser_height, simulated
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import World
+from ami_ros.world_model.fit import simulated_robot
 from ami_ros.world_model.torch_model import LoadedModel, load_model
 
 # Goals among people: what is reached, how near the robot comes to anybody, and whose contacts there were.

@@ -12,7 +12,6 @@ from ami_ros.bench.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.core.commands import STILL, Command, of_width
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array
-from ami_ros.core.robots.derived import simulated_robot
 from ami_ros.core.robots.description import load_robot
 from ami_ros.core.scan import Scan
 from ami_ros.memory.types import Code, Location, Place, Route
@@ -24,6 +23,7 @@ from ami_ros.runtime.world_model import Learner
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import greatest_change
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.fit import simulated_robot
 from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from ami_ros.world_model.torch_model import LoadedModel

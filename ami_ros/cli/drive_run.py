@@ -21,7 +21,6 @@ from ami_ros.bench.demo.stack import USUAL
 from ami_ros.cli.drive import DriveSettings
 from ami_ros.cli.main import VERBOSE
 from ami_ros.core.errors import AmiError
-from ami_ros.core.robots.derived import shipped_model
 from ami_ros.core.robots.description import DEFAULT, load_robot
 from ami_ros.core.signals import HeldSignals
 from ami_ros.memory.files import check_file
@@ -32,6 +31,7 @@ from ami_ros.ros.start.graph import STACK, Arguments, processes, rules_of
 from ami_ros.ros.start.join import join_domain
 from ami_ros.ros.start.processes import ProcessKeeper
 from ami_ros.runtime.supervision import FINAL, Code
+from ami_ros.world_model.fit import shipped_model
 from ami_ros.world_model.model_files import identify_model, model_folder
 
 if TYPE_CHECKING:

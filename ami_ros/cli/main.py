@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from ami_ros.cli.commands import find_command, overview, split, version
-from ami_ros.core import renamed
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import importing, missing, need
 
@@ -53,15 +52,13 @@ def run(arguments: Sequence[str]) -> NoReturn:
         sys.exit(USAGE_ERROR)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit_by_signal)
-    given, today = arguments[1:], renamed.arguments(name, arguments[1:])
-    for old, new in zip(given, today, strict=True):
-        if old != new:
-            typer.echo(f"ami {name}: {renamed.warning(old, new)}", err=True)
     if command.renders and not os.environ.get("DISPLAY"):
         os.environ.setdefault("MUJOCO_GL", "egl")  # where pip installed it; ./ami has looked what there is
     spelled_out = getattr(importlib.import_module(f"ami_ros.cli.{name}"), "spelled_out", list)
     try:
-        sys.exit(_application(name)(args=spelled_out(today), prog_name=f"ami {name}", standalone_mode=False) or 0)
+        sys.exit(
+            _application(name)(args=spelled_out(arguments[1:]), prog_name=f"ami {name}", standalone_mode=False) or 0
+        )
     except Exception as error:
         if (say := getattr(error, "format_message", None)) is None:  # of click, which typer brings under its own name
             raise

@@ -22,8 +22,8 @@ from ami_ros.cli.extract_run import complaints, progress_bar
 from ami_ros.cli.train import TrainOptions
 from ami_ros.core.config import with_settings
 from ami_ros.core.errors import AmiError
-from ami_ros.core.robots.derived import check_model, learned_limits, preset_of
 from ami_ros.core.robots.description import RobotDescription, load_robot
+from ami_ros.world_model.fit import check_model, learned_limits, preset_of
 from ami_ros.world_model.learning import parallel
 from ami_ros.world_model.learning.card import read_provenance, write_card, write_provenance
 from ami_ros.world_model.learning.dataset import Dataset

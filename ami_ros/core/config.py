@@ -11,13 +11,11 @@ import textwrap
 import tokenize
 import types
 import typing
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import yaml
 
-from ami_ros.core import renamed
 from ami_ros.core.errors import AmiError
 
 T = TypeVar("T")
@@ -108,7 +106,7 @@ def with_settings(config: T, settings: Sequence[str], where: str = "--set") -> T
         key, is_pair, text = setting.partition("=")
         if not is_pair:
             raise AmiError(f"{where}: '{setting}' is not of the form key=value")
-        *path, name = _known_today(key.strip(), where).split(".")
+        *path, name = key.strip().split(".")
         inner = values
         for depth, part in enumerate(path):
             if not isinstance(inner.get(part), dict):
@@ -116,12 +114,6 @@ def with_settings(config: T, settings: Sequence[str], where: str = "--set") -> T
             inner = inner[part]
         inner[name] = _parse(text, where)
     return from_mapping(type(config), values, where)
-
-
-def _known_today(key: str, where: str) -> str:
-    if (new := renamed.parameter(key)) != key:
-        warnings.warn(f"{where}: {renamed.warning(key, new)}", FutureWarning, stacklevel=3)
-    return new
 
 
 def _parse(text: str, where: str) -> Any:

@@ -17,13 +17,13 @@ from ami_ros.bench.rivals import TrueDynamics, TrueLoop, true_latent
 from ami_ros.bench.trials import GoalKind
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, compose, relative
-from ami_ros.core.robots.derived import simulated_robot
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.runtime.graph import AgentConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.robot import Robot
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.fit import simulated_robot
 from ami_ros.world_model.torch_model import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
 

@@ -11,8 +11,8 @@ from harness import mutation
 from harness.mutation import EQUIVALENT, REPOSITORY, Mutant
 
 DIFF = """--- mutation diff ---
---- a/ami_ros/safety/acceleration.py
-+++ b/ami_ros/safety/acceleration.py
+--- a/ami_ros/safety/output.py
++++ b/ami_ros/safety/output.py
 @@ -9,3 +9,3 @@
  a
 -LONGEST = 0.1  # [s]
@@ -29,7 +29,7 @@ def test_a_survivor_is_named_by_its_file_and_the_line_before_and_after() -> None
 def test_the_tests_of_a_file_are_those_in_the_folder_of_its_name_or_the_nearest_above() -> None:
     assert mutation._mirror(Path("ami_ros/safety/keep_out.py")) == Path("test/safety")
     assert mutation._mirror(Path("ami_ros/safety")) == Path("test/safety")
-    assert mutation._mirror(Path("ami_ros/core/errors.py")) == Path("test")
+    assert mutation._mirror(Path("ami_ros/core/errors.py")) == Path("test/core")
 
 
 def test_types_are_told_from_what_runs() -> None:

@@ -13,11 +13,12 @@ import torch
 from ami_ros.bench.buildings import COURSE, METHODS, BuildingSetting, drive_building
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import share
-from ami_ros.core.robots.derived import camera_mount, rectifier_for
+from ami_ros.core.robots.derived import camera_mount
 from ami_ros.core.robots.description import load_robot
 from ami_ros.core.scan import ranges_at
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.fit import rectifier_for
 from ami_ros.world_model.latent_model import load_inference
 from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
 

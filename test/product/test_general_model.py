@@ -9,11 +9,12 @@ import pytest
 
 from ami_ros.core.geometry import Array, compose, from_cos_sin, pose_gap
 from ami_ros.core.installation import share
-from ami_ros.core.robots.derived import camera_mount, rectifier_for
+from ami_ros.core.robots.derived import camera_mount
 from ami_ros.core.scan import Scan
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.array_pairs import ArrayPairs, Compared
+from ami_ros.world_model.fit import rectifier_for
 from ami_ros.world_model.latent_model import load_inference
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.two_views import Turn

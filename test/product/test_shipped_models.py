@@ -16,10 +16,10 @@ from ami_ros.behaviour.config import NavigatorConfig
 from ami_ros.bench.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.bench.report import SuccessRate
 from ami_ros.core.installation import share
-from ami_ros.core.robots.derived import simulated_robot
 from ami_ros.planning.planner import PlannerConfig
 from ami_ros.runtime.graph import AgentConfig
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.fit import simulated_robot
 from ami_ros.world_model.torch_model import LoadedModel, load_model
 
 UNHURRIED = LoopConfig(agent=AgentConfig(navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0))))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ami_ros.core.errors import AmiError
-from ami_ros.core.robots.derived import LASER, check_model, shipped_model, simulated_robot
 from ami_ros.core.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
 from ami_ros.memory.files import check_file, memory_beside
 from ami_ros.ros.start.gazebo import NODES as GAZEBO_NODES
@@ -19,6 +18,7 @@ from ami_ros.simulation.robot import simulated
 from ami_ros.simulation.visit import parted
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
+from ami_ros.world_model.fit import LASER, check_model, shipped_model, simulated_robot
 from ami_ros.world_model.model_files import ModelIdentity, identify_model, model_folder
 
 # What a demo was asked for, checked before anything is started.

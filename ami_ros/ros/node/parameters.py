@@ -19,7 +19,6 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ami_ros.core import renamed
 from ami_ros.core.config import field_comments, from_mapping
 from ami_ros.core.errors import AmiError
 
@@ -78,9 +77,6 @@ def declare(node: Node, cls: type[T]) -> T:
         AmiError: a parameter that no field has, a wrong type, or a value out of range.
     """
     overrides = _overrides(node)
-    for name in node._parameter_overrides:
-        if (new := renamed.parameter(name)) != name:
-            node.get_logger().warning(f"parameter {renamed.warning(name, new)}")
     leaves = list(_leaves(cls, overrides))
     _refuse_unknown(node, leaves, overrides)
     values: dict[str, Any] = {}
@@ -143,8 +139,8 @@ def describe(cls: type[Any], given: dict[str, Any] | None = None) -> list[Descri
 
 
 def _overrides(node: Node) -> dict[str, Any]:
-    """Values given at start, by the names of today."""
-    return {renamed.parameter(name): override.value for name, override in node._parameter_overrides.items()}
+    """Values given at start, by name."""
+    return {name: override.value for name, override in node._parameter_overrides.items()}
 
 
 def _leaves(

@@ -16,9 +16,10 @@ from typing import Any, Literal
 from ami_ros.core.config import dump_yaml, from_mapping
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import share
-from ami_ros.core.robots.derived import check_model, node_parameters, shipped_model, topics
+from ami_ros.core.robots.derived import node_parameters, topics
 from ami_ros.core.robots.description import DEFAULT, RobotDescription, load_robot, robot_reference
 from ami_ros.memory.sharing.replica import copies_beside, robot_name
+from ami_ros.world_model.fit import check_model, shipped_model
 from ami_ros.world_model.model_files import identify_model, model_folder
 
 Part = Literal["stack", "simulation", "gate"]

@@ -9,9 +9,9 @@ from ami_ros.bench.demo.stack import DemoSettings
 from ami_ros.core.config import to_mapping
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import share
-from ami_ros.core.robots.derived import shipped_model
 from ami_ros.core.robots.description import load_robot, robot_file
 from ami_ros.memory.store import Store
+from ami_ros.world_model.fit import shipped_model
 from ami_ros.world_model.model_files import identify_model
 from ami_ros.world_model.spec import ModelSpec
 from ami_ros.world_model.torch_model import load_model

@@ -12,22 +12,18 @@ from ami_ros.core.config import from_mapping
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import packaged, share
 from ami_ros.core.robots.derived import (
-    check_model,
     exploration_settings,
     extraction_settings,
-    learned_limits,
     navigator_settings,
     node_parameters,
-    preset_of,
     recorded_topics,
     safety_settings,
-    shipped_model,
-    simulated_robot,
     topics,
 )
 from ami_ros.core.robots.description import load_robot
 from ami_ros.memory.growth import MemoryConfig
 from ami_ros.safety.config import SafetyConfig
+from ami_ros.world_model.fit import check_model, learned_limits, preset_of, shipped_model, simulated_robot
 from ami_ros.world_model.learning.extract import ExtractConfig
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 

@@ -12,7 +12,6 @@ import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ami_ros.core import renamed
 from ami_ros.core.config import group, named, parameter
 from ami_ros.core.errors import AmiError
 from ami_ros.ros.node.parameters import declare, describe, watch
@@ -75,17 +74,6 @@ def test_given_values_arrive_in_nested_fields(ros: RosPeer) -> None:
     node = node_with(ros, inner__rate=5, mode="fast", model="/m", weights=[3.0], verbose=True)
     assert declare(node, Config) == Config(Inner(rate=5.0), "fast", Path("/m"), (3.0,), True)
     assert node.get_parameter("inner.rate").value == 5.0
-
-
-def test_an_old_name_of_a_parameter_is_taken_for_the_new_one(ros: RosPeer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(renamed.PARAMETERS, "within", "inner")
-    node = node_with(ros, within__rate=5.0)
-    warned: list[str] = []
-    logger = node.get_logger()
-    monkeypatch.setattr(logger, "warning", warned.append)
-    monkeypatch.setattr(node, "get_logger", lambda: logger)
-    assert declare(node, Config).inner.rate == 5.0
-    assert warned == ["parameter 'within.rate' is now called 'inner.rate'; the old name goes with the next release"]
 
 
 @pytest.mark.parametrize(

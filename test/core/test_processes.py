@@ -7,9 +7,9 @@ import sys
 
 KILLED = """
 import os, signal
-from ami_ros.cli import workers
+from ami_ros.core import processes
 try:
-    with workers.worker_pool(1) as pool:
+    with processes.worker_pool(1) as pool:
         os.kill(pool.submit(os.getpid).result(timeout=60.0), signal.SIGKILL)
         raise KeyboardInterrupt
 except KeyboardInterrupt:
@@ -17,9 +17,9 @@ except KeyboardInterrupt:
 """
 ENDED = """
 import os, time
-from ami_ros.cli import workers
+from ami_ros.core import processes
 try:
-    with workers.worker_pool(1) as pool:
+    with processes.worker_pool(1) as pool:
         print(pool.submit(os.getpid).result(timeout=60.0), flush=True)
         pool.submit(time.sleep, 600.0)
         raise KeyboardInterrupt
