@@ -39,7 +39,7 @@ def is_full(config: pytest.Config) -> bool:
     """Whether all tests were asked for."""
     option = config.option
     chosen = [option.file_or_dir, option.keyword, option.markexpr, option.deselect, option.maxfail]
-    return not any(chosen) and not getattr(option, "lf", False)
+    return not any(chosen) and not getattr(option, "lf", False) and not option.collectonly
 
 
 def differences(reports: Iterable[pytest.TestReport | pytest.CollectReport]) -> list[str]:
