@@ -54,7 +54,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
         signal.signal(number, _exit_by_signal)
     if command.renders and not os.environ.get("DISPLAY"):
         os.environ.setdefault("MUJOCO_GL", "egl")  # where pip installed it; ./ami has looked what there is
-    spelled_out = getattr(importlib.import_module(f"ami_ros.cli.{name}"), "spelled_out", list)
+    spelled_out = getattr(importlib.import_module(module_of(name)), "spelled_out", list)
     try:
         sys.exit(
             _application(name)(args=spelled_out(arguments[1:]), prog_name=f"ami {name}", standalone_mode=False) or 0
@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
 
 
 def _application(name: str) -> typer.Typer:
-    module = importlib.import_module(f"ami_ros.cli.{name}")
+    module = importlib.import_module(module_of(name))
     settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT_SETTINGS", {})}
     app = typer.Typer(
         add_completion=False,
@@ -85,13 +85,13 @@ def _application(name: str) -> typer.Typer:
 
 def functions(name: str) -> dict[str, Callable[..., int | None]]:
     """What a command runs, by the name of its part: see `ami_ros.cli.commands.Command`; "" where it has no parts."""
-    module = importlib.import_module(f"ami_ros.cli.{name}")
+    module = importlib.import_module(module_of(name))
     parts = getattr(module, "PARTS", None)
     if parts is None:
         return {"": module.main}
     if isinstance(parts, dict):
         return parts
-    return {part: importlib.import_module(f"ami_ros.cli.{name}_{part}").main for part in parts}
+    return {part: importlib.import_module(f"{module_of(name)}_{part}").main for part in parts}
 
 
 def with_exit_codes(function: Callable[..., int | None]) -> Callable[..., None]:

@@ -29,7 +29,7 @@ OLD, NEW = 40, 120  # places
 
 BEGIN = f"""
 import os, sys
-sys.path[:0] = [{str(REPOSITORY / "test")!r}, {str(REPOSITORY / "test" / "places")!r}]
+sys.path[:0] = [{str(REPOSITORY / "test")!r}, {str(REPOSITORY / "test" / "memory")!r}]
 from pathlib import Path
 from test_replacing import *
 path = Path(sys.argv[1])

@@ -13,7 +13,7 @@ import pytest
 
 from ami_ros.cli import goto, patrol
 from ami_ros.cli.commands import COMMANDS, overview, version
-from ami_ros.cli.main import functions, with_exit_codes
+from ami_ros.cli.main import functions, module_of, with_exit_codes
 from ami_ros.core.errors import AmiError
 from harness import Children
 from harness.processes import REPOSITORY
@@ -60,7 +60,7 @@ def test_help_is_in_short_sentences(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help_needs_no_heavy_library(name: str) -> None:
-    code = f"import sys, ami_ros.cli.{name}; print(sorted({{'torch', 'mujoco', 'cv2'}} & set(sys.modules)))"
+    code = f"import sys, {module_of(name)}; print(sorted({{'torch', 'mujoco', 'cv2'}} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 

@@ -74,7 +74,7 @@ def test_executable_has_a_main(executable: str) -> None:
 
 
 def test_every_node_is_an_executable() -> None:
-    modules = {path.stem for path in (REPOSITORY / "ami_ros" / "nodes").glob("*.py")} - {"__init__"}
+    modules = {path.stem for path in (REPOSITORY / "ami_ros" / "ros" / "nodes").glob("*.py")} - {"__init__"}
     assert {name for name in modules if _defines_main(name)} == set(EXECUTABLES)
 
 
@@ -117,7 +117,7 @@ def _on_index(*files: str) -> set[str]:
 
 
 def _defines_main(node: str) -> bool:
-    tree = ast.parse((REPOSITORY / "ami_ros" / "nodes" / f"{node}.py").read_text())
+    tree = ast.parse((REPOSITORY / "ami_ros" / "ros" / "nodes" / f"{node}.py").read_text())
     return any(isinstance(item, ast.FunctionDef) and item.name == "main" for item in tree.body)
 
 

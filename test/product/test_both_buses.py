@@ -1,4 +1,4 @@
-"""The same ten goals on both buses: real nodes (composed, beside the simulator) and simulated time.
+"""The same four goals on both buses: real nodes (composed, beside the simulator) and simulated time.
 
 What is compared is what a bench claims of a robot: which goals are reached, and how old things are when it decides.
 Times on real nodes depend on what else the machine does. That makes them longer, so the youngest tenth is compared,
@@ -43,11 +43,11 @@ from harness.ros import RosPeer
 from harness.waiting import wait_until
 
 SEED = 88107
-GOALS = (0, 2, 4, 1, 6, 8, 10, 3, 12, 14)  # numbers of the sampler: even ones are near
+GOALS = (0, 2, 1, 4)  # numbers of the sampler: even ones are near
 STACK = (SafetyNode, PerceptionNode, WorldModelNode, MemoryNode, PlannerNode, MissionNode)
 YOUNG = 10  # percentile of the ages, which other programs change little
 FACTOR = 3.0  # by which it may differ
-APART = 3  # of the ten goals that one bus may reach and the other not
+APART = 1  # of the goals, that one bus may reach and the other not
 Record = Callable[[str, Any], None]
 
 
@@ -107,7 +107,7 @@ def in_simulated_time() -> tuple[Ages, list[Trial]]:
 
 
 @pytest.mark.timeout(900)
-def test_ten_goals_go_alike_on_both_buses(ros: RosPeer, tmp_path: Path, record_property: Record) -> None:
+def test_goals_go_alike_on_both_buses(ros: RosPeer, tmp_path: Path, record_property: Record) -> None:
     began = time.monotonic()
     real, driven = on_ros(ros, tmp_path)
     between = time.monotonic()

@@ -80,7 +80,7 @@ def test_mistake_is_named_in_one_line(model: Path, change: dict[str, Any], messa
 def test_world_file_is_given_to_the_simulator_by_its_whole_path(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = Path(__file__).parents[2] / "worlds" / "empty.yaml"
+    source = Path(__file__).parents[3] / "worlds" / "empty.yaml"
     (tmp_path / "hall.yaml").write_bytes(source.read_bytes())
     monkeypatch.chdir(tmp_path)
     assert make(model, world="hall.yaml").world_source == str(tmp_path / "hall.yaml")
