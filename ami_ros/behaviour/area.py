@@ -13,9 +13,7 @@ from ami_ros.core.geometry import Array
 
 Corners = tuple[tuple[float, float], ...]
 
-MOST_CORNERS = 20  # each is looked at for every cell of the map
 FARTHEST = 1e4  # [m] from the map's origin: no building is larger
-SMALLEST = 0.25  # [m²], between two robots' footprints: a slip of the hand is no area
 
 
 class Closed(Protocol):
@@ -71,16 +69,14 @@ class Either:
 
 def check_corners(corners: Corners) -> None:
     """Raises ValueError if corners make no area."""
-    if not 3 <= len(corners) <= MOST_CORNERS:
-        raise ValueError(f"an area has 3 to {MOST_CORNERS} corners, found {len(corners)}")
+    if not 3 <= len(corners) <= 20:  # each is looked at for every cell of the map
+        raise ValueError(f"an area has 3 to 20 corners, found {len(corners)}")
     if not all(math.isfinite(v) and abs(v) <= FARTHEST for corner in corners for v in corner):
         raise ValueError(f"the corners of an area must be finite, and at most {FARTHEST:g} m from the map's origin")
     x, y = np.array(corners).T
     size = abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2  # the shoelace formula
-    if size < SMALLEST:
-        raise ValueError(
-            f"an area has at least {SMALLEST} m², found {size:.2f}; draw it larger, with no crossing edges"
-        )
+    if size < 0.25:  # a slip of the hand is no area
+        raise ValueError(f"an area has at least 0.25 m², found {size:.2f}; draw it larger, with no crossing edges")
 
 
 def area_of(text: str) -> Corners:

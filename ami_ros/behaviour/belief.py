@@ -16,10 +16,14 @@ from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.route_follower import RouteFollower, pose_in_map
 from ami_ros.planning.types import Goal, Percept
 
-SPOTTED = 3  # looks that agree, from which a goal is seen rather than imagined; 1 where memory is sure of it
-SURE = math.log(ALONE / (1 - ALONE))  # [nat] of memory, from which the goal is nowhere else
-WORTH, DROPPED = 0.1, 0.05  # probability of a hypothesis, from which it is driven to, and below which no more
-TURN = 2.5  # [m] that could be driven while the robot looks there
+
+@dataclass(frozen=True)
+class Chances:
+    """Probabilities of a hypothesis that decide what is done about it."""
+
+    worth: float = 0.1  # from which it is driven to
+    dropped: float = 0.05  # below which it is not driven to any more
+    arrived: float = 0.995  # where the robot stands, from which it has arrived
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class GoalBelief:
         goal: see there.
         model: whose heads see goals.
         approach: way left [m] from which sightings by latents are kept: from farther away they err.
+        chances: see there.
 
     Attributes:
         driven: the hypothesis that is most worth driving to, for the way; None: none is.
@@ -58,8 +63,8 @@ class GoalBelief:
             goal, no look counts.
     """
 
-    def __init__(self, goal: Goal, model: Dynamics, approach: float) -> None:
-        self.goal, self.approach = goal, approach
+    def __init__(self, goal: Goal, model: Dynamics, approach: float, chances: Chances = Chances()) -> None:
+        self.goal, self.approach, self.chances = goal, approach, chances
         self.locator = GoalLocator(model, goal) if goal.latent is not None else None
         self.posterior, self.tracker = GoalPosterior(Likelihoods()), GoalTracker()
         self.driven: Hypothesis | None = None
@@ -103,7 +108,7 @@ class GoalBelief:
         self, percept: Percept, locator: GoalLocator, from_memory: Array | None, left: float, close: bool
     ) -> Sight:
         """The same where pictures are compared: of the likeliest hypothesis that is seen, or that a route leads to."""
-        stamp, odometry, weighs = percept.stamp, percept.odometry, self.posterior
+        stamp, odometry, weighs, chances = percept.stamp, percept.odometry, self.posterior, self.chances
         seen = None
         if self.attentive:
             believed = from_memory if self.driven is None else self.driven.pose
@@ -112,18 +117,18 @@ class GoalBelief:
         else:
             weighs.weigh()
         at_hand = [h for h in weighs.hypotheses if h.is_recalled or h.tracker.agreeing(stamp)]
-        worth = [h for h in at_hand if h.probability > (DROPPED if h is self.driven else WORTH)]
+        worth = [h for h in at_hand if h.probability > (chances.dropped if h is self.driven else chances.worth)]
 
         def gain(hypothesis: Hypothesis) -> float:
             way = left if hypothesis.is_recalled else np.hypot(*(hypothesis.pose - odometry)[:2])
-            return hypothesis.probability / float(way + TURN)
+            return hypothesis.probability / float(way + 2.5)  # [m] that could be driven while the robot looks there
 
         best = self.driven = max(worth, key=gain, default=None)
         remembered = None if from_memory is None else relative(odometry, from_memory)
         at = None if seen is None else seen.pose
         if best is None:
             return Sight(at, remembered, left, close, remembered=remembered)
-        spotted = best.tracker.agreeing(stamp) >= (1 if _is_sure(best) else SPOTTED)
+        spotted = best.tracker.agreeing(stamp) >= (1 if _is_sure(best) else 3)  # looks that agree
         if best.is_recalled and not spotted:  # the first looks may err by more than memory does
             pose = best.tracker.estimate(stamp, odometry, from_memory)
             best.pose = best.pose if pose is None else compose(odometry, pose)
@@ -137,14 +142,10 @@ class GoalBelief:
         if self.locator is not None:
             self.locator.own.forget()
 
-    def carry(self, correction: Array) -> None:
-        """Odometry drifted; see `Drift`."""
-        self.posterior.carry(correction)
-
 
 def _is_sure(hypothesis: Hypothesis) -> bool:
     """Whether memory alone has the goal there likely enough, and nothing speaks against it."""
-    return hypothesis.remembered > SURE and not hypothesis.is_refuted
+    return hypothesis.remembered > math.log(ALONE / (1 - ALONE)) and not hypothesis.is_refuted
 
 
 def _length(pose: Array | None) -> float:

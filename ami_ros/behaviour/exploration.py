@@ -16,21 +16,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from ami_ros.behaviour.area import Area, Closed, Either
-from ami_ros.behaviour.occupancy import NOWHERE, Anchors, Drawing
+from ami_ros.behaviour.occupancy import Anchors, Drawing
 from ami_ros.behaviour.task import Code, Destination, Leg, Phase, Step, WorldState
 from ami_ros.behaviour.unexplored import ExplorationConfig, Unexplored, worth
 from ami_ros.behaviour.ways import Ways
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, compose, relative, wrap
 from ami_ros.memory.coverage import gaps
-from ami_ros.memory.types import Route
+from ami_ros.memory.types import Location, Route
 from ami_ros.planning.route_follower import pose_in_map
 from ami_ros.planning.scan_geometry import free_range, roomiest
 
 PART = 2.1  # [rad] of a turn in one leg, at most: not so far that the other way would be shorter
 AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
-PROGRESS = 0.3  # [m] by which a way has to become shorter to count as that
-ASIDE = 0.04  # [m] of room on either side of where a lost robot drives on
 
 
 class Exploration:
@@ -54,6 +52,7 @@ class Exploration:
         self.phase, self.code, self.message, self.revision = Phase.CHOOSING, Code.NONE, "exploring", 0
         self.elapsed = 0.0  # [s], over restarts
         self.legs = self.home_tries = 0
+        self._half_width = config.robot_radius + 0.04  # [m] of what has to be free straight ahead
         self._drawing = Drawing(config.measured)
         self._unexplored = Unexplored(config, closely=allowance > 0.0)
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
@@ -73,7 +72,9 @@ class Exploration:
         """See `Task`."""
         if self.phase is Phase.DONE:
             return Step()
-        self._count(state.stamp)
+        if self._stamp is not None and 0.0 < state.stamp - self._stamp < 5.0:  # a clock that went backwards counts not
+            self.elapsed += state.stamp - self._stamp
+        self._stamp = state.stamp
         if self.allowance and self.elapsed > self.allowance:
             self.go_home(f"the {self.allowance:.0f} s allowed are over")
         if state.battery is not None and state.battery < self.config.battery_low:
@@ -88,16 +89,23 @@ class Exploration:
         if self.home is None and location.place_id:
             self.home = Destination("place", place_id=location.place_id)
             self.revision += 1
-        if self.phase is Phase.RETURNING:
-            return self._return()
-        pose = pose_in_map(location, state.odometry)
-        self._drawing.draw(state.stamp, pose, state.odometry, state.scan, state.things, _anchors(state))
-        if self._turns and (turning := self._turn_on(state.odometry)) is not None:
+        return self._return() if self.phase is Phase.RETURNING else self._explore(state, location, state.odometry)
+
+    def _explore(self, state: WorldState, location: Location, odometry: Array) -> Step:
+        """What to do where it knows where it is."""
+        pose = pose_in_map(location, odometry)
+        anchors = Anchors()
+        if state.places is not None and state.place_ids is not None:
+            anchors = Anchors(location.place_id, state.place_ids, state.places)
+        self._drawing.draw(state.stamp, pose, odometry, state.scan, state.things, anchors)
+        if self._turns and (turning := self._turn_on(odometry)) is not None:
             return turning
-        if self.phase is Phase.DRIVING and not self._passes(pose):
-            if not self._replans(state.stamp):
+        passes = self._target is not None and np.hypot(*(self._target - pose[:2])) < self.config.passed
+        if self.phase is Phase.DRIVING and not passes:
+            # Now and then it looks for the way to its spot on the newest map, and for what is new there.
+            if self._spot is None or 0.0 <= state.stamp - self._replanned < self.config.replan_period:
                 return Step()
-            if self._unexplored.is_coarse:  # all rooms are seen before any is seen closely
+            if self._unexplored.passes[0] > 1.0:  # all rooms are seen before any is seen closely
                 return self._go_on(state, pose) or self._choose(state, pose)
         else:
             self._spot = None
@@ -150,11 +158,6 @@ class Exploration:
             self.message = f"returning: {why}"
             self.revision += 1
 
-    def _count(self, stamp: float) -> None:
-        if self._stamp is not None and 0.0 < stamp - self._stamp < 5.0:  # a clock that went backwards does not count
-            self.elapsed += stamp - self._stamp
-        self._stamp = stamp
-
     def _wait_for_memory(self, state: WorldState) -> Step:
         """A lost robot drives on; during a leg the planner localises by itself."""
         stamp = self._nearer = state.stamp
@@ -183,7 +186,7 @@ class Exploration:
             back = float(self._known[0]), float(self._known[1]), float(self._known[2])
             destination = Destination("pose", pose=back)
             return self._set_out(destination, self.config.leg_seconds, "lost: driving back to where it was found last")
-        onward = roomiest(state.scan, self.config.robot_radius + ASIDE, self.config.sight)
+        onward = roomiest(state.scan, self._half_width, self.config.sight)
         if onward is None:
             onward = np.array([0.0, 0.0, PART])
         goal = compose(state.odometry, onward)
@@ -213,14 +216,6 @@ class Exploration:
         self.message = reason
         return Step(Leg(self.legs, destination, allowance, reason))
 
-    def _passes(self, pose: Array) -> bool:
-        """Whether it is as good as at the end of its leg, so that the next begins without stopping."""
-        return self._target is not None and bool(np.hypot(*(self._target - pose[:2])) < self.config.passed)
-
-    def _replans(self, stamp: float) -> bool:
-        """Whether to look on the newest map for the way to the spot that it drives to, and for what is new there."""
-        return self._spot is not None and not 0.0 <= stamp - self._replanned < self.config.replan_period
-
     # Looking around
 
     def _look_around(self, state: WorldState, pose: Array) -> Step | None:
@@ -228,17 +223,14 @@ class Exploration:
         assert state.places is not None and state.odometry is not None
         if self._is_outside(pose) or not (sweep := self._unexplored.looks_around(pose, state.places)):
             return None
-        sweep, stops = sweep + math.copysign(AHEAD, sweep), self._stops(state)
+        sweep, stops = sweep + math.copysign(AHEAD, sweep), 0.0
+        if state.scan is not None and state.speed > 0.0 and self.config.coast:
+            # Where it comes to a stop it need not back up, if nothing stands before that.
+            free = free_range(state.scan, 0.0, self._half_width) - self._half_width
+            stops = max(0.0, min(self.config.coast * state.speed, free))
         angles = np.linspace(0.0, sweep, 1 + math.ceil(abs(sweep) / PART))[1:]
         self._turns = [float(wrap(state.odometry[2] + angle)) for angle in angles]
         return self._turn(compose(state.odometry, np.array([stops, 0.0, 0.0])))
-
-    def _stops(self, state: WorldState) -> float:
-        """How far ahead [m] it comes to a stop, where nothing stands before that. There it need not back up."""
-        if state.scan is None or state.speed <= 0.0 or not self.config.coast:
-            return 0.0
-        half_width = self.config.robot_radius + ASIDE
-        return max(0.0, min(self.config.coast * state.speed, free_range(state.scan, 0.0, half_width) - half_width))
 
     def _turn_on(self, odometry: Array) -> Step | None:
         """The next part of a turn, begun before the robot stands still; None once it is over but for AHEAD."""
@@ -275,7 +267,7 @@ class Exploration:
     def _is_stuck(self, stamp: float, left: float) -> bool:
         """Whether the way that is `left` [m] to its spot has not become shorter for long; then that spot is in vain.
         A leg cannot tell, as it has just begun."""
-        if left < self._left - PROGRESS:
+        if left < self._left - 0.3:  # [m]
             self._left, self._nearer = left, stamp
         if 0.0 <= stamp - self._nearer < self.config.stuck:
             return False
@@ -304,7 +296,10 @@ class Exploration:
             if (found := self._unexplored.choose(state, pose, ways)) is not None:
                 spot, reason = found
                 self._left = float(ways.lengths(spot[None])[0])
-                return self._drive(state, pose, ways, ways.to(spot), f"{reason}{self._remark(state)}", spot)
+                if not self._said and self.config.doubt_worth and state.doubts is not None and state.doubts.silent:
+                    self._said = True
+                    reason += "; the model has no ensemble, so places it is unsure of are not visited"
+                return self._drive(state, pose, ways, ways.to(spot), reason, spot)
             leg = self._revisit(state, ways)
             if leg is not None:
                 return leg
@@ -380,17 +375,3 @@ class Exploration:
         destination = Destination("place", place_id=int(ids[best]))
         reason = f"to place {ids[best]}, where the model is unsure"
         return self._set_out(destination, self.config.far_seconds, reason, at[best])
-
-    def _remark(self, state: WorldState) -> str:
-        """Said once, for a model without an ensemble."""
-        if self._said or not self.config.doubt_worth or state.doubts is None or not state.doubts.silent:
-            return ""
-        self._said = True
-        return "; the model has no ensemble, so places it is unsure of are not visited"
-
-
-def _anchors(state: WorldState) -> Anchors:
-    """What scans are tied to."""
-    if state.location is None or state.places is None or state.place_ids is None:
-        return NOWHERE
-    return Anchors(state.location.place_id, state.place_ids, state.places)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,28 +14,22 @@ from ami_ros.behaviour.config import NavigatorConfig
 from ami_ros.behaviour.occupancy import Drawing
 from ami_ros.behaviour.recovery import Recovery, RecoveryState
 from ami_ros.behaviour.routing import Routing
-from ami_ros.behaviour.search import SPEED
-from ami_ros.behaviour.steering import STEERING_TURN_RATE as TURN_RATE
-from ami_ros.behaviour.steering import Steering
+from ami_ros.behaviour.steering import Steering, facing
 from ami_ros.behaviour.ways import Ways
-from ami_ros.core.commands import speed
+from ami_ros.core.commands import of_width, speed
 from ami_ros.core.geometry import Array, compose, relative
 from ami_ros.planning.monitors import ProgressChecker
 from ami_ros.planning.protocols import Target
-from ami_ros.planning.route_follower import RAY, TURN_FROM, in_sight, pose_in_map
+from ami_ros.planning.route_follower import in_sight, pose_in_map
 from ami_ros.planning.scan_geometry import free_near, sees
 from ami_ros.planning.types import Code, Decision, Goal, Percept, State
 
-# Towards a pose that no remembered way leads to: over ground that scans show to be free, from frontier to frontier.
-#
-# A robot that was just started remembers nothing, and the first goal that it gets may be a click on a map.
-
-SIGHT = 2.0  # [m] to the next spot, at most
-REACHED, RENEWED = 0.4, 3.0  # [m] from a spot, or [s] since it was chosen, from which the next one is
-
 
 class Scout:
-    """Draws what scans show on the way to one goal, in odom, and says where to drive next.
+    """Leads towards a pose that no remembered way leads to: over ground that scans show to be free, from frontier to
+    frontier. A robot that was just started remembers nothing, and the first goal that it gets may be a click on a map.
+
+    It draws what scans show on the way to one goal, in odom, and says where to drive next.
 
     Args:
         radius: [m] of the robot's disc.
@@ -70,7 +65,7 @@ class Scout:
         if self._drawing.grid is None:
             return None
         spot, age = self._spot, percept.stamp - self._chosen
-        if spot is not None and np.hypot(*(spot - here)[:2]) > REACHED and 0.0 <= age < RENEWED:
+        if spot is not None and np.hypot(*(spot - here)[:2]) > 0.4 and 0.0 <= age < 3.0:  # [m], [s]
             return spot
         ways = Ways(self._drawing.grid, here, self._radius, self._vain)
         way = ways.to(goal[:2])
@@ -79,23 +74,9 @@ class Scout:
         if not len(way):
             self._spot = None
             return None
-        at = way[ways.onward(way, SIGHT) - 1]
+        at = way[ways.onward(way, 2.0) - 1]  # [m]
         self._spot, self._chosen = np.array([*at, np.arctan2(*(at - here[:2])[::-1])]), percept.stamp
         return self._spot
-
-
-# Goal controller: drives to one goal, as long as neither surprise nor being stuck nor being lost stands against it.
-#
-# `GoalController.BEHAVIOURS` lists what it can do. At each moment they are asked in that order, and the first one that
-# applies decides: a selector, as behaviour trees call it.
-
-STAND_SECONDS = 0.35  # [s] of standing at the goal before it counts as reached
-DOUBT_SECONDS = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
-DIRECT = 3.0  # [m] to a pose in odom that is in sight, within which no route is needed ...
-SEEN_FREE = 6.0  # [m] ... or within which a way that is seen to be as wide as the robot needs none
-CORNER = 0.04  # [m] less than a way to a sub-goal has to be wide: the search finds its way past a corner that juts in
-INTO = 0.03  # [m] that a goal may seem to lie inside of something, by errors of centimetres
-ANEW = 5  # times that the robot may have been where the goal seemed to be, and still count as making progress
 
 
 @dataclass(frozen=True)
@@ -109,15 +90,14 @@ class Moment:
     near: bool  # the way straight to the goal is seen to be free, or there is no other
 
 
-class Behaviour(Protocol):
-    """A method of the controller."""
-
-    def __call__(self, controller: GoalController, moment: Moment, /) -> Decision | None:
-        """What it does at this moment; None: it does not apply."""
+Behaviour = Callable[["GoalController", Moment], Decision | None]  # what it does; None: it does not apply
 
 
 class GoalController:
     """Drives to one goal.
+
+    `BEHAVIOURS` lists what it can do. At each moment they are asked in that order, and the first one that applies
+    decides: a selector, as behaviour trees call it.
 
     Args:
         goal: see there.
@@ -129,6 +109,7 @@ class GoalController:
         progress: is told where progress begins anew.
 
     Attributes:
+        stop: when the robot is at the goal.
         finder: looks for the goal where it has to be recognised.
         scout: finds ways to a pose that memory knows none to.
         left: way left [m] when it last drove towards the goal, if that was just now.
@@ -142,30 +123,31 @@ class GoalController:
     ) -> None:  # fmt: skip
         self.goal, self.config, self.steering, self.routing = goal, config, steering, routing
         self.belief, self.recovery, self.progress = belief, recovery, progress
-        self._stop = _stop_rule(goal, config)
-        self.finder = GoalFinder(goal, routing, belief, self._stop)
+        distance = goal.distance_tolerance or config.distance_tolerance
+        angle = goal.angle_tolerance or config.angle_tolerance
+        if goal.recognised:  # from farther off than this it is not
+            distance = min(distance, config.exact_tolerance)
+            angle = min(angle, config.exact_angle) if config.planner.kinematics.turns_on_the_spot else angle
+        self.stop = StopRule(distance, angle)
+        self.finder = GoalFinder(goal, routing, belief, self.stop)
         self.scout = Scout(config.planner.disc.radius, config.measured)
         self._spot: Array | None = None  # (3,) in odom, to which it drives to look for the goal
         self.left: float | None = None
         self.believed: Array | None = None
         self.beside: Sight | None = None
 
-    def made_way(self) -> None:
-        """The robot may have left its place for somebody: it is not at its goal until it has come there again."""
-        self._stop.approach_again()
-
     def re_anchor(self) -> None:
         """Odometry restarted: poses in odom from before mean nothing any more."""
         self.belief.restart()
         self.steering.planner.reset()
-        self._stop.restart()
+        self.stop.restart()
         self.finder.re_anchor()
         self.scout.restart()
 
     def carry(self, correction: Array) -> None:
         """Odometry drifted: what was noted in odom moves with the map; see `Drift`."""
-        self.belief.carry(correction)
-        self.finder.carry(correction)
+        self.belief.posterior.carry(correction)
+        self.finder.search.carry(correction)
         self.scout.carry(correction)
 
     def decide(self, percept: Percept, elapsed: float) -> Decision:
@@ -183,7 +165,7 @@ class GoalController:
             return Decision.failed(*routing.refusal)
         if not routing.flat and routing.follower is None:
             routing.ask()
-            if not self._is_direct(percept):
+            if not self.is_direct(percept):
                 return Decision.hold(State.PLANNING, "asking memory for a route")
         if routing.follower is not None and percept.location is None:
             return Decision.hold(State.PLANNING, "waiting for memory to localise the robot")
@@ -197,29 +179,22 @@ class GoalController:
             return Decision.failed(Code.GOAL_NOT_REMEMBERED, message)
         return None
 
-    def _is_direct(self, percept: Percept) -> bool:
+    def is_direct(self, percept: Percept) -> bool:
         """Whether the way to a pose in odom is short and seen to be free, so that no route is waited for.
 
         The search finds its way past a corner that juts into it; where it did not, a way as wide as the robot is asked.
+        A robot whose scans are guessed drives to a pose near by whatever they show: whether something stands in the way
+        is found out by driving there.
         """
         if self.goal.pose is None or self.goal.in_map:
             return False
         pose = relative(percept.odometry, self.goal.pose)
         distance = float(np.hypot(pose[0], pose[1]))
-        tries = distance < DIRECT and not self.recovery.recoveries
+        tries = distance < 3.0 and not self.recovery.recoveries
         if tries and not self.config.measured:
             return True
-        return distance < SEEN_FREE and in_sight(pose, percept.scan, RAY if tries else self.config.follower.width)
-
-    def ventures(self, percept: Percept) -> bool:
-        """Whether it drives to a pose near by without memory, whatever the scan shows: that is guessed, and whether
-        something stands in the way is found out by driving there."""
-        return not self.config.measured and self._is_direct(percept)
-
-    def _is_at_end(self) -> bool:
-        """Whether a route has led as near to a pose as places lie: a corner may hide it, it is there all the same."""
-        follower = self.routing.follower
-        return self.goal.pose is not None and follower is not None and follower.at_end
+        wide = self.config.follower.width
+        return distance < 6.0 and (in_sight(pose, percept.scan) if tries else in_sight(pose, percept.scan, wide))
 
     def _look(self, percept: Percept, elapsed: float) -> Moment:
         """Looks for the goal."""
@@ -227,9 +202,11 @@ class GoalController:
         news = routing.opened(percept)
         sight = self.belief.look(percept, routing.follower, elapsed)
         self.believed = None if sight.pose is None else compose(percept.odometry, sight.pose)
-        wide = self.config.follower.width - CORNER
+        wide = self.config.follower.width - 0.04  # [m]; the search finds its way past a corner that juts in
         seen = sight.pose is not None and ((sight.close and in_sight(sight.pose, percept.scan, wide)) or sight.spotted)
-        near = (routing.flat and not routing.scouting) or seen or self._is_at_end() or self._is_direct(percept)
+        # Where a route has led as near to a pose as places lie, a corner may hide it: it is there all the same.
+        ended = self.goal.pose is not None and routing.follower is not None and routing.follower.at_end
+        near = (routing.flat and not routing.scouting) or seen or ended or self.is_direct(percept)
         return Moment(percept, elapsed, sight, news, near)
 
     # Behaviours
@@ -253,7 +230,8 @@ class GoalController:
         if look is not Look.TURN:
             self.steering.planner.reset()
             return Decision.hold(State.PLANNING, look.value)
-        return Decision.hold(State.PLANNING, look.value, self.config.planner.kinematics.turn(SPEED))
+        # [rad/s], where the robot may: at 10 Hz each look is a twelfth of a camera's view from the last.
+        return Decision.hold(State.PLANNING, look.value, self.config.planner.kinematics.turn(1.4))
 
     def _second_look(self, moment: Moment) -> Decision | None:
         """A little away from what may be the goal, to see it from elsewhere."""
@@ -266,7 +244,8 @@ class GoalController:
             pose, message = relative(percept.odometry, step.spot), step.look.value
             straight = self.steering.final_approach(percept, pose, message, sight)
             if straight is None and sees(percept.scan, np.pi):
-                straight = self.steering.back(message)
+                back = of_width((-self.steering.robot.max_reverse, 0.0), self.steering.model.spec.command_dim)
+                straight = Decision.hold(State.STOPPING, message, back)
             return straight or self._drive(percept, Target(None, pose, False), message, sight)
         self.steering.planner.reset()
         return Decision.hold(State.PLANNING, step.look.value)
@@ -285,8 +264,8 @@ class GoalController:
             return None
         arrival = Arrival.APPROACHING
         if sight.pose is not None:
-            returns, arrival = self._stop.returns, self._stop.update(percept.stamp, sight.pose)
-            if returns < self._stop.returns <= ANEW:
+            returns, arrival = self.stop.returns, self.stop.update(percept.stamp, sight.pose)
+            if returns < self.stop.returns <= 5:
                 self.progress.reset()  # the goal lies farther off than it seemed
         if arrival is Arrival.STANDING:
             return self._verify(percept, sight)
@@ -294,7 +273,12 @@ class GoalController:
         # What a picture lets guess of a latent is worth little in a building that the model does not know.
         target = Target(None if self.goal.recognised else self.goal.latent, sight.pose, True)
         if arrival is Arrival.TURNING and self.config.planner.kinematics.turns_on_the_spot:
-            return self._turn_as_goal(target, percept, sight)
+            # On the spot only: imagined positions are not exact enough to be weighed against the heading.
+            assert sight.pose is not None
+            message = "turning as the goal does"
+            if target.latent is None:
+                return self.steering.turn(float(sight.pose[2]), message, sight, 1.8)
+            return self._drive(percept, replace(target, latent=None), message, sight, turn_only=True)
         return self._approach(target, percept, sight)
 
     def _explore(self, moment: Moment) -> Decision | None:
@@ -306,13 +290,14 @@ class GoalController:
         self.routing.scouted(percept.stamp)
         spot = self.scout.next_spot(percept, compose(percept.odometry, sight.pose))
         if spot is None:
-            return Decision.failed(*self.routing.nothing_left())
+            why = "no way to the goal is known, and nothing is left to explore towards it"
+            return Decision.failed(Code.GOAL_NOT_REMEMBERED, why)
         pose = relative(percept.odometry, spot)
         if self._spot is None or np.hypot(*(spot - self._spot)[:2]) > 0.05:
             self.progress.reset()
         self._spot, self.left = spot, float(np.hypot(pose[0], pose[1]))
         bearing = float(np.arctan2(pose[1], pose[0]))
-        if abs(bearing) > TURN_FROM and self.config.planner.kinematics.turns_on_the_spot:
+        if abs(bearing) > 2.0 and self.config.planner.kinematics.turns_on_the_spot:
             return self.steering.turn(bearing, "turning to free ground on the way to the goal", sight)
         return self._drive(percept, Target(None, pose, False), "exploring towards the goal", sight)
 
@@ -356,21 +341,17 @@ class GoalController:
         if self.goal.recognised and target.pose is not None:
             # Looks err by decimetres: what seems to lie inside of something would draw the robot in until it is stuck.
             disc = self.config.planner.disc
-            free = free_near(target.pose, percept.scan, replace(disc, radius=disc.radius - INTO))
+            free = free_near(target.pose, percept.scan, replace(disc, radius=disc.radius - 0.03))  # [m]
             target = replace(target, pose=free)
-        return self._drive(percept, self.steering.approached(target, percept.scan), message, sight)
+        if target.latent is None and target.pose is not None and self.steering.robot.drive == "differential":
+            target = replace(
+                target, pose=facing(target.pose, percept.scan)
+            )  # it turns to the heading on the spot, there
+        return self._drive(percept, target, message, sight)
 
     def _drive(self, percept: Percept, target: Target, message: str, sight: Sight, turn_only: bool = False) -> Decision:
         warning = self.recovery.reason if self.recovery.now is RecoveryState.WARY else ""
         return self.steering.drive(percept, target, message, sight, self.routing.follower, warning, turn_only)
-
-    def _turn_as_goal(self, target: Target, percept: Percept, sight: Sight) -> Decision:
-        """On the spot only: imagined positions are not exact enough to be weighed against the heading."""
-        assert sight.pose is not None
-        message = "turning as the goal does"
-        if target.latent is not None:
-            return self._drive(percept, replace(target, latent=None), message, sight, turn_only=True)
-        return self.steering.turn(float(sight.pose[2]), message, sight, TURN_RATE)
 
     def ask_again(self) -> None:
         """Drops the route, and the plan along it."""
@@ -379,16 +360,16 @@ class GoalController:
 
     def _verify(self, percept: Percept, sight: Sight) -> Decision:
         """Stands still; succeeds once it does and the latents agree, takes another hypothesis if they don't."""
-        stood = self._stop.stood(percept.stamp)
+        stood = self.stop.stood(percept.stamp)
         moving = speed(percept.velocity) > 0.03 or abs(percept.velocity[1]) > 0.08
         refuted = self.routing.follower is not None and sight.energy > self.config.doubt  # False where it is NaN
         proven = self.finder.proven(percept)
-        if stood > STAND_SECONDS and not moving and not refuted and proven:
+        if stood > 0.35 and not moving and not refuted and proven:
             return Decision(
                 State.STOPPING, "reached the goal", done=True, succeeded=True,
                 energy=sight.energy, distance=sight.distance,
             )  # fmt: skip
-        if refuted and stood > DOUBT_SECONDS:
+        if refuted and stood > 2.0:  # [s]
             self.finder.leave(percept, sight)
             self.steering.planner.reset()
         elif not proven and self.finder.look_again(percept, sight, stood, self.config.planner.disc):
@@ -396,12 +377,3 @@ class GoalController:
             self.progress.reset()  # a look takes its time
         standing = Decision.hold(State.STOPPING, "standing at the goal")
         return replace(standing, energy=sight.energy, distance=sight.distance)
-
-
-def _stop_rule(goal: Goal, config: NavigatorConfig) -> StopRule:
-    distance = goal.distance_tolerance or config.distance_tolerance
-    angle = goal.angle_tolerance or config.angle_tolerance
-    if goal.recognised:  # from farther off than this it is not
-        distance = min(distance, config.exact_tolerance)
-        angle = min(angle, config.exact_angle) if config.planner.kinematics.turns_on_the_spot else angle
-    return StopRule(distance, angle)

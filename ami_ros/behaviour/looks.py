@@ -10,22 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.core.geometry import Array, compose, from_cos_sin, relative, wrap
-from ami_ros.memory.types import View
 from ami_ros.planning.protocols import Dynamics
 from ami_ros.planning.types import Goal, Percept
 from ami_ros.world_model.array_pairs import ArrayPairs, odds_of
 from ami_ros.world_model.layers import Floats
-
-POSSIBLE = 0.8  # probability of the pair head that a goal is seen, from which its pose means something
-ALIGNED = 0.5, 0.5  # [m], [rad] between two cameras, within which pictures can be aligned (`world_model.alignment`)
-EXACT = 2.5, 0.3  # difference of aligned pictures up to which they give the pose, and then the share of the head's
-# expected error that is left for each unit of it; measured, see docs/design/arrival.md
-KEPT = 8  # own pictures
-STEP, TURN = 0.015, 0.6  # [m] between two of them, and [m] that a turn by 1 rad counts as
-BEST, MOST = 0.035, 0.15  # [m] likewise from the newest: of the one that it is compared with, and of any
-MOST_HIDDEN = 0.6  # of a picture's columns, up to which the rest of it can be aligned
-SIGHT = 2.5  # [m] from a goal, up to which the robot sees what a picture shows that was taken there as it looks now
-STEADY = 0.4  # [rad/s] of turning, above which pictures are blurred
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,10 @@ class GoalLocator:
         (3,) in base_link, or with each by turns where that is not near or not known.
         """
         if self.pairs is not None:
-            self.view = self._facing(believed)
+            if believed is None or np.hypot(*believed[:2]) > 2.5:  # [m]; from farther off the robot sees something else
+                self.view = next(self._turns)
+            else:
+                self.view = min(self.views, key=lambda view: abs(float(wrap(believed[2] + view.turn))))
             seen = self._compare(self.pairs, percept)
             turned_back = np.array([0.0, 0.0, -self.view.turn])
             return seen if seen is None or not self.view.turn else replace(seen, pose=compose(seen.pose, turned_back))
@@ -76,11 +67,6 @@ class GoalLocator:
         seen_by = sighting(percept.latent, percept.picture, there)
         return Look(from_cos_sin(seen_by), float(np.exp(seen_by[4])))
 
-    def _facing(self, believed: Array | None) -> View:
-        if believed is None or np.hypot(*believed[:2]) > SIGHT:
-            return next(self._turns)
-        return min(self.views, key=lambda view: abs(float(wrap(believed[2] + view.turn))))
-
     def _compare(self, pairs: ArrayPairs, percept: Percept) -> Look | None:
         """The view, seen from this moment."""
         here, there = percept.picture, self.view.picture
@@ -88,26 +74,22 @@ class GoalLocator:
             return None
         self.own.add(percept)
         found = pairs.compare(here[None], there[None], [percept.scan])
-        if found.same[0] < POSSIBLE:
+        if found.same[0] < 0.8:  # below this probability the pose means nothing
             return None
         odds = float(odds_of(found.same[0]) / odds_of(pairs.threshold))
         pose, error = from_cos_sin(found.pose[0]), float(found.error[0])
-        if not np.less((np.hypot(pose[0], pose[1]), abs(pose[2])), ALIGNED).all():
+        if not (np.hypot(pose[0], pose[1]) < 0.5 and abs(pose[2]) < 0.5):  # [m], [rad] for `world_model.alignment`
             return Look(pose, error, odds)
         hidden = _hidden(pairs, percept)
-        if hidden is not None and hidden.mean() > MOST_HIDDEN:
+        if hidden is not None and hidden.mean() > 0.6:
             return Look(pose, error, odds)
         aligned = pairs.align(here, there, found.pose[0], percept.scan, hidden)
-        difference = aligned.difference(self._moved_off(pairs, there), self.own.usual(pairs, percept))
-        if difference > EXACT[0]:
+        if id(there) not in self._moved:
+            self._moved[id(there)] = pairs.moved_off(there)
+        difference = aligned.difference(self._moved[id(there)], self.own.usual(pairs, percept))
+        if difference > 2.5:  # up to which aligned pictures give the pose; measured, see docs/design/arrival.md
             return Look(pose, error, odds, difference, sigma=error)
-        return Look(aligned.pose.astype(np.float64), error, odds, difference, EXACT[1] * difference * error)
-
-    def _moved_off(self, pairs: ArrayPairs, picture: Floats) -> Floats:
-        """See `ArrayPairs.moved_off`; of each picture it is found once."""
-        if id(picture) not in self._moved:
-            self._moved[id(picture)] = pairs.moved_off(picture)
-        return self._moved[id(picture)]
+        return Look(aligned.pose.astype(np.float64), error, odds, difference, 0.3 * difference * error)
 
 
 class OwnPictures:
@@ -115,29 +97,37 @@ class OwnPictures:
 
     Noise, compression, and what lies at other distances than it is guessed to, make a right place look like another
     one; and each camera has its own, in each light. Two pictures of the robot's own have all of it.
+
+    Args:
+        step: [m] between two of them; a turn by 1 rad counts as 0.6 m.
     """
 
-    def __init__(self) -> None:
-        self._kept: deque[tuple[Array, Floats]] = deque(maxlen=KEPT)  # odometry (3,) and code of each
+    def __init__(self, step: float = 0.015) -> None:
+        self._step, self._kept = step, deque[tuple[Array, Floats]](maxlen=8)  # odometry (3,) and code of each
 
     def add(self, percept: Percept) -> None:
         """Keeps the picture of a moment, if it is sharp and from another pose than the last."""
-        if percept.picture is None or abs(percept.velocity[1]) > STEADY:
+        if percept.picture is None or abs(percept.velocity[1]) > 0.4:  # [rad/s]
             return
-        if not self._kept or _far(self._kept[-1][0], percept.odometry) > STEP:
+        if not self._kept or self._away(percept)[-1] > self._step:
             self._kept.append((np.asarray(percept.odometry), percept.picture))
 
     def usual(self, pairs: ArrayPairs, percept: Percept) -> Floats | None:
         """What the picture of a moment differs by (2,), once aligned, from one that was taken beside it; None: there
         is none."""
-        apart = [(_far(odometry, percept.odometry), k) for k, (odometry, _) in enumerate(self._kept)]
-        beside = [(abs(far - BEST), k) for far, k in apart if STEP < far < MOST]
+        away = enumerate(self._away(percept))
+        beside = [(abs(far - 0.035), k) for k, far in away if self._step < far < 0.15]  # [m]
         if not beside or percept.picture is None:
             return None
         odometry, there = self._kept[min(beside)[1]]
         x, y, yaw = relative(percept.odometry, odometry)
         pose = np.array([x, y, np.cos(yaw), np.sin(yaw)], np.float32)
         return pairs.align(percept.picture, there, pose, percept.scan, _hidden(pairs, percept)).off
+
+    def _away(self, percept: Percept) -> list[float]:
+        """How far [m] each is from a moment, turns counted."""
+        poses = [relative(odometry, percept.odometry) for odometry, _ in self._kept]
+        return [float(np.hypot(x, y) + 0.6 * abs(yaw)) for x, y, yaw in poses]
 
     def forget(self) -> None:
         """Odometry restarted."""
@@ -148,9 +138,3 @@ def _hidden(pairs: ArrayPairs, percept: Percept) -> NDArray[np.bool_] | None:
     """Columns of the picture in which somebody stands who moves about; None: nobody is known of."""
     things = percept.things
     return pairs.hidden_by(things.discs(percept.odometry)) if things is not None and things.things else None
-
-
-def _far(a: Array, b: Array) -> float:
-    """[m] from one pose (3,) to another, turns counted."""
-    x, y, yaw = relative(a, b)
-    return float(np.hypot(x, y) + TURN * abs(yaw))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,44 +14,34 @@ from ami_ros.memory.types import Route
 from ami_ros.planning.types import Code as GoalCode
 from ami_ros.planning.types import RouteRequest
 
-# The order in which to visit several goals: the shortest way through all of them, by memory's routes from here.
-
-MEETING = 0.6  # [m] within which two routes pass by each other
-EXACT = 9  # up to so many goals the best order is found for sure; beyond, one that two-opt cannot better
-
 
 def visiting_order(routes: Sequence[Route]) -> list[int]:
     """The order in which to visit the ends of `routes`, which all begin here; indices into them.
 
     Memory tells ways from here only. The way between two goals is taken to leave the one's route where it passes the
-    other's: never shorter than the true shortest way by more than `MEETING`, and in rooms that form a tree no longer.
+    other's: never shorter than the true shortest way by more than 0.6 m, and in rooms that form a tree no longer.
     """
     if not routes:
         return []
     first = np.array([route.length for route in routes])
     between = np.array([[_between(a, b) if a is not b else 0.0 for b in routes] for a in routes])
-    if len(routes) <= EXACT:
-        return _exact(first, between)
-    return _two_opt(_nearest_first(first, between), first, between)
+    return _exact(first, between) if len(routes) <= 9 else _two_opt(first, between)
 
 
 def _between(a: Route, b: Route) -> float:
-    """Length [m] from the end of one route back along it to where the other passes, and along that to its end."""
-    here, there = _points(a), _points(b)
+    """Length [m] from the end of one route back along it to where the other passes, within 0.6 m, and along that to its
+    end."""
+    (here, back), (there, on) = _along(a), _along(b)
     gap = np.hypot(*(here[:, None] - there[None]).transpose(2, 0, 1))
-    way = _left(here)[:, None] + gap + _left(there)[None]
-    return float(np.where(gap <= MEETING, way, np.inf).min(initial=a.length + b.length))
+    way = back[:, None] + gap + on[None]
+    return float(np.where(gap <= 0.6, way, np.inf).min(initial=a.length + b.length))
 
 
-def _points(route: Route) -> Array:
-    """Positions (n, 2) along a route, the goal's at the end."""
-    return np.stack([*(place.pose[:2] for place in route.places), route.goal_pose[:2]])
-
-
-def _left(points: Array) -> Array:
-    """Way left (n,) [m] from each of the points (n, 2) to the last."""
+def _along(route: Route) -> tuple[Array, Array]:
+    """Positions (n, 2) along a route, the goal's at the end, and the way left (n,) [m] from each to that."""
+    points = np.stack([*(place.pose[:2] for place in route.places), route.goal_pose[:2]])
     steps = np.hypot(*np.diff(points, axis=0).T)
-    return np.append(np.cumsum(steps[::-1])[::-1], 0.0)
+    return points, np.append(np.cumsum(steps[::-1])[::-1], 0.0)
 
 
 def _length(order: Sequence[int], first: Array, between: Array) -> float:
@@ -82,17 +72,13 @@ def _exact(first: Array, between: Array) -> list[int]:
     return order[::-1]
 
 
-def _nearest_first(first: Array, between: Array) -> list[int]:
+def _two_opt(first: Array, between: Array) -> list[int]:
+    """Goes to the nearest one each time, then reverses stretches as long as that shortens the way (Croes 1958)."""
     order, rest = [int(np.argmin(first))], set(range(len(first)))
     rest.discard(order[0])
     while rest:
         order.append(min(rest, key=lambda k: between[order[-1], k]))
         rest.discard(order[-1])
-    return order
-
-
-def _two_opt(order: list[int], first: Array, between: Array) -> list[int]:
-    """Reverses stretches as long as that shortens the way (Croes 1958)."""
     length, shorter = _length(order, first, between), True
     while shorter:
         shorter = False
@@ -103,11 +89,6 @@ def _two_opt(order: list[int], first: Array, between: Array) -> list[int]:
                 if new < length - 1e-9:
                     order, length, shorter = turned, new, True
     return order
-
-
-MAX_GOALS = 100
-REJECTED = 1  # as in NavigateToGoal
-HOPELESS = (REJECTED, GoalCode.INVALID_GOAL, GoalCode.ENCODER_MISMATCH, GoalCode.TF_ERROR)  # not tried again
 
 
 @dataclass(frozen=True)
@@ -123,8 +104,8 @@ class MissionPlan:
     allowance: float = 0.0  # [s] for all of it; 0: no limit
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.goals) <= MAX_GOALS:
-            raise ValueError(f"a mission has 1 to {MAX_GOALS} goals, found {len(self.goals)}")
+        if not 1 <= len(self.goals) <= 100:
+            raise ValueError(f"a mission has 1 to 100 goals, found {len(self.goals)}")
         if not 0 <= self.retries <= 100:
             raise ValueError(f"retries must be 0 to 100, found {self.retries}")
         for name in ("retry_pause", "leg_allowance", "allowance"):
@@ -189,14 +170,21 @@ class Mission:
         """See `Task`."""
         if self.phase is Phase.DONE:
             return Step()
-        self._count(state.stamp)
+        if self._stamp is not None and 0.0 < state.stamp - self._stamp < 5.0:  # a clock that went backwards counts not
+            elapsed = self.progress.elapsed + state.stamp - self._stamp
+            self.progress = replace(self.progress, elapsed=elapsed)
+        self._stamp = state.stamp
         if self.plan.allowance and self.progress.elapsed > self.plan.allowance:
             self.finish(Code.TIMEOUT, f"not finished within the {self.plan.allowance:.0f} s allowed")
             return Step()
-        if self.phase is Phase.WAITING and self._waited(state.stamp):
-            self.phase = Phase.CHOOSING
-            if not self.remaining:
-                self._conclude()
+        if self.phase is Phase.WAITING:
+            # At the beginning, or when the clock went backwards.
+            if self._until < 0.0 or self._until - state.stamp > self._wait:
+                self._until = state.stamp + self._wait
+            if state.stamp >= self._until:
+                self.phase = Phase.CHOOSING
+                if not self.remaining:
+                    self._conclude()
         return self._choose() if self.phase is Phase.CHOOSING else Step()
 
     def set_routes(self, answers: Sequence[Route | AmiError]) -> None:
@@ -214,8 +202,14 @@ class Mission:
         index, self.current = self.current, None
         record = self.progress.records[index]
         tries = record.tries + 1
-        given_up = not succeeded and (tries > self.plan.retries or code in HOPELESS)
-        self._keep(index, GoalRecord(tries, succeeded, succeeded or given_up, 0 if succeeded else code, message))
+        rejected = 1  # as in NavigateToGoal
+        hopeless = code in (rejected, GoalCode.INVALID_GOAL, GoalCode.ENCODER_MISMATCH, GoalCode.TF_ERROR)
+        given_up = not succeeded and (tries > self.plan.retries or hopeless)
+        records = list(self.progress.records)
+        records[index] = GoalRecord(tries, succeeded, succeeded or given_up, 0 if succeeded else code, message)
+        visited = self.progress.visited + ((index,) if records[index].closed else ())
+        self.progress = Progress(tuple(records), self.progress.elapsed, visited)
+        self.revision += 1
         name = f"goal {index + 1} of {len(self.plan.goals)}"
         if given_up and self.plan.stop_at_failure:
             self.finish(Code.GOALS_MISSED, f"{name} was missed: {message}")
@@ -251,23 +245,6 @@ class Mission:
         self.message = f"driving to goal {self.current + 1} of {len(self.plan.goals)}"
         self.message += f", try {tried + 1}" if tried else ""
         return Step(Leg(self.legs, self.plan.goals[self.current], self.plan.leg_allowance, self.message))
-
-    def _waited(self, stamp: float) -> bool:
-        if self._until < 0.0 or self._until - stamp > self._wait:  # at the beginning, or when the clock went backwards
-            self._until = stamp + self._wait
-        return stamp >= self._until
-
-    def _count(self, stamp: float) -> None:
-        if self._stamp is not None and 0.0 < stamp - self._stamp < 5.0:  # a clock that went backwards does not count
-            elapsed = self.progress.elapsed + stamp - self._stamp
-            self.progress = Progress(self.progress.records, elapsed, self.progress.visited)
-        self._stamp = stamp
-
-    def _keep(self, index: int, record: GoalRecord) -> None:
-        records = tuple(record if k == index else old for k, old in enumerate(self.progress.records))
-        visited = self.progress.visited + ((index,) if record.closed else ())
-        self.progress = Progress(records, self.progress.elapsed, visited)
-        self.revision += 1
 
     def _conclude(self) -> None:
         missed = [k + 1 for k, record in enumerate(self.progress.records) if not record.reached]

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,17 @@ class MissionFile:
             times = {"saved": time.time(), "boot": _boot(), "uptime": time.clock_gettime(time.CLOCK_BOOTTIME)}
             if not by_itself:
                 times = {"saved": 0.0}
-            text = json.dumps({"format": FORMAT, "version": VERSION, **times, **_stored(task)})
+            stored: StoredMission | StoredExploration
+            if isinstance(task, Mission):
+                kind, stored = "mission", StoredMission(task.plan, task.progress)
+            else:
+                assert isinstance(task, Exploration)
+                returning = task.message if task.phase is Phase.RETURNING else ""
+                kind, stored = (
+                    "exploration",
+                    StoredExploration(task.allowance, task.elapsed, task.home, returning, task.area),
+                )
+            text = json.dumps({"format": FORMAT, "version": VERSION, **times, kind: to_mapping(stored)})
             partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
             handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # there are pictures in it
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -110,7 +119,17 @@ class MissionFile:
         if content is None:
             return None
         try:
-            return _restored(content, config, str(self.path))
+            if "exploration" in content:
+                found = from_mapping(StoredExploration, content["exploration"], str(self.path))
+                task = Exploration(config, found.allowance, found.home, found.area)
+                task.elapsed = found.elapsed
+                if found.returning:
+                    task.go_home(found.returning.removeprefix("returning: "))
+                return task
+            if "mission" not in content:
+                raise AmiError(f"{self.path} holds neither mission nor exploration")
+            mission = from_mapping(StoredMission, content["mission"], str(self.path))
+            return Mission(mission.plan, mission.progress)
         except AmiError as error:
             raise AmiError(f"{error}; delete the file, or choose another mission_file", Code.BAD_FILE) from error
 
@@ -144,26 +163,3 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
-
-
-def _stored(task: Task) -> dict[str, Any]:
-    if isinstance(task, Mission):
-        return {"mission": to_mapping(StoredMission(task.plan, task.progress))}
-    assert isinstance(task, Exploration)
-    returning = task.message if task.phase is Phase.RETURNING else ""
-    stored = StoredExploration(task.allowance, task.elapsed, task.home, returning, task.area)
-    return {"exploration": to_mapping(stored)}
-
-
-def _restored(content: Mapping[str, Any], config: ExplorationConfig, where: str) -> Task:
-    if "exploration" in content:
-        found = from_mapping(StoredExploration, content["exploration"], where)
-        task = Exploration(config, found.allowance, found.home, found.area)
-        task.elapsed = found.elapsed
-        if found.returning:
-            task.go_home(found.returning.removeprefix("returning: "))
-        return task
-    if "mission" not in content:
-        raise AmiError(f"{where} holds neither mission nor exploration")
-    mission = from_mapping(StoredMission, content["mission"], where)
-    return Mission(mission.plan, mission.progress)

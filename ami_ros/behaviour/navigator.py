@@ -23,18 +23,12 @@ from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.protocols import Clock, Dynamics
 from ami_ros.planning.types import Code, Decision, Goal, Percept, State
 
-JUMP = 0.5, 0.5  # [m], [rad] by which the belief of where the robot is changes at once: then not odometry was wrong
-
 
 class Drift:
     """Watches where the map's frame lies in odom."""
 
     def __init__(self) -> None:
         self._last: Array | None = None  # (3,) in odom
-
-    def restart(self) -> None:
-        """Odometry restarted."""
-        self._last = None
 
     def update(self, location: Location | None, odometry: Array) -> Array | None:
         """What moves poses in odom (3,), composed with them from the left, to where they lie in odom now; None: nothing
@@ -52,11 +46,8 @@ class Drift:
             return None
         correction = compose(now, inverse(last))
         jumped = pose_gap(compose(correction, odometry), odometry)
-        return None if np.greater(jumped, JUMP).any() else correction
-
-
-LOOK_AROUND_SPEED = 0.8  # [rad/s] of turning on the spot to find out where it is
-LOOK_AROUND_SECONDS = 10.0  # [s] of that at most, after which it goes on without memory
+        # Where the belief changes by more at once, it was not odometry that was wrong. [m], [rad]
+        return None if np.greater(jumped, 0.5).any() else correction
 
 
 class Navigator:
@@ -119,7 +110,7 @@ class Navigator:
             decision = self.steering.make_way(percept, decided)
             if decision is not decided:
                 decision = replace(decision, behaviour="make_way")
-                self.controller.made_way()
+                self.controller.stop.approach_again()  # it may have left its place for somebody
         except AmiError as error:
             code = Code(error.code) if error.code in list(Code) else Code.UNKNOWN
             decision = Decision.failed(code, str(error))
@@ -168,7 +159,7 @@ class Navigator:
             case RecoveryState.LOCALISING if self.recovery.surprised or not goal.recognised:
                 return self._look_around(percept)
             case RecoveryState.LOCALISING:  # looks for the goal meanwhile; that shows where the robot is, too
-                self.routing.go_on_lost()
+                self.routing.flat = self.routing.lost = True
         return self.controller.decide(percept, elapsed)
 
     def _given_up(self, code: Code, reason: str, percept: Percept, at_goal: bool) -> tuple[Code, str]:
@@ -183,7 +174,7 @@ class Navigator:
     def _re_anchor(self) -> None:
         """Odometry restarted: poses in odom from before mean nothing any more."""
         self.trail, self.manoeuvre = Trail(), None
-        self._drift.restart()
+        self._drift = Drift()
         self.progress.reset()
         self.controller.re_anchor()
 
@@ -198,13 +189,14 @@ class Navigator:
         routing, location, left = self.routing, percept.location, self.controller.left
         if self.steering.yielding.waits:  # who lets somebody pass is not stuck
             self.progress.reset()
+        ventures = not self.config.measured and self.controller.is_direct(percept)
         stuck = "" if left is None else self.progress.stuck(percept.stamp, percept.odometry, left)
         return Signs(
             percept.stamp,
             percept.surprise,
             self.steering.unsure,
             None if routing.flat else location is not None and location.localised,
-            not routing.flat and routing.follower is None and not self.controller.ventures(percept),
+            not routing.flat and routing.follower is None and not ventures,
             stuck,
             manoeuvring,
         )
@@ -213,8 +205,9 @@ class Navigator:
         """What begins and ends with a state."""
         now, config = self.recovery.now, self.config
         if now is RecoveryState.BACKING:
-            if self.controller.beside is not None:
-                self.controller.finder.stuck()
+            if self.controller.beside is not None:  # it did not get to where the goal is believed to be
+                if self.belief.driven is not None:
+                    self.belief.posterior.stuck(self.belief.driven.pose)
             elif self.routing.scouting:
                 self.controller.scout.stuck()
             elif not self.steering.yielding.somebody:  # who stands there now does not do so for ever
@@ -231,8 +224,7 @@ class Navigator:
     def _look_around(self, percept: Percept) -> Decision:
         """Turns on the spot until memory localises the robot; drives without memory if it never does."""
         lost = not self.recovery.surprised
-        if self._looking.held(lost, percept.stamp) > LOOK_AROUND_SECONDS:
-            self.routing.flat = True
-            self._looking.restart()
-        turn = self.config.planner.kinematics.turn(LOOK_AROUND_SPEED)
+        if self._looking.held(lost, percept.stamp) > 10.0:  # [s]
+            self.routing.flat, self._looking = True, Stopwatch()
+        turn = self.config.planner.kinematics.turn(0.8)  # [rad/s]
         return replace(Decision.hold(State.PLANNING, self.recovery.reason, turn), behaviour="localise")

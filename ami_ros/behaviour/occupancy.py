@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,28 +12,36 @@ from numpy.typing import NDArray
 
 from ami_ros.core.geometry import Array, compose, pose_gap, relative, transform_points
 from ami_ros.core.scan import Scan, scan_points
-from ami_ros.planning.monitors import without
 from ami_ros.safety.moving_things import Footprints, MovingThings
 from ami_ros.safety.recent_scans import Slack, looked
+from ami_ros.safety.tracker import without_moving
 
 # An occupancy grid of what scans showed.
 
 Box = tuple[NDArray[np.int64], NDArray[np.int64]]  # the first cell (2,) of a rectangle, and that after the last one
 
 CELL = 0.05  # [m]
-SIDE, MOST_SIDE = 1600, 4800  # cells of a new grid, 80 m, and of the largest
-HIT, MISS, MOST = 0.9, 0.4, 6.0  # log odds
-SURELY = 2.0  # standard deviations of a distance before which a beam shows free space
-PAST = Slack(depth=CELL, aside=0.0, turn=0.0)  # by which a beam ends behind a cell that it goes through
-MORE = 400  # cells by which it grows at once: 20 m; a multiple of those that are looked at together
-REACH = 7.0  # of a beam that is drawn in [m]
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """How a grid grows, and how much one beam counts."""
+
+    side: int = 1600  # cells of a new grid: 80 m
+    most_side: int = 4800  # cells, to which it grows
+    more: int = 400  # cells by which it grows at once: 20 m; a multiple of those that are looked at together
+    hit: float = 0.9  # log odds of a cell where a beam ends ...
+    miss: float = 0.4  # ... less, of one that it goes through ...
+    most: float = 6.0  # ... and at most
+    reach: float = 7.0  # [m] of a beam that is drawn in
 
 
 class Grid:
-    """Log odds (nx, ny) of being occupied, x first; it grows where the robot drives on, up to MOST_SIDE.
+    """Log odds (nx, ny) of being occupied, x first; it grows where the robot drives on.
 
     Args:
         middle: (2,) [m] of it at first; what lies beyond its edges is not known.
+        config: see there.
 
     Attributes:
         odds: see above.
@@ -43,10 +52,11 @@ class Grid:
         ground: what that keeps.
     """
 
-    def __init__(self, middle: Array | None = None) -> None:
-        self.odds: NDArray[np.float32] = np.zeros((SIDE, SIDE), np.float32)
+    def __init__(self, middle: Array | None = None, config: GridConfig = GridConfig()) -> None:
+        self._config = config
+        self.odds: NDArray[np.float32] = np.zeros((config.side, config.side), np.float32)
         self.middle = np.zeros(2) if middle is None else np.array(middle[:2], np.float64)
-        self.zero = np.array([SIDE // 2, SIDE // 2])
+        self.zero = np.array([config.side // 2, config.side // 2])
         self.known: Box | None = None
         self.changed: Box | None = None
         self.ground: object = None
@@ -69,24 +79,25 @@ class Grid:
                 before that or behind, so that it counts for less, and what is free ends before.
         """
         self._grow(pose)
+        config = self._config
         angles, ranges = scan.angles, np.asarray(scan.ranges, np.float64)
         known = ~np.isnan(ranges)
         angles, ranges = angles[known], ranges[known]
-        ends = np.minimum(np.where(np.isfinite(ranges), ranges, scan.max_range), REACH)
-        steps = np.arange(CELL / 2, REACH, CELL)
+        ends = np.minimum(np.where(np.isfinite(ranges), ranges, scan.max_range), config.reach)
+        steps = np.arange(CELL / 2, config.reach, CELL)
         along = steps[None] * np.ones((len(ends), 1))
-        inside = along < (ends * (1.0 - SURELY * doubt) - CELL)[:, None]
+        inside = along < (ends * (1.0 - 2.0 * doubt) - CELL)[:, None]
         way = np.stack([np.cos(angles)[:, None] * along, np.sin(angles)[:, None] * along], -1)[inside] + scan.origin
         free, _ = self._flat(transform_points(pose, way))
-        points = scan_points(scan, REACH)
+        points = scan_points(scan, config.reach)
         away = np.hypot(*(points - scan.origin).T)
         nearest = np.argsort(away)  # of several beams that end in one cell it counts
         hits, first = self._flat(transform_points(pose, points[nearest]))
-        weight = HIT * CELL / (CELL + 2 * doubt * away[nearest][first])
+        weight = config.hit * CELL / (CELL + 2 * doubt * away[nearest][first])
         flat = self.odds.reshape(-1)
         free = np.setdiff1d(free, hits)
-        flat[free] = np.maximum(flat[free] - MISS, -MOST)
-        flat[hits] = np.minimum(flat[hits] + weight, MOST)
+        flat[free] = np.maximum(flat[free] - config.miss, -config.most)
+        flat[hits] = np.minimum(flat[hits] + weight, config.most)
         self._note(np.concatenate([free, hits]))
 
     def clear(self, pose: Array, scan: Scan, discs: Array) -> None:
@@ -96,13 +107,13 @@ class Grid:
         for x, y, radius in discs:
             corners = self.cells(np.array([[x - radius, y - radius], [x + radius, y + radius]]))
             (left, bottom), (right, top) = corners[0], corners[1] + 1
-            cells = np.argwhere(self.odds[left:right, bottom:top] > -MISS) + corners[0]
+            cells = np.argwhere(self.odds[left:right, bottom:top] > -self._config.miss) + corners[0]
             away = self.points(cells) - (x, y)
             found.append(cells[np.hypot(*away.T) < radius])
         doubtful = np.unique(np.concatenate(found), axis=0)
         seen = transform_points(relative(pose, np.zeros(3)), self.points(doubtful))
-        gone = doubtful[looked(scan, seen, PAST, 0.0)[0]]
-        self.odds[gone[:, 0], gone[:, 1]] = -MISS
+        gone = doubtful[looked(scan, seen, Slack(depth=CELL, aside=0.0, turn=0.0), 0.0)[0]]
+        self.odds[gone[:, 0], gone[:, 1]] = -self._config.miss
         self._note(gone @ [self.odds.shape[1], 1])
 
     def _beyond(self, points: Array) -> NDArray[np.int64]:
@@ -125,11 +136,12 @@ class Grid:
 
     def _grow(self, pose: Array) -> None:
         """Makes room for what is drawn around `pose` (3,), and for some of the way on."""
-        near = REACH + 1.0  # and where the scanner is
+        config = self._config
+        near = config.reach + 1.0  # and where the scanner is
         low, high = self._beyond(pose[None, :2] - near)[0], self._beyond(pose[None, :2] + near)[0] + 1
         short = np.maximum(np.column_stack([-low, high - self.odds.shape]), 0)
-        sides = -(-short // MORE) * MORE
-        if not sides.any() or (self.odds.shape + sides.sum(axis=1)).max() > MOST_SIDE:
+        sides = -(-short // config.more) * config.more
+        if not sides.any() or (self.odds.shape + sides.sum(axis=1)).max() > config.most_side:
             return
         self.odds, self.zero = np.pad(self.odds, sides), self.zero + sides[:, 0]
         for box in (self.known, self.changed):
@@ -143,34 +155,17 @@ def _around(box: Box | None, other: Box) -> Box:
     return other if box is None else (np.minimum(box[0], other[0]), np.maximum(box[1], other[1]))
 
 
-# Draws scans into a grid: on the way, and while somebody moves; whoever has gone leaves no ghost.
-#
-# Some scans are kept, each as seen from a place of memory. Where the belief jumps, as when a loop is closed, the grid
-# is drawn anew from them, where their places are now.
-
-GUESSED = 0.13  # share of a distance that is guessed from a picture, by which it errs; see models/ranges/card.md
-DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn
-AGAIN, STANDING = 0.3, 1.0  # [s] between two scans of a robot that stands, while somebody moves and else
-JUMP = 0.5  # [m] or [rad] by which the belief changes at once, after which the grid is drawn anew
-KEPT, MOST_KEPT = 0.3, 2000  # [m] or [rad] of motion between two scans that are kept for that, and how many are
-AT_ONCE = 25  # of them that are drawn with a new one
-TELLS = 2.0  # [s] after a jump, within which memory tells where places are now
-
-
 class Anchors(NamedTuple):
     """Places of memory that scans are tied to, in the frame of the grid."""
 
-    here: int  # the id of the one where the robot is; 0: none
-    ids: NDArray[np.int64]  # (n,)
-    poses: Array  # (n, 3)
+    here: int = 0  # the id of the one where the robot is; 0: none
+    ids: NDArray[np.int64] = np.zeros(0, np.int64)  # (n,)
+    poses: Array = np.zeros((0, 3))  # (n, 3)
 
     def pose(self, place: int) -> Array | None:
         """(3,) of one; None: it was forgotten."""
         rows = np.flatnonzero(self.ids == place)
         return self.poses[rows[0]] if len(rows) else None
-
-
-NOWHERE = Anchors(0, np.zeros(0, np.int64), np.zeros((0, 3)))
 
 
 class _Kept(NamedTuple):
@@ -180,15 +175,22 @@ class _Kept(NamedTuple):
 
 
 class Drawing:
-    """A grid of what scans show, in the frame of the poses that they are drawn at.
+    """A grid of what scans show on the way, and while somebody moves, in the frame of the poses that they are drawn at.
+    Whoever has gone leaves no ghost.
+
+    Some scans are kept, each as seen from a place of memory. Where the belief jumps, as when a loop is closed, the grid
+    is drawn anew from them, where their places are now.
 
     Args:
-        measured: whether a sensor measures scans; else they are guessed from pictures.
+        measured: whether a sensor measures scans; else they are guessed from pictures, and err by 13 % of a distance
+            (see models/ranges/card.md).
+        waits: [s] between two scans of a robot that stands, while somebody moves and else.
+        tells: [s] after a jump, within which memory tells where places are now.
     """
 
-    def __init__(self, measured: bool = True) -> None:
-        self._doubt = 0.0 if measured else GUESSED
-        self._kept: deque[_Kept] = deque(maxlen=MOST_KEPT)
+    def __init__(self, measured: bool = True, waits: tuple[float, float] = (0.3, 1.0), tells: float = 2.0) -> None:
+        self._doubt, self._waits, self._tells = 0.0 if measured else 0.13, waits, tells
+        self._kept: deque[_Kept] = deque(maxlen=2000)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -197,7 +199,7 @@ class Drawing:
         self._drawn: tuple[float, Array, Array] | None = None  # stamp [s], pose and odometry (3,) of the newest scan
         self._kept_at: Array | None = None  # (3,) where the newest was that is kept
         self._left = list(self._kept)  # that are not drawn again yet
-        self._jumped = -math.inf, NOWHERE  # stamp [s] of the belief's jump, and what memory had told until then
+        self._jumped = -math.inf, Anchors()  # stamp [s] of the belief's jump, and what memory had told until then
 
     @property
     def grid(self) -> Grid | None:
@@ -211,7 +213,7 @@ class Drawing:
 
     def draw(
         self, stamp: float, pose: Array, odometry: Array, scan: Scan | None, things: MovingThings | None,
-        anchors: Anchors = NOWHERE,
+        anchors: Anchors | None = None,
     ) -> None:  # fmt: skip
         """Draws a `scan` that was taken at `stamp` [s] and `pose` (3,), if it shows anything new.
 
@@ -221,18 +223,24 @@ class Drawing:
             odometry: (3,) of the same moment; where `pose` does not follow it, the grid is drawn anew.
             scan: in base_link; None: nothing is known.
             things: what moves, in odom; it is not drawn.
-            anchors: as memory has them now.
+            anchors: as memory has them now; None: it tells of none.
         """
-        if self._drawn is not None and max(pose_gap(self._expected(odometry), pose)) > JUMP:
-            self._begin_anew()
-            self._jumped = stamp, anchors
+        anchors = anchors or Anchors()
+        if self._drawn is not None:  # by odometry alone the robot is not so far off [m] or [rad]
+            expected = compose(self._drawn[1], relative(self._drawn[2], odometry))
+            if max(pose_gap(expected, pose)) > 0.5:
+                self._begin_anew()
+                self._jumped = stamp, anchors
         self._draw_again(stamp, anchors)
         self._footprints.add(things, stamp, pose, odometry)
         left = self._footprints.discs()
-        if scan is None or not self._is_due(stamp, pose, bool(len(left))):
+        if scan is None:
             return
-        seen = without(scan, things, odometry)
-        assert seen is not None
+        if self._drawn is not None:
+            waits, moved = self._waits[0 if len(left) else 1], float(max(pose_gap(self._drawn[1], pose)))
+            if moved < 0.1 and 0.0 <= stamp - self._drawn[0] < waits:  # [m] or [rad]
+                return
+        seen = scan if things is None else without_moving(scan, odometry, things)
         self._grid = self._grid or Grid(pose)
         self._grid.add(pose, seen, self._doubt)
         self._grid.clear(pose, seen, left)
@@ -242,32 +250,20 @@ class Drawing:
     def _keep(self, stamp: float, pose: Array, scan: Scan, anchors: Anchors) -> None:
         """Keeps a scan, if it is the first one near here and memory tells of a place to tie it to."""
         place = anchors.pose(anchors.here)
-        is_told = not self._left and stamp - self._jumped[0] > TELLS
-        if place is None or not is_told or (self._kept_at is not None and max(pose_gap(self._kept_at, pose)) < KEPT):
+        is_told = not self._left and stamp - self._jumped[0] > self._tells
+        if place is None or not is_told or (self._kept_at is not None and max(pose_gap(self._kept_at, pose)) < 0.3):
             return
         self._kept_at = pose
         self._kept.append(_Kept(anchors.here, relative(place, pose), scan))
 
     def _draw_again(self, stamp: float, anchors: Anchors) -> None:
         """Some of what was kept, where its places are now; those that were forgotten take theirs with them."""
-        if anchors.poses is self._jumped[1].poses and 0.0 <= stamp - self._jumped[0] < TELLS:
+        if anchors.poses is self._jumped[1].poses and 0.0 <= stamp - self._jumped[0] < self._tells:
             return
-        for place, seen_from, scan in self._left[:AT_ONCE]:
+        for place, seen_from, scan in self._left[:25]:
             at = anchors.pose(place)
             if at is not None:
                 pose = compose(at, seen_from)
                 self._grid = self._grid or Grid(pose)
                 self._grid.add(pose, scan, self._doubt)
-        del self._left[:AT_ONCE]
-
-    def _expected(self, odometry: Array) -> Array:
-        """Where the robot is by odometry alone, since the newest scan."""
-        assert self._drawn is not None
-        return compose(self._drawn[1], relative(self._drawn[2], odometry))
-
-    def _is_due(self, stamp: float, pose: Array, moves: bool) -> bool:
-        if self._drawn is None:
-            return True
-        waits = AGAIN if moves else STANDING
-        moved = float(max(pose_gap(self._drawn[1], pose)))
-        return moved >= DRAWN or not 0.0 <= stamp - self._drawn[0] < waits
+        del self._left[:25]

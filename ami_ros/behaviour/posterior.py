@@ -1,5 +1,4 @@
-"""Where the goal's picture was taken: weighted hypotheses, what evidence counts for, and sightings fused into one
-pose."""
+"""Where the goal's picture was taken: weighted hypotheses, what evidence is worth, and sightings fused into a pose."""
 
 from __future__ import annotations
 
@@ -14,12 +13,11 @@ from ami_ros.behaviour.looks import Look
 from ami_ros.core.geometry import Array, compose, mean_pose, pose_gap, relative
 from ami_ros.memory.types import LATE, RECALLED
 
-# How much evidence is, in nats: the logarithm of how much likelier it is where the goal is than elsewhere.
-
 
 @dataclass(frozen=True)
 class Likelihoods:
-    """Of looks, of aligned pictures, and of places that remember the goal.
+    """How much evidence is, in nats: the logarithm of how much likelier it is where the goal is than elsewhere. Of
+    looks, of aligned pictures, and of places that remember the goal.
 
     Counted in nine buildings for training: looks at 70 pictures (16 of them of other buildings) from beside where they
     were taken and from elsewhere, and robots put where the head claims them. docs/design/goal_search.md has the tables.
@@ -45,6 +43,15 @@ class Likelihoods:
     checked: tuple[float, float, float] = (-5.0, -2.0, 5.4)
     unproven: float = -4.0  # [nat] the robot stood there, looked again, and was not sure: 2 % of goals
     unreached: float = -4.0  # [nat] the robot got stuck on the way there from close by: likewise
+    refuted: float = -2.5  # [nat] against a hypothesis, beyond which it was found to be another place
+    same: tuple[float, float] = (0.6, 0.6)  # [m], [rad] between hypotheses that are one: looks err by as much from afar
+    apart: float = 0.25  # [m] between two spots that each tell how far off the goal is; a turn changes no distances
+    # [m], [rad] between where two spots have the goal, that tell of one place, and [m per m] the more between spots
+    # farther apart: who sees all things here sees no distances.
+    agree: tuple[float, float, float] = (0.12, 0.25, 0.35)
+    beside: tuple[float, float] = (0.15, 0.3)  # [m], [rad] from a hypothesis, where pictures that differ refute it
+    recent: float = 1.5  # [s] for which aligned pictures tell of where the robot stands
+    frames: float = 3.0  # looks in sequence that say as much as one: at 10 Hz their pictures are nearly the same
 
     def of_look(self, look: Look) -> float:
         """Of the goal's being seen, however many looks from one spot say so."""
@@ -73,21 +80,6 @@ class Likelihoods:
         return math.log(right / (1 - right)) + math.log(LATE) * is_late if right > 0 else -math.inf
 
 
-# Fuses sightings of the goal and memory's pose of it into one estimate.
-
-WINDOW = 5.0  # [s] that sightings are kept
-FADE = 8.0  # [s] over which an old sighting loses its weight: odometry drifts
-SIGMA = 0.10  # [m] of a sighting by latents at the goal itself
-SIGMA_GROWTH = 0.35  # [m per m] the same with the distance
-SIGMA_FACTOR = 2.0  # on the error that sightings by pictures expect: they were learned on other pictures
-# The same where pictures are compared: at the goal, and more for each metre and radian that it is off. From afar it is
-# seen too near by a third, however often.
-FACTORS = 0.3, 1.0, 1.5
-LEAST_SIGMA = 0.005  # [m] of any
-MEMORY_SIGMA = 0.11  # [m] error of memory's pose of the goal, in the world that the model was trained in
-GATE = 0.5  # [m] and [rad], sightings beyond are taken for outliers
-
-
 @dataclass(frozen=True)
 class Sighting:
     """What one moment says."""
@@ -110,9 +102,11 @@ class GoalTracker:
         compares: whether sightings compare pictures cell by cell: the nearer, the more exactly.
     """
 
-    def __init__(self, memory_sigma: float = MEMORY_SIGMA, window: float = WINDOW, compares: bool = False) -> None:
+    def __init__(self, memory_sigma: float = 0.11, window: float = 5.0, compares: bool = False) -> None:
         self._memory_sigma, self._window = memory_sigma, window
-        self._factors = FACTORS if compares else (SIGMA_FACTOR, 0.0, 0.0)
+        # On the error that is expected of a sighting: at the goal, and more for each metre and radian that it is off.
+        # From afar cells see it too near by a third, however often. Heads that see by latents were learned elsewhere.
+        self._factors = (0.3, 1.0, 1.5) if compares else (2.0, 0.0, 0.0)
         self.sightings: deque[Sighting] = deque()
 
     def add(
@@ -134,9 +128,9 @@ class GoalTracker:
         """
         distance, turn = float(np.hypot(seen[0], seen[1])), abs(float(seen[2]))
         if sigma is not None:
-            sigma = max(sigma, LEAST_SIGMA)
+            sigma = max(sigma, 0.005)
         elif expected_error is None:
-            sigma = SIGMA + SIGMA_GROWTH * distance
+            sigma = 0.10 + 0.35 * distance  # by latents
         else:
             near, far, turned = self._factors
             sigma = (near + far * distance + turned * turn) * expected_error
@@ -166,7 +160,10 @@ class GoalTracker:
             from_memory: (3,) in odom, where memory has it, or None.
         """
         poses = [s.pose for s in self.sightings]
-        mass = np.array([float(np.exp((s.stamp - stamp) / FADE)) / s.sigma**2 for s in self.sightings])
+        # An old sighting loses its weight over 8 s: odometry drifts.
+        mass = np.array(
+            [float(np.exp((s.stamp - stamp) / 8.0)) / s.sigma**2 for s in self.sightings]
+        )  # odometry drifts
         if from_memory is not None:
             poses.append(from_memory)
             mass = np.append(mass, 1.0 / self._memory_sigma**2)
@@ -181,30 +178,11 @@ class GoalTracker:
 
     def _group(self, poses: Array, mass: Array) -> NDArray[np.bool_]:
         """Which (n,) of `poses` (n, 3) agree with the one that most of the `mass` (n,) agrees with."""
+        gate = 0.5  # [m] and [rad], beyond which a sighting is taken for an outlier
         distance, turn = pose_gap(poses[:, None], poses[None])
-        kernel = np.exp(-2 * (distance / GATE) ** 2 - 2 * (turn / GATE) ** 2)
+        kernel = np.exp(-2 * (distance / gate) ** 2 - 2 * (turn / gate) ** 2)
         centre = int(np.argmax(kernel @ mass))
-        return np.asarray((distance[centre] < GATE) & (turn[centre] < GATE), dtype=np.bool_)
-
-
-# Where the goal's picture was taken: a weighted set of hypotheses, beside the chance that it is elsewhere.
-#
-# Each hypothesis has its odds against "elsewhere". Memory, looks, looks in vain, aligned pictures and what came of
-# driving there are evidence, in nats (`likelihoods`). Looks from one spot err together, so they count as one; and a
-# place that is alike looks like the goal from everywhere, so all looks count for no more than such a place is
-# unlikely.
-
-SAME = 0.6, 0.6  # [m], [rad] between two hypotheses, within which they are one: looks err by as much from afar
-APART = 0.25  # [m] between two spots of which each tells how far off the goal is; a turn changes no distances
-AGREE = 0.12, 0.25  # [m], [rad] between where two spots have the goal, that tell of one place ...
-SLACK = 0.35  # [m per m] ... and the more between spots farther apart: who sees all things here sees no distances
-BESIDE = 0.15, 0.3  # [m], [rad] from a hypothesis, within which pictures that differ speak against it
-RECENT = 1.5  # [s] for which aligned pictures tell of where the robot stands
-FRAMES = 3.0  # looks in sequence that say as much as one: at 10 Hz their pictures are nearly the same
-SEARCH_WINDOW = 15.0  # [s] that looks tell of where a goal is: longer than a turn on the spot
-REFUTED = -2.5  # [nat] against a hypothesis, beyond which it was found to be another place
-MOST = 50.0  # [nat] that are told apart
-MAP_SIGMA = 0.3  # [m] error of memory's pose of the goal, in a building that the model does not know
+        return np.asarray((distance[centre] < gate) & (turn[centre] < gate), dtype=np.bool_)
 
 
 @dataclass
@@ -222,7 +200,7 @@ class Hypothesis:
 
     pose: Array  # (3,)
     tracker: GoalTracker  # of its looks
-    astray: float  # [nat] of looks from another spot that have it elsewhere; see `Likelihoods`
+    weighs: Likelihoods
     remembered: float = -math.inf  # [nat] log odds by memory
     rivals: float = 0.0  # probability of a place that is alike, by what places say of the goal
     views: list[View] = field(default_factory=list)
@@ -233,23 +211,6 @@ class Hypothesis:
     unproven: float = 0.0  # [nat] of having stood there, and not been sure
     unreached: float = 0.0  # [nat] of having got stuck on the way; once the robot stands there it tells nothing
     probability: float = 0.0
-
-    def carry(self, correction: Array) -> None:
-        """Odometry drifted by `correction` (3,)."""
-        self.pose = compose(correction, self.pose)
-        for view in self.views:
-            view.at = compose(correction, view.at)
-            view.goal = compose(correction, view.goal)
-
-    def view_from(self, odometry: Array, goal: Array) -> View:
-        """The looks from where the robot is, of which one has just seen the goal at `goal` (3,)."""
-        near = (view for view in self.views if np.hypot(*(view.at - odometry)[:2]) < APART)
-        self.newest = next(near, None)
-        if self.newest is None:
-            self.newest = View(np.array(odometry), goal)
-            self.views.append(self.newest)
-        self.newest.goal = goal
-        return self.newest
 
     @property
     def hindered(self) -> float:
@@ -265,7 +226,7 @@ class Hypothesis:
     @property
     def is_refuted(self) -> bool:
         """Whether it was found to be another place: there pictures differ, or what came of driving there says so."""
-        return self.checked + self.hindered < REFUTED
+        return self.checked + self.hindered < self.weighs.refuted
 
     @property
     def is_alike(self) -> bool:
@@ -275,7 +236,7 @@ class Hypothesis:
 
     def is_checked(self, stamp: float) -> bool:
         """Whether pictures from here have been aligned just now."""
-        return stamp - self.checked_at < RECENT
+        return stamp - self.checked_at < self.weighs.recent
 
     @property
     def is_corroborated(self) -> bool:
@@ -286,19 +247,25 @@ class Hypothesis:
     def looked(self) -> float:
         """All that looks say [nat]."""
         agreeing = [view.evidence for view in self.views if self._agrees(view)]
-        return sum(agreeing) + max(self.astray * (len(self.views) - len(agreeing)), 2 * self.astray) + self.missed
+        astray = self.weighs.astray
+        return sum(agreeing) + max(astray * (len(self.views) - len(agreeing)), 2 * astray) + self.missed
 
     def _agrees(self, view: View) -> bool:
         """Whether the looks from a spot have the goal where the newest ones have it."""
         if self.newest is None:
             return False
+        far, turned, slack = self.weighs.agree
         distance, turn = pose_gap(view.goal, self.newest.goal)
         moved = np.hypot(*(view.at - self.newest.at)[:2])
-        return bool(distance < AGREE[0] + SLACK * moved and turn < AGREE[1])
+        return bool(distance < far + slack * moved and turn < turned)
 
 
 class GoalPosterior:
-    """Weighs where one goal's picture was taken.
+    """Where one goal's picture was taken: a weighted set of hypotheses, beside the chance that it is elsewhere.
+
+    Each hypothesis has its odds against "elsewhere". Memory, looks, looks in vain, aligned pictures and what came of
+    driving there are evidence. Looks from one spot err together, so they count as one; and a place that is alike looks
+    like the goal from everywhere, so all looks count for no more than such a place is unlikely.
 
     Args:
         likelihoods: of what is seen.
@@ -333,9 +300,12 @@ class GoalPosterior:
         taken there by a robot turned by `turn` [rad] from the goal's heading."""
         seen = None if look is None else self._see(stamp, odometry, look)
         for hypothesis in self.hypotheses:
-            if hypothesis is not seen:
-                self._miss(compose(hypothesis.pose, (0.0, 0.0, turn)), hypothesis, odometry)
-            if _is_beside(hypothesis, odometry):
+            if hypothesis is not seen:  # what was taken there is not to be seen
+                camera = compose(hypothesis.pose, (0.0, 0.0, turn))
+                least = self.likelihoods.of_miss(relative(odometry, camera))
+                missed = hypothesis.missed + least / self.likelihoods.frames
+                hypothesis.missed = max(missed, min(least, hypothesis.missed))
+            if self._is_beside(hypothesis, odometry):
                 hypothesis.unreached = 0.0
         self.weigh()
 
@@ -346,20 +316,22 @@ class GoalPosterior:
         estimate = found.tracker.estimate(stamp, odometry, None)
         assert estimate is not None
         found.pose = compose(odometry, estimate)
-        view, most = found.view_from(odometry, pose), weighs.of_look(look)
-        view.evidence = min(view.evidence + most / FRAMES, max(most, view.evidence))
-        found.missed -= found.missed / FRAMES
+        near = (view for view in found.views if np.hypot(*(view.at - odometry)[:2]) < weighs.apart)
+        if (view := next(near, None)) is None:
+            view = View(np.array(odometry), pose)
+            found.views.append(view)
+        found.newest, view.goal, most = view, pose, weighs.of_look(look)
+        view.evidence = min(view.evidence + most / weighs.frames, max(most, view.evidence))
+        found.missed -= found.missed / weighs.frames
         if look.difference is not None:
             checked = weighs.of_difference(look)
-            if checked > 0 or _is_beside(found, odometry):
-                found.checked += (checked - found.checked) / FRAMES
+            if checked > 0 or self._is_beside(found, odometry):
+                found.checked += (checked - found.checked) / weighs.frames
                 found.checked_at = stamp
         return found
 
-    def _miss(self, camera: Array, hypothesis: Hypothesis, odometry: Array) -> None:
-        """What was taken at `camera` (3,), were the goal at a hypothesis, is not to be seen."""
-        least = self.likelihoods.of_miss(relative(odometry, camera))
-        hypothesis.missed = max(hypothesis.missed + least / FRAMES, min(least, hypothesis.missed))
+    def _is_beside(self, hypothesis: Hypothesis, odometry: Array) -> bool:
+        return bool(np.less(pose_gap(hypothesis.pose, odometry), self.likelihoods.beside).all())
 
     def stood(self, pose: Array, evidence: float) -> None:
         """The robot stood at `pose` (3,), looked again, and what came of it counts for so much [nat]."""
@@ -372,7 +344,9 @@ class GoalPosterior:
     def carry(self, correction: Array) -> None:
         """Odometry drifted; see `Drift`. Sightings are too new for that."""
         for hypothesis in self.hypotheses:
-            hypothesis.carry(correction)
+            hypothesis.pose = compose(correction, hypothesis.pose)
+            for view in hypothesis.views:
+                view.at, view.goal = compose(correction, view.at), compose(correction, view.goal)
 
     def restart(self) -> None:
         """Odometry restarted: nothing lies where it lay."""
@@ -384,16 +358,16 @@ class GoalPosterior:
         """Sets the probability of each hypothesis. What looks like the goal there is the goal; or looks like it by
         chance, which other spots tell, and who gets stuck; or is alike from everywhere, which only aligned pictures
         tell."""
-        weighs, known = self.likelihoods, self.hypotheses
+        weighs, known, most = self.likelihoods, self.hypotheses, 50.0  # [nat] that are told apart
         alike = sum(hypothesis.is_alike for hypothesis in known)
         weights = []
         for hypothesis in known:
             others = alike - hypothesis.is_alike
             prior = max(hypothesis.remembered, weighs.seen_prior - math.log1p(others))
             like = max(weighs.alike * (1 + others), hypothesis.rivals if hypothesis.is_recalled else 0.0)
-            chance = math.exp(min(-prior - hypothesis.looked - hypothesis.unreached, MOST))
+            chance = math.exp(min(-prior - hypothesis.looked - hypothesis.unreached, most))
             odds = hypothesis.checked + hypothesis.unproven - math.log(chance + like)
-            weights.append(math.exp(min(odds, MOST)))
+            weights.append(math.exp(min(odds, most)))
         for hypothesis, weight in zip(known, weights, strict=True):
             hypothesis.probability = weight / (1.0 + sum(weights))
 
@@ -409,18 +383,13 @@ class GoalPosterior:
 
     def at(self, pose: Array) -> Hypothesis | None:
         """The nearest hypothesis that is the same as one at `pose` (3,)."""
-        near = [(float(pose_gap(h.pose, pose)[0]), k) for k, h in enumerate(self.hypotheses) if _same(h.pose, pose)]
+        gaps = [pose_gap(hypothesis.pose, pose) for hypothesis in self.hypotheses]
+        same = self.likelihoods.same
+        near = [(float(gap[0]), k) for k, gap in enumerate(gaps) if np.less(gap, same).all()]
         return self.hypotheses[min(near)[1]] if near else None
 
     def _new(self, pose: Array) -> Hypothesis:
-        tracker = GoalTracker(MAP_SIGMA, SEARCH_WINDOW, compares=True)
-        self.hypotheses.append(Hypothesis(np.array(pose), tracker, self.likelihoods.astray))
+        # Memory errs more in a building that the model does not know; looks count for longer than a turn on the spot.
+        tracker = GoalTracker(memory_sigma=0.3, window=15.0, compares=True)
+        self.hypotheses.append(Hypothesis(np.array(pose), tracker, self.likelihoods))
         return self.hypotheses[-1]
-
-
-def _is_beside(hypothesis: Hypothesis, odometry: Array) -> bool:
-    return bool(np.less(pose_gap(hypothesis.pose, odometry), BESIDE).all())
-
-
-def _same(a: Array, b: Array) -> bool:
-    return bool(np.less(pose_gap(a, b), SAME).all())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,23 +13,31 @@ from ami_ros.core.geometry import Array, relative
 from ami_ros.core.scan import Scan
 from ami_ros.memory.types import Code as MemoryCode
 from ami_ros.memory.types import GoalQuery, Route, SearchState
-from ami_ros.planning.monitors import Stopwatch, without
-from ami_ros.planning.route_follower import OFF_ROUTE, RouteFollower, pose_in_map
+from ami_ros.planning.monitors import Stopwatch
+from ami_ros.planning.route_follower import RouteFollower, pose_in_map
 from ami_ros.planning.scan_geometry import crossed, free_range, surfaces
 from ami_ros.planning.types import Code, Goal, Percept, RouteRequest
-from ami_ros.safety.moving_things import Footprints, MovingThings
+from ami_ros.safety.moving_things import Footprints
+from ami_ros.safety.tracker import without_moving
 
-# Blocked ways: recognising a wall across a route from a distance, remembering it, noticing when it is open.
 
-SIGHT = 3.0  # [m] up to which a wall across the way is believed
-ASIDE = 0.22  # [m] to either side of the way that the wall must cover, too: a door frame does not
-DEPTH = 0.35  # [m] before and behind the place where the wall is looked for, across the way
-NEAR = 1.3  # [m], what was seen from nearer needs no second look ...
-DOUBTED = 20.0  # [s] ... for this long
-SEEN = 0.7  # [s] for which the wall must be seen
-REMEMBERED = 120.0  # [s] for which the way is not taken; after that memory only makes it dearer
-END = 0.3  # [m] of the route's end that may lie in a wall: places err by a little
-BEYOND = 0.8  # [m] behind the blocked place that must be seen for it to count as open
+@dataclass(frozen=True)
+class RoutingRules:
+    """When a way counts as blocked, and when memory is asked again."""
+
+    sight: float = 3.0  # [m] up to which a wall across the way is believed
+    near: float = 1.3  # [m], what was seen from nearer needs no second look ...
+    doubted: float = 20.0  # [s] ... for this long
+    seen: float = 0.7  # [s] for which the wall must be seen
+    hidden: float = 2.5  # [s] of seeing no place of the route ahead, after which the way counts as blocked
+    remembered: float = 120.0  # [s] for which a way is not taken; after that memory only makes it dearer
+    depth: float = 0.35  # [m] before and behind the place where the wall is looked for, across the way
+    likely: float = 0.2  # memory's confidence in where the goal is, from which its place is worth driving to
+    rounds: int = 2  # times that no way is left which was not found blocked, after which the goal is given up
+    lost: float = 2.0  # [s] of not being localised, after which memory is asked for another route
+    off_route: float = 1.0  # [m] from the nearest place of the route, from which another one is needed
+    frontier: float = 0.5  # [m] from a frontier at which memory is asked again for the way to a pose
+    scout: float = 4.0  # [s] of exploring towards a pose, after which memory is asked whether it knows a way by now
 
 
 @dataclass(frozen=True)
@@ -44,85 +52,73 @@ class BlockedWay:
     half: float = 0.0  # [m] of its length on either side of `middle`
 
 
-def wall_across(path: Array, scan: Scan | None, sight: float) -> int | None:
+def wall_across(path: Array, scan: Scan | None, sight: float, depth: float = RoutingRules.depth) -> int | None:
     """The first leg of a path (n, 2) [m] in base_link that is visibly crossed by something solid; None: none.
 
     The path was driven once, so a wall that crosses it is new. A place and a heading that are a little wrong move the
-    path into the frame of a door; therefore the wall must cover its sides, too. Only up to `sight` [m].
+    path into the frame of a door; therefore the wall must cover its sides, too. Only up to `sight` [m], and up to
+    `depth` [m] before and behind the leg.
     """
     if scan is None or len(path) < 2:
         return None
     walls = surfaces(scan, sight + 0.3)
     lengths = np.hypot(*np.diff(path, axis=0).T)
     left = np.append(np.cumsum(lengths[::-1])[::-1], 0.0)  # from each point to the end
-    hit = crossed(path[:-1], path[1:], walls) & (left[:-1] > END)
+    hit = crossed(path[:-1], path[1:], walls) & (left[:-1] > 0.3)  # [m]; the end may lie in a wall: places err
     for leg in np.flatnonzero(hit):
-        middle, along = (path[leg] + path[leg + 1]) / 2, _direction(path, int(leg))
+        middle = (path[leg] + path[leg + 1]) / 2
         if np.hypot(*middle) > sight:
             continue
+        near = np.flatnonzero(np.hypot(*(path - middle).T) < 0.5)  # a leg between close places has no direction
+        way = path[max(near.max(initial=leg + 1), leg + 1)] - path[min(near.min(initial=leg), leg)]
+        along = way / max(float(np.hypot(*way)), 1e-9)
         side = np.array([-along[1], along[0]])
-        centres = middle + np.array([[-ASIDE], [0.0], [ASIDE]]) * side
-        reach = along * (DEPTH + lengths[leg] / 2)
+        centres = middle + np.array([[-0.22], [0.0], [0.22]]) * side  # [m]; the frame of a door does not cover that
+        reach = along * (depth + lengths[leg] / 2)
         if crossed(centres - reach, centres + reach, walls).all():
             return int(leg)
     return None
 
 
-def _direction(path: Array, leg: int) -> Array:
-    """Unit vector (2,) along a path around one of its legs; a leg between close places has no reliable direction."""
-    middle = (path[leg] + path[leg + 1]) / 2
-    near = np.flatnonzero(np.hypot(*(path - middle).T) < 0.5)
-    first, last = min(near.min(initial=leg), leg), max(near.max(initial=leg + 1), leg + 1)
-    along = path[last] - path[first]
-    return np.asarray(along / max(float(np.hypot(*along)), 1e-9))
-
-
 class BlockedWays:
     """The blocked ways, for this goal and the next ones.
+
+    Args:
+        rules: see there.
 
     Attributes:
         footprints: where what moves was lately, in the map frame. A way that was blocked there, and is seen through
             now, was blocked by it.
     """
 
-    def __init__(self) -> None:
-        self._ways: list[BlockedWay] = []
+    def __init__(self, rules: RoutingRules = RoutingRules()) -> None:
+        self.rules, self.ways = rules, list[BlockedWay]()
         self.footprints = Footprints()
-
-    def __iter__(self) -> Iterator[BlockedWay]:
-        return iter(self._ways)
-
-    def __len__(self) -> int:
-        return len(self._ways)
 
     def add(self, way: BlockedWay) -> None:
         """Notes that a way is blocked, or still is."""
-        self._ways = [w for w in self._ways if w.leg != way.leg]
-        self._ways.append(way)
+        self.ways = [w for w in self.ways if w.leg != way.leg]
+        self.ways.append(way)
 
     def legs(self, stamp: float) -> tuple[tuple[int, int], ...]:
         """The ways that are not to be taken now; those that were seen blocked long ago may be open again."""
-        fresh = [w for w in self._ways if 0.0 <= stamp - w.stamp <= REMEMBERED]
-        self._ways = fresh
+        fresh = [w for w in self.ways if 0.0 <= stamp - w.stamp <= self.rules.remembered]
+        self.ways = fresh
         return tuple(w.leg for w in fresh)
-
-    def note(self, things: MovingThings | None, stamp: float, pose: Array, odometry: Array) -> None:
-        """What moves (in odom) at `stamp` [s], with the robot at `pose` (3,) in the map frame."""
-        self.footprints.add(things, stamp, pose, odometry)
 
     def look(self, pose: Array, scan: Scan | None) -> list[BlockedWay]:
         """Forgets and returns the ways that are seen to be open from `pose` (3,) in the map frame."""
-        opened = [w for w in self._ways if scan is not None and self._open(w, pose, scan)]
-        self._ways = [w for w in self._ways if w not in opened]
+        opened = [w for w in self.ways if scan is not None and self._open(w, pose, scan)]
+        self.ways = [w for w in self.ways if w not in opened]
         return opened
 
     def _open(self, way: BlockedWay, pose: Array, scan: Scan) -> bool:
         seen = relative(pose, np.array([*way.middle, 0.0]))
         distance, bearing = float(np.hypot(seen[0], seen[1])), float(np.arctan2(seen[1], seen[0]))
-        if not 0.3 < distance < SIGHT:
+        if not 0.3 < distance < self.rules.sight:
             return False
-        free, reach = free_range(scan, bearing, 0.12), way.half + DEPTH
-        if way.by_scan and free > distance + BEYOND:
+        free, reach = free_range(scan, bearing, 0.12), way.half + self.rules.depth
+        if way.by_scan and free > distance + 0.8:  # [m] behind it
             return True
         return free > distance + reach and bool(self.footprints.within(way.middle[None], reach)[0])
 
@@ -131,23 +127,12 @@ class BlockedWays:
 
         Args:
             pose: (3,) in the map frame.
-            stamp: now [s]; what was seen from near is in doubt after `doubted`.
+            stamp: now [s].
         """
-        if not self._ways:
+        if not self.ways:
             return
-        doubtful = [w for w in self._ways if not w.near or stamp - w.stamp > DOUBTED]
-        self._ways.remove(min(doubtful or self._ways[-1:], key=lambda w: float(np.hypot(*(w.middle - pose[:2])))))
-
-
-LIKELY = 0.2  # memory's confidence in where the goal is, from which its place is worth driving to
-MAX_ROUNDS = 2  # times that no way is left which was not found blocked, after which the goal is given up
-LOST_SECONDS = 2.0  # [s] of not being localised, after which memory is asked for another route
-AT_FRONTIER = 0.5  # [m] from a frontier at which memory is asked again for the way to a pose
-SCOUT_SECONDS = 4.0  # [s] of exploring towards a pose, after which memory is asked whether it knows a way by now
-HIDDEN_SECONDS = 2.5  # [s] of seeing no place of the route ahead, after which the way counts as blocked
-
-
-UNKNOWN_WAY = (MemoryCode.NO_ROUTE, MemoryCode.NOT_FOUND)  # answers of a memory that is there
+        doubtful = [w for w in self.ways if not w.near or stamp - w.stamp > self.rules.doubted]
+        self.ways.remove(min(doubtful or self.ways[-1:], key=lambda w: float(np.hypot(*(w.middle - pose[:2])))))
 
 
 class Routing:
@@ -165,7 +150,7 @@ class Routing:
     """
 
     def __init__(self, goal: Goal, config: NavigatorConfig, blocked: BlockedWays) -> None:
-        self.goal, self.config, self.blocked = goal, config, blocked
+        self.goal, self.config, self.blocked, self.rules = goal, config, blocked, blocked.rules
         self.follower: RouteFollower | None = None
         self.flat = not config.use_memory
         self.lost = self.scouting = False
@@ -183,7 +168,7 @@ class Routing:
     @property
     def likely(self) -> bool:
         """Whether remembered places show for certain that the goal is where the route in use leads."""
-        return self.follower is not None and self.follower.route.goal_confidence >= LIKELY
+        return self.follower is not None and self.follower.route.goal_confidence >= self.rules.likely
 
     def _is_partial(self, route: Route) -> bool:
         """Whether no way to the pose that is the goal is known, and a route leads to a frontier on the way there."""
@@ -227,7 +212,11 @@ class Routing:
             self._wanted = True
         elif self._asked.avoid_edges and answer.code == MemoryCode.NO_ROUTE:
             self._look_at_blockage()
-        elif self.goal.pose is not None and self.goal.in_map and answer.code in UNKNOWN_WAY:
+        elif (
+            self.goal.pose is not None
+            and self.goal.in_map
+            and answer.code in (MemoryCode.NO_ROUTE, MemoryCode.NOT_FOUND)  # of a memory that is there
+        ):
             self.flat = self.scouting = True
             self.hypothesis = 0
         elif self.goal.recognised and answer.code == MemoryCode.NO_ROUTE:
@@ -248,22 +237,20 @@ class Routing:
         if not self.goal.in_map:
             self.flat = True
             return False
-        if _is_among(frontier, self._done):
+        if self._is_among(frontier, self._done):
             self.hypothesis, self._wanted = self.hypothesis + 1, True
             return False
-        (self._done if _is_among(frontier, self._tried) else self._tried).append(frontier)  # it is tried twice
+        (self._done if self._is_among(frontier, self._tried) else self._tried).append(frontier)  # it is tried twice
         self.hypothesis = 0
         return True
 
+    def _is_among(self, frontier: Array, others: list[Array]) -> bool:
+        return any(np.hypot(*(frontier - other)[:2]) < self.rules.frontier for other in others)
+
     def scouted(self, stamp: float) -> None:
         """Asks memory now and then, while a pose is explored towards."""
-        if self._scouted.held(True, stamp) > SCOUT_SECONDS:
-            self._scouted.restart()
-            self._wanted = True
-
-    def nothing_left(self) -> tuple[Code, str]:
-        """Why a pose is given up that was explored towards."""
-        return Code.GOAL_NOT_REMEMBERED, "no way to the goal is known, and nothing is left to explore towards it"
+        if self._scouted.held(True, stamp) > self.rules.scout:
+            self._scouted, self._wanted = Stopwatch(), True
 
     def is_at_frontier(self, percept: Percept) -> bool:
         """Whether the robot has come to a frontier on the way to a pose; then memory, which has seen more by now, is
@@ -272,7 +259,7 @@ class Routing:
         if follower is None or not self._is_partial(follower.route) or location is None or not location.localised:
             return False
         frontier = follower.route.goal_pose
-        if np.hypot(*(frontier - pose_in_map(location, percept.odometry))[:2]) > AT_FRONTIER:
+        if np.hypot(*(frontier - pose_in_map(location, percept.odometry))[:2]) > self.rules.frontier:
             return False
         self._done.append(frontier)
         self.ask_again()
@@ -283,7 +270,7 @@ class Routing:
         be looked for there is looked for elsewhere, and any other is given up."""
         self.blocked.reconsider(self._pose, self._stamp)  # only one: looking at all again would take a tour
         self.rounds += 1
-        if self.rounds < MAX_ROUNDS:
+        if self.rounds < self.rules.rounds:
             self._wanted = True
         elif self.goal.recognised and (self._guessed or self.hypothesis):
             self.rounds, self.hypothesis, self._wanted = 0, self.hypothesis + 1, True
@@ -297,12 +284,7 @@ class Routing:
     def ask_again(self) -> None:
         """Drops the route and asks memory for another."""
         self.follower, self._wanted = None, True
-        for stopwatch in (self._lost, self._hidden, self._walled):
-            stopwatch.restart()
-
-    def go_on_lost(self) -> None:
-        """Without memory, until that knows where the robot is."""
-        self.flat = self.lost = True
+        self._lost, self._hidden, self._walled = Stopwatch(), Stopwatch(), Stopwatch()
 
     def look_up_again(self) -> None:
         """Memory has seen more: all that it has for the goal now."""
@@ -315,16 +297,16 @@ class Routing:
         """Notes where the robot is on the route; true once it has been lost for a while, or is off the route."""
         location = percept.location
         if location is None or not location.localised:
-            return self.follower is not None and self._lost.held(True, percept.stamp) > LOST_SECONDS
-        self._lost.restart()
+            return self.follower is not None and self._lost.held(True, percept.stamp) > self.rules.lost
+        self._lost.held(False, percept.stamp)
         self._pose, self._stamp = pose_in_map(location, percept.odometry), percept.stamp
-        return self.follower is not None and self.follower.update(self._pose) > OFF_ROUTE
+        return self.follower is not None and self.follower.update(self._pose) > self.rules.off_route
 
     def opened(self, percept: Percept) -> str:
         """Ways that are seen to be open again, in words; they no longer count as blocked."""
         if percept.location is None or not percept.location.localised:
             return ""
-        self.blocked.note(percept.things, percept.stamp, self._pose, percept.odometry)
+        self.blocked.footprints.add(percept.things, percept.stamp, self._pose, percept.odometry)
         opened = self.blocked.look(self._pose, percept.scan)
         if not opened:
             return ""
@@ -336,20 +318,22 @@ class Routing:
         follower = self.follower
         if percept.location is None or not percept.location.localised:
             return ""
-        scan = without(percept.scan, percept.things, percept.odometry)  # who passes blocks no way
+        scan, rules = percept.scan, self.rules
+        if scan is not None and percept.things is not None:  # who passes blocks no way
+            scan = without_moving(scan, percept.odometry, percept.things)
         path = follower.ahead(self._pose)
         # Before a goal is given up, the blockage is looked at from near. A guess from afar says less than that the way
         # was driven once.
         measured = self.config.measured
-        wall = wall_across(path, scan, NEAR if self.rounds or not measured else SIGHT)
-        if self._walled.held(wall is not None, percept.stamp) > SEEN and wall is not None:
+        wall = wall_across(path, scan, rules.near if self.rounds or not measured else rules.sight, rules.depth)
+        if self._walled.held(wall is not None, percept.stamp) > rules.seen and wall is not None:
             at = follower.at + wall
             self._avoid(at)
             return f"a wall across the way, {np.hypot(*path[wall]):.1f} m off"
         hidden = follower.hidden_leg(self._pose, scan) if measured else None
-        if self._hidden.held(hidden is not None, percept.stamp) > HIDDEN_SECONDS and hidden is not None:
+        if self._hidden.held(hidden is not None, percept.stamp) > rules.hidden and hidden is not None:
             self._avoid(hidden)
-            return f"no place ahead was in sight for {HIDDEN_SECONDS:.0f} s"
+            return f"no place ahead was in sight for {rules.hidden:.0f} s"
         return ""
 
     def stuck_here(self) -> None:
@@ -362,10 +346,6 @@ class Routing:
         assert self.follower is not None
         first, second = self.follower.route.places[leg : leg + 2]
         middle = (first.pose[:2] + second.pose[:2]) / 2
-        near = not by_scan or bool(np.hypot(*(middle - self._pose[:2])) < NEAR)
+        near = not by_scan or bool(np.hypot(*(middle - self._pose[:2])) < self.rules.near)
         half = float(np.hypot(*(second.pose - first.pose)[:2])) / 2
         self.blocked.add(BlockedWay((first.id, second.id), middle, self._stamp, near, by_scan, half))
-
-
-def _is_among(frontier: Array, others: list[Array]) -> bool:
-    return any(np.hypot(*(frontier - other)[:2]) < AT_FRONTIER for other in others)

@@ -1,6 +1,4 @@
-"""The last decimetres to a pose that is known to centimetres: turning to it, and straight on. What a search imagines is
-too coarse for that, and takes three times as long.
-"""
+"""Commands towards a target: searched with the world model, or without a search straight on or on the spot."""
 
 from __future__ import annotations
 
@@ -27,26 +25,22 @@ from ami_ros.planning.types import Decision, Goal, Percept, State
 from ami_ros.safety.moving_things import Forecast, MovingThings, PredictionConfig, constant_velocity
 from ami_ros.safety.tracker import without_moving
 
-REACH = 0.35  # [m] from which on
-ROOM = 0.03  # [m] beside the robot, and behind its goal
-ASIDE = 0.15  # [rad] off the way, from which it turns on the spot
-TURN_RATE, DRIVE_RATE = 2.5, 1.2  # [1/s] of the angle, and of the way, that is left
-SLOWEST, FASTEST = 0.06, 0.25  # [m/s]
-BACKWARDS = 0.4  # [m] from which a place behind is backed up to: turning twice would take longer
-
 
 def facing(pose: Array, scan: Scan | None = None) -> Array:
     """A `pose` (3,) in base_link with the heading in which a robot drives straight to it: backwards, where it is close
     behind a robot whose `scan` looks there."""
     x, y = float(pose[0]), float(pose[1])
     bearing = math.atan2(y, x)
-    if math.hypot(x, y) < BACKWARDS and abs(bearing) > math.pi / 2 and (scan is None or covers(scan, np.pi)):
+    # [m]; turning twice would take longer.
+    if math.hypot(x, y) < 0.4 and abs(bearing) > math.pi / 2 and (scan is None or covers(scan, np.pi)):
         bearing = float(wrap(bearing + math.pi))
     return np.array([x, y, bearing])
 
 
 def final_approach(pose: Array, scan: Scan | None, robot: Kinematics, disc: Disc) -> Command | None:
-    """The command (linear [m/s], angular [rad/s]) straight to `pose` (3,) in base_link, forwards or backwards.
+    """The command (linear [m/s], angular [rad/s]) straight to `pose` (3,) in base_link, forwards or backwards, over the
+    last decimetres to a pose that is known to centimetres. What a search imagines is too coarse for that, and takes
+    three times as long.
 
     Its heading is turned to later. None: it is too far off, not seen to be free, or this is no robot for that.
 
@@ -57,39 +51,30 @@ def final_approach(pose: Array, scan: Scan | None, robot: Kinematics, disc: Disc
         disc: that holds it.
     """
     distance, bearing = float(np.hypot(pose[0], pose[1])), float(np.arctan2(pose[1], pose[0]))
-    if robot.drive != "differential" or scan is None or not 0.0 < distance < REACH:
+    if robot.drive != "differential" or scan is None or not 0.0 < distance < 0.35:  # [m]
         return None
     aside, seen = float(facing(pose, scan)[2]), covers(scan, bearing)
     backwards = abs(float(wrap(aside - bearing))) > np.pi / 2
-    reach = disc.reach(np.pi if backwards else 0.0) + ROOM
-    if seen and free_range(scan, bearing, disc.radius + ROOM) < distance + reach:
+    room = 0.03  # [m] beside the robot, and behind its goal
+    reach = disc.reach(np.pi if backwards else 0.0) + room
+    if seen and free_range(scan, bearing, disc.radius + room) < distance + reach:
         return None
-    angular = float(np.clip(TURN_RATE * aside, -robot.max_angular, robot.max_angular))
-    if abs(aside) > ASIDE:
+    angular = float(np.clip(2.5 * aside, -robot.max_angular, robot.max_angular))
+    if abs(aside) > 0.15:  # [rad]; it turns on the spot
         return 0.0, angular
     if not seen:
         return None
     fastest = robot.max_reverse if backwards else robot.max_linear
-    speed = min(max(DRIVE_RATE * distance, SLOWEST), FASTEST, fastest)
+    speed = min(max(1.2 * distance, 0.06), 0.25, fastest)
     return (-speed if backwards else speed), angular
-
-
-# Commands towards a target: searched with the world model, or a turn on the spot, which needs no search.
-#
-# A search that weighs place and heading against each other all the way parks sideways: with two wheels and a horizon
-# of a second and a half it wiggles at the goal for ten seconds. So such a robot drives straight to the place, then
-# turns.
-
-TURN_WHILE_DRIVING = 0.5  # [rad/s] that a robot that does not see what is beside it may turn while it drives
-TELLING = 0.05  # [m] of cost by which people must change a plan for it to be said
-CREEP = 0.05  # [m/s] below which the robot waits
-SOON, CLOSE = 2.5, 0.15  # [s], [m]: who will be so close so soon is made way for, whatever the robot is about
-AHEAD = np.array([[2.0, 0.0]])  # [m] in base_link, of the way to a target whose place is not known
-STEERING_TURN_RATE = 1.8  # [1/s] of the angle that is left, with which a turn on the spot comes to its end
 
 
 class Steering:
     """Steers for one goal at a time.
+
+    A search that weighs place and heading against each other all the way parks sideways: with two wheels and a horizon
+    of a second and a half it wiggles at the goal for ten seconds. So such a robot drives straight to the place, then
+    turns.
 
     Args:
         model: imagines.
@@ -121,12 +106,6 @@ class Steering:
         self.yielding = Yielding()
         self.planner.reset()
 
-    def approached(self, target: Target, scan: Scan | None) -> Target:
-        """What of a target counts until the robot is there: a heading is turned to on the spot, where that can be."""
-        if target.latent is not None or target.pose is None or self.robot.drive != "differential":
-            return target
-        return replace(target, pose=facing(target.pose, scan))
-
     def turn(self, angle: float, message: str, sight: Sight, rate: float = math.inf) -> Decision:
         """A turn on the spot by `angle` [rad], as fast as may be, or at `rate` [1/s] of it."""
         self.planner.reset()
@@ -145,11 +124,6 @@ class Steering:
             Decision.hold(State.CONTROLLING, message, of_width(command, self.model.spec.command_dim)),
             energy=sight.energy, distance=sight.distance,
         )  # fmt: skip
-
-    def back(self, message: str) -> Decision:
-        """A little backwards."""
-        back = of_width((-self.robot.max_reverse, 0.0), self.model.spec.command_dim)
-        return Decision.hold(State.STOPPING, message, back)
 
     def make_way(self, percept: Percept, decision: Decision) -> Decision:
         """A decision that was made without a plan, to stand, turn or back up: where somebody would soon walk into the
@@ -185,7 +159,10 @@ class Steering:
         slow = self.config.recovery.slow if warning and not pressed else 1.0
         rear, sides = sees(percept.scan, np.pi), sees(percept.scan, np.pi / 2, -np.pi / 2)
         angular = slow * self._angular
-        linear = 0.0 if turn_only else min(slow * self._linear, self._unhurried(percept, target))
+        # It minds who may come out beside the way, and what stands ahead.
+        ahead = np.array([[2.0, 0.0]]) if target.pose is None else target.pose[None, :2]
+        calm = unhurried(percept.standing, ahead, self.config.planner.disc.radius, self.robot)
+        linear = 0.0 if turn_only else min(slow * self._linear, calm)
         most = (linear, angular, np.inf if rear else 0.0, np.inf if sides else 0.0)
         spec, horizon = self.model.spec, self.config.planner.horizon
         driven = None if follower is None else follower.experience(horizon, spec.chunk, spec.command_dim)
@@ -205,11 +182,6 @@ class Steering:
             energy=sight.energy, distance=sight.distance, planning_seconds=plan.seconds, shares=plan.shares,
         )  # fmt: skip
 
-    def _unhurried(self, percept: Percept, target: Target) -> float:
-        """The speed [m/s] that minds who may come out beside the way to a target, and what stands ahead."""
-        ahead = AHEAD if target.pose is None else target.pose[None, :2]
-        return unhurried(percept.standing, ahead, self.config.planner.disc.radius, self.robot)
-
     def _forecast(self, percept: Percept, seconds: Array, everybody: bool) -> Forecast | None:
         """Of what moves, or of everybody whom a tracker knows, in base_link now, `seconds` (t,) from now."""
         if percept.things is None or not self.config.planner.costs.people.enabled:
@@ -225,9 +197,9 @@ class Steering:
         forecast = self._forecast(percept, times(config.horizon, self.model.spec.step_duration), everybody=True)
         if forecast is None:
             return False
-        coming = forecast.positions[:, forecast.seconds < SOON]
+        coming = forecast.positions[:, forecast.seconds < 2.5]  # [s]
         gaps = np.hypot(*coming.transpose(2, 0, 1)) - forecast.radii[:, None] - config.robot_radius
-        return bool(gaps.min(initial=math.inf) <= CLOSE)
+        return bool(gaps.min(initial=math.inf) <= 0.15)  # [m]
 
     def _standing(self, percept: Percept, forecast: Forecast | None) -> Scan | None:
         """What stands around the robot: of what moves the forecast tells."""
@@ -246,8 +218,8 @@ class Steering:
         ahead = np.zeros((0, 2)) if target.pose is None else target.pose[None, :2]
         meets = in_the_way(percept.things, percept.odometry, ahead, self.config.planner.disc.radius)
         pull = max((share.pull for share in plan.shares if share.name == "people"), default=0.0)
-        gives_way = forecast is not None and pull >= TELLING
-        stands = bool(np.abs(commands[: self.model.spec.chunk, 0]).max() < CREEP)
+        gives_way = forecast is not None and pull >= 0.05  # [m] of cost
+        stands = bool(np.abs(commands[: self.model.spec.chunk, 0]).max() < 0.05)  # [m/s]
         self.yielding.update(percept.stamp, meets or (gives_way and stands))
         if not gives_way or forecast is None:
             return "somebody is in the way" if self.yielding.waits else ""
@@ -261,7 +233,7 @@ def turned_first(commands: Array) -> Array:
 
     A robot that looks ahead only does not see the inner side of a sharp curve, and the safety gate leaves little of it.
     """
-    slow = np.abs(commands[:, 1]) <= TURN_WHILE_DRIVING
+    slow = np.abs(commands[:, 1]) <= 0.5  # [rad/s]
     first = int(slow.argmax()) if slow.any() else len(commands)
     found = commands.copy()
     found[:first, 0] = 0.0

@@ -43,12 +43,6 @@ class Code(IntEnum):
     EMERGENCY_STOP = 10332
 
 
-# Where the world model was unsure, place by place, even if the place itself is well known.
-
-REACH = 0.7  # [m] over which doubt met at one place tells about others: a Gaussian's deviation
-PRIOR = 5.0  # readings of usual doubt that are assumed before any come
-
-
 class PlaceDoubts:
     """A running mean of the doubt near each place. Kept over missions: what one met, another may look into.
 
@@ -56,12 +50,15 @@ class PlaceDoubts:
     hard: 1 is as usual, 2 twice as unsure. By itself the expected error tells how fast the robot moved rather
     than where.
 
+    Args:
+        reach: [m] over which doubt met at one place tells about others: a Gaussian's deviation.
+
     Attributes:
         silent: readings came without doubt: the model has no ensemble.
     """
 
-    def __init__(self) -> None:
-        self.silent = False
+    def __init__(self, reach: float = 0.7) -> None:
+        self._reach, self.silent = reach, False
         self._met: dict[int, tuple[float, float, float, int]] = {}  # place id -> x, y [m, map], mean doubt, readings
 
     def __len__(self) -> int:
@@ -84,8 +81,9 @@ class PlaceDoubts:
         met = np.array(list(self._met.values()))
         raster = Raster.of(points)
         sums = partial(gaussian_sums, points) if raster is None else raster.near
-        weight, doubt = (sums(met[:, :2], met[:, 3] * of, REACH) for of in (1.0, met[:, 2] - 1.0))
-        return np.asarray(1.0 + doubt / (weight + PRIOR))
+        weight, doubt = (sums(met[:, :2], met[:, 3] * of, self._reach) for of in (1.0, met[:, 2] - 1.0))
+        usual = 5.0  # readings of usual doubt that are assumed before any come
+        return np.asarray(1.0 + doubt / (weight + usual))
 
     def doubtful(self, least: float) -> tuple[NDArray[np.int64], Array]:
         """Ids (n,) and positions (n, 2) of places around which doubt of at least `least` is expected."""
@@ -94,9 +92,6 @@ class PlaceDoubts:
         ids, at = np.array(list(self._met), np.int64), np.array(list(self._met.values()))[:, :2]
         unsure = self.near(at) >= least
         return ids[unsure], at[unsure]
-
-
-LONGEST_WAIT = 86_400.0  # [s] at one destination
 
 
 @dataclass(frozen=True)
@@ -127,8 +122,8 @@ class Destination:
     wait: float = 0.0  # [s] to stay there
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.wait <= LONGEST_WAIT:
-            raise ValueError(f"wait must be 0 to {LONGEST_WAIT:.0f} s, found {self.wait}")
+        if not 0.0 <= self.wait <= 86_400.0:
+            raise ValueError(f"wait must be 0 to 86400 s, found {self.wait}")
         if self.kind == "pose" and not np.isfinite(self.pose).all():
             raise ValueError(f"pose must be three finite numbers, found {list(self.pose)}")
         if self.kind == "place" and not (self.place_id > 0 or self.place_label):

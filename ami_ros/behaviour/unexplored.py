@@ -47,19 +47,15 @@ class ExplorationConfig:
     battery_low: float = 0.2  # charge [0, 1] below which it returns; larger returns earlier
 
 
-# What is left to explore: spots that are new, and spots from near which too little was seen.
-#
-# It goes over a building twice: first from far apart, so that all rooms are seen before any is seen closely. If it
-# has a time for it, what is left of that goes into a third pass: a picture is recognised from where one was taken
-# close by.
-
 NEW, UNSEEN = "to free space that is not in memory", "to look around where few views are remembered"
-NEARBY = 4000  # points that are looked at before all others: some 150 m²
-SAME_GAP = 0.3  # [m] within which two points are in one gap
 
 
 class Unexplored:
     """Remembers where it was tried in vain, and where the robot looked all round.
+
+    It goes over a building twice: first from far apart, so that all rooms are seen before any is seen closely. If it
+    has a time for it, what is left of that goes into a third pass: a picture is recognised from where one was taken
+    close by.
 
     Args:
         config: see there.
@@ -68,6 +64,7 @@ class Unexplored:
     Attributes:
         shut: (2,) each, in the map frame: gaps that it does not get through.
         vain: likewise: spots that could not be reached.
+        passes: of each pass that is left, times the distances of the second one.
     """
 
     def __init__(self, config: ExplorationConfig, closely: bool = False) -> None:
@@ -77,23 +74,13 @@ class Unexplored:
         self._tried: list[Array] = []  # (2,) likewise: gaps that it did not get through once
         self._looked: list[Array] = []  # (2,) each, in the map frame
         self._sought: Array | None = None  # (2,) likewise: where it drives to look around
-        # Of each pass that is left, times the distances of the second one.
-        self._passes = [max(1.0, config.coarse), 1.0, *([min(1.0, config.fine)] if closely else [])]
-
-    @property
-    def is_coarse(self) -> bool:
-        """Whether it is on its first way over the building, from far apart."""
-        return self._apart > 1.0
-
-    @property
-    def _apart(self) -> float:
-        return self._passes[0]
+        self.passes = [max(1.0, config.coarse), 1.0, *([min(1.0, config.fine)] if closely else [])]
 
     def not_reached(self, spot: Array, gap: Array | None = None) -> None:
         """It did not get to a `spot` (2,), or through a `gap` (2,) on the way there; that is tried once more."""
         if gap is None:
             self.vain.append(spot)
-        elif self._tried and gaps(gap[None], np.stack(self._tried))[0] < SAME_GAP:
+        elif self._tried and gaps(gap[None], np.stack(self._tried))[0] < 0.3:  # [m]
             self.shut.append(gap)
         else:
             self._tried.append(gap)
@@ -104,7 +91,10 @@ class Unexplored:
 
         A spot that it came to for that is done with, turned or not: else it would be chosen again and again.
         """
-        sweep = shortest_sweep(pose, places, self._reach) if self._misses_views(pose, places) else 0.0
+        misses = self._reach and missing_views(pose[None, :2], places, self._reach)[0] >= self.config.unseen
+        if misses and self._looked:  # where it has looked, something is in the way of turning
+            misses = gaps(pose[None, :2], np.stack(self._looked))[0] >= self._reach / 2
+        sweep = shortest_sweep(pose, places, self._reach) if misses else 0.0
         if self._sought is not None and np.hypot(*(self._sought - pose[:2])) < self.config.passed:
             self._looked.append(self._sought)
             self._sought = None
@@ -115,13 +105,7 @@ class Unexplored:
     @property
     def _reach(self) -> float:
         """[m] from a spot within which a place shows what can be seen from there."""
-        return self._apart * self.config.look_apart
-
-    def _misses_views(self, pose: Array, places: Array) -> bool:
-        if not self._reach or missing_views(pose[None, :2], places, self._reach)[0] < self.config.unseen:
-            return False
-        # Else something is in the way of turning.
-        return not self._looked or bool(gaps(pose[None, :2], np.stack(self._looked))[0] >= self._reach / 2)
+        return self.passes[0] * self.config.look_apart
 
     def choose(self, state: WorldState, pose: Array, ways: Ways) -> tuple[Array, str] | None:
         """The best spot (2,) in the map frame, and why; None: nothing is left in reach.
@@ -140,9 +124,9 @@ class Unexplored:
             if (best := self._unseen(state.places, points, way)) is not None:
                 self._sought = best
                 return best, UNSEEN
-            if len(self._passes) == 1:
+            if len(self.passes) == 1:
                 return None
-            self._passes.pop(0)
+            self.passes.pop(0)
 
     def wants(self, spot: Array, places: Array, ways: Ways) -> str:
         """Why to drive on to the `spot` (2,) that was chosen; "": there is no way, or no reason any more."""
@@ -150,12 +134,12 @@ class Unexplored:
             return ""
         if self._sought is not None:
             return UNSEEN if self._few_views(spot[None], places)[0] else ""
-        return NEW if gaps(spot[None], places[:, :2])[0] > self._apart * self.config.known else ""
+        return NEW if gaps(spot[None], places[:, :2])[0] > self.passes[0] * self.config.known else ""
 
     def _new(self, state: WorldState, pose: Array, points: Array, way: Array) -> Array | None:
         """Of `points` (n, 2) with ways (n,) [m] the one that is far from all places and near the robot."""
         assert state.places is not None
-        config, apart = self.config, self._apart
+        config, apart = self.config, self.passes[0]
         new = rough_gaps(points, state.places[:, :2])
         points, way, new = (values[new > apart * config.known] for values in (points, way, new))
         if not len(points):
@@ -167,7 +151,7 @@ class Unexplored:
     def _unseen(self, places: Array, points: Array, way: Array) -> Array | None:
         """The nearest one from near which too little was seen. There mostly is one nearby, so it looks there first."""
         nearest = np.argsort(way)
-        for part in np.split(nearest, [NEARBY]):
+        for part in np.split(nearest, [4000]):  # some 150 m²
             wanted = self._few_views(points[part], places)
             if wanted.any():
                 return np.asarray(points[part[int(wanted.argmax())]])

@@ -1,4 +1,9 @@
-"""What of a grid a robot fits into, and the shortest ways over it."""
+"""What of a grid a robot fits into, cell by cell and in blocks of cells, and the shortest ways over it.
+
+What it fits into is kept, and worked out anew only where the grid has changed: the cost does not grow with the map.
+Near the robot ways lead from cell to cell, farther away from block to block: only their beginning is driven before the
+next look. SciPy and OpenCV are imported where they are used: a mission of given goals does without their 60 MB.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +18,12 @@ from ami_ros.core.geometry import Array
 from ami_ros.core.grid_graph import KING, Link, cells_back, grid_graph, joined
 from ami_ros.memory.types import REST
 
-# What of a grid a robot fits into: cell by cell, and in blocks of cells that stand for them far away.
-#
-# Both are kept, and worked out anew only where the grid has changed: the cost does not grow with the map.
-
-MARGIN = 0.03  # [m] beyond the robot's radius that has to be free: what the gate keeps
 SHUT = 3  # cells to each side of a point in a gap that the robot does not get through
 ROOM, NEAR = 0.27, 2.5  # [m] beyond the radius, with less of which a way counts as longer, and by how much at most
 ROOMY, TIGHT = 0.1, 10.0  # likewise: a gap into which the robot just fits is taken where there is no other way
 BLOCK = 4  # cells along the side of a block
+CLOSE = 64  # cells around the robot from one to the next of which ways lead
+UNDER = 6  # cells around the robot that are free where nothing stands: it is there
 
 
 class Ground:
@@ -66,7 +68,7 @@ class Ground:
         # Far off there are cells between two beams.
         unknown = cv2.erode((np.abs(window) <= 0.2).astype(np.uint8), np.ones((2, 2), np.uint8))
         room = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5) * CELL - self.radius
-        free = (room > MARGIN) & (unknown == 0)
+        free = (room > 0.03) & (unknown == 0)  # [m] that the gate keeps
         for point in self.shut:
             free[around(grid.cells(point[None, :2])[0] - outer_low, SHUT)] = False
         edge = free & cv2.dilate(unknown, np.ones((5, 5), np.uint8)).astype(bool) & (room > ROOMY)
@@ -151,16 +153,6 @@ def ground_of(grid: Grid, radius: float, shut: Sequence[Array], closed: Closed |
         ground.work_out(grid, low, high)
     grid.changed = None
     return ground
-
-
-# The shortest ways over what a grid knows to be free.
-#
-# Near the robot they lead from cell to cell, farther away from block to block: only their beginning is driven before
-# the next look. SciPy and OpenCV are imported where they are used: a mission of given goals does without their 60 MB.
-
-CLOSE = 64  # cells around the robot from one to the next of which ways lead
-UNDER = 6  # cells around the robot that are free where nothing stands: it is there
-BEFORE = 0.4  # [m] before a gap, from nearer than which it is driven through
 
 
 class Ways:
@@ -265,28 +257,24 @@ class Ways:
     def onward(self, way: Array, most: float) -> int:
         """How many points of a `way` (n, 2) to drive at once: as many as a straight line leads along that is up to
         `most` [m] long and has enough room, or as much as the way. Not into a gap: to before it, or through."""
-        straight = self._straight(way, most)
-        roomy = np.flatnonzero(self._room_at(way) >= ROOMY)
+        away, rooms = np.hypot(*(way - way[0]).T), np.minimum(self._room_at(way), ROOMY)
+        out = int((rooms >= ROOMY).argmax())  # how tight it is where the robot stands says nothing of what is beyond
+        least, straight = np.minimum.accumulate(rooms), 1
+        least[out:] = np.minimum.accumulate(rooms[out:])
+        while straight < len(way) and away[straight] <= most:
+            steps = max(2, int(away[straight] / CELL))
+            line = self._room_at(way[0] + np.linspace(0.0, 1.0, steps)[:, None] * (way[straight] - way[0]))
+            tight = (line[:out] < least[out - 1]).any() or (line[out:] < least[straight]).any()
+            if straight > UNDER and tight:
+                break
+            straight += 1
+        roomy = np.flatnonzero(rooms >= ROOMY)
         before, beyond = roomy[roomy < straight], roomy[roomy >= straight]
-        if len(before) and np.hypot(*(way[before[-1]] - way[0])) > BEFORE:
+        if len(before) and away[before[-1]] > 0.4:  # [m]; from nearer than that it drives through
             return int(before[-1]) + 1
-        if len(beyond) and np.hypot(*(way[beyond[0]] - way[0])) < most:
+        if len(beyond) and away[beyond[0]] < most:
             return int(beyond[0]) + 1
         return straight
-
-    def _straight(self, way: Array, most: float) -> int:
-        rooms = np.minimum(self._room_at(way), ROOMY)
-        out = int((rooms >= ROOMY).argmax())  # how tight it is where the robot stands says nothing of what is beyond
-        least, count = np.minimum.accumulate(rooms), 1
-        least[out:] = np.minimum.accumulate(rooms[out:])
-        while count < len(way) and np.hypot(*(way[count] - way[0])) <= most:
-            steps = max(2, int(np.hypot(*(way[count] - way[0])) / CELL))
-            line = self._room_at(way[0] + np.linspace(0.0, 1.0, steps)[:, None] * (way[count] - way[0]))
-            tight = (line[:out] < least[out - 1]).any() or (line[out:] < least[count]).any()
-            if count > UNDER and tight:
-                break
-            count += 1
-        return count
 
     def gap(self, way: Array) -> Array | None:
         """Where (2,) a `way` (n, 2) is tightest, if the robot just fits in there."""

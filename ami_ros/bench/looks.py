@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.behaviour.arrival import FINDER_ARRIVED as ARRIVED
+from ami_ros.behaviour.belief import Chances
 from ami_ros.behaviour.looks import GoalLocator, Look
-from ami_ros.behaviour.posterior import FRAMES, SAME, GoalPosterior, Likelihoods
+from ami_ros.behaviour.posterior import GoalPosterior, Likelihoods
 from ami_ros.bench.buildings import foreign_goals
 from ami_ros.bench.closed_loop import ClosedLoop, LoopConfig
 from ami_ros.bench.trials import REACHED_DISTANCE, REACHED_HEADING, goal_errors
@@ -113,7 +113,7 @@ def _row(what: str, pose: Array, look: Look | None, goal: Array | None) -> Row:
     near = "to 0.4 m" if away < 0.4 else "to 0.8 m" if away < 0.8 else "to 1.2 m" if away < 1.2 else "farther"
     return {
         "what": what, "distance": near if turned < 1.0 else "turned away", "says": says, "seen": look is not None,
-        "right": bool(np.less(off, SAME).all()),
+        "right": bool(np.less(off, Likelihoods.same).all()),
     }  # fmt: skip
 
 
@@ -132,13 +132,13 @@ def _arrival(looker: Looker, image: NDArray[np.uint8], pose: Array, goal: Array 
     for number, spot in enumerate([*filter(looker.is_free, spots), pose]):
         percept = looker.percept(spot)
         look = locator.look(percept)
-        for frame in range(2 * round(FRAMES)):
+        for frame in range(2 * round(Likelihoods.frames)):
             posterior.look(number + 0.1 * frame, spot, look)
     found = posterior.at(pose)
     errors = (np.inf, np.pi) if goal is None else goal_errors(pose, goal)
     chance = 0.0 if found is None or not found.is_checked(number + 0.5) else found.probability
     return {
         "what": "arrival", "there": bool(np.less_equal(errors, (REACHED_DISTANCE, REACHED_HEADING)).all()),
-        "claimed": chance > ARRIVED, "difference": None if look is None else look.difference,
+        "claimed": chance > Chances.arrived, "difference": None if look is None else look.difference,
         "off_m": None if goal is None else round(float(errors[0]), 3),
     }  # fmt: skip

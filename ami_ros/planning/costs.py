@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -18,40 +18,7 @@ from ami_ros.planning.protocols import Cost, Futures, Scene
 from ami_ros.planning.scan_geometry import surfaces
 from ami_ros.world_model.layers import Floats
 
-# Distance from any point around the robot to the nearest thing in the scan.
-
-
-class LocalMap:
-    """A distance field in base_link at the moment of the scan, for thousands of look-ups.
-
-    Args:
-        scan: of that moment.
-        half_size: the field covers a square of twice this [m]; outside counts as free.
-        resolution: of a cell [m].
-    """
-
-    def __init__(self, scan: Scan, half_size: float = 2.8, resolution: float = 0.02) -> None:
-        self.half_size, self.resolution = half_size, resolution
-        cells = round(2 * half_size / resolution)
-        free: NDArray[np.uint8] = np.full((cells, cells), 255, np.uint8)
-        for segment in surfaces(scan, 1.4 * half_size):
-            a, b = (tuple(int(v) for v in np.rint((p + half_size) / resolution - 0.5)) for p in segment)
-            cv2.line(free, a, b, 0)
-        field = cv2.distanceTransform(free, cv2.DIST_L2, 5) * resolution if (free == 0).any() else free + 8.0
-        self.field: Floats = np.ascontiguousarray(field, dtype=np.float32)
-
-    def clearance(self, points: Floats) -> Floats:
-        """Distance (...,) [m] from points (..., 2) [m] in base_link to the nearest thing seen."""
-        size = len(self.field)
-        at = (points + self.half_size) / self.resolution
-        inside = np.asarray(((at >= 0) & (at < size)).all(-1))
-        cells = np.where(inside[..., None], at, 0.0).astype(np.int64)
-        return np.where(inside, self.field[cells[..., 1], cells[..., 0]], np.float32(self.half_size))
-
-
-# How far the imagined path is from the goal: by the model's latents, and by a pose that is known.
-
-ON_THE_WAY = 0.2  # of the heading's weight at a sub-goal, which is only passed
+# Goals
 
 
 @dataclass(frozen=True)
@@ -64,19 +31,17 @@ class GoalConfig:
     heading: float = 0.25  # [m/rad] at a goal, a fifth at sub-goals; larger turns earlier
 
 
-def pose_distance(x: Floats, y: Floats, cos: Floats, heading: float) -> Floats:
-    """Distance [m] plus `heading` [m/rad] times the heading error (as a chord, so that it is smooth at pi)."""
+def _distance_cost(x: Floats, y: Floats, cos: Floats, config: GoalConfig) -> Floats:
+    """Cost (batch,) of the goal's distance x, y [m] and heading at each step, (batch, steps) each. The error of the
+    heading counts as a chord, so that it is smooth at pi."""
     chord = np.sqrt((2 - 2 * cos).clip(1e-6, None))
-    return np.sqrt(x * x + y * y + 1e-6) + heading * chord
+    distance = np.sqrt(x * x + y * y + 1e-6) + config.heading * chord
+    return config.weight * (distance[:, -1] + config.path * distance.mean(1))
 
 
-def along_path(distance: Floats, path: float) -> Floats:
-    """Distances (batch, steps) -> (batch,): the last one, plus `path` times the mean of all."""
-    return distance[:, -1] + path * distance.mean(1)
-
-
-def _heading(config: GoalConfig, scene: Scene) -> float:
-    return config.heading if scene.target.final else ON_THE_WAY * config.heading
+def _passed(config: GoalConfig, scene: Scene) -> GoalConfig:
+    """Of a target that is perhaps a sub-goal, which is only passed."""
+    return config if scene.target.final else replace(config, heading=0.2 * config.heading)
 
 
 @dataclass(frozen=True)
@@ -87,22 +52,18 @@ class LatentGoal:
 
     head: Callable[[Floats, Floats], Floats]
     goal: Floats  # (latent_dim,)
-    weight: float
-    heading: float  # [m/rad]
-    path: float
+    config: GoalConfig
 
     @classmethod
     def build(cls, config: GoalConfig, scene: Scene) -> LatentGoal | None:
         """Where the target has a latent."""
         if scene.target.latent is None:
             return None
-        head = scene.dynamics.relative_pose
-        return cls(head, scene.target.latent, config.weight, _heading(config, scene), config.path)
+        return cls(scene.dynamics.relative_pose, np.asarray(scene.target.latent), _passed(config, scene))
 
     def __call__(self, futures: Futures) -> Floats:
-        seen = self.head(futures.latents, np.asarray(self.goal))
-        distance = pose_distance(seen[..., 0], seen[..., 1], seen[..., 2], self.heading)
-        return self.weight * along_path(distance, self.path)
+        seen = self.head(futures.latents, self.goal)
+        return _distance_cost(seen[..., 0], seen[..., 1], seen[..., 2], self.config)
 
 
 @dataclass(frozen=True)
@@ -112,25 +73,21 @@ class PoseGoal:
     Config = GoalConfig
 
     goal: Floats  # (3,) in the base frame of now
-    weight: float
-    heading: float  # [m/rad]
-    path: float
+    config: GoalConfig
 
     @classmethod
     def build(cls, config: GoalConfig, scene: Scene) -> PoseGoal | None:
         """Where the target has a pose."""
         if scene.target.pose is None:
             return None
-        pose = np.asarray(scene.target.pose, np.float32)
-        return cls(pose, config.weight, _heading(config, scene), config.path)
+        return cls(np.asarray(scene.target.pose, np.float32), _passed(config, scene))
 
     def __call__(self, futures: Futures) -> Floats:
-        away = futures.poses - np.asarray(self.goal)
-        distance = pose_distance(away[..., 0], away[..., 1], np.cos(away[..., 2]), self.heading)
-        return self.weight * along_path(distance, self.path)
+        away = futures.poses - self.goal
+        return _distance_cost(away[..., 0], away[..., 1], np.cos(away[..., 2]), self.config)
 
 
-# Penalises changes of command, reversing and moving at all, so that the robot stands when nothing else matters.
+# Smoothness
 
 
 @dataclass(frozen=True)
@@ -170,7 +127,62 @@ class Smoothness:
         return config.weight * (config.change * change + config.reverse * backwards + config.effort * effort)
 
 
-# Keeps the imagined path away from everything in the newest scan; not learned.
+# What must not be touched
+
+
+class LocalMap:
+    """A distance field in base_link at the moment of the scan, for thousands of look-ups.
+
+    Args:
+        scan: of that moment.
+        half_size: the field covers a square of twice this [m]; outside counts as free.
+        resolution: of a cell [m].
+    """
+
+    def __init__(self, scan: Scan, half_size: float = 2.8, resolution: float = 0.02) -> None:
+        self.half_size, self.resolution = half_size, resolution
+        cells = round(2 * half_size / resolution)
+        free: NDArray[np.uint8] = np.full((cells, cells), 255, np.uint8)
+        for segment in surfaces(scan, 1.4 * half_size):
+            a, b = (tuple(int(v) for v in np.rint((p + half_size) / resolution - 0.5)) for p in segment)
+            cv2.line(free, a, b, 0)
+        field = cv2.distanceTransform(free, cv2.DIST_L2, 5) * resolution if (free == 0).any() else free + 8.0
+        self.field: Floats = np.ascontiguousarray(field, dtype=np.float32)
+
+    def clearance(self, points: Floats) -> Floats:
+        """Distance (...,) [m] from points (..., 2) [m] in base_link to the nearest thing seen."""
+        size = len(self.field)
+        at = (points + self.half_size) / self.resolution
+        inside = np.asarray(((at >= 0) & (at < size)).all(-1))
+        cells = np.where(inside[..., None], at, 0.0).astype(np.int64)
+        return np.where(inside, self.field[cells[..., 1], cells[..., 0]], np.float32(self.half_size))
+
+
+def with_halves(points: Floats, start: Floats) -> Floats:
+    """Points (batch, steps, 2) of a path from `start` (1, 2), and those halfway between them: (batch, 2 * steps, 2)."""
+    first = np.broadcast_to(np.asarray(start), (len(points), 1, 2))
+    before = np.concatenate([first, points[:, :-1]], 1)
+    return np.concatenate([points, (points + before) / 2], 1)
+
+
+def disc_path(disc: Disc, poses: Floats) -> tuple[Floats, Floats]:
+    """Where the middle of a robot's disc is now (1, 2), and at `poses` (batch, steps, 3) and halfway between them:
+    (batch, 2 * steps, 2)."""
+    start, middles = np.array([[disc.middle, 0.0]], np.float32), poses[..., :2]
+    if disc.middle:
+        ahead = np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], -1)
+        middles = np.asarray(middles + np.float32(disc.middle) * ahead, np.float32)
+    return start, with_halves(middles, start)
+
+
+def nearness(clearance: Floats, now: float, margin: float, weight: float, collision: float) -> Floats:
+    """Cost (batch,) of passing at `clearance` (batch, points) [m] from what must not be touched.
+
+    Where the robot already is too close (`now` [m]), moving on must not look as bad as touching.
+    """
+    closeness = (1 - clearance / margin).clip(0, None)
+    touching = np.asarray(clearance < min(0.02, now - 0.02), dtype=clearance.dtype)
+    return weight * np.square(closeness).mean(1) + collision * touching.mean(1)
 
 
 @dataclass(frozen=True)
@@ -185,57 +197,25 @@ class ObstaclesConfig:
 
 @dataclass(frozen=True)
 class Obstacles:
-    """See the module."""
+    """Keeps the imagined path away from everything in the newest scan; not learned."""
 
     Config = ObstaclesConfig
 
     local_map: LocalMap
     disc: Disc  # that holds the robot
-    margin: float  # [m] beyond its edge where the cost begins
-    weight: float
-    collision: float
+    config: ObstaclesConfig
 
     @classmethod
     def build(cls, config: ObstaclesConfig, scene: Scene) -> Obstacles | None:
         """Where there is a scan."""
-        if scene.scan is None:
-            return None
-        return cls(LocalMap(scene.scan), scene.disc, config.margin, config.weight, config.collision)
+        return None if scene.scan is None else cls(LocalMap(scene.scan), scene.disc, config)
 
     def __call__(self, futures: Futures) -> Floats:
-        start = np.array([[self.disc.middle, 0.0]], np.float32)
-        clearance = self.local_map.clearance(with_halves(self._middles(futures.poses), start)) - self.disc.radius
+        config = self.config
+        start, path = disc_path(self.disc, futures.poses)
+        clearance = self.local_map.clearance(path) - self.disc.radius
         now = float(self.local_map.clearance(start)[0]) - self.disc.radius
-        return nearness(clearance, now, self.margin, self.weight, self.collision)
-
-    def _middles(self, poses: Floats) -> Floats:
-        """Of the robot's disc (..., 2) at `poses` (..., 3)."""
-        if not self.disc.middle:
-            return poses[..., :2]
-        ahead = np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], -1)
-        return np.asarray(poses[..., :2] + np.float32(self.disc.middle) * ahead)
-
-
-def with_halves(points: Floats, start: Floats) -> Floats:
-    """Points (batch, steps, 2) of a path from `start` (1, 2), and those halfway between them: (batch, 2 * steps, 2)."""
-    first = np.broadcast_to(np.asarray(start), (len(points), 1, 2))
-    before = np.concatenate([first, points[:, :-1]], 1)
-    return np.concatenate([points, (points + before) / 2], 1)
-
-
-def nearness(clearance: Floats, now: float, margin: float, weight: float, collision: float) -> Floats:
-    """Cost (batch,) of passing at `clearance` (batch, points) [m] from what must not be touched.
-
-    Where the robot already is too close (`now` [m]), moving on must not look as bad as touching.
-    """
-    closeness = (1 - clearance / margin).clip(0, None)
-    touching = np.asarray(clearance < min(0.02, now - 0.02), dtype=clearance.dtype)
-    return weight * np.square(closeness).mean(1) + collision * touching.mean(1)
-
-
-# Places that the robot must not enter: discs around named poses.
-
-HERE: Floats = np.zeros((1, 2), np.float32)
+        return nearness(clearance, now, config.margin, config.weight, config.collision)
 
 
 @dataclass(frozen=True)
@@ -250,39 +230,28 @@ class KeepAwayConfig:
 
 @dataclass(frozen=True)
 class KeepAway:
-    """See the module. The middle of the robot stays out of the discs."""
+    """Places that the robot must not enter: discs around named poses. The middle of the robot stays out of them."""
 
     Config = KeepAwayConfig
 
     discs: Floats  # (n, 3): x, y in the base frame of now, radius [m]; n > 0
-    margin: float  # [m]
-    weight: float
-    inside: float
+    config: KeepAwayConfig
 
     @classmethod
     def build(cls, config: KeepAwayConfig, scene: Scene) -> KeepAway | None:
         """Where there are such places."""
-        if not len(scene.keep_away):
-            return None
-        return cls(np.asarray(scene.keep_away, np.float32), config.margin, config.weight, config.inside)
+        return cls(np.asarray(scene.keep_away, np.float32), config) if len(scene.keep_away) else None
 
     def __call__(self, futures: Futures) -> Floats:
-        clearance = self._clearance(with_halves(futures.poses[..., :2], HERE))
-        now = float(self._clearance(HERE[None])[0, 0])
-        return nearness(clearance, now, self.margin, self.weight, self.inside)
+        here, config = np.zeros((1, 2), np.float32), self.config
+        clearance = self._clearance(with_halves(futures.poses[..., :2], here))
+        now = float(self._clearance(here[None])[0, 0])
+        return nearness(clearance, now, config.margin, config.weight, config.inside)
 
     def _clearance(self, points: Floats) -> Floats:
         """Distance (batch, points) [m] of points (batch, points, 2) from the nearest edge, negative inside."""
-        discs = np.asarray(self.discs)
-        distance = np.sqrt(np.square(points[..., None, :] - discs[:, :2]).sum(-1).clip(1e-8, None))
-        return np.amin(distance - discs[:, 2], -1)
-
-
-# Stays away from where others may be, and does not pass people closely.
-
-MOST = 8  # things that count, the nearest: more do not fit the time of a plan
-FAR = 4.0  # [m] farther off nobody comes near within the horizon of a plan
-NORMAL = 1.702  # logistic function for the normal one: at most 0.01 off (Bowling et al. 2009)
+        distance = np.sqrt(np.square(points[..., None, :] - self.discs[:, :2]).sum(-1).clip(1e-8, None))
+        return np.amin(distance - self.discs[:, 2], -1)
 
 
 @dataclass(frozen=True)
@@ -298,8 +267,11 @@ class PeopleConfig:
 
 @dataclass(frozen=True)
 class People:
-    """See the module. What a future costs, of each thing, is the share of time from a touch on, as likely as that is,
-    and the mean discomfort: a later touch is better than an early one, for who walks on blindly may yet turn off."""
+    """Stays away from where others may be, and does not pass people closely.
+
+    What a future costs, of each thing, is the share of time from a touch on, as likely as that is, and the mean
+    discomfort: a later touch is better than an early one, for who walks on blindly may yet turn off.
+    """
 
     Config = PeopleConfig
 
@@ -313,13 +285,14 @@ class People:
 
     @classmethod
     def build(cls, config: PeopleConfig, scene: Scene) -> People | None:
-        """Where something moves near by."""
+        """Where something moves near by: nobody comes near from more than 4 m within the horizon of a plan, and of
+        more than the nearest 8 there is no time to think."""
         if scene.forecast is None:
             return None
         forecast = scene.forecast
         distance = np.hypot(*forecast.positions[:, 0].T)
-        chosen = distance.argsort()[:MOST]
-        chosen = chosen[distance[chosen] < FAR]
+        chosen = distance.argsort()[:8]
+        chosen = chosen[distance[chosen] < 4.0]
         if not len(chosen):
             return None
         headings = forecast.headings[chosen]
@@ -334,40 +307,26 @@ class People:
         )
 
     def __call__(self, futures: Futures) -> Floats:
-        steps, horizon = futures.poses.shape[1], self.positions.shape[1] // 2
+        steps, horizon, config = futures.poses.shape[1], self.positions.shape[1] // 2, self.config
         rows = np.r_[0:steps, horizon : horizon + steps]
         in_time = np.column_stack([np.arange(steps, 2 * steps), np.arange(steps)]).ravel()  # halves come before ends
-        points = with_halves(self._middles(futures.poses), np.array([[self.disc.middle, 0.0]], np.float32))
+        _, points = disc_path(self.disc, futures.poses)
         touch = near = np.zeros(len(points), np.float32)
         for k in range(len(self.positions)):  # one by one: arrays of all would not stay in the cache
-            apart = points - self.positions[k, rows]
+            reach, apart = float(self.reach[k, 0]), points - self.positions[k, rows]
             distance = np.sqrt(np.square(apart).sum(-1) + 1e-8)
-            chance = self._contact(distance, self.deviations[k, rows], float(self.reach[k, 0]))
+            # The chance of a touch: the share of the thing's normal distribution in a square as wide as both discs. The
+            # logistic function stands for the normal one, and is at most 0.01 off (Bowling et al. 2009).
+            scale = 1.702 / self.deviations[k, rows]
+            along = _logistic((reach - distance) * scale) - _logistic(-(reach + distance) * scale)
+            chance = along * (2 * _logistic(reach * scale) - 1)
             touch = touch + np.maximum.accumulate(chance[:, in_time], 1).mean(1)
-            near = near + self._discomfort(apart, distance, k).mean(1)
-        return np.asarray(self.config.contact * touch + self.config.weight * near)
-
-    def _contact(self, distance: Floats, deviation: Floats, reach: float) -> Floats:
-        """The chance (batch, t) to touch a thing that is expected `distance` (batch, t) [m] away: the share of its
-        normal distribution in a square as wide as both discs."""
-        scale = NORMAL / deviation
-        along = _logistic((reach - distance) * scale) - _logistic(-(reach + distance) * scale)
-        return along * (2 * _logistic(reach * scale) - 1)
-
-    def _discomfort(self, apart: Floats, distance: Floats, k: int) -> Floats:
-        """How near (batch, t) the robot is to one, squared: 1 at a touch, 0 where comfort ends."""
-        heading = self.headings[k]
-        facing = ((apart * heading).sum(-1) / distance).clip(0, None)  # cosine of where the robot is from its front
-        ends = self.config.comfort * (1 + float(self.front[k, 0]) * facing)
-        gap = (distance - float(self.reach[k, 0])).clip(0, None)
-        return (1 - gap / ends).clip(0, None) ** 2
-
-    def _middles(self, poses: Floats) -> Floats:
-        """Of the robot's disc (..., 2) at `poses` (..., 3)."""
-        if not self.disc.middle:
-            return poses[..., :2]
-        ahead = np.stack([np.cos(poses[..., 2]), np.sin(poses[..., 2])], -1)
-        return np.asarray(poses[..., :2] + np.float32(self.disc.middle) * ahead)
+            # Discomfort is 1 at a touch, and 0 where comfort ends, which is farther off in front of the thing.
+            facing = ((apart * self.headings[k]).sum(-1) / distance).clip(0, None)
+            ends = config.comfort * (1 + float(self.front[k, 0]) * facing)
+            gap = (distance - reach).clip(0, None)
+            near = near + ((1 - gap / ends).clip(0, None) ** 2).mean(1)
+        return np.asarray(config.contact * touch + config.weight * near)
 
 
 def _logistic(x: Floats) -> Floats:
@@ -379,8 +338,6 @@ def times(steps: int, step_duration: float) -> Array:
     ends = step_duration * np.arange(1, steps + 1)
     return np.concatenate([ends, ends - step_duration / 2])
 
-
-# Which costs: by name, those of other packages included.
 
 BUILT_IN: dict[str, Any] = {
     "smoothness": Smoothness,
@@ -426,9 +383,6 @@ class Costs:
         """The costs that apply at this moment, by name."""
         built = {name: plugin.build(config, scene) for name, plugin, config in self._enabled}
         return {name: cost for name, cost in built.items() if cost is not None}
-
-
-# Which cost decided: what each contributed to the chosen future, and what would have been chosen without it.
 
 
 @dataclass(frozen=True)

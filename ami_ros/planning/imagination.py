@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ami_ros.core.commands import Command, of_width
-from ami_ros.core.geometry import Array, from_cos_sin
+from ami_ros.core.geometry import from_cos_sin
 from ami_ros.planning.costs import GoalConfig, PoseGoal
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.protocols import Clock, Cost, Dynamics, Futures, Problem, Scene, SearchSize, no_proposals
@@ -27,15 +27,6 @@ def integrate(motions: Floats) -> Floats:
     x = c * motions[..., 0] - s * motions[..., 1]
     y = s * motions[..., 0] + c * motions[..., 1]
     return np.stack([x.cumsum(1), y.cumsum(1), yaw], -1)
-
-
-def imagine(model: Dynamics, latent: Floats, actions: Floats, previous: Floats) -> Futures:
-    """Rolls actions (batch, steps, width) out from a latent (latent_dim,) and the command before (width,)."""
-    batch, steps, width = actions.shape
-    commands = np.broadcast_to(actions[:, :, None], (batch, steps, model.spec.chunk, width))
-    start, before = np.broadcast_to(latent, (batch, len(latent))), np.broadcast_to(previous, (batch, width))
-    latents, motions = model.rollout(start, commands, before)
-    return Futures(actions, previous, latents, integrate(motions), latent)
 
 
 def weigh(costs: Mapping[str, Cost], futures: Futures) -> Floats:
@@ -70,7 +61,11 @@ class Imagination:
 
     def imagine(self, actions: Floats) -> Futures:
         """Rolls actions (batch, steps, width) out."""
-        return imagine(self.model, self.latent, actions, self.previous)
+        batch, steps, width = actions.shape
+        commands = np.broadcast_to(actions[:, :, None], (batch, steps, self.model.spec.chunk, width))
+        start, before = np.broadcast_to(self.latent, (batch, len(self.latent))), self.previous
+        latents, motions = self.model.rollout(start, commands, np.broadcast_to(before, (batch, width)))
+        return Futures(actions, self.previous, latents, integrate(motions), self.latent)
 
     def evaluate(self, actions: Floats) -> Floats:
         """The sum of all costs (batch,) of actions (batch, steps, width)."""
@@ -102,15 +97,6 @@ class Imagination:
         return Foreseen(actions, futures.poses[0], weigh(self.costs, futures)[:, 0])
 
 
-# Plans by geometry alone, with which the search with the world model begins.
-#
-# Where the goal lies is known roughly at once, and so is what the scan sees. A robot that did at once what it is told
-# is a few numbers a step instead of a network, so a thousand futures of it cost less than a hundred imagined ones.
-# What is best for that robot is nearly right for the true one; the world model only has to mend it.
-
-GEOMETRIC = ("smoothness", "pose_goal", "obstacles", "keep_away")  # costs that need no latents
-
-
 @dataclass(frozen=True)
 class GeometricConfig:
     """How much is searched by geometry before the world model is asked."""
@@ -125,7 +111,11 @@ class GeometricConfig:
 
 
 class GeometricProposals:
-    """Searches by geometry. Not thread-safe.
+    """Plans by geometry alone, with which the search with the world model begins. Not thread-safe.
+
+    Where the goal lies is known roughly at once, and so is what the scan sees. A robot that did at once what it is told
+    is a few numbers a step instead of a network, so a thousand futures of it cost less than a hundred imagined ones.
+    What is best for that robot is nearly right for the true one; the world model only has to mend it.
 
     Args:
         config: see there.
@@ -154,7 +144,7 @@ class GeometricProposals:
         latent, previous = imagination.latent, imagination.previous
 
         def evaluate(actions: Floats) -> Floats:
-            poses = integrate(displacements(actions, scene.step_duration))
+            poses = integrate(displacements(actions, scene.dynamics.spec.step_duration))
             return np.asarray(weigh(costs, Futures(actions, previous, latent, poses, latent)).sum(0))
 
         problem = Problem(evaluate, robot, robot.primitives(steps), deadline, self._clock)
@@ -165,14 +155,16 @@ class GeometricProposals:
 
     def _costs(self, imagination: Imagination, scene: Scene) -> dict[str, Cost]:
         """What can be said without the model, the goal's place among it; nothing where that is not known."""
-        found = {name: cost for name, cost in imagination.costs.items() if name in GEOMETRIC}
-        if "pose_goal" not in found:
-            pose = _seen(scene, imagination.latent) if self._goal.enabled else None
-            goal = PoseGoal.build(self._goal, replace(scene, target=replace(scene.target, pose=pose)))
-            if goal is None:
-                return {}
-            found["pose_goal"] = goal
-        return found
+        without_latents = "smoothness", "pose_goal", "obstacles", "keep_away"
+        found = {name: cost for name, cost in imagination.costs.items() if name in without_latents}
+        latent = scene.target.latent
+        if "pose_goal" in found:
+            return found
+        if latent is None or not self._goal.enabled:
+            return {}
+        pose = from_cos_sin(scene.dynamics.relative_pose(imagination.latent, latent))
+        goal = PoseGoal.build(self._goal, replace(scene, target=replace(scene.target, pose=pose)))
+        return found | {"pose_goal": goal} if goal is not None and np.isfinite(pose).all() else {}
 
 
 def displacements(actions: Floats, duration: float) -> Floats:
@@ -191,11 +183,3 @@ def displacements(actions: Floats, duration: float) -> Floats:
     ahead = actions[..., 0]
     aside = actions[..., 2] if actions.shape[-1] == 3 else np.zeros_like(ahead)
     return np.stack([c * ahead - s * aside, s * ahead + c * aside, yaw], -1)
-
-
-def _seen(scene: Scene, latent: Floats) -> Array | None:
-    """Where the target's latent was taken, as the relative-pose head sees it (3,); None if that is not finite."""
-    if scene.target.latent is None:
-        return None
-    pose = from_cos_sin(scene.dynamics.relative_pose(latent, scene.target.latent))
-    return pose if np.isfinite(pose).all() else None

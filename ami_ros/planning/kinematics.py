@@ -49,11 +49,6 @@ class Kinematics:
         return self.drive != "ackermann"
 
     @property
-    def retreating(self) -> Kinematics:
-        """The same robot where it may back up as fast as it can: from somebody who comes, and to the goal itself."""
-        return replace(self, max_reverse=max(self.max_reverse, self.max_retreat))
-
-    @property
     def low(self) -> Floats:
         """Least command (width,)."""
         return np.array([-self.max_reverse, -self.max_angular, -self.max_lateral][: self.width], np.float32)
@@ -85,10 +80,6 @@ class Kinematics:
         """The speeds [m/s] from which it comes to a stop within `ways` (n,) [m]; 0 where those are negative."""
         late = self.deceleration * self.reaction
         return np.asarray(np.sqrt(late**2 + 2 * self.deceleration * ways.clip(0, None)) - late)
-
-    def stopped_within(self, seconds: Array) -> Array:
-        """The speeds [m/s] from which it stands after `seconds` (n,); 0 where that is too soon."""
-        return np.asarray(self.deceleration * (seconds - self.reaction).clip(0, None))
 
     def project(self, commands: Floats) -> Floats:
         """Commands (..., width) clipped to what the robot can do; feasible ones stay as they are."""

@@ -15,18 +15,11 @@ from ami_ros.core.scan import Scan
 from ami_ros.planning.costs import Costs, CostsConfig, CostShare, cost_shares
 from ami_ros.planning.imagination import GeometricConfig, GeometricProposals, Imagination
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.protocols import Clock, Dynamics, Problem, Scene, SearchSize, Solution, Target
+from ami_ros.planning.protocols import Clock, Dynamics, Problem, Scene, SearchSize, Target
 from ami_ros.planning.solvers import SolverConfig, make_solver
 from ami_ros.planning.types import Code
 from ami_ros.safety.moving_things import Forecast, PredictionConfig
 from ami_ros.world_model.layers import Floats
-
-# How large a search this machine can do in time.
-
-LEAST = SearchSize(samples=32, iterations=2, horizon=4)
-SHARE = 0.8  # of the deadline is for the search; the rest of a plan needs the remainder
-RECENT = 50  # searches that are remembered
-ENOUGH = 4  # at least, before the size is changed
 
 
 class Budget:
@@ -35,17 +28,18 @@ class Budget:
     Args:
         wanted: the configured size; it is never exceeded.
         deadline: of one search [s].
+        enough: searches, before the size is changed.
     """
 
-    def __init__(self, wanted: SearchSize, deadline: float) -> None:
-        self.wanted, self.deadline = wanted, deadline
+    def __init__(self, wanted: SearchSize, deadline: float, enough: int = 4) -> None:
+        self.wanted, self.deadline, self.enough = wanted, deadline, enough
         self.size = wanted
-        self._paces: deque[float] = deque(maxlen=RECENT)
+        self._paces: deque[float] = deque(maxlen=50)
 
     @property
     def pace(self) -> float:
         """Time of one model step of one sequence [s]; a low one among the recent, since others may be slowed down."""
-        return float(np.quantile(self._paces, 0.25)) if len(self._paces) >= ENOUGH else 0.0
+        return float(np.quantile(self._paces, 0.25)) if len(self._paces) >= self.enough else 0.0
 
     def note(self, evaluated: int, seconds: float) -> None:
         """A search of `evaluated` sequences took `seconds`."""
@@ -67,8 +61,9 @@ class Budget:
 def fit(wanted: SearchSize, deadline: float, pace: float) -> SearchSize:
     """The largest search, at most `wanted`, that fits; it gives up iterations first, then samples, then horizon.
 
-    Iterations go first because each brings less than the one before. What is below `LEAST` ranks futures little better
-    than guessing, and is not chosen even if it were in time: then the deadline cuts the search short.
+    Iterations go first because each brings less than the one before. A search below 32 samples, 2 iterations, 4 steps
+    ranks futures little better than guessing, and is not chosen even if it were in time: then the deadline cuts the
+    search short. A fifth of the deadline is for what else a plan needs.
 
     Args:
         wanted: the configured size.
@@ -77,24 +72,17 @@ def fit(wanted: SearchSize, deadline: float, pace: float) -> SearchSize:
     """
     if not pace > 0:
         return wanted
-    fewest = min(wanted.iterations, LEAST.iterations)
-    size = wanted
+    size, fewest = wanted, min(wanted.iterations, 2)
     while True:
-        possible = int(SHARE * deadline / (pace * size.samples * size.horizon))
+        possible = int(0.8 * deadline / (pace * size.samples * size.horizon))
         if possible >= fewest:
             return replace(size, iterations=min(wanted.iterations, possible))
-        if size.samples > LEAST.samples:
-            size = replace(size, samples=max(LEAST.samples, size.samples // 2))
-        elif size.horizon > LEAST.horizon:
+        if size.samples > 32:
+            size = replace(size, samples=max(32, size.samples // 2))
+        elif size.horizon > 4:
             size = replace(size, horizon=size.horizon - 1)
         else:
             return replace(size, iterations=fewest)
-
-
-# Latent model-predictive control: imagine, weigh, choose.
-
-SHOWN = 16  # of the futures that were imagined, for those who look
-NOWHERE: Array = np.zeros((0, 3))
 
 
 @dataclass(frozen=True)
@@ -145,10 +133,14 @@ class LatentPlanner:
 
     def __init__(self, model: Dynamics, config: PlannerConfig, seed: int = 0, clock: Clock = time.perf_counter) -> None:
         self.model, self.config, self._seed, self._clock = model, config, seed, clock
-        self.chunk = model.spec.chunk
-        _check_drive(config.kinematics, model)
+        robot, known = config.kinematics, model.spec.command_dim
+        if robot.width != known:
+            raise AmiError(
+                f"planner: the model has commands of {known} numbers, but the drive {robot.drive} takes {robot.width}; "
+                "set kinematics.drive, or use a model that was trained on such a robot"
+            )
         self.costs = Costs(config.costs)
-        wanted = SearchSize(config.solver.samples, config.solver.iterations, config.horizon, config.kinematics.width)
+        wanted = SearchSize(config.solver.samples, config.solver.iterations, config.horizon, robot.width)
         self.budget = Budget(wanted, config.deadline)
         self.solver = make_solver(config.solver, wanted, seed)
         self.geometric = GeometricProposals(config.geometric, config.costs.latent_goal, seed, clock)
@@ -172,7 +164,7 @@ class LatentPlanner:
         scan: Scan | None,
         target: Target,
         speed_limit: tuple[float, ...] | None = None,
-        keep_away: Array = NOWHERE,
+        keep_away: Array | None = None,
         experience: Array | None = None,
         forecast: Forecast | None = None,
         retreat: bool = False,
@@ -187,11 +179,11 @@ class LatentPlanner:
             target: where to.
             speed_limit: greatest speeds [m/s, rad/s] and perhaps backwards and sideways [m/s] for this call; can only
                 lower the configured ones.
-            keep_away: (n, 3) places not to enter: x, y in base_link now, radius [m].
+            keep_away: (n, 3) places not to enter: x, y in base_link now, radius [m]; None: there are none.
             experience: (n, steps, width) commands that were driven in situations like this one, as candidates; those
                 that are shorter than the horizon go on as they end.
             forecast: of what moves, in base_link now, at `costs.people.times` of the horizon; None: nothing does.
-            retreat: whether it may back up as fast as `Kinematics.retreating`, not only as `max_reverse` says.
+            retreat: whether it may back up as fast as `max_retreat` says, not only as `max_reverse` does.
 
         Raises:
             AmiError: `Code.MODEL_FAILURE` if the model gives no finite cost for any sequence.
@@ -200,33 +192,38 @@ class LatentPlanner:
         if self._stamp is not None:
             self.solver.shift((stamp - self._stamp) / self.model.spec.step_duration)
         self._stamp = stamp
-        own = self.config.kinematics.retreating if retreat else self.config.kinematics
+        own = self.config.kinematics
+        if retreat:
+            own = replace(own, max_reverse=max(own.max_reverse, own.max_retreat))
         limited = own.limited(*speed_limit) if speed_limit is not None else own
         # Costs use the robot's own limits: a temporary lower one must not change what is smooth.
-        scene = Scene(self.model, own, self.config.disc, target, scan, keep_away, forecast)
+        circles = np.zeros((0, 3)) if keep_away is None else keep_away
+        scene = Scene(self.model, own, self.config.disc, target, scan, circles, forecast)
         costs = self.costs.at(scene)
         if not costs:
             raise AmiError("planner: no enabled cost applies to this goal; see costs.*", Code.NO_VALID_PLAN)
         imagination = Imagination(self.model, latent, previous, costs)
-        found = self._found(imagination, limited, scene, experience, began + self.config.deadline)
+        proposals, deadline = self._candidates(limited, experience), began + self.config.deadline
+        geometric = self.geometric.propose(imagination, scene, limited, proposals.shape[1], deadline)
+        proposals = np.concatenate([geometric, proposals])
+        found = self.solver.solve(Problem(imagination.evaluate, limited, proposals, deadline, self._clock))
         if not np.isfinite(found.cost):
             self.reset()
             raise AmiError(
                 "planner: the world model's predictions are not finite; check its weights", Code.MODEL_FAILURE
             )
-        plan = self._chosen(found, imagination, wall)
+        others, best = imagination.terms, imagination.foresee(found.actions)
+        plan = Plan(
+            commands=found.actions.repeat(self.model.spec.chunk, 0).astype(np.float64),
+            poses=best.poses.astype(np.float64),
+            others=imagination.sample(16).astype(np.float64),
+            cost=found.cost,
+            evaluated=found.evaluated,
+            seconds=time.perf_counter() - wall,
+            shares=cost_shares(list(costs), best.terms, others),
+        )
         self.budget.note(plan.evaluated, self._clock() - began)
         return plan
-
-    def _found(
-        self, imagination: Imagination, robot: Kinematics, scene: Scene, experience: Array | None, deadline: float
-    ) -> Solution:
-        """The best commands."""
-        proposals = self._candidates(robot, experience)
-        geometric = self.geometric.propose(imagination, scene, robot, proposals.shape[1], deadline)
-        proposals = np.concatenate([geometric, proposals])
-        problem = Problem(imagination.evaluate, robot, proposals, deadline, self._clock)
-        return self.solver.solve(problem)
 
     def _candidates(self, robot: Kinematics, experience: Array | None) -> Floats:
         """Sequences (n, horizon, width) that need no model: primitives, and what was driven here before."""
@@ -237,27 +234,3 @@ class LatentPlanner:
         driven = experience[:, :steps].astype(np.float32)
         rest = driven[:, -1:].repeat(steps - driven.shape[1], 1)
         return np.concatenate([primitives, np.concatenate([driven, rest], 1)])
-
-    def _chosen(self, found: Solution, imagination: Imagination, wall: float) -> Plan:
-        others = imagination.terms
-        best = imagination.foresee(found.actions)
-        shares = cost_shares(list(imagination.costs), best.terms, others)
-        return Plan(
-            commands=found.actions.repeat(self.chunk, 0).astype(np.float64),
-            poses=best.poses.astype(np.float64),
-            others=imagination.sample(SHOWN).astype(np.float64),
-            cost=found.cost,
-            evaluated=found.evaluated,
-            seconds=time.perf_counter() - wall,
-            shares=shares,
-        )
-
-
-def _check_drive(robot: Kinematics, model: Dynamics) -> None:
-    """Raises AmiError if the model was trained on a robot with commands of another width."""
-    if robot.width != model.spec.command_dim:
-        has = f"the model has commands of {model.spec.command_dim} numbers"
-        raise AmiError(
-            f"planner: {has}, but the drive {robot.drive} takes {robot.width}; set kinematics.drive, "
-            "or use a model that was trained on such a robot"
-        )

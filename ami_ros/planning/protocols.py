@@ -69,11 +69,6 @@ class Scene:
     keep_away: Array = field(default_factory=lambda: np.zeros((0, 3)))  # (n, 3): x, y in base_link now, radius [m]
     forecast: Forecast | None = None  # of what moves, in base_link now, at `costs.people.times`; None: nothing does
 
-    @property
-    def step_duration(self) -> float:
-        """Of one model step [s]."""
-        return self.dynamics.spec.step_duration
-
 
 @dataclass(frozen=True)
 class Futures:

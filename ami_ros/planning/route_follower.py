@@ -12,14 +12,6 @@ from ami_ros.core.scan import Scan
 from ami_ros.memory.types import Location, Place, Route
 from ami_ros.planning.scan_geometry import covers, free_range
 
-LEAST = 0.35  # [m], a sub-goal nearer than this is passed, if what comes after it is in sight ...
-CLOSE = 0.12  # [m] ... and else one nearer than this: it may stand at a corner
-OFF_ROUTE = 1.0  # [m] from the nearest place of the route, from which another route is needed
-SPOT = 0.2  # [m] between places of a route, less than which is one spot
-RAY = 0.05  # [m] half width of what must be free for a place to be seen at all
-TURN_FROM = 2.0  # [rad] off its heading, from which the robot first turns to a sub-goal on the spot ...
-TURN_UNTIL = 0.9  # [rad] ... until it is no farther off: backing up is slow
-
 
 @dataclass(frozen=True)
 class FollowerConfig:
@@ -40,11 +32,21 @@ class Subgoal:
 
 
 class RouteFollower:
-    """Follows one route."""
+    """Follows one route.
 
-    def __init__(self, route: Route, config: FollowerConfig) -> None:
-        self.route = route = replace(route, places=_spread(route.places))
-        self.config = config
+    Args:
+        route: see there. Of places on one spot it takes one: where the robot once looked around there are a dozen.
+        config: see there.
+        least: [m], a sub-goal nearer than this is passed, if what comes after it is in sight.
+    """
+
+    def __init__(self, route: Route, config: FollowerConfig, least: float = 0.35) -> None:
+        kept = route.places[:1]
+        for place in route.places[1:-1]:
+            if np.hypot(*(place.pose - kept[-1].pose)[:2]) > 0.2:  # [m]
+                kept.append(place)
+        self.route = route = replace(route, places=[*kept, *route.places[1:][-1:]])
+        self.config, self._least = config, least
         self.poses = np.stack([p.pose for p in route.places])
         steps = np.hypot(*np.diff(self.poses[:, :2], axis=0).T) if len(self.poses) > 1 else np.zeros(0)
         end = np.hypot(*(route.goal_pose[:2] - self.poses[-1, :2]))
@@ -58,10 +60,9 @@ class RouteFollower:
         distance = np.hypot(*(self.poses[:, :2] - pose[:2]).T)
         ahead = distance + 0.05 * np.abs(np.arange(len(distance)) - self.at)
         self.at = int(np.argmin(ahead))
-        return self._off_the_last_leg(pose) if self.at_end else float(distance[self.at])
-
-    def _off_the_last_leg(self, pose: Array) -> float:
-        """Distance [m] from the straight way between the last place and the goal, which may lie off all places."""
+        if not self.at_end:
+            return float(distance[self.at])
+        # The straight way between the last place and the goal may lie off all places.
         leg, way = self.route.goal_pose[:2] - self.poses[-1, :2], pose[:2] - self.poses[-1, :2]
         share = float(np.clip(way @ leg / max(float(leg @ leg), 1e-9), 0.0, 1.0))
         return float(np.hypot(*(way - share * leg)))
@@ -84,20 +85,19 @@ class RouteFollower:
         return as_chunks(driven, steps, chunk, width).mean(2)
 
     def subgoal(self, pose: Array, scan: Scan | None) -> Subgoal:
-        """The farthest place within the lookahead that the robot could drive to in a straight line, else the next."""
-        seen = relative(pose, self.poses)
-        chosen = self._farthest_in_sight(seen, self._first_ahead(pose), scan)
-        bearing = _bearing(seen[chosen])
-        self._turning = abs(bearing) > (TURN_UNTIL if self._turning else TURN_FROM)
-        return Subgoal(chosen, self.route.places[chosen], seen[chosen], bearing if self._turning else 0.0)
+        """The farthest place within the lookahead that the robot could drive to in a straight line, else the next.
 
-    def _first_ahead(self, pose: Array) -> int:
-        """The first place that was not passed: the nearest, or the next where the robot at `pose` (3,) is on its way
-        there. Between places that lie farther apart than the lookahead the nearest would be turned back to."""
-        if self.at_end:
-            return self.at
-        leg, way = self.poses[self.at + 1, :2] - self.poses[self.at, :2], pose[:2] - self.poses[self.at, :2]
-        return self.at + 1 if float(way @ leg) > 0.0 else self.at
+        Places from the first one on count that was not passed: the nearest, or the next where the robot is on its way
+        there. Between places that lie farther apart than the lookahead the nearest would be turned back to.
+        """
+        seen, first = relative(pose, self.poses), self.at
+        if not self.at_end:
+            leg, way = self.poses[self.at + 1, :2] - self.poses[self.at, :2], pose[:2] - self.poses[self.at, :2]
+            first += float(way @ leg) > 0.0
+        chosen = self._farthest_in_sight(seen, first, scan)
+        bearing = _bearing(seen[chosen])
+        self._turning = abs(bearing) > (0.9 if self._turning else 2.0)  # [rad]; backing up is slow
+        return Subgoal(chosen, self.route.places[chosen], seen[chosen], bearing if self._turning else 0.0)
 
     def _farthest_in_sight(self, seen: Array, first: int, scan: Scan | None) -> int:
         """Of the places from `first` on, (n, 3) of all in base_link."""
@@ -105,13 +105,14 @@ class RouteFollower:
         last, way = len(seen) - 1, self.left[self.at] - self.left
         within = [i for i in range(first, last + 1) if i == first or way[i] <= self.config.lookahead]
         for i in reversed(within):
-            if distance[i] < LEAST and i < last:
+            if distance[i] < self._least and i < last:
                 break
             if in_sight(seen[i], scan, self.config.width):
                 return i
-        following = next((i for i in range(first, last + 1) if distance[i] >= LEAST), last)
+        following = next((i for i in range(first, last + 1) if distance[i] >= self._least), last)
         before = following - 1
-        hidden = before >= first and distance[before] > CLOSE and not in_sight(seen[following], scan, RAY)
+        # One that is not seen may lie behind a corner, at which the place before it stands.
+        hidden = before >= first and distance[before] > 0.12 and not in_sight(seen[following], scan)
         return before if hidden else following
 
     def ahead(self, pose: Array) -> Array:
@@ -127,25 +128,16 @@ class RouteFollower:
         seen = relative(pose, self.poses)
         distance = np.hypot(seen[:, 0], seen[:, 1])
         near = (self.left[self.at] - self.left <= config.lookahead) & (np.arange(len(distance)) > self.at)
-        ahead = np.flatnonzero(near & (distance >= LEAST))
+        ahead = np.flatnonzero(near & (distance >= self._least))
         if scan is None or not len(ahead):
             return None
-        if any(in_sight(seen[i], scan, RAY) or not covers(scan, _bearing(seen[i])) for i in ahead):
+        if any(in_sight(seen[i], scan) or not covers(scan, _bearing(seen[i])) for i in ahead):
             return None
         return int(ahead[0]) - 1
 
 
-def _spread(places: list[Place]) -> list[Place]:
-    """Without those on the spot of the one before: where the robot once looked around there are a dozen."""
-    kept = places[:1]
-    for place in places[1:-1]:
-        if np.hypot(*(place.pose - kept[-1].pose)[:2]) > SPOT:
-            kept.append(place)
-    return kept + places[-1:] if len(places) > 1 else kept
-
-
-def in_sight(point: Array, scan: Scan | None, width: float) -> bool:
-    """Whether nothing stands between the robot and `point` (2+,) in base_link."""
+def in_sight(point: Array, scan: Scan | None, width: float = 0.05) -> bool:
+    """Whether nothing stands between the robot and `point` (2+,) in base_link, up to `width` [m] to either side."""
     if scan is None:
         return True
     distance = float(np.hypot(point[0], point[1]))

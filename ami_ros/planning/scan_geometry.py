@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,20 +11,16 @@ from numpy.typing import NDArray
 from ami_ros.core.geometry import Array, Disc, wrap
 from ami_ros.core.scan import Scan, is_full_turn, scan_points
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.monitors import dense
 
-# What a scan says about surfaces and directions.
 
-BEARINGS = 36  # in which room is looked for
-BEAM = 0.05  # [m] half width of what must be free for a spot to be in sight
-REACH = 0.5  # [m] up to which free ground is looked for beside a pose
-_RINGS = np.array(
-    [
-        [r * np.cos(a), r * np.sin(a)]
-        for r in np.arange(0.05, REACH + 0.01, 0.05)
-        for a in np.arange(0.0, 2 * np.pi, 0.4)
-    ]
-)  # (n, 2), the nearest first
+@dataclass(frozen=True)
+class WhoComesOut:
+    """Somebody who may come out of what the robot does not see."""
+
+    walk: float = 1.6  # [m/s] (ISO 13855: speed of approach by walking)
+    body: float = 0.25  # [m] radius
+    gap: float = 1.5  # [m] by which the range jumps where a person can come walking: two steps from standing to `walk`
+    unhurried: float = 0.5  # [m/s] nobody makes the robot slower: it drives so among people, see docs/safety.md
 
 
 def surfaces(scan: Scan, most: float) -> Array:
@@ -67,14 +64,17 @@ def free_range(scan: Scan, direction: float, half_width: float) -> float:
 
 def free_near(pose: Array, scan: Scan | None, disc: Disc) -> Array:
     """A `pose` (3,) in base_link, moved to the nearest spot in sight where a robot that fills `disc` touches nothing
-    that the scan shows; as it is where it is free, or there is no such spot within REACH [m]."""
-    points = scan_points(scan, float(np.hypot(pose[0], pose[1])) + 2 * REACH) if scan is not None else np.zeros((0, 2))
-    middle = disc.centre(pose)
-    if scan is None or np.hypot(*(points - middle).T).min(initial=np.inf) >= disc.radius:
+    that the scan shows; as it is where it is free, or there is no such spot within half a metre."""
+    if scan is None:
         return pose
-    spots, middles = pose[:2] + _RINGS, middle + _RINGS
+    points, middle = scan_points(scan, float(np.hypot(pose[0], pose[1])) + 1.0), disc.centre(pose)
+    if np.hypot(*(points - middle).T).min(initial=np.inf) >= disc.radius:
+        return pose
+    circle = np.stack([np.cos(angles := np.arange(0.0, 2 * np.pi, 0.4)), np.sin(angles)], -1)
+    rings = (np.arange(0.05, 0.51, 0.05)[:, None, None] * circle).reshape(-1, 2)  # the nearest first
+    spots, middles = pose[:2] + rings, middle + rings
     clear = np.hypot(*(middles[:, None] - points[None]).transpose(2, 0, 1)).min(axis=1) >= disc.radius
-    in_sight = (s for s in spots[clear] if free_range(scan, float(np.arctan2(s[1], s[0])), BEAM) > np.hypot(*s))
+    in_sight = (s for s in spots[clear] if free_range(scan, float(np.arctan2(s[1], s[0])), 0.05) > np.hypot(*s))
     spot = next(in_sight, None)
     return pose if spot is None else np.array([*spot, pose[2]])
 
@@ -82,7 +82,7 @@ def free_near(pose: Array, scan: Scan | None, disc: Disc) -> Array:
 def roomiest(scan: Scan, half_width: float, most: float) -> Array | None:
     """Pose (3,) in base_link that a disc of radius `half_width` [m] can drive straight on to, and which leads farthest,
     up to `most` [m]; of those that lead as far, the one ahead. None: there is no room anywhere."""
-    bearings = np.linspace(-np.pi, np.pi, BEARINGS, endpoint=False)
+    bearings = np.linspace(-np.pi, np.pi, 36, endpoint=False)
     room = np.array([min(free_range(scan, float(b), half_width) - 2 * half_width, most) for b in bearings])
     best = int(np.argmax(room - 0.1 * np.abs(bearings)))
     if room[best] < half_width:
@@ -107,74 +107,58 @@ def _cross(a: Array, b: Array) -> Array:
     return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
 
 
-# Slower where somebody may come out of what the robot does not see: past a corner, or through a door.
-#
-# At an edge of sight the range jumps, and behind it a person has room. From there the person may walk onto the
-# robot's way. The robot drives so fast that it stands before that person's way crosses its own, or has stopped when
-# the person gets there (Chung et al., "Safe navigation of a mobile robot considering visibility of environment", IEEE
-# Transactions on Industrial Electronics, 2009).
-
-WALK = 1.6  # [m/s] of who comes out (ISO 13855: speed of approach by walking)
-BODY = 0.25  # [m] radius of a person
-GAP = 1.5  # [m] by which the range jumps where a person can come walking: two steps from standing to that speed
-NARROW = 0.5  # [m] across, less than which a thing hides nobody: 2 * BODY
-ROOM = 0.05  # [m] beside and before the robot that the gate keeps free, and a little
-FAR = 8.0  # [m] as far as a beam counts
-UNHURRIED = 0.5  # [m/s] no edge makes it slower: robots drive so among people, see docs/safety.md
+def dense(path: Array) -> Array:
+    """A path (n, 2) with a point every 0.1 m."""
+    lengths = np.hypot(*np.diff(path, axis=0).T)
+    along = np.concatenate([[0.0], np.cumsum(lengths)])
+    at = np.arange(0.0, along[-1] + 0.05, 0.1)
+    return np.column_stack([np.interp(at, along, path[:, axis]) for axis in (0, 1)])
 
 
-def unhurried(scan: Scan | None, way: Array, radius: float, robot: Kinematics) -> float:
-    """The greatest speed [m/s] along a `way` (n, 2) [m] in base_link that minds who may come out; inf: any.
+def unhurried(
+    scan: Scan | None, way: Array, radius: float, robot: Kinematics, who: WhoComesOut = WhoComesOut()
+) -> float:
+    """The greatest speed [m/s] along a `way` (n, 2) [m] in base_link that minds who may come out past a corner, or
+    through a door; inf: any.
+
+    At an edge of sight the range jumps, and behind it a person has room. From there the person may walk onto the
+    robot's way. The robot drives so fast that it stands before that person's way crosses its own, or has stopped when
+    the person gets there (Chung et al., "Safe navigation of a mobile robot considering visibility of environment", IEEE
+    Transactions on Industrial Electronics, 2009).
 
     Args:
         scan: in base_link; None: nothing is known to hide anybody.
         way: that the robot is going to drive, from where it is.
         radius: of the robot [m].
         robot: how it brakes.
+        who: may come out.
     """
-    if scan is None or robot.max_linear <= UNHURRIED or not len(way):
+    if scan is None or robot.max_linear <= who.unhurried or not len(way):
         return math.inf
-    edges, line = edges_of_sight(scan), dense(np.concatenate([np.zeros((1, 2)), way]))
-    room = free_range(scan, 0.0, radius + ROOM) - radius - ROOM
+    edges, line = edges_of_sight(scan, who), dense(np.concatenate([np.zeros((1, 2)), way]))
+    beside = 0.05  # [m] beside and before the robot that the gate keeps free, and a little
+    room = free_range(scan, 0.0, radius + beside) - radius - beside
     stands = float(robot.stopping_from(np.array([room]))[0])  # else the gate would cut turns, too
     if not len(edges):
-        return max(UNHURRIED, stands)
+        return max(who.unhurried, stands)
     away = np.hypot(*(edges[:, None] - line[None]).transpose(2, 0, 1))
     nearest = away.argmin(axis=1)
     ahead = nearest > 0  # else the robot is past it
-    reach = radius + BODY
+    reach = radius + who.body
     before = robot.stopping_from(0.1 * nearest[ahead] - reach)
-    until = robot.stopped_within((away.min(axis=1)[ahead] - reach) / WALK)
-    return float(max(UNHURRIED, np.maximum(before, until).min(initial=stands)))
+    comes = (away.min(axis=1)[ahead] - reach) / who.walk  # [s]
+    until = robot.deceleration * (comes - robot.reaction).clip(0, None)
+    return float(max(who.unhurried, np.maximum(before, until).min(initial=stands)))
 
 
-def edges_of_sight(scan: Scan) -> Array:
+def edges_of_sight(scan: Scan, who: WhoComesOut = WhoComesOut()) -> Array:
     """Where somebody may come out (n, 2) [m] in base_link: ends of things that hide what is behind them."""
-    ranges = np.where(np.isposinf(scan.ranges), min(FAR, scan.max_range), scan.ranges).astype(np.float64)
+    ranges = np.where(np.isposinf(scan.ranges), min(8.0, scan.max_range), scan.ranges).astype(np.float64)
     known = (ranges > 0) & np.isfinite(ranges)
     inverse = np.where(known, 1.0 / np.where(known, ranges, 1.0), np.nan)
     points = scan.origin + ranges[:, None] * np.stack([np.cos(scan.angles), np.sin(scan.angles)], -1)
-    after, before = (_ends(ranges, inverse, side, scan) for side in (1, -1))
-    wide = _width(points, after | np.roll(before, -1), scan) >= NARROW
-    return np.asarray(points[(after | before) & wide & known])
-
-
-def _ends(ranges: Array, inverse: Array, side: int, scan: Scan) -> NDArray[np.bool_]:
-    """Whether the thing that each beam meets (n,) ends there, seen towards one `side`: the next beam goes much farther
-    than to the straight line through this end point and the one before. In polar coordinates the inverse ranges of a
-    line satisfy u[i + 1] = 2 cos(step) u[i] - u[i - 1]."""
-    following = np.roll(ranges, -side)
-    line = 2 * math.cos(scan.angle_increment) * inverse - np.roll(inverse, side)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        on_line = np.where(line > 0, 1.0 / line, np.inf)
-    found = (following > ranges + GAP) & (following > on_line + GAP)
-    if not is_full_turn(scan):
-        found[[0, -1]] = False
-    return np.asarray(found)
-
-
-def _width(points: Array, breaks: NDArray[np.bool_], scan: Scan) -> Array:
-    """How wide [m] the thing is that each beam meets (n,); `breaks` (n,): behind which beams another thing begins."""
+    after, before = (_ends(ranges, inverse, side, scan, who.gap) for side in (1, -1))
+    breaks = after | np.roll(before, -1)  # behind which beams another thing begins
     things = np.concatenate([[0], np.cumsum(breaks[:-1])])
     if is_full_turn(scan) and not breaks[-1]:
         things[things == things[-1]] = 0
@@ -182,4 +166,19 @@ def _width(points: Array, breaks: NDArray[np.bool_], scan: Scan) -> Array:
     high = -low
     np.minimum.at(low, things, points)
     np.maximum.at(high, things, points)
-    return np.asarray(np.hypot(*(high - low).T)[things])
+    wide = np.hypot(*(high - low).T)[things] >= 2 * who.body  # a narrower thing hides nobody
+    return np.asarray(points[(after | before) & wide & known])
+
+
+def _ends(ranges: Array, inverse: Array, side: int, scan: Scan, gap: float) -> NDArray[np.bool_]:
+    """Whether the thing that each beam meets (n,) ends there, seen towards one `side`: the next beam goes much farther
+    than to the straight line through this end point and the one before. In polar coordinates the inverse ranges of a
+    line satisfy u[i + 1] = 2 cos(step) u[i] - u[i - 1]."""
+    following = np.roll(ranges, -side)
+    line = 2 * math.cos(scan.angle_increment) * inverse - np.roll(inverse, side)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        on_line = np.where(line > 0, 1.0 / line, np.inf)
+    found = (following > ranges + gap) & (following > on_line + gap)
+    if not is_full_turn(scan):
+        found[[0, -1]] = False
+    return np.asarray(found)

@@ -16,48 +16,6 @@ from ami_ros.planning.protocols import Problem, SearchSize, Solution, Solver
 from ami_ros.world_model.layers import Floats
 
 
-class WarmStart:
-    """What was found last, as the start of the next search.
-
-    Args:
-        size: of the search.
-        seed: of its noise.
-    """
-
-    def __init__(self, size: SearchSize, seed: int) -> None:
-        self.size, self.steps, self.width = size, size.horizon, size.width
-        self.generator = np.random.default_rng(seed)
-        self.reset()
-
-    def reset(self) -> None:
-        """See `Solver.reset`."""
-        self.mean: Floats = np.zeros((self.steps, self.width), np.float32)
-        self.kept: Floats = np.zeros((0, self.steps, self.width), np.float32)
-
-    def shift(self, fraction: float) -> None:
-        """See `Solver.shift`."""
-        if not fraction > 0:
-            return
-        if fraction >= self.steps:
-            self.reset()
-            return
-        at = (np.arange(self.steps) + fraction).clip(None, self.steps - 1)
-        low = at.astype(np.int64)
-        high = (low + 1).clip(None, self.steps - 1)
-        part = (at - low).astype(np.float32)[:, None]
-        self.mean = self.mean[low] + part * (self.mean[high] - self.mean[low])
-        self.kept = self.kept[:, low] + part * (self.kept[:, high] - self.kept[:, low])
-
-    def centre(self, problem: Problem) -> Floats:
-        """Where to sample (steps, width): around what was found last, or without that around the first proposal."""
-        is_cold = not len(self.kept) and not self.mean.any()
-        return problem.proposals[0] if is_cold and len(problem.proposals) else self.mean
-
-    def first(self, problem: Problem) -> Floats:
-        """Candidates (n, steps, width) that need no sampling: the last solution, and the proposals."""
-        return np.concatenate([self.mean[None], self.kept, problem.proposals])
-
-
 class Incumbent:
     """The best sequence so far, and when to stop looking for a better one.
 
@@ -76,30 +34,21 @@ class Incumbent:
         Returns:
             Them as the robot can carry them out, and their costs (batch,), inf where they are not finite.
         """
-        self._time()
-        allowed = self.problem.kinematics.project(candidates)
-        return allowed, self._note(allowed, self.problem.evaluate(allowed))
-
-    def _time(self) -> None:
         now = self.problem.clock()
         self._began, self._took = now, now - self._began if self.evaluated else 0.0
-
-    def _note(self, allowed: Floats, cost: Floats) -> Floats:
+        allowed = self.problem.kinematics.project(candidates)
+        cost = self.problem.evaluate(allowed)
         cost = np.where(np.isfinite(cost), cost, np.float32(np.inf))
         self.evaluated += len(allowed)
         best = int(cost.argmin())
         if cost[best] < self.cost:
             self.actions, self.cost = allowed[best], float(cost[best])
-        return cost
+        return allowed, cost
 
     def out_of_time(self) -> bool:
         """Whether another batch like the longer of the last two would end after the deadline."""
         now = self.problem.clock()
         return now + max(now - self._began, self._took) > self.problem.deadline
-
-    def solution(self) -> Solution:
-        """The answer."""
-        return Solution(self.actions, self.cost, self.evaluated)
 
 
 def coloured_noise(count: int, steps: int, exponent: float, generator: np.random.Generator, width: int = 2) -> Floats:
@@ -120,13 +69,6 @@ def _signal(steps: int, exponent: float) -> Floats:
     return np.fft.irfft(parts * frequencies ** (-exponent / 2), n=2 * steps)[:, :steps].astype(np.float32)
 
 
-KEEP = 4  # elites carried into the next iteration and the next search
-MOMENTUM = 0.2  # of mean and deviation between iterations
-COLOUR = 1.5  # exponent of the noise's spectrum: 0 white, 2 a random walk
-START_DEVIATION = 0.6  # of half the commands' range
-LEAST_DEVIATION = 0.08  # of it, below which it does not shrink
-
-
 @dataclass(frozen=True)
 class IcemConfig:
     """iCEM: the cross-entropy method with coloured noise and kept elites."""
@@ -134,42 +76,74 @@ class IcemConfig:
     elites: int = 12  # best sequences that shape the next iteration; fewer: converges faster, to worse optima
 
 
-class Icem(WarmStart):
-    """See the module."""
+class Icem:
+    """See the module.
+
+    Args:
+        size: of the search.
+        config: see there.
+        seed: of its noise.
+        keep: elites that are carried into the next iteration, and into the next search.
+
+    Attributes:
+        mean: (steps, width) what was found last, as the start of the next search.
+        kept: (n, steps, width) likewise, its elites.
+    """
 
     Config = IcemConfig
 
-    def __init__(self, size: SearchSize, config: IcemConfig, seed: int) -> None:
-        super().__init__(size, seed)
-        self.config = config
+    def __init__(self, size: SearchSize, config: IcemConfig, seed: int, keep: int = 4) -> None:
+        self.size, self.config, self._keep = size, config, keep
+        self.generator = np.random.default_rng(seed)
+        self.reset()
+
+    def reset(self) -> None:
+        """See `Solver.reset`."""
+        self.mean: Floats = np.zeros((self.size.horizon, self.size.width), np.float32)
+        self.kept: Floats = np.zeros((0, self.size.horizon, self.size.width), np.float32)
+
+    def shift(self, fraction: float) -> None:
+        """See `Solver.shift`."""
+        if not fraction > 0:
+            return
+        steps = self.size.horizon
+        if fraction >= steps:
+            self.reset()
+            return
+        at = (np.arange(steps) + fraction).clip(None, steps - 1)
+        low = at.astype(np.int64)
+        high = (low + 1).clip(None, steps - 1)
+        part = (at - low).astype(np.float32)[:, None]
+        self.mean = self.mean[low] + part * (self.mean[high] - self.mean[low])
+        self.kept = self.kept[:, low] + part * (self.kept[:, high] - self.kept[:, low])
 
     def solve(self, problem: Problem) -> Solution:
         """See `Solver.solve`."""
-        incumbent = Incumbent(problem, self.mean)
-        elites = self.iterate(problem, incumbent, self.size.iterations)
-        self.mean, self.kept = incumbent.actions, elites[:KEEP]
-        return incumbent.solution()
+        best = Incumbent(problem, self.mean)
+        elites = self.iterate(problem, best, self.size.iterations)
+        self.mean, self.kept = best.actions, elites[: self._keep]
+        return Solution(best.actions, best.cost, best.evaluated)
 
     def iterate(self, problem: Problem, incumbent: Incumbent, iterations: int) -> Floats:
         """Iterates at most so often; returns the elites (elites, steps, width) of the last iteration, best first."""
-        config, unit = self.config, problem.kinematics.half_range
-        deviation = np.broadcast_to(START_DEVIATION * unit, (self.steps, self.width))
-        mean, extra = self.centre(problem), self.first(problem)
+        size, unit, momentum = self.size, problem.kinematics.half_range, 0.2  # of mean and deviation
+        deviation = np.broadcast_to(0.6 * unit, (size.horizon, size.width))
+        is_cold = not len(self.kept) and not self.mean.any()
+        mean = problem.proposals[0] if is_cold and len(problem.proposals) else self.mean
+        extra = np.concatenate([self.mean[None], self.kept, problem.proposals])
         for _ in range(iterations):
-            count = max(0, self.size.samples - len(extra))
-            fresh = coloured_noise(count, self.steps, COLOUR, self.generator, self.width)
+            count = max(0, size.samples - len(extra))
+            fresh = coloured_noise(count, size.horizon, 1.5, self.generator, size.width)
             candidates, cost = incumbent.weigh(np.concatenate([extra, mean + deviation * fresh]))
-            elites = candidates[cost.argsort()[: config.elites]]
-            mean = MOMENTUM * mean + (1 - MOMENTUM) * elites.mean(0)
-            deviation = MOMENTUM * deviation + (1 - MOMENTUM) * elites.std(0, ddof=1)
-            deviation = np.maximum(deviation, LEAST_DEVIATION * unit)
-            extra = np.concatenate([elites[:KEEP], mean[None]])
+            elites = candidates[cost.argsort()[: self.config.elites]]
+            mean = momentum * mean + (1 - momentum) * elites.mean(0)
+            deviation = momentum * deviation + (1 - momentum) * elites.std(0, ddof=1)
+            deviation = np.maximum(deviation, 0.08 * unit)
+            extra = np.concatenate([elites[: self._keep], mean[None]])
             if incumbent.out_of_time():
                 break
         return elites
 
-
-# Which solver: by name, those of other packages included.
 
 BUILT_IN: dict[str, Any] = {"icem": Icem}
 

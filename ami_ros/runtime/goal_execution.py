@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from ami_ros.core.commands import STILL, Command
 from ami_ros.planning.types import Code, Decision, Goal, State
 
-# The watchdog: from the age of observations and plans, what may be sent to the robot.
-
 
 @dataclass(frozen=True)
 class Patience:
@@ -68,23 +66,20 @@ class Watchdog:
             ages: see there.
             plan_is_late: there was a plan, and it is too old to be followed.
         """
-        code, message = self._fault(ages, plan_is_late)
-        if code is Code.NONE:
-            self._since = None
-            return None
-        if self._since is None:
-            self._since = steady
-        return Verdict(STILL, State.FAULT, code, message, steady - self._since > self.patience.fault_tolerance)
-
-    def _fault(self, ages: Ages, plan_is_late: bool) -> tuple[Code, str]:
         patience = self.patience
         if ages.observation > patience.observation_timeout or ages.silence > patience.silence_timeout:
             stale = max(ages.observation, ages.silence)
             age = "ever" if math.isinf(stale) else f"for {stale:.1f} s"
-            return Code.STALE_OBSERVATION, f"no usable observation {age}: are camera, odometry and perception running?"
-        if plan_is_late or ages.thinking > patience.silence_timeout:
-            return Code.DEADLINE_MISSED, f"the plan is older than {patience.plan_timeout} s: the model is too slow here"
-        return Code.NONE, ""
+            message = f"no usable observation {age}: are camera, odometry and perception running?"
+            code = Code.STALE_OBSERVATION
+        elif plan_is_late or ages.thinking > patience.silence_timeout:
+            message = f"the plan is older than {patience.plan_timeout} s: the model is too slow here"
+            code = Code.DEADLINE_MISSED
+        else:
+            self._since = None
+            return None
+        self._since = steady if self._since is None else self._since
+        return Verdict(STILL, State.FAULT, code, message, steady - self._since > patience.fault_tolerance)
 
 
 @dataclass(frozen=True)
@@ -107,22 +102,17 @@ class PlanTracker:
         self.period, self.max_age = period, max_age
         self._lock = threading.Lock()
         self._newest: tuple[Decision, float] | None = None
-        self._before: PlanTracker | None = None
-
-    def go_on_from(self, before: PlanTracker) -> None:
-        """Until there is a decision, those of a plan whose place this one takes are followed."""
-        with self._lock:
-            self._before = before
+        self.before: PlanTracker | None = None  # followed until there is a decision: this one takes its place
 
     def take(self, decision: Decision, stamp: float) -> None:
         """A decision on the observation of `stamp` [s]."""
         with self._lock:
-            self._newest, self._before = (decision, stamp), None
+            self._newest, self.before = (decision, stamp), None
 
     def clear(self) -> None:
         """Nothing is to be followed."""
         with self._lock:
-            self._newest = self._before = None
+            self._newest = self.before = None
 
     @property
     def decision(self) -> Decision | None:
@@ -142,7 +132,7 @@ class PlanTracker:
         Past the end of its commands a decision means standing still.
         """
         with self._lock:
-            newest, before = self._newest, self._before
+            newest, before = self._newest, self.before
         if newest is None:
             return None if before is None else before.due(now)
         decision, stamp = newest
@@ -183,7 +173,7 @@ class GoalExecution:
 
     def take_over(self, other: GoalExecution) -> None:
         """This goal takes the place of another one: the robot goes on as it does, until there is a plan for this."""
-        self.plan.go_on_from(other.plan)
+        self.plan.before = other.plan
 
     def follow(self, decision: Decision, stamp: float) -> None:
         """The navigator decided on the observation of `stamp` [s]."""

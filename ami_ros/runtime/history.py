@@ -6,6 +6,7 @@ import itertools
 import math
 from bisect import bisect_left, bisect_right
 from collections import deque
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -17,36 +18,30 @@ from ami_ros.runtime.part import IMAGE, SCAN
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.spec import Sensors
 
-LENGTH = 5.0  # kept [s]
-REACH = 0.25  # [s] beyond the newest message that its velocity may be trusted
-MAX_FUTURE = 0.5  # [s] that a stamp may lie ahead of now
-# How far a pose may be from where the last velocity led: more means that odometry restarted.
-JUMP, JUMP_SPEED = (0.1, 0.15), (1.0, 2.0)  # [m], [rad], and for each second since [m/s], [rad/s]
-
 
 class OdometryHistory:
     """Poses (3,) in odom and velocities by stamp; stamps grow.
 
+    Args:
+        length: kept [s].
+        reach: [s] beyond the newest message that its velocity may be trusted.
+
     Attributes:
         resets: how often odometry restarted.
-        pose: the newest (3,); None before the first.
     """
 
-    def __init__(self) -> None:
-        self.resets = 0
-        self._stamps: deque[float] = deque()
-        self._poses: deque[Array] = deque()
-        self._velocities: deque[Command] = deque()
+    def __init__(self, length: float = 5.0, reach: float = 0.25) -> None:
+        self.resets, self._length, self._reach = 0, length, reach
+        self._kept: deque[tuple[float, Array, Command]] = deque()
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._stamps.clear()
-        self._poses.clear()
-        self._velocities.clear()
+        self._kept.clear()
 
     @property
     def pose(self) -> Array | None:
-        return self._poses[-1] if self._poses else None
+        """The newest (3,); None before the first."""
+        return self._kept[-1][1] if self._kept else None
 
     def add(self, stamp: float, pose: Array, velocity: Command, now: float = math.inf) -> bool:
         """Keeps a message; False if odometry restarted: what was before is then forgotten.
@@ -54,57 +49,46 @@ class OdometryHistory:
         Raises:
             AmiError: its stamp lies in the future of `now` [s]; it would hide every later message.
         """
-        if stamp > now + MAX_FUTURE:
+        if stamp > now + 0.5:  # [s]
             raise AmiError(f"stamp lies {stamp - now:.2f} s in the future: dropped; are clocks synchronised?")
-        if self._stamps and stamp <= self._stamps[-1]:
+        if self._kept and stamp <= self._kept[-1][0]:
             return True
-        jumped = bool(self._stamps) and self._jumped(stamp, pose, velocity)
+        jumped = bool(self._kept) and self._jumped(stamp, pose, velocity)
         if jumped:
             self.clear()
             self.resets += 1
-        self._stamps.append(stamp)
-        self._poses.append(pose)
-        self._velocities.append(velocity)
-        while self._stamps[0] < stamp - LENGTH:
-            self._stamps.popleft()
-            self._poses.popleft()
-            self._velocities.popleft()
+        self._kept.append((stamp, pose, velocity))
+        while self._kept[0][0] < stamp - self._length:
+            self._kept.popleft()
         return not jumped
 
     def _jumped(self, stamp: float, pose: Array, velocity: Command) -> bool:
         """Whether neither the last velocity nor the new one leads from the last pose to this one."""
-        elapsed = max(stamp - self._stamps[-1], 0.02)
-        far, turned = (jump + elapsed * speed for jump, speed in zip(JUMP, JUMP_SPEED, strict=True))
-        for known in (self._velocities[-1], velocity):
-            x, y, turn = relative(_extrapolate(self._poses[-1], known, elapsed), pose)
+        newest, before, last = self._kept[-1]
+        elapsed = max(stamp - newest, 0.02)
+        far, turned = 0.1 + elapsed * 1.0, 0.15 + elapsed * 2.0  # [m], [rad] that it may be off, and more with time
+        for known in (last, velocity):
+            x, y, turn = relative(_extrapolate(before, known, elapsed), pose)
             if math.hypot(x, y) < far and abs(turn) < turned:
                 return False
         return True
 
     def at(self, stamp: float) -> tuple[Array, Command] | None:
         """Pose and velocity at `stamp` [s], between two messages or shortly after the last; None if far from any."""
-        if not self._stamps or stamp < self._stamps[0] - REACH or stamp > self._stamps[-1] + REACH:
+        kept = self._kept
+        if not kept or stamp < kept[0][0] - self._reach or stamp > kept[-1][0] + self._reach:
             return None
-        after = bisect_left(self._stamps, stamp)
-        if after == len(self._stamps):
-            return _extrapolate(self._poses[-1], self._velocities[-1], stamp - self._stamps[-1]), self._velocities[-1]
-        if after == 0:
-            return _extrapolate(self._poses[0], self._velocities[0], stamp - self._stamps[0]), self._velocities[0]
-        before = after - 1
-        gap = self._stamps[after] - self._stamps[before]
-        share = (stamp - self._stamps[before]) / gap
-        step = relative(self._poses[before], self._poses[after])
-        nearer = before if share < 0.5 else after
-        return compose(self._poses[before], share * step), self._velocities[nearer]
+        after = bisect_left(kept, stamp, key=itemgetter(0))
+        if after in (0, len(kept)):
+            near, pose, velocity = kept[-1 if after else 0]
+            return _extrapolate(pose, velocity, stamp - near), velocity
+        (before, pose, slow), (behind, following, fast) = kept[after - 1], kept[after]
+        share = (stamp - before) / (behind - before)
+        return compose(pose, share * relative(pose, following)), slow if share < 0.5 else fast
 
 
 def _extrapolate(pose: Array, velocity: Command, seconds: float) -> Array:
     return advance(pose, velocity[0] * seconds, velocity[1] * seconds, lateral(velocity) * seconds)
-
-
-KEPT = 16  # values of each stream; pictures are decoded only when they are asked for
-SAME_PICTURE = 1e-4  # a latent bears the stamp of its picture; stamps differ by less [s]
-SAME_MOMENT = 0.25  # as far apart a scan may be [s]; as perception's default
 
 
 class SensorHistory:
@@ -118,13 +102,8 @@ class SensorHistory:
         self._perception, inputs = perception, perception.inputs
         wanted = {IMAGE.name: inputs.image_size > 0, SCAN.name: inputs.scan_beams > 0}
         self._kept: dict[str, deque[tuple[float, Any]]] = {
-            k: deque(maxlen=KEPT) for k, needed in wanted.items() if needed
+            k: deque(maxlen=16) for k, needed in wanted.items() if needed
         }
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the streams."""
-        return tuple(self._kept)
 
     def clear(self) -> None:
         """Forgets everything, as after a jump in time."""
@@ -142,57 +121,47 @@ class SensorHistory:
         Raises:
             AmiError: a picture is malformed.
         """
-        found = {name: self._nearest(name, stamp) for name in self._kept}
-        if any(value is None for value in found.values()):
-            return None
+        found: dict[str, Any] = {}
+        for name, kept in self._kept.items():
+            at, value = min(kept, key=lambda one: abs(one[0] - stamp), default=(-math.inf, None))
+            # A latent bears the stamp of its picture, and a scan is as far apart [s] as perception's default.
+            if value is None or abs(at - stamp) > (1e-4 if name == IMAGE.name else 0.25):
+                return None
+            found[name] = value
         picture = found.get(IMAGE.name)
         return self._perception.sensors(picture and picture(), found.get(SCAN.name))
 
-    def _nearest(self, name: str, stamp: float) -> Any:
-        """The value nearest to `stamp`, if it is of the same moment; else None."""
-        apart = SAME_PICTURE if name == IMAGE.name else SAME_MOMENT
-        found = min(self._kept[name], key=lambda kept: abs(kept[0] - stamp), default=None)
-        return found[1] if found is not None and abs(found[0] - stamp) <= apart else None
-
 
 class CommandHistory:
-    """Commands of `width` numbers (`ami_ros.core.commands`) by the time from which they were in force; a command lasts
-    until the next."""
+    """Commands of `width` numbers (`ami_ros.commands`) by the time from which they were in force; a command lasts until
+    the next, and is kept for `length` [s]."""
 
-    def __init__(self, width: int = 2) -> None:
-        self._width = width
-        self._stamps: deque[float] = deque()
-        self._commands: deque[Command] = deque()
+    def __init__(self, width: int = 2, length: float = 5.0) -> None:
+        self._width, self._length = width, length
+        self._kept: deque[tuple[float, Command]] = deque()
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._stamps.clear()
-        self._commands.clear()
+        self._kept.clear()
 
     def add(self, stamp: float, command: Command) -> None:
         """A command in force from `stamp` [s] on."""
-        command = of_width(command, self._width)
-        if self._stamps and stamp <= self._stamps[-1]:
-            self._commands[-1] = command
-            return
-        self._stamps.append(stamp)
-        self._commands.append(command)
-        while len(self._stamps) > 1 and self._stamps[1] < stamp - LENGTH:
-            self._stamps.popleft()
-            self._commands.popleft()
+        if self._kept and stamp <= self._kept[-1][0]:
+            stamp = self._kept.pop()[0]
+        self._kept.append((stamp, of_width(command, self._width)))
+        while len(self._kept) > 1 and self._kept[1][0] < stamp - self._length:
+            self._kept.popleft()
 
     def at(self, stamp: float) -> Command:
         """The command in force at `stamp` [s]; zero before the first."""
-        index = bisect_right(self._stamps, stamp) - 1
-        return self._commands[index] if index >= 0 else of_width(STILL, self._width)
+        index = bisect_right(self._kept, stamp, key=itemgetter(0)) - 1
+        return self._kept[index][1] if index >= 0 else of_width(STILL, self._width)
 
     def means(self, start: float, period: float, count: int) -> Array:
         """The mean command (count, width) of each of `count` periods [s] from `start` on, as data sets have them."""
-        edges = start + period * np.arange(count + 1)
-        return np.array([self._mean(a, b) for a, b in itertools.pairwise(edges)])
-
-    def _mean(self, start: float, stop: float) -> Array:
-        changes = [s for s in self._stamps if start < s < stop]
-        bounds = np.array([start, *changes, stop])
-        held = np.array([self.at(b) for b in bounds[:-1]])
-        return np.asarray(np.diff(bounds) @ held / (stop - start))
+        found, edges = [], start + period * np.arange(count + 1)
+        for first, last in itertools.pairwise(edges):
+            bounds = np.array([first, *(stamp for stamp, _ in self._kept if first < stamp < last), last])
+            held = np.array([self.at(bound) for bound in bounds[:-1]])
+            found.append(np.diff(bounds) @ held / (last - first))
+        return np.array(found)

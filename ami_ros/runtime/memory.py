@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from ami_ros.core.images import THUMBNAIL, encode_thumbnail
 from ami_ros.core.scan import Scan, moved
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.memory.sharing.replica import Copies
-from ami_ros.memory.types import Location, Route
+from ami_ros.memory.types import Route
 from ami_ros.planning.types import Reading, RouteRequest
 from ami_ros.runtime.history import CommandHistory, OdometryHistory
 from ami_ros.runtime.part import (
@@ -49,11 +48,6 @@ from ami_ros.runtime.part import (
 from ami_ros.runtime.perception import LatentFrame
 from ami_ros.safety.moving_things import MovingThings, usable
 from ami_ros.safety.tracker import without_moving
-
-# What memory takes in: latents at a slow pace, with the odometry, command and surprise that belong to them.
-
-SAME_MOMENT = 0.25  # [s] between a latent and its scan; odometry brings the scan to the latent's time
-EARLY = 0.02  # [s] by which a latent may come before its time
 
 
 @dataclass(frozen=True)
@@ -129,53 +123,24 @@ class MemoryFeed:
         Raises:
             AmiError: there is no odometry of its time.
         """
-        if frame.stamp - self._taken < self.period - EARLY:
+        if frame.stamp - self._taken < self.period - 0.02:  # [s] by which it may come before its time
             return None
         motion = self._odometry.at(frame.stamp)
         if motion is None:
             raise AmiError("latent dropped: no odometry at its time; is odom published, with stamps of the same clock?")
-        command, surprise = self._since(frame.stamp)
-        scan = self._scan_at(frame.stamp, motion[0])
-        return MemoryInput(frame.stamp, frame.latent, motion[0], command, surprise, scan, frame.picture)
-
-    def _scan_at(self, stamp: float, pose: Array) -> Scan | None:
-        """The scan nearest to a stamp, as it would be seen from `pose` (3,) in odom."""
-        near = [(abs(stamp - at), at, scan) for at, scan in self._scans if abs(stamp - at) < SAME_MOMENT]
-        if not near:
-            return None
-        _, at, scan = min(near, key=lambda item: item[0])
-        motion = self._odometry.at(at)
-        if motion is None:
-            return None
+        command = None  # where nobody ever gave one
+        if self._heard and self._taken < frame.stamp:
+            command = tuple(map(float, self._commands.means(self._taken, frame.stamp - self._taken, 1)[0]))
+        surprise, self._surprise, self._taken = self._surprise, 0.0, frame.stamp
+        # The nearest scan of the moment, as it would be seen from the latent's pose.
+        at, scan = min(self._scans, key=lambda kept: abs(frame.stamp - kept[0]), default=(math.inf, None))
+        then = self._odometry.at(at) if abs(frame.stamp - at) < 0.25 else None  # [s]
+        if scan is None or then is None:
+            return MemoryInput(frame.stamp, frame.latent, motion[0], command, surprise, None, frame.picture)
         if (things := usable(self._things, at)) is not None:
-            scan = without_moving(scan, motion[0], things)
-        return moved(scan, relative(pose, motion[0]))
-
-    def _since(self, stamp: float) -> tuple[Command | None, float]:
-        """Mean command and greatest z score since the last moment; no command where nobody ever gave one."""
-        command = None
-        if self._heard and self._taken < stamp:
-            command = tuple(map(float, self._commands.means(self._taken, stamp - self._taken, 1)[0]))
-        surprise, self._surprise, self._taken = self._surprise, 0.0, stamp
-        return command, surprise
-
-
-def remember(memory: PlaceMemory, moment: MemoryInput, thumbnail: Callable[[], bytes | None] | None = None) -> Location:
-    """Memory takes a moment in; see `PlaceMemory.observe`."""
-    return memory.observe(
-        moment.stamp,
-        moment.latent,
-        moment.odometry,
-        thumbnail,
-        moment.command,
-        moment.surprise,
-        moment.scan,
-        moment.code,
-    )
-
-
-PICTURES = 5  # kept until their latent comes
-COPIES = 2.0  # [s] between two looks for what other robots have learned
+            scan = without_moving(scan, then[0], things)
+        scan = moved(scan, relative(motion[0], then[0]))
+        return MemoryInput(frame.stamp, frame.latent, motion[0], command, surprise, scan, frame.picture)
 
 
 @dataclass(frozen=True)
@@ -190,11 +155,7 @@ class MemorySettings:
         True,
     )
     places_period: float = parameter(
-        2.0,
-        "Between two publications of places, when they changed. Larger saves CPU.",
-        "s",
-        (0.1, 600.0),
-        True,
+        2.0, "Between two publications of places, when they changed. Larger saves CPU.", "s", (0.1, 600.0), True
     )
     thumbnails: bool = parameter(True, "Keep a small picture of each new place.")
 
@@ -225,7 +186,7 @@ class MemoryPart(Part):
         self.feed = MemoryFeed(width, config.observe_period)
         self.latent: NDArray[np.float32] | None = None
         self._keeps = config.thumbnails
-        self._pictures: deque[tuple[float, Picture]] = deque(maxlen=PICTURES)
+        self._pictures: deque[tuple[float, Picture]] = deque(maxlen=5)  # until their latent comes
         self._shown = -1  # revision of the map that was given last
         self._said = ""  # where the robot is said to be, until it is known what came of it
         self._timer = bus.every(config.places_period, self.show)
@@ -240,7 +201,7 @@ class MemoryPart(Part):
         with self.lock:
             self.memory.share_as(robot)
         self._copies, self._joined = Copies(folder), dict[str, str]()
-        self.bus.every(COPIES, self._take_copies)
+        self.bus.every(2.0, self._take_copies)
 
     def _take_copies(self) -> None:
         with self.lock:
@@ -305,32 +266,26 @@ class MemoryPart(Part):
 
     def _observe(self, moment: MemoryInput, picture: Picture | None) -> Finish:
         with self.lock:
-            thumbnail = None if picture is None else lambda: encode_thumbnail(picture(), self._side)
-            location = remember(self.memory, moment, thumbnail)
+            recogniser = self.memory.map.recogniser
+            side = THUMBNAIL if recogniser is None else recogniser.thumbnail_side  # [px]
+            thumbnail = None if picture is None else lambda: encode_thumbnail(picture(), side)
+            location = self.memory.observe(
+                moment.stamp, moment.latent, moment.odometry, thumbnail, moment.command, moment.surprise, moment.scan,
+                moment.code,
+            )  # fmt: skip
             self.latent = moment.latent
             said, self._said = self._said, ""
 
         def tell() -> None:
             self.bus.give(LOCATION, location.stamp, location)
-            if said:
-                self._tell_of(said, location)
+            x, y, yaw = location.pose
+            if said and location.localised:
+                self.bus.say(f"{said}, and found at ({x:.2f}, {y:.2f}, {yaw:.2f})")
+            elif said:
+                lost = "what is remembered there is not what the robot sees: it is looked for everywhere"
+                self.bus.report("initialpose", f"{said}; {lost}")
 
         return tell
-
-    @property
-    def _side(self) -> int:
-        """Of thumbnails [px]."""
-        recogniser = self.memory.map.recogniser
-        return THUMBNAIL if recogniser is None else recogniser.thumbnail_side
-
-    def _tell_of(self, said: str, location: Location) -> None:
-        """What came of where the robot was said to be."""
-        x, y, yaw = location.pose
-        if location.localised:
-            self.bus.say(f"{said}, and found at ({x:.2f}, {y:.2f}, {yaw:.2f})")
-        else:
-            lost = "what is remembered there is not what the robot sees: it is looked for everywhere"
-            self.bus.report("initialpose", f"{said}; {lost}")
 
     def between(self) -> bool:
         """What the next goal will need; else its question would hold this part up for seconds."""

@@ -38,8 +38,6 @@ from ami_ros.runtime.routes import Routes
 from ami_ros.safety.keep_out import Mask
 from ami_ros.safety.moving_things import MovingThings, usable
 
-# Carries out one task: legs to the planner, questions to memory, and what must survive to the disk.
-
 
 @dataclass(frozen=True)
 class LegOutcome:
@@ -114,7 +112,15 @@ class TaskRunner:
             return
         self._hear(task, state.stamp)
         if self._planner_is_there(task):
-            self._advance(task, state)
+            answers = self._routes.poll()
+            if answers is not None:
+                task.set_routes(answers)
+            if not self._routes.pending:
+                step = task.step(state)
+                if step.wants_routes:
+                    self._routes.ask(step.wants_routes)
+                if step.leg is not None:
+                    self._legs.send(step.leg)
         if task.phase is Phase.DONE:
             self._legs.cancel()
         self._save(task)
@@ -165,18 +171,6 @@ class TaskRunner:
         if self._steady() - self._alone_since > self.patience:
             self.suspend(Code.PLANNER_GONE, f"no planner for {self.patience:.0f} s; start it, then send kind RESUME")
         return False
-
-    def _advance(self, task: Task, state: WorldState) -> None:
-        if self._routes.pending:
-            answers = self._routes.poll()
-            if answers is None:
-                return
-            task.set_routes(answers)
-        step = task.step(state)
-        if step.wants_routes:
-            self._routes.ask(step.wants_routes)
-        if step.leg is not None:
-            self._legs.send(step.leg)
 
     def _save(self, task: Task, by_itself: bool = True) -> None:
         if by_itself and task.revision == self._saved:

@@ -37,8 +37,6 @@ from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.picture_scan import PictureScan
 from ami_ros.world_model.spec import InputSpec, Sensors
 
-# A private copy of the model, which follows what was adapted.
-
 
 class FollowedModel:
     """A model whose dynamics and colours follow what was adapted; encoder and heads are those of `trained`.
@@ -62,9 +60,6 @@ class FollowedModel:
             apply(weights, self.model, self._trained)
 
 
-# Which sensor messages are new and recent.
-
-
 @dataclass(frozen=True)
 class FreshnessConfig:
     """Limits on the age and repetition of sensor messages."""
@@ -72,55 +67,6 @@ class FreshnessConfig:
     max_age: float = 1.0  # [s] of a message when it arrives; smaller drops more on a slow network
     max_ahead: float = 0.5  # [s] that a stamp may lie in the future; larger tolerates clocks that differ more
     frozen_after: float = 1.0  # [s] of equal images while the robot moves, from which the camera counts as frozen
-
-
-class Freshness:
-    """Judges a stream of images by stamps and bytes."""
-
-    def __init__(self, config: FreshnessConfig) -> None:
-        self.config = config
-        self.reset()
-
-    def reset(self) -> None:
-        """Forgets the stream, as after a jump in time."""
-        self._newest = -float("inf")
-        self._digest: int | None = None
-        self._frozen = 0.0  # [s] of equal images while the robot moved
-
-    def check(self, stamp: float, now: float, data: bytes | memoryview, moving: bool) -> None:
-        """Takes note of a message.
-
-        A frozen camera counts as such until its image changes. While the robot stands, equal images mean
-        nothing: a simulated camera has no noise.
-
-        Raises:
-            AmiError: it must not be used: out of order, too old, from the future, or the camera is frozen.
-        """
-        if now - stamp > self.config.max_age:
-            raise AmiError(
-                f"stamp is {now - stamp:.2f} s old: dropped; are clocks in sync, and use_sim_time alike everywhere?"
-            )
-        if stamp - now > self.config.max_ahead:
-            raise AmiError(f"stamp lies {stamp - now:.2f} s in the future: dropped; are clocks synchronised?")
-        if stamp <= self._newest:
-            raise AmiError("stamp is not newer than the last one: dropped; do two nodes publish this topic?")
-        elapsed, self._newest = stamp - self._newest, stamp
-        digest = zlib.crc32(data)
-        if digest != self._digest:
-            self._digest, self._frozen = digest, 0.0
-        elif moving:
-            self._frozen += min(elapsed, self.config.frozen_after / 2)  # a gap is not proof of a frozen camera
-        if self._frozen >= self.config.frozen_after:
-            raise AmiError(
-                f"the camera is frozen: equal images for {self._frozen:.1f} s while the robot moved; restart it"
-            )
-
-
-# Puts camera and scan together by their stamps, and refuses what is not of this moment.
-
-MOVING_LINEAR, MOVING_ANGULAR = 0.05, 0.15  # beyond the noise of a standing robot's odometry [m/s], [rad/s]
-RECENT = 0.5  # [s] that a velocity tells about
-JITTER = 0.2  # of the period between two frames: stamps that come a little early count as in time
 
 
 @dataclass(frozen=True)
@@ -149,34 +95,32 @@ class Synchroniser:
     """
 
     def __init__(self, inputs: InputSpec, freshness: FreshnessConfig, max_apart: float, max_rate: float) -> None:
-        self._inputs, self._freshness = inputs, Freshness(freshness)
+        self._inputs = inputs
         self.tune(freshness, max_apart, max_rate)
         self.clear()
 
     def tune(self, freshness: FreshnessConfig, max_apart: float, max_rate: float) -> None:
         """Other values from now on, see the class."""
-        self._freshness.config, self._max_apart, self._period = freshness, max_apart, 1.0 / max_rate
+        self._freshness, self._max_apart, self._period = freshness, max_apart, 1.0 / max_rate
 
     def clear(self) -> None:
         """Forgets everything, as after a jump in time."""
-        self._freshness.reset()
-        self._moved = -float("inf")  # when it last moved [s]
+        self._moved = self._made = self._newest = -math.inf  # [s] when it last moved, of the last frame, and image
         self._scan: tuple[float, Scan] | None = None  # stamp [s], value
-        self._made = -float("inf")
+        self._digest: int | None = None
+        self._frozen = 0.0  # [s] of equal images while the robot moved
 
     def take_velocity(self, stamp: float, velocity: Command) -> None:
-        """By odometry at `stamp` [s]: equal images mean a frozen camera only while the robot moves."""
-        if speed(velocity) > MOVING_LINEAR or abs(velocity[1]) > MOVING_ANGULAR:
-            self._moved = stamp
-        else:
-            self._moved = -float("inf")
+        """By odometry at `stamp` [s]: equal images mean a frozen camera only while the robot moves, by more than the
+        noise of a standing robot's odometry [m/s], [rad/s]."""
+        self._moved = stamp if speed(velocity) > 0.05 or abs(velocity[1]) > 0.15 else -math.inf
 
     def take_scan(self, stamp: float, scan: Scan, now: float) -> SensorFrame | None:
         """A scan; a frame where the model has no camera. Errors as of `take_image`."""
         self._scan = stamp, scan
         if self._inputs.image_size:
             return None
-        self._freshness.check(stamp, now, scan.ranges.data, self._moves(stamp))
+        self._check(stamp, now, scan.ranges.data)
         return self._frame(stamp, None)
 
     def take_image(self, stamp: float, image: NDArray[np.uint8], now: float) -> SensorFrame | None:
@@ -187,28 +131,41 @@ class Synchroniser:
         """
         if not self._inputs.image_size:
             return None
-        self._freshness.check(stamp, now, image.data, self._moves(stamp))
+        self._check(stamp, now, image.data)
         return self._frame(stamp, image)
 
-    def _moves(self, stamp: float) -> bool:
-        """Whether it moved just before `stamp`: what an odometry said that has stopped says nothing about now."""
-        return abs(stamp - self._moved) < RECENT
+    def _check(self, stamp: float, now: float, data: memoryview) -> None:
+        """Raises AmiError where a message must not be used: out of order, too old, from the future, or the camera is
+        frozen. It counts as that until its image changes. While the robot stands, equal images mean nothing: a
+        simulated camera has no noise."""
+        limits = self._freshness
+        if now - stamp > limits.max_age:
+            raise AmiError(
+                f"stamp is {now - stamp:.2f} s old: dropped; are clocks in sync, and use_sim_time alike everywhere?"
+            )
+        if stamp - now > limits.max_ahead:
+            raise AmiError(f"stamp lies {stamp - now:.2f} s in the future: dropped; are clocks synchronised?")
+        if stamp <= self._newest:
+            raise AmiError("stamp is not newer than the last one: dropped; do two nodes publish this topic?")
+        elapsed, self._newest, digest = stamp - self._newest, stamp, zlib.crc32(data)
+        if digest != self._digest:
+            self._digest, self._frozen = digest, 0.0
+        elif abs(stamp - self._moved) < 0.5:  # [s]; what an odometry said that has stopped says nothing about now
+            self._frozen += min(elapsed, limits.frozen_after / 2)  # a gap is not proof of a frozen camera
+        if self._frozen >= limits.frozen_after:
+            raise AmiError(
+                f"the camera is frozen: equal images for {self._frozen:.1f} s while the robot moved; restart it"
+            )
 
     def _frame(self, stamp: float, image: NDArray[np.uint8] | None) -> SensorFrame | None:
-        if stamp - self._made < self._period * (1 - JITTER):
+        if stamp - self._made < self._period * 0.8:  # stamps that come a little early count as in time
             return None
-        scan = self._near(self._scan, stamp) if self._inputs.scan_beams else None
-        self._made = stamp
-        return SensorFrame(stamp, image, scan)
-
-    def _near(self, newest: tuple[float, Scan] | None, stamp: float) -> Scan:
-        if newest is None or abs(stamp - newest[0]) > self._max_apart:
-            age = "never came" if newest is None else f"is {stamp - newest[0]:.2f} s older"
+        known = self._scan
+        if self._inputs.scan_beams and (known is None or abs(stamp - known[0]) > self._max_apart):
+            age = "never came" if known is None else f"is {stamp - known[0]:.2f} s older"
             raise AmiError(f"image dropped: the model needs 'scan' of the same moment, which {age}")
-        return newest[1]
-
-
-# A sensor frame becomes a latent.
+        self._made = stamp
+        return SensorFrame(stamp, image, known[1] if known is not None and self._inputs.scan_beams else None)
 
 
 @dataclass(frozen=True)
@@ -226,19 +183,6 @@ class LatentFrame:
     latent: NDArray[np.float32]
     picture: NDArray[np.float32] | None = None
     sensors: Sensors | None = None
-
-
-def perceive(perception: Perception, frame: SensorFrame, compares: bool = True) -> LatentFrame:
-    """Encodes a frame, and its picture where somebody compares pictures.
-
-    Raises:
-        AmiError: an input of the model is missing, or the latent is not finite.
-    """
-    latent = perception.encode(frame.image, frame.scan)
-    return LatentFrame(frame.stamp, latent, perception.encode_picture(frame.image) if compares else None)
-
-
-# The part `perception`: camera and scan -> latent.
 
 
 @dataclass(frozen=True)
@@ -314,13 +258,8 @@ class PerceptionPart(Part):
         self._attends = True  # to pictures, until the planner says that it need not
 
     def working(self) -> tuple[str, ...]:
-        compares_pictures = self.followed.model.pairs is not None
-        return (self.name, "picture") if compares_pictures and self._compares else (self.name,)
-
-    @property
-    def _compares(self) -> bool:
-        """Whether somebody wants the codes of pictures: the planner, or memory, which has no other compass."""
-        return self._attends or self._pictures is not None
+        compares = self.followed.model.pairs is not None and (self._attends or self._pictures is not None)
+        return (self.name, "picture") if compares else (self.name,)
 
     def tune(self, config: PerceptionSettings) -> None:
         """Other values from now on."""
@@ -368,8 +307,11 @@ class PerceptionPart(Part):
 
     def _encode(self, frame: SensorFrame) -> Finish:
         self.followed.refresh()
-        compares = self._compares or self.followed.model.pairs is None  # other codes are not worth the while
-        seen = perceive(self.perception, frame, compares)
+        # The planner wants codes of pictures, or memory, which has no other compass. Other codes are as good as free.
+        compares = self._attends or self._pictures is not None or self.followed.model.pairs is None
+        latent = self.perception.encode(frame.image, frame.scan)
+        code = self.perception.encode_picture(frame.image) if compares else None
+        seen = LatentFrame(frame.stamp, latent, code)
         return lambda: self.bus.give(LATENT, seen.stamp, seen)
 
 

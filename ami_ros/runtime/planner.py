@@ -19,7 +19,7 @@ from ami_ros.core.scan import RollingScan, Scan
 from ami_ros.memory.types import Location, View
 from ami_ros.planning.route_follower import pose_in_map
 from ami_ros.planning.types import Code, Decision, Percept, Reading, RouteRequest, State
-from ami_ros.runtime.goal_execution import Ages, GoalExecution, Patience, Photograph, Verdict
+from ami_ros.runtime.goal_execution import Ages, GoalExecution, Patience, Verdict
 from ami_ros.runtime.history import OdometryHistory
 from ami_ros.runtime.part import (
     ADAPTATION,
@@ -49,8 +49,6 @@ from ami_ros.safety.output import STOPPED, SafetyOutput
 from ami_ros.safety.tracker import Tracker
 from ami_ros.world_model.adaptation import Weights
 from ami_ros.world_model.perception import Perception
-
-# What the planner looks at: a latent with the odometry, scan, location and surprise of its moment.
 
 SCAN_TIMEOUT = 0.5  # [s] between a latent and the scan that goes with it
 SURPRISE_TIMEOUT = 1.0  # [s] between a latent and the newest reading of surprise
@@ -125,27 +123,18 @@ class Percepts:
         stamp, motion = frame.stamp, self.odometry.at(frame.stamp)
         if motion is None:
             raise AmiError("latent dropped: no odometry at its time; is odom published, with stamps of the same clock?")
-        scan, around = self._scans_at(stamp)
         surprise = self._surprise
         if surprise is not None and abs(stamp - surprise.stamp) > SURPRISE_TIMEOUT:
             surprise = None
+        # The newest scan, if it is of that time, and with what has gone out of its sight, where that is known.
+        scan = around = None
+        if self._scan is not None and abs(stamp - self._scan[0]) < SCAN_TIMEOUT:
+            scan, then = self._scan[1], self.odometry.at(self._scan[0])
+            around = None if then is None else self._around.completed(scan, then[0])
         return Percept(
             stamp, frame.latent, *motion, scan, self._location, frame.picture, self._keep_away, surprise,
             self.odometry.resets, around, usable(self.things, stamp),
         )  # fmt: skip
-
-    def _scans_at(self, stamp: float) -> tuple[Scan | None, Scan | None]:
-        """The newest, if it is of that time, and with what has gone out of its sight, where that is known."""
-        if self._scan is None or abs(stamp - self._scan[0]) >= SCAN_TIMEOUT:
-            return None, None
-        measured, scan = self._scan
-        motion = self.odometry.at(measured)
-        return scan, None if motion is None else self._around.completed(scan, motion[0])
-
-
-# Decides what to do about a goal at each moment, and carries the navigator's questions to memory.
-
-PATIENCE = 5.0  # times the usual that an answer is waited for without which the goal has to be given up
 
 
 class Driver:
@@ -155,11 +144,14 @@ class Driver:
         navigator: decides.
         perception: encodes pictures of goals, by the model as it was trained.
         routes: of memory.
+
+    Attributes:
+        execution: the goal that is decided about; with None whatever was under way begins anew with the next percept.
     """
 
     def __init__(self, navigator: Navigator, perception: Perception, routes: Routes) -> None:
         self.navigator, self.perception, self._routes = navigator, perception, routes
-        self._execution: GoalExecution | None = None
+        self.execution: GoalExecution | None = None
         self._asked: RouteRequest | None = None
         self._wanted: RouteRequest | None = None
         self._tuned: NavigatorConfig | None = None
@@ -174,23 +166,26 @@ class Driver:
         Raises:
             AmiError: the goal's picture cannot be encoded.
         """
-        if execution is not self._execution:
+        if execution is not self.execution:
             self._start(execution, percept.stamp)
-        self._take_answer()
+        answers, asked, wanted = self._routes.poll(), self._asked, self._wanted
+        if answers is not None and asked is not None and wanted is not None:
+            # An answer to what is no longer asked is dropped; the next step asks anew.
+            same = (asked.hypothesis, asked.avoid_edges) == (wanted.hypothesis, wanted.avoid_edges)
+            if same:
+                self.navigator.set_route(answers[0])
         decision = self.navigator.step(percept)
         self._wanted = decision.wants_route
         if self._wanted is not None and not self._routes.pending:
             self._asked = self._wanted
-            self._routes.ask([self._wanted], PATIENCE if execution.goal.only_in_memory else 1.0)
+            # Without an answer to such a goal it has to be given up.
+            self._routes.ask([self._wanted], 5.0 if execution.goal.only_in_memory else 1.0)
         return decision
-
-    def abandon(self) -> None:
-        """Whatever was under way begins anew with the next percept."""
-        self._execution = None
 
     def _start(self, execution: GoalExecution, stamp: float) -> None:
         goal = execution.goal
-        views = [self._view(photograph) for photograph in execution.photographs]
+        encode, code = self.perception.encode_goal, self.perception.encode_picture
+        views = [View(encode(taken.image), code(taken.image), taken.turn) for taken in execution.photographs]
         if views:
             goal = replace(goal, latent=views[0].latent, picture=views[0].picture, more=tuple(views[1:]))
         self._routes.forget()
@@ -199,19 +194,7 @@ class Driver:
             self.navigator = tuned_navigator(self.navigator, tuned)
         due = execution.plan.due(stamp)
         self.navigator.start(goal, STILL if due is None else due.command)
-        self._execution, self._asked, self._wanted = execution, None, None
-
-    def _view(self, photograph: Photograph) -> View:
-        seen, image = self.perception, photograph.image
-        return View(seen.encode_goal(image), seen.encode_picture(image), photograph.turn)
-
-    def _take_answer(self) -> None:
-        """An answer to what is no longer asked is dropped; the next step asks anew."""
-        answers, asked, wanted = self._routes.poll(), self._asked, self._wanted
-        if answers is None or asked is None or wanted is None:
-            return
-        if (asked.hypothesis, asked.avoid_edges) == (wanted.hypothesis, wanted.avoid_edges):
-            self.navigator.set_route(answers[0])
+        self.execution, self._asked, self._wanted = execution, None, None
 
 
 def tuned_navigator(navigator: Navigator, config: NavigatorConfig) -> Navigator:
@@ -225,29 +208,12 @@ def tuned_navigator(navigator: Navigator, config: NavigatorConfig) -> Navigator:
     return other
 
 
-# The part `planner`: drives to one goal at a time, by planning in latent space.
-#
-# The navigator runs on the worker, on the newest latent; the control timer sends what its newest decision has for this
-# moment, and never waits for it.
-
-PAUSE = 0.5  # [s] of steady time without a tick of the control timer after which the robot's clock counts as paused
-
-# A stop that is released must not set the robot off by itself (ISO 13850); who wants it to go on says so.
-HELD = Verdict(
-    STILL, State.FAULT, Code.EMERGENCY_STOP, "an emergency stop: release it, then send the goal again", give_up=True
-)
-
-
 @dataclass(frozen=True)
 class PlannerSettings:
     """What it is told."""
 
     control_rate: float = parameter(
-        10.0,
-        "Of cmd_vel_raw while there is a goal. Larger follows a plan more finely.",
-        "Hz",
-        (1.0, 100.0),
-        True,
+        10.0, "Of cmd_vel_raw while there is a goal. Larger follows a plan more finely.", "Hz", (1.0, 100.0), True
     )
     route_timeout: float = parameter(
         2.0,
@@ -293,6 +259,9 @@ class PlannerStatus(NamedTuple):
 class PlannerPart(Part):
     """One goal at a time; every goal gets a result, whatever the model does.
 
+    The navigator runs on the worker, on the newest latent; the control timer sends what its newest decision has for
+    this moment, and never waits for it.
+
     Args:
         bus: see `Part`.
         navigator: decides.
@@ -334,7 +303,7 @@ class PlannerPart(Part):
         self._stopped = False  # by an emergency stop
         self._ticked = bus.steady()
         self._timer = bus.every(1.0 / config.control_rate, self._control)
-        bus.every(PAUSE / 2, self._control_when_paused, steady=True)
+        bus.every(0.25, self._control_when_paused, steady=True)
 
     @property
     def navigator(self) -> Navigator:
@@ -404,7 +373,7 @@ class PlannerPart(Part):
         try:
             decision = self.driver.decide(execution, percept)
         except Exception as error:  # whatever the model raises: the goal ends, the robot's mind lives
-            self.driver.abandon()
+            self.driver.execution = None
             code, text = Code.MODEL_FAILURE, f"{type(error).__name__}: {error}"
             if isinstance(error, AmiError):
                 code, text = Code(error.code) if error.code in list(Code) else code, str(error)
@@ -432,7 +401,7 @@ class PlannerPart(Part):
         self._control()
 
     def _control_when_paused(self) -> None:
-        if self.bus.steady() - self._ticked > PAUSE:
+        if self.bus.steady() - self._ticked > 0.5:  # [s] without a tick
             self._control()
 
     def _control(self) -> None:
@@ -443,7 +412,12 @@ class PlannerPart(Part):
             verdict = Verdict(STILL, State.IDLE, *self.goals.last_error)
             self.bus.give(STATE, now, PlannerStatus(verdict, None, ages.observation))
             return
-        verdict = HELD if self._stopped else execution.act(now, steady, ages)
+        if self._stopped:
+            # A stop that is released must not set the robot off by itself (ISO 13850); who wants it to go on says so.
+            why = "an emergency stop: release it, then send the goal again"
+            verdict = Verdict(STILL, State.FAULT, Code.EMERGENCY_STOP, why, give_up=True)
+        else:
+            verdict = execution.act(now, steady, ages)
         self.bus.give(CMD_VEL_RAW, now, verdict.command)
         self.bus.give(STATE, now, PlannerStatus(verdict, execution, ages.observation))
         self.goals.progress(execution, now)

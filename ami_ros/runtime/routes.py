@@ -11,8 +11,6 @@ from ami_ros.memory.types import Code, Route
 from ami_ros.planning.types import RouteRequest
 from ami_ros.runtime.part import FIND_ROUTE, Bus
 
-RECENT = 100  # answers whose times are kept
-
 
 class Routes:
     """Asks some questions at a time. No method blocks, and each may be called from any thread.
@@ -58,9 +56,12 @@ class Routes:
             late = self._bus.steady() - self._asked > self.timeout * self._times
             if not late and any(answer is None for answer in self._answers):
                 return None
-            silence = AmiError(self._silence(), Code.NO_ANSWER)
+            text = f"memory did not answer within {self.timeout * self._times:g} s"
+            if self._unsent:
+                text = "no node offers find_route; start memory, or set use_memory to false"
+            silence = AmiError(text, Code.NO_ANSWER)
             self.took.append(self._bus.steady() - self._asked)
-            del self.took[:-RECENT]
+            del self.took[:-100]
             answers = [silence if answer is None else answer for answer in self._answers]
             self._forget()
             return answers
@@ -90,8 +91,3 @@ class Routes:
         with self._lock:
             if number == self._round:
                 self._answers[index] = answer
-
-    def _silence(self) -> str:
-        if self._unsent:
-            return "no node offers find_route; start memory, or set use_memory to false"
-        return f"memory did not answer within {self.timeout * self._times:g} s"

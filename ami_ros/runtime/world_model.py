@@ -39,10 +39,6 @@ from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.spec import ModelSpec
 from ami_ros.world_model.surprise import HORIZON, SurpriseMonitor
 
-# Was the last moment as the world model predicted? And what came of which commands, to learn from.
-
-JITTER = 0.2  # of the model's period: stamps that come a little early count as in time
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -94,7 +90,7 @@ class SurpriseWatch:
         """What there is to `judge` and to learn at this moment; None where nothing is due, or known."""
         spec = self._spec
         before, segment = None, None
-        due = now.stamp - self._compared >= (1 - JITTER) * spec.period
+        due = now.stamp - self._compared >= 0.8 * spec.period  # stamps that come a little early count as in time
         if due:
             before, segment = self._steps_before(now, HORIZON), self._segment(now)
         self._frames.append(now)

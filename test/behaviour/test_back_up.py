@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.behaviour.recovery import BACK_SPEED, LONGEST, BackAndTurn, Trail
+from ami_ros.behaviour.recovery import BackAndTurn, BackUpConfig, Trail
 from ami_ros.core.commands import Command
 from ami_ros.core.geometry import Array, relative
 from ami_ros.core.scan import Scan
@@ -23,7 +23,7 @@ def recover(robot: Loopback, trail: Trail | None = None) -> list[Command]:
         commands.append(command)
         robot.step(command, PERIOD)
         seen = robot.observe()
-        assert len(commands) * PERIOD <= LONGEST + PERIOD
+        assert len(commands) * PERIOD <= BackUpConfig.longest + PERIOD
     return commands
 
 
@@ -36,7 +36,7 @@ def test_before_a_wall_it_backs_up_and_turns_to_where_there_is_room(pose: tuple[
     robot = robot_at(*pose)
     commands = recover(robot)
     moved = robot.ground_truth().pose[:2] - pose[:2]
-    assert commands[0] == (-BACK_SPEED, 0.0) and np.hypot(*moved) > 0.15
+    assert commands[0] == (-BackUpConfig.speed, 0.0) and np.hypot(*moved) > 0.15
     assert moved @ [np.cos(pose[2]), np.sin(pose[2])] < 0
     assert room_ahead(robot) > 1.0 and robot.ground_truth().contacts == 0
 
@@ -50,7 +50,7 @@ def test_with_something_behind_it_turns_on_the_spot() -> None:
 
 def test_backing_up_ends_when_something_comes_near() -> None:
     manoeuvre = BackAndTurn(0.0, np.zeros(3), Trail())
-    assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-BACK_SPEED, 0.0)
+    assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-BackUpConfig.speed, 0.0)
     close = robot_at(0.4, 2.0, 0.0).observe().scan
     command = manoeuvre.command(0.4, np.array([-0.05, 0.0, 0.0]), close)
     assert command is None or command[0] == 0.0
@@ -60,7 +60,7 @@ def test_without_scanner_it_still_ends() -> None:
     odometry: Array = np.zeros(3)
     manoeuvre = BackAndTurn(0.0, odometry, Trail())
     stamps = [t for t in np.arange(0.2, 60.0, 0.2) if manoeuvre.command(float(t), odometry, None) is not None]
-    assert len(stamps) > 0 and stamps[-1] <= LONGEST
+    assert len(stamps) > 0 and stamps[-1] <= BackUpConfig.longest
 
 
 def test_a_robot_that_cannot_move_gives_up_in_time() -> None:
@@ -72,7 +72,7 @@ def test_a_robot_that_cannot_move_gives_up_in_time() -> None:
 
 def test_a_car_backs_up_and_then_leaves_turning_to_the_search() -> None:
     manoeuvre = BackAndTurn(0.0, np.zeros(3), Trail(), drive="ackermann")
-    assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-BACK_SPEED, 0.0)
+    assert manoeuvre.command(0.2, np.zeros(3), NOTHING) == (-BackUpConfig.speed, 0.0)
     assert manoeuvre.command(2.4, np.array([-0.4, 0.0, 0.0]), NOTHING) is None
 
 

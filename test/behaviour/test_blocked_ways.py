@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.behaviour.routing import REMEMBERED, SIGHT, BlockedWay, BlockedWays, wall_across
+from ami_ros.behaviour.routing import BlockedWay, BlockedWays, RoutingRules, wall_across
 from ami_ros.core.geometry import Array, compose, relative
 from ami_ros.safety.moving_things import Kind, MovingThing, MovingThings
 from ami_ros.simulation.loopback import Loopback
@@ -29,7 +29,7 @@ def wall(robot: Loopback, way: Array = WAY, error: Array | None = None) -> int |
     """What is seen from where the robot is, believing to be off by `error` (3,)."""
     believed = compose(robot.ground_truth().pose, np.zeros(3) if error is None else error)
     path = relative(believed, np.column_stack([way, np.zeros(len(way))]))[:, :2]
-    return wall_across(path, robot.observe().scan, SIGHT)
+    return wall_across(path, robot.observe().scan, RoutingRules.sight)
 
 
 @pytest.mark.parametrize("at", [(0.6, 0.6), (1.2, 1.2), (1.5, 2.4), (0.5, 1.6)])
@@ -48,7 +48,7 @@ def test_an_open_door_is_no_wall_though_the_robot_errs_about_where_it_is(
 def test_what_is_not_in_sight_is_not_judged() -> None:
     robot = robot_before(True)
     assert wall_across(WAY - robot.ground_truth().pose[:2], robot.observe().scan, sight=0.8) is None
-    assert wall_across(WAY - [5.0, 0.0], robot.observe().scan, SIGHT) is None
+    assert wall_across(WAY - [5.0, 0.0], robot.observe().scan, RoutingRules.sight) is None
     assert wall_across(WAY, None, 9.0) is None and wall_across(WAY[:1], NOTHING, 9.0) is None
 
 
@@ -65,8 +65,8 @@ def test_what_is_blocked_is_avoided_for_a_while() -> None:
     ways = BlockedWays()
     ways.add(way((1, 2)))
     ways.add(way((1, 2), stamp=110.0))
-    assert ways.legs(110.0 + REMEMBERED) == ((1, 2),)
-    assert ways.legs(110.1 + REMEMBERED) == () and not len(ways)
+    assert ways.legs(110.0 + RoutingRules.remembered) == ((1, 2),)
+    assert ways.legs(110.1 + RoutingRules.remembered) == () and not ways.ways
 
 
 def test_a_clock_that_began_anew_frees_all_ways() -> None:
@@ -108,10 +108,10 @@ def test_a_way_that_somebody_blocked_is_open_as_soon_as_it_is_seen_through_again
     ways = BlockedWays()
     ways.add(BlockedWay((1, 2), middle, stamp, True, by_scan, 0.1))
     elsewhere = MovingThing(1, middle + [0.0, 5.0], np.zeros(2), np.eye(4), 0.3, Kind.PERSON)
-    ways.note(MovingThings(stamp, (elsewhere,)), stamp, pose, pose)
+    ways.footprints.add(MovingThings(stamp, (elsewhere,)), stamp, pose, pose)
     assert by_scan or not ways.look(pose, robot.observe().scan), "what stopped it may be what no scan shows"
     ways.add(BlockedWay((1, 2), middle, stamp, True, by_scan, 0.1))
     leaving = MovingThing(2, middle + [0.0, 0.3], np.array([0.0, 0.5]), np.eye(4), 0.3, Kind.PERSON)
-    ways.note(MovingThings(stamp, (leaving,)), stamp, pose, pose)
+    ways.footprints.add(MovingThings(stamp, (leaving,)), stamp, pose, pose)
     assert [way.leg for way in ways.look(pose, robot.observe().scan)] == [(1, 2)]
     assert not ways.legs(stamp)

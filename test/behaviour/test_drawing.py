@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.behaviour.occupancy import AGAIN, STANDING, Anchors, Drawing
+from ami_ros.behaviour.occupancy import Anchors, Drawing
 from ami_ros.core.geometry import Array
 from ami_ros.core.scan import Scan
 from ami_ros.safety.moving_things import Kind, MovingThing, MovingThings
@@ -74,7 +74,7 @@ def test_a_robot_that_stands_draws_now_and_then_and_more_often_while_somebody_mo
             grids += before is None or bool((before != drawing.grid.odds).any())
         return grids
 
-    assert drawn(False) <= 3.0 / STANDING < drawn(True) <= 3.0 / AGAIN + 1
+    assert drawn(False) <= 3.0 / 1.0 < drawn(True) <= 3.0 / 0.3 + 1
 
 
 def test_a_jump_of_the_belief_begins_anew() -> None:

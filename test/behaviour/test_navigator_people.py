@@ -139,7 +139,7 @@ def test_who_made_way_at_its_goal_is_not_there_until_it_has_come_back(model: Exa
     before = course.navigator.controller
     for _ in range(10):
         course.step(things=coming(course.robot, stands=True))
-    assert before._stop.state is Arrival.APPROACHING
+    assert before.stop.state is Arrival.APPROACHING
     course.run(20.0)
     assert course.decisions[-1].succeeded
     assert np.hypot(*relative(course.robot.odometry()[0], goal)[:2]) < FLAT.distance_tolerance

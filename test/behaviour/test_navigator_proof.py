@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ami_ros.behaviour.arrival import Arrival, Look, StopRule
-from ami_ros.behaviour.search import SPOTS
+from ami_ros.behaviour.search import SearchConfig
 from ami_ros.planning.types import Code, Goal
 from ami_ros.world_model.array_pairs import Compared
 from ami_ros.world_model.layers import Floats
@@ -136,7 +136,7 @@ def test_a_goal_that_is_never_where_it_was_does_not_keep_the_robot_for_ever() ->
     """Each time the robot had got there counted as progress."""
     seeing = course(route_to(GOAL, (1.2, 1.5), (2.0, 1.8), (2.8, 2.3)))
     controller = seeing.navigator.controller
-    controller._stop = controller.finder._stop = Restless(0.06, 0.05)
+    controller.stop = controller.finder._stop = Restless(0.06, 0.05)
     seeing.run(90.0, until=lambda decision: decision.recoveries > 0)
     assert seeing.decisions[-1].recoveries > 0
 
@@ -187,7 +187,9 @@ def test_without_a_limit_of_time_the_spots_are_counted_from_which_it_is_looked_f
     seeing = course(NOT_FOUND, blind=True)
     seeing.navigator.start(Goal(latent=latent_of(GOAL), picture=latent_of(GOAL)))
     last = seeing.run(300.0)
-    assert last.code is Code.UNKNOWN_PLACE and len(seeing.navigator.controller.finder.search.spots) <= SPOTS
+    assert (
+        last.code is Code.UNKNOWN_PLACE and len(seeing.navigator.controller.finder.search.spots) <= SearchConfig.spots
+    )
     assert seeing.robot.time > 40.0
 
 

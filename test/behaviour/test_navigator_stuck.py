@@ -9,7 +9,7 @@ import pytest
 
 from ami_ros.behaviour.looks import Look
 from ami_ros.behaviour.navigator import Navigator
-from ami_ros.behaviour.recovery import MAX_RECOVERIES
+from ami_ros.behaviour.recovery import RecoveryRules
 from ami_ros.behaviour.routing import BlockedWay
 from ami_ros.core.errors import AmiError
 from ami_ros.memory.types import Code as MemoryCode
@@ -53,7 +53,7 @@ def test_a_stuck_robot_recovers_and_finally_gives_up(flat: Course) -> None:
     recovering = [d for d in decisions if d.state is State.RECOVERING]
     assert any(len(d.commands) and d.commands[0, 0] < 0 for d in recovering)
     assert any(len(d.commands) and d.commands[0, 1] != 0 for d in recovering)
-    last, most = decisions[-1], MAX_RECOVERIES
+    last, most = decisions[-1], RecoveryRules.recoveries[0]
     assert last.done and last.code is Code.FAILED_TO_MAKE_PROGRESS and "stuck" in last.message
     assert {d.recoveries for d in decisions} >= set(range(1, most + 1))
 

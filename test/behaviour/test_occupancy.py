@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.behaviour.occupancy import CELL, SIDE, Grid
+from ami_ros.behaviour.occupancy import CELL, Grid, GridConfig
 from ami_ros.behaviour.ways import Ways
 from ami_ros.core.scan import Scan
 from harness.grids import BOX, SCREEN
@@ -15,7 +15,7 @@ from harness.scans import scan_of_points
 def test_the_grid_lies_around_where_it_was_begun() -> None:
     far = np.array([500.0, -300.0])
     grid = Grid(far)
-    assert (grid.cells(far[None])[0] == SIDE // 2).all()
+    assert (grid.cells(far[None])[0] == GridConfig.side // 2).all()
     assert np.hypot(*(grid.points(grid.cells(far[None]))[0] - far)) < CELL
 
 

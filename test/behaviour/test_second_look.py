@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.behaviour.arrival import FREE, SecondLook
-from ami_ros.behaviour.steering import ROOM
+from ami_ros.behaviour.arrival import SecondLook
 from ami_ros.core.commands import STILL
 from ami_ros.core.geometry import Disc, relative, wrap
 from ami_ros.core.scan import Scan
@@ -35,7 +34,7 @@ def test_the_robot_goes_back_twice_to_look_again() -> None:
     look = SecondLook()
     assert look.spot(0.0, HERE) is None
     assert look.begin(moment(0.0), ROUND)
-    assert away(look) == pytest.approx([-FREE, 0.0], abs=1e-9)
+    assert away(look) == pytest.approx([-0.32, 0.0], abs=1e-9)
     assert look.spot(1.0, HERE + [0.4, 0.0, 0.0]) is None and look.spot(1.1, HERE) is None
     assert look.begin(moment(2.0), ROUND)
     assert not look.begin(moment(4.0), ROUND)
@@ -60,12 +59,12 @@ def around(**blocked: float) -> Scan:
 @pytest.mark.parametrize(
     ("scan", "wanted"),
     [
-        (around(), [-FREE, 0.0]),
-        (around(behind=0.3), [FREE, 0.0]),
-        (around(behind=0.0), [FREE, 0.0]),
-        (around(behind=0.3, ahead=0.3), [0.0, FREE]),
-        (around(behind=0.3, ahead=0.3, left=0.3), [0.0, -FREE]),
-        (around(behind=0.3, ahead=0.5, left=0.3, right=0.3), [0.5 - ROUND.radius - ROOM, 0.0]),
+        (around(), [-0.32, 0.0]),
+        (around(behind=0.3), [0.32, 0.0]),
+        (around(behind=0.0), [0.32, 0.0]),
+        (around(behind=0.3, ahead=0.3), [0.0, 0.32]),
+        (around(behind=0.3, ahead=0.3, left=0.3), [0.0, -0.32]),
+        (around(behind=0.3, ahead=0.5, left=0.3, right=0.3), [0.5 - ROUND.radius - 0.03, 0.0]),
     ],
 )
 def test_where_the_way_back_is_blocked_it_looks_again_from_elsewhere(scan: Scan, wanted: list[float]) -> None:
@@ -83,10 +82,10 @@ def ahead_only(scan: Scan) -> Scan:
 @pytest.mark.parametrize(
     ("known", "wanted"),
     [
-        (around(), [FREE, 0.0]),
-        (around(ahead=0.3), [0.0, FREE]),
-        (around(ahead=0.3, left=0.3), [0.0, -FREE]),
-        (around(ahead=0.3, left=0.3, right=0.3), [-FREE, 0.0]),
+        (around(), [0.32, 0.0]),
+        (around(ahead=0.3), [0.0, 0.32]),
+        (around(ahead=0.3, left=0.3), [0.0, -0.32]),
+        (around(ahead=0.3, left=0.3, right=0.3), [-0.32, 0.0]),
     ],
 )
 def test_a_robot_that_sees_ahead_only_turns_as_little_as_it_may_to_look_again(known: Scan, wanted: list[float]) -> None:

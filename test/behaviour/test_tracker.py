@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.behaviour.posterior import FADE, GoalTracker
+from ami_ros.behaviour.posterior import GoalTracker
 from ami_ros.core.geometry import Array, compose, relative
 
 GOAL = np.array([2.0, 1.0, 0.8])
@@ -49,8 +49,8 @@ def test_old_sightings_fade(tracker: GoalTracker) -> None:
     for k in range(10):
         tracker.add(0.1 * k, HERE, relative(HERE, GOAL))
     for k in range(10):
-        tracker.add(5 * FADE + 0.1 * k, HERE, relative(HERE, drifted))
-    np.testing.assert_allclose(believed(tracker, 5 * FADE + 1.0), drifted, atol=0.02)
+        tracker.add(40.0 + 0.1 * k, HERE, relative(HERE, drifted))
+    np.testing.assert_allclose(believed(tracker, 40.0 + 1.0), drifted, atol=0.02)
 
 
 def test_a_sighting_nearby_counts_more_than_one_from_afar(tracker: GoalTracker) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.behaviour.recovery import LENGTH, Trail
+from ami_ros.behaviour.recovery import Trail
 
 
 def trail(*poses: tuple[float, float, float]) -> Trail:
@@ -40,4 +40,4 @@ def test_a_jump_of_odometry_begins_it_anew() -> None:
 
 
 def test_it_does_not_grow_for_ever() -> None:
-    assert len(trail(*[(0.05 * k, 0.0, 0.0) for k in range(3 * LENGTH)]).poses) == LENGTH
+    assert len(trail(*[(0.05 * k, 0.0, 0.0) for k in range(360)]).poses) == 120

@@ -7,8 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from ami_ros.behaviour import mission as module
-from ami_ros.behaviour.mission import visiting_order
+from ami_ros.behaviour.mission import _between, _exact, _two_opt, visiting_order
 from ami_ros.core.geometry import Array
 from ami_ros.memory.types import Place, Route
 
@@ -52,25 +51,24 @@ def test_two_goals_behind_one_door_belong_together_though_a_wall_apart_is_nearer
 
 
 @pytest.mark.parametrize("count", [4, 12])
-def test_order_is_no_longer_than_any_that_was_tried(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_order_is_no_longer_than_any_that_was_tried(count: int) -> None:
     rng = np.random.default_rng(count)
     routes = [route((0, 0), (x, 0.0), (x, y)) for x, y in rng.uniform(-6, 6, (count, 2))]
     assert sorted(visiting_order(routes)) == list(range(count))
     first = np.array([r.length for r in routes])
-    between = np.array([[module._between(a, b) for b in routes] for a in routes])
+    between = np.array([[_between(a, b) for b in routes] for a in routes])
     found = length(visiting_order(routes), first, between)
     tried = itertools.permutations(range(count)) if count < 6 else (rng.permutation(count) for _ in range(500))
     assert found <= min(length(list(order), first, between) for order in tried) + 1e-9
 
 
-def test_many_goals_get_nearly_the_order_that_an_exact_search_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_goals_get_nearly_the_order_that_an_exact_search_finds() -> None:
     rng = np.random.default_rng(3)
     routes = [route((0, 0), (x, 0.0), (x, y)) for x, y in rng.uniform(-6, 6, (8, 2))]
     first = np.array([r.length for r in routes])
-    between = np.array([[module._between(a, b) for b in routes] for a in routes])
-    exact = length(visiting_order(routes), first, between)
-    monkeypatch.setattr(module, "EXACT", 0)
-    assert exact <= length(visiting_order(routes), first, between) + 1e-9 <= 1.3 * exact
+    between = np.array([[_between(a, b) for b in routes] for a in routes])
+    exact = length(_exact(first, between), first, between)
+    assert exact <= length(_two_opt(first, between), first, between) + 1e-9 <= 1.3 * exact
 
 
 def length(order: list[int], first: Array, between: Array) -> float:

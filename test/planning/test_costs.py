@@ -11,21 +11,26 @@ from ami_ros.core.commands import Command
 from ami_ros.core.config import from_mapping
 from ami_ros.core.geometry import Disc
 from ami_ros.planning.costs import (
+    GoalConfig,
     KeepAway,
+    KeepAwayConfig,
     LatentGoal,
     LocalMap,
     Obstacles,
+    ObstaclesConfig,
     PoseGoal,
     Smoothness,
     SmoothnessConfig,
-    along_path,
 )
 from ami_ros.planning.protocols import Futures
+from ami_ros.world_model.layers import Floats
 from harness.exact_model import ExactModel, latent_of
 
 from .conftest import NOTHING, scan_of_points
 
 SCALE = np.array([0.5, 1.5], np.float32)
+NEAR = GoalConfig(weight=1.0, path=0.0, heading=0.0)
+MARGIN = ObstaclesConfig(weight=1.0, margin=0.15)
 STEPS = 4
 
 
@@ -51,9 +56,9 @@ def commanded(*commands: Command, previous: Command = (0.0, 0.0)) -> Futures:
 def test_goals_cost_the_distance_that_is_left(model: ExactModel, kind: str) -> None:
     goal = [1.0, 0.5, 0.0]
     cost = (
-        LatentGoal(model.relative_pose, latent_of(goal), 1.0, 0.0, 0.0)
+        LatentGoal(model.relative_pose, latent_of(goal), NEAR)
         if kind == "latent"
-        else PoseGoal(np.array(goal, np.float32), 1.0, 0.0, 0.0)
+        else PoseGoal(np.array(goal, np.float32), NEAR)
     )
     found = cost(straight_to((1.0, 0.5, 0.0), (0.0, 0.5, 0.0), (0.0, 0.0, 0.0), (1.0, 0.5, 3.0)))
     np.testing.assert_allclose(found, [0.0, 1.0, 1.25**0.5, 0.0], atol=2e-3)
@@ -61,24 +66,30 @@ def test_goals_cost_the_distance_that_is_left(model: ExactModel, kind: str) -> N
 
 def test_both_goals_agree_where_latents_are_exact(model: ExactModel) -> None:
     goal = [0.7, -0.4, 1.2]
-    by_latent = LatentGoal(model.relative_pose, latent_of(goal), 2.0, 0.3, 0.5)
-    by_pose = PoseGoal(np.array(goal, np.float32), 2.0, 0.3, 0.5)
+    config = GoalConfig(weight=2.0, path=0.5, heading=0.3)
+    by_latent = LatentGoal(model.relative_pose, latent_of(goal), config)
+    by_pose = PoseGoal(np.array(goal, np.float32), config)
     some = straight_to((0.5, 0.0, 0.3), (0.7, -0.4, 1.2), (-1.0, 1.0, -3.0))
     np.testing.assert_allclose(by_latent(some), by_pose(some), atol=1e-3, rtol=1e-3)
 
 
 def test_the_weights_of_a_goal_each_do_their_part() -> None:
-    goal = PoseGoal(np.array([1.0, 0.0, 0.0], np.float32), 1.0, 0.0, 0.0)
+    def goal(futures: Futures, **changes: float) -> Floats:
+        return PoseGoal(np.array([1.0, 0.0, 0.0], np.float32), replace(NEAR, **changes))(futures)
+
     aside, turned = straight_to((0.5, 0.0, 0.0)), straight_to((1.0, 0.0, 1.0))
-    np.testing.assert_allclose(replace(goal, weight=3.0)(aside), 3 * goal(aside), rtol=1e-6)
-    assert goal(turned)[0] < 2e-3 < 0.2 < replace(goal, heading=0.3)(turned)[0] < 0.3
+    np.testing.assert_allclose(goal(aside, weight=3.0), 3 * goal(aside), rtol=1e-6)
+    assert goal(turned)[0] < 2e-3 < 0.2 < goal(turned, heading=0.3)[0] < 0.3
     late, early = futures([[[0.0] * 3, [0.0] * 3, [1.0, 0, 0]]]), futures([[[1.0, 0, 0], [1.0, 0, 0], [1.0, 0, 0]]])
     assert abs(goal(late) - goal(early))[0] < 1e-6
-    assert replace(goal, path=0.5)(late) > replace(goal, path=0.5)(early) + 0.3
+    assert goal(late, path=0.5) > goal(early, path=0.5) + 0.3
 
 
 def test_a_path_counts_by_its_end_and_by_its_mean() -> None:
-    assert along_path(np.array([[3.0, 2.0, 1.0]], np.float32), 0.5).tolist() == [2.0]
+    found = PoseGoal(np.zeros(3, np.float32), replace(NEAR, path=0.5))(
+        futures([[[3.0, 0.0, 0.0], [2.0, 0.0, 0.0], [1.0, 0.0, 0.0]]])
+    )
+    np.testing.assert_allclose(found, [2.0], rtol=1e-5)
 
 
 # Obstacles
@@ -90,12 +101,12 @@ def wall(x: float) -> LocalMap:
 
 
 def obstacles(x: float) -> Obstacles:
-    return Obstacles(wall(x), disc=Disc(0.2), margin=0.15, weight=1.0, collision=20.0)
+    return Obstacles(wall(x), Disc(0.2), MARGIN)
 
 
 def test_what_keeps_its_distance_costs_nothing() -> None:
     assert obstacles(1.5)(straight_to((1.0, 0.0, 0.0)))[0] == 0.0
-    assert Obstacles(LocalMap(NOTHING), Disc(0.2), 0.15, 1.0, 20.0)(straight_to((2.0, 0.0, 0.0)))[0] == 0.0
+    assert Obstacles(LocalMap(NOTHING), Disc(0.2), MARGIN)(straight_to((2.0, 0.0, 0.0)))[0] == 0.0
 
 
 def test_the_nearer_to_a_wall_the_worse_and_touching_it_is_worst() -> None:
@@ -110,7 +121,7 @@ def test_jumping_over_a_wall_between_two_steps_is_seen() -> None:
 
 
 def test_a_robot_that_is_longer_behind_may_come_nearer_with_its_front_but_not_turn_there() -> None:
-    long_behind = Obstacles(wall(1.5), disc=Disc(0.2, -0.1), margin=0.15, weight=1.0, collision=20.0)
+    long_behind = Obstacles(wall(1.5), Disc(0.2, -0.1), MARGIN)
     front, rear = straight_to((1.2, 0.0, 0.0)), straight_to((1.2, 0.0, np.pi))
     assert long_behind(front)[0] == 0.0 < obstacles(1.5)(front)[0] < long_behind(rear)[0]
 
@@ -149,24 +160,24 @@ def test_each_weight_of_smoothness_alone(only: str, cheap: tuple[float, float], 
 
 
 def test_a_place_to_keep_away_from_costs_the_more_the_deeper_the_path_goes_into_it() -> None:
-    cost = KeepAway(np.array([[1.0, 0.0, 0.3]], np.float32), margin=0.2, weight=1.0, inside=20.0)
+    cost = KeepAway(np.array([[1.0, 0.0, 0.3]], np.float32), KeepAwayConfig(weight=1.0, margin=0.2))
     clear, close, edge, within = cost(straight_to((0.4, 0.0, 0.0), (0.55, 0.0, 0.0), (0.65, 0.0, 0.0), (1.0, 0.0, 0.0)))
     assert clear == 0 < close < edge < 1.0 < 4.0 < within
 
 
 def test_passing_through_a_small_place_between_two_steps_is_seen() -> None:
-    cost = KeepAway(np.array([[0.75, 0.0, 0.1]], np.float32), margin=0.05, weight=1.0, inside=20.0)
+    cost = KeepAway(np.array([[0.75, 0.0, 0.1]], np.float32), KeepAwayConfig(weight=1.0, margin=0.05))
     assert cost(futures([[[0.5, 0.0, 0.0], [1.0, 0.0, 0.0]]]))[0] > 1.0
 
 
 def test_of_several_places_each_counts() -> None:
-    cost = KeepAway(np.array([[1.0, 0.0, 0.2], [0.0, 1.0, 0.2]], np.float32), margin=0.1, weight=1.0, inside=20.0)
+    cost = KeepAway(np.array([[1.0, 0.0, 0.2], [0.0, 1.0, 0.2]], np.float32), KeepAwayConfig(weight=1.0, margin=0.1))
     first, second, neither = cost(straight_to((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (-1.0, 0.0, 0.0)))
     assert first > 1.0 and second > 1.0 and neither == 0
 
 
 def test_a_robot_inside_such_a_place_is_drawn_out() -> None:
-    cost = KeepAway(np.array([[0.1, 0.0, 0.4]], np.float32), margin=0.2, weight=1.0, inside=20.0)
+    cost = KeepAway(np.array([[0.1, 0.0, 0.4]], np.float32), KeepAwayConfig(weight=1.0, margin=0.2))
     deeper, staying, leaving = cost(straight_to((0.1, 0.0, 0.0), (0.0, 0.0, 0.0), (-0.8, 0.0, 0.0)))
     assert leaving < staying < deeper
 

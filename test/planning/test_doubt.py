@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ami_ros.planning.monitors import SECONDS, WARM_UP, Doubt
+from ami_ros.planning.monitors import Doubt
 from harness.exact_model import SPEC, ArrayOrTensor, ExactModel, latent_of
 
 
@@ -17,17 +17,17 @@ def test_what_is_usual_raises_no_doubt() -> None:
 
 def test_disagreement_far_above_the_usual_does_if_it_lasts() -> None:
     for rate in (5.0, 10.0, 30.0):
-        doubt, count = Doubt(ExactModel()), round(WARM_UP * rate) + 1
+        doubt, count = Doubt(ExactModel()), round(10.0 * rate) + 1
         stamps = np.arange(count + 2 * round(rate)) / rate
         assert not any(doubt.unsure(float(stamp), 1.0) for stamp in stamps[:count])
         raised = [stamp for stamp in stamps[count:] if doubt.unsure(float(stamp), 3.0)]
-        assert SECONDS - 1e-9 <= raised[0] - stamps[count] <= SECONDS + 1 / rate, rate
+        assert 0.55 - 1e-9 <= raised[0] - stamps[count] <= 0.55 + 1 / rate, rate
         assert not doubt.unsure(stamps[-1] + 1 / rate, 1.0) and not doubt.unsure(stamps[-1] + 2 / rate, 3.0)
 
 
 def test_before_it_knows_what_is_usual_it_says_nothing() -> None:
     doubt = Doubt(ExactModel())
-    assert not any(doubt.unsure(0.2 * k, 100.0 * k) for k in range(int(WARM_UP / 0.2)))
+    assert not any(doubt.unsure(0.2 * k, 100.0 * k) for k in range(int(10.0 / 0.2)))
 
 
 class Unsure(ExactModel):

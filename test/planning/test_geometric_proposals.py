@@ -11,7 +11,7 @@ import pytest
 from ami_ros.core.geometry import Array, compose
 from ami_ros.core.scan import Scan
 from ami_ros.planning.costs import Costs
-from ami_ros.planning.imagination import GeometricConfig, GeometricProposals, Imagination, displacements, imagine
+from ami_ros.planning.imagination import GeometricConfig, GeometricProposals, Imagination, displacements
 from ami_ros.planning.kinematics import Kinematics
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Scene, SearchSize, Target
@@ -45,7 +45,7 @@ def proposed(
 
 def led_to(model: ExactModel, actions: Floats) -> Floats:
     """The poses (n, steps, 3) that the model expects."""
-    return np.asarray(imagine(model, ORIGIN, actions, np.zeros(actions.shape[-1], np.float32)).poses)
+    return np.asarray(Imagination(model, ORIGIN, (0.0, 0.0), {}).imagine(actions).poses)
 
 
 @pytest.mark.parametrize("command", [(0.4, 0.0, 0.0), (0.3, 1.2, 0.0), (0.0, -1.0, 0.0), (0.2, 0.8, 0.3)])

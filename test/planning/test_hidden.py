@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.scan_geometry import BODY, UNHURRIED, WALK, edges_of_sight, unhurried
+from ami_ros.planning.scan_geometry import WhoComesOut, edges_of_sight, unhurried
 from ami_ros.simulation.floor_plan import Obstacle
 from harness.scans import NOTHING
 from harness.walked_room import disc, scan_at
@@ -53,9 +53,9 @@ def test_a_corridor_without_doors_is_driven_at_full_speed(beams: int, seed: int)
 def test_it_slows_down_on_the_way_to_a_door_and_not_behind_it(beams: int) -> None:
     things = corridor(1.0, door=3.0)
     speeds = [limit(things, x, beams=beams) for x in (0.0, 1.4, 1.8, 2.4, 2.8)]
-    assert speeds[0] >= 1.0 and speeds[-1] == UNHURRIED
+    assert speeds[0] >= 1.0 and speeds[-1] == WhoComesOut.unhurried
     assert all(later <= earlier for earlier, later in pairwise(speeds))
-    assert UNHURRIED < min(speeds[1], speeds[2]) < 1.0
+    assert WhoComesOut.unhurried < min(speeds[1], speeds[2]) < 1.0
     assert limit(things, 4.6, beams=beams) >= 1.0
 
 
@@ -74,8 +74,8 @@ def test_legs_of_a_table_hide_nobody_and_a_column_does() -> None:
 
 def test_a_robot_whose_limits_are_those_among_people_drives_as_before() -> None:
     things = corridor(1.0, door=0.6)
-    assert limit(things) == UNHURRIED
-    assert limit(things, robot=replace(QUICK, max_linear=UNHURRIED)) == math.inf
+    assert limit(things) == WhoComesOut.unhurried
+    assert limit(things, robot=replace(QUICK, max_linear=WhoComesOut.unhurried)) == math.inf
 
 
 def test_without_a_scan_or_with_one_that_shows_nothing_there_is_no_edge() -> None:
@@ -87,8 +87,8 @@ def test_without_a_scan_or_with_one_that_shows_nothing_there_is_no_edge() -> Non
 
 def test_it_comes_up_to_a_wall_as_slowly_as_it_can_stop() -> None:
     speeds = [limit([*corridor(1.0), wall_across(x)]) for x in (2.0, 0.9, 0.7, 0.4)]
-    assert speeds[0] >= 1.0 and speeds[-1] == UNHURRIED
-    assert 1.0 > speeds[1] > speeds[2] >= UNHURRIED
+    assert speeds[0] >= 1.0 and speeds[-1] == WhoComesOut.unhurried
+    assert 1.0 > speeds[1] > speeds[2] >= WhoComesOut.unhurried
     way = 0.9 - RADIUS
     assert speeds[1] * QUICK.reaction + speeds[1] ** 2 / (2 * QUICK.deceleration) < way
 
@@ -99,7 +99,7 @@ def test_at_that_speed_it_stands_before_who_steps_out_reaches_its_way(ahead: flo
     """A person leaves the edge straight for the way, when the robot sees it first, and walks on across."""
     robot = replace(QUICK, max_linear=3.0)
     found = unhurried(scan_at([*corridor(aside, door=ahead)], np.zeros(3), noise=0.0), STRAIGHT, RADIUS, robot)
-    if found == UNHURRIED:
+    if found == WhoComesOut.unhurried:
         return
     edges = edges_of_sight(scan_at([*corridor(aside, door=ahead)], np.zeros(3), noise=0.0))
     start, speed, at = edges[np.hypot(*(edges - [ahead, aside]).T).argmin()], found, 0.0
@@ -107,6 +107,6 @@ def test_at_that_speed_it_stands_before_who_steps_out_reaches_its_way(ahead: flo
         seconds = 0.01 * tick
         speed -= 0.01 * robot.deceleration if seconds >= robot.reaction else 0.0
         at += 0.01 * max(speed, 0.0)
-        person = start[1] - WALK * seconds
+        person = start[1] - WhoComesOut.walk * seconds
         apart = math.hypot(start[0] - at, person)
-        assert speed <= 0.02 or apart > RADIUS + BODY - 0.06, f"at {seconds:.2f} s, {at:.2f} m, {speed:.2f} m/s"
+        assert speed <= 0.02 or apart > RADIUS + WhoComesOut.body - 0.06, (seconds, at, speed)

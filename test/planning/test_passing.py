@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from ami_ros.behaviour.occupancy import Grid
-from ami_ros.behaviour.routing import SIGHT, wall_across
+from ami_ros.behaviour.routing import wall_across
 from ami_ros.core.geometry import compose
 from ami_ros.core.scan import Scan
-from ami_ros.planning.monitors import PATIENCE, Yielding, in_the_way, without
+from ami_ros.planning.monitors import Yielding, in_the_way
 from ami_ros.safety.moving_things import Kind, MovingThing, MovingThings
+from ami_ros.safety.tracker import without_moving
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.world import People
@@ -38,27 +39,21 @@ def facing(width: float) -> Scan:
 
 def test_a_body_across_the_way_blocks_it_unless_it_is_known_to_move() -> None:
     way, scan = np.array([[0.5, 0.0], [1.0, 0.0], [1.5, 0.0], [2.2, 0.0]]), facing(0.6)
-    assert wall_across(way, scan, SIGHT) is not None
-    assert wall_across(way, without(scan, thing(1.25, 0.0), ODOMETRY), SIGHT) is None
+    assert wall_across(way, scan, 3.0) is not None
+    assert wall_across(way, without_moving(scan, ODOMETRY, thing(1.25, 0.0)), 3.0) is None
 
 
 def test_a_wall_behind_or_beside_who_passes_still_blocks() -> None:
     way, scan = np.array([[0.5, 0.0], [1.0, 0.0], [1.5, 0.0], [2.2, 0.0]]), facing(3.0)
-    kept = without(scan, thing(0.9, 1.0), ODOMETRY)
-    assert wall_across(way, kept, SIGHT) is not None
+    kept = without_moving(scan, ODOMETRY, thing(0.9, 1.0))
+    assert wall_across(way, kept, 3.0) is not None
     assert kept is not None and np.isfinite(kept.ranges).sum() > 300
-
-
-@pytest.mark.parametrize("things", [None, MovingThings(0.0)])
-def test_where_nothing_moves_a_scan_stays_as_it_is(things: MovingThings | None) -> None:
-    scan = facing(0.6)
-    assert without(scan, things, ODOMETRY) is scan and without(None, thing(1.0, 0.0), ODOMETRY) is None
 
 
 def test_readings_that_are_missing_stay_missing() -> None:
     scan = facing(0.6)
     holes = replace(scan, ranges=np.where(np.arange(360) % 2, np.nan, scan.ranges).astype(np.float32))
-    found = without(holes, thing(1.25, 0.0), ODOMETRY)
+    found = without_moving(holes, ODOMETRY, thing(1.25, 0.0))
     assert found is not None and np.isnan(found.ranges[1::2]).all()
 
 
@@ -73,7 +68,7 @@ def test_somebody_is_in_the_way_only_near_ahead(place: tuple[float, float], ther
 def test_it_waits_for_somebody_and_not_for_ever() -> None:
     yielding = Yielding()
     assert not yielding.update(0.0, False) and yielding.update(1.0, True)
-    assert yielding.update(1.0 + PATIENCE, True) and not yielding.update(1.1 + PATIENCE, True)
+    assert yielding.update(9.0, True) and not yielding.update(9.1, True)
     assert yielding.somebody and not yielding.update(20.0, False) and yielding.update(21.0, True)
 
 
@@ -91,7 +86,7 @@ def test_who_passes_is_not_drawn_into_a_map() -> None:
     place = odometry[:2] + np.array([c * offset[0] - s * offset[1], s * offset[0] + c * offset[1]])
     there = MovingThings(0.0, (MovingThing(1, place, np.zeros(2), np.eye(4) * 0.01, 0.3, Kind.PERSON),))
     for things, ghost in ((None, True), (there, False)):
-        scan = without(seen.scan, things, odometry)
+        scan = seen.scan if things is None else without_moving(seen.scan, odometry, things)
         assert scan is not None
         grid = Grid(odometry)
         for _ in range(3):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ami_ros.core.geometry import Array
-from ami_ros.planning.monitors import STILL_SECONDS, ProgressChecker, ProgressConfig
+from ami_ros.planning.monitors import ProgressChecker, ProgressConfig
 
 CONFIG = ProgressConfig()
 Track = Callable[[float], tuple[Array, float]]  # time [s] -> odometry (3,), way left [m]
@@ -33,7 +33,7 @@ def test_a_robot_that_gets_on_is_not_stuck() -> None:
 
 def test_pushing_at_something_is_noticed() -> None:
     when, reason = first_word(lambda t: (pose(0.0), 2.0), 60.0)
-    assert reason.startswith("did not move") and when <= STILL_SECONDS + 0.4
+    assert reason.startswith("did not move") and when <= 4.0 + 0.4
 
 
 def test_trembling_is_no_motion() -> None:
@@ -56,8 +56,8 @@ def test_a_detour_is_forgiven_while_it_is_short() -> None:
 
 def test_after_a_reset_it_waits_anew() -> None:
     checker = ProgressChecker(CONFIG)
-    stamps = np.arange(0.0, 0.8 * STILL_SECONDS, 0.2)
+    stamps = np.arange(0.0, 0.8 * 4.0, 0.2)
     assert not any(checker.stuck(float(t), pose(0.0), 2.0) for t in stamps)
     checker.reset()
     assert not any(checker.stuck(10.0 + float(t), pose(0.0), 2.0) for t in stamps)
-    assert checker.stuck(10.0 + STILL_SECONDS, pose(0.0), 2.0)
+    assert checker.stuck(10.0 + 4.0, pose(0.0), 2.0)

@@ -10,7 +10,7 @@ import pytest
 
 from ami_ros.core.geometry import Array, compose, relative
 from ami_ros.memory.types import Location, Place, Route
-from ami_ros.planning.route_follower import LEAST, FollowerConfig, RouteFollower, circles_here, in_sight, pose_in_map
+from ami_ros.planning.route_follower import FollowerConfig, RouteFollower, circles_here, in_sight, pose_in_map
 from harness.exact_model import latent_of
 
 from .conftest import NOTHING, robot_at, scan_of_points
@@ -47,7 +47,7 @@ def test_the_subgoal_moves_on_with_the_robot_and_ends_at_the_last_place() -> Non
         assert follower.update(pose) < 0.2
         sub = follower.subgoal(pose, NOTHING)
         np.testing.assert_allclose(compose(pose, sub.pose)[:2], follower.poses[sub.index, :2], atol=1e-9)
-        assert sub.index == len(STRAIGHT) - 1 or np.hypot(*sub.pose[:2]) >= LEAST
+        assert sub.index == len(STRAIGHT) - 1 or np.hypot(*sub.pose[:2]) >= 0.35
         indices.append(sub.index)
     assert indices == sorted(indices) and indices[-1] == len(STRAIGHT) - 1
 
@@ -68,11 +68,11 @@ def test_places_behind_a_wall_are_not_aimed_at() -> None:
 def test_if_nothing_is_in_sight_the_next_place_is_aimed_at() -> None:
     walled_in = replace(NOTHING, ranges=np.full(72, 0.3, np.float32))
     sub = RouteFollower(route(STRAIGHT), CONFIG).subgoal(np.zeros(3), walled_in)
-    assert 0.0 < sub.pose[0] <= LEAST + 0.3
+    assert 0.0 < sub.pose[0] <= 0.35 + 0.3
 
 
 def test_a_place_that_was_passed_is_not_turned_back_to_where_the_next_lies_beyond_the_lookahead() -> None:
-    """It was, as soon as the robot was farther from it than LEAST: to and fro, until it counted as stuck."""
+    """It was, as soon as the robot was farther from it than 0.35: to and fro, until it counted as stuck."""
     apart = CONFIG.lookahead + 0.3
     follower = RouteFollower(route([(0.0, 0.0), (apart, 0.0), (2 * apart, 0.0)]), CONFIG)
     for x in np.arange(0.0, apart, 0.1):
@@ -83,7 +83,7 @@ def test_a_place_that_was_passed_is_not_turned_back_to_where_the_next_lies_beyon
 
 
 def test_a_place_at_a_corner_is_driven_to_until_what_comes_after_it_is_in_sight() -> None:
-    """It counted as passed from LEAST on, so that the robot turned to a place behind the corner, and back again."""
+    """It counted as passed from 0.35 on, so that the robot turned to a place behind the corner, and back again."""
     pose = np.array([0.75, 0.0, 0.0])
     edge = scan_of_points(np.column_stack([np.linspace(-0.2, 0.2, 20), np.full(20, 0.4)]))
     follower = RouteFollower(route([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)]), CONFIG)

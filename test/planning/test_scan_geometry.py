@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ami_ros.core.geometry import Disc
-from ami_ros.planning.scan_geometry import REACH, free_near
+from ami_ros.planning.scan_geometry import free_near
 
 from .conftest import NOTHING, scan_of_points
 
@@ -29,7 +29,7 @@ def test_it_does_not_move_behind_what_it_lies_in() -> None:
 
 def test_a_pose_with_no_free_spot_near_stays_where_it_is() -> None:
     pose = np.array([0.95, 0.0, 0.4])
-    np.testing.assert_array_equal(free_near(pose, WALL, Disc(2 * REACH + 0.5)), pose)
+    np.testing.assert_array_equal(free_near(pose, WALL, Disc(1.5)), pose)
 
 
 def test_a_robot_that_is_longer_behind_comes_nearer_with_its_front() -> None:

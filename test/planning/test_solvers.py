@@ -13,7 +13,7 @@ import pytest
 
 from ami_ros.planning.kinematics import Drive, Kinematics
 from ami_ros.planning.protocols import Problem, SearchSize, Solver, no_proposals
-from ami_ros.planning.solvers import BUILT_IN, Icem, IcemConfig, SolverConfig, WarmStart, coloured_noise, make_solver
+from ami_ros.planning.solvers import BUILT_IN, Icem, IcemConfig, SolverConfig, coloured_noise, make_solver
 from ami_ros.world_model.layers import Floats
 
 ROBOT = Kinematics("differential", 0.5, 0.2, 1.5)
@@ -174,7 +174,7 @@ def test_one_seed_gives_one_solution(name: str) -> None:
 
 
 def test_shifting_moves_the_warm_start_on_in_time() -> None:
-    search = WarmStart(SearchSize(1, 1, STEPS), 0)
+    search = Icem(SearchSize(1, 1, STEPS), IcemConfig(), 0)
     ramp = np.linspace(0.0, 0.3, STEPS, dtype=np.float32)[:, None].repeat(2, 1)
     search.mean, search.kept = ramp, ramp[None].copy()
     search.shift(0.0)

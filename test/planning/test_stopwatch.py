@@ -9,10 +9,3 @@ def test_it_runs_while_the_condition_holds_without_a_break() -> None:
     assert watch.held(False, 8.0) == 0.0
     assert watch.held(True, 9.0) == 0.0
     assert watch.held(True, 9.5) == 0.5
-
-
-def test_it_can_begin_anew() -> None:
-    watch = Stopwatch()
-    watch.held(True, 1.0)
-    watch.restart()
-    assert watch.held(True, 3.0) == 0.0

@@ -11,7 +11,8 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import compose, wrap
 from ami_ros.ros.messages.conversions import quaternion_from_yaw, yaw_from_quaternion
 from ami_ros.runtime.history import CommandHistory, OdometryHistory
-from ami_ros.runtime.perception import Freshness, FreshnessConfig
+from ami_ros.runtime.perception import FreshnessConfig, Synchroniser
+from ami_ros.world_model.spec import InputSpec
 
 SPEED, TURN = 0.4, 0.8
 
@@ -112,13 +113,19 @@ def test_mean_command_weighs_each_by_its_time() -> None:
     np.testing.assert_allclose(history.means(0.0, 0.2, 3), [[1.0, 0.0], [0.5, 1.0], [0.0, 2.0]])
 
 
+def camera(**limits: float) -> Synchroniser:
+    """Judges images alone."""
+    return Synchroniser(InputSpec(scan_beams=0), FreshnessConfig(**limits), 1.0, 1e6)
+
+
 @pytest.mark.parametrize("rate", [5.0, 10.0, 30.0, 60.0])
 def test_frozen_camera_is_told_from_a_standing_robot_at_any_rate(rate: float) -> None:
-    freshness, stamps = Freshness(FreshnessConfig(frozen_after=1.0)), iter(np.arange(1000) / rate)
+    frames, stamps = camera(frozen_after=1.0), iter(np.arange(1000) / rate)
 
-    def check(moving: bool, data: bytes = b"same") -> float:
+    def check(moving: bool, colour: int = 0) -> float:
         stamp = float(next(stamps))
-        freshness.check(stamp, stamp, data, moving)
+        frames.take_velocity(stamp, (0.3 if moving else 0.0, 0.0))
+        frames.take_image(stamp, np.full((4, 4, 3), colour, np.uint8), stamp)
         return stamp
 
     for _ in range(100):
@@ -129,17 +136,17 @@ def test_frozen_camera_is_told_from_a_standing_robot_at_any_rate(rate: float) ->
     assert 0.8 <= moved_until + 1 / rate - still_until <= 1.2
     with pytest.raises(AmiError, match="frozen"):
         check(moving=False)
-    check(moving=False, data=b"other")
+    check(moving=False, colour=1)
 
 
 @pytest.mark.parametrize(("stamp", "words"), [(4.0, "old"), (11.0, "future"), (9.0, "not newer")])
 def test_image_of_another_time_is_refused(stamp: float, words: str) -> None:
-    freshness = Freshness(FreshnessConfig(max_age=5.0))
-    freshness.check(9.0, 9.5, b"a", moving=True)
+    frames, image = camera(max_age=5.0), np.zeros((4, 4, 3), np.uint8)
+    frames.take_image(9.0, image, 9.5)
     with pytest.raises(AmiError, match=words):
-        freshness.check(stamp, 10.0, b"b", moving=True)
-    freshness.reset()
-    freshness.check(9.0, 9.5, b"c", moving=True)
+        frames.take_image(stamp, image, 10.0)
+    frames.clear()
+    frames.take_image(9.0, image, 9.5)
 
 
 @given(st.floats(-10.0, 10.0))

@@ -18,7 +18,7 @@ from ami_ros.core.commands import Command
 from ami_ros.core.config import group, parameter
 from ami_ros.core.images import MAX_PIXELS
 from ami_ros.core.scan import Mount
-from ami_ros.planning.planner import ENOUGH, LatentPlanner
+from ami_ros.planning.planner import LatentPlanner
 from ami_ros.planning.protocols import Target
 from ami_ros.planning.types import Code
 from ami_ros.ros.goals.action_server import GoalFrames
@@ -46,7 +46,7 @@ def warm_up(perception: Perception, planner: LatentPlanner) -> None:
     the others took."""
     spec = perception.spec
     latent = np.zeros(spec.latent_dim, dtype=np.float32)
-    for k in range(1 + ENOUGH):
+    for k in range(1 + planner.budget.enough):
         planner.plan(k * spec.period, latent, (0.0, 0.0), None, Target(latent, None, final=True))
     planner.reset()
     if spec.inputs.image_size:
