@@ -252,7 +252,7 @@ class _Robot:
         odometry = self._odometry.pose.copy()
         things = self._tracker.take(now, scan, odometry)
         self._drawing.draw(now, odometry, odometry, scan, things)
-        self.ways.note(things, now, odometry, odometry)
+        self.ways.footprints.add(things, now, odometry, odometry)
         self.ways.look(odometry, scan)
         held = self._held(odometry, scan, things)
         if self._case.drives and self._case.ahead - self.pose[0] > 0.8:
@@ -277,7 +277,7 @@ class _Robot:
         around = spot + np.stack(np.meshgrid(*[np.arange(-SPOT, SPOT + 0.01, 0.05)] * 2), -1).reshape(-1, 2)
         cells = grid.cells(around[np.hypot(*(around - spot).T) <= SPOT])
         points = transform_points(odometry, scan_points(scan, 8.0))
-        legs = {way.leg for way in self.ways}
+        legs = {way.leg for way in self.ways.ways}
         return {
             "tracks": bool((np.hypot(*(things.positions - spot).T) < SPOT).any()),
             "obstacles": bool((np.hypot(*(points - spot).T) < SPOT).any()),

@@ -96,24 +96,27 @@ class SensorHistory:
 
     Args:
         perception: of the model.
+
+    Attributes:
+        kept: stamp [s] and value, by the name of the stream.
     """
 
     def __init__(self, perception: Perception) -> None:
         self._perception, inputs = perception, perception.inputs
         wanted = {IMAGE.name: inputs.image_size > 0, SCAN.name: inputs.scan_beams > 0}
-        self._kept: dict[str, deque[tuple[float, Any]]] = {
+        self.kept: dict[str, deque[tuple[float, Any]]] = {
             k: deque(maxlen=16) for k, needed in wanted.items() if needed
         }
 
     def clear(self) -> None:
         """Forgets everything, as after a jump in time."""
-        for kept in self._kept.values():
+        for kept in self.kept.values():
             kept.clear()
 
     def take(self, name: str, stamp: float, value: Any) -> None:
         """One more, of the stream of that name."""
-        if name in self._kept:
-            self._kept[name].append((stamp, value))
+        if name in self.kept:
+            self.kept[name].append((stamp, value))
 
     def at(self, stamp: float) -> Sensors | None:
         """What the latent of `stamp` [s] was made of, a batch of one; None where it is not known.
@@ -122,7 +125,7 @@ class SensorHistory:
             AmiError: a picture is malformed.
         """
         found: dict[str, Any] = {}
-        for name, kept in self._kept.items():
+        for name, kept in self.kept.items():
             at, value = min(kept, key=lambda one: abs(one[0] - stamp), default=(-math.inf, None))
             # A latent bears the stamp of its picture, and a scan is as far apart [s] as perception's default.
             if value is None or abs(at - stamp) > (1e-4 if name == IMAGE.name else 0.25):

@@ -74,8 +74,9 @@ def test_both_goals_agree_where_latents_are_exact(model: ExactModel) -> None:
 
 
 def test_the_weights_of_a_goal_each_do_their_part() -> None:
-    def goal(futures: Futures, **changes: float) -> Floats:
-        return PoseGoal(np.array([1.0, 0.0, 0.0], np.float32), replace(NEAR, **changes))(futures)
+    def goal(futures: Futures, weight: float = 1.0, heading: float = 0.0, path: float = 0.0) -> Floats:
+        config = GoalConfig(weight=weight, heading=heading, path=path)
+        return PoseGoal(np.array([1.0, 0.0, 0.0], np.float32), config)(futures)
 
     aside, turned = straight_to((0.5, 0.0, 0.0)), straight_to((1.0, 0.0, 1.0))
     np.testing.assert_allclose(goal(aside, weight=3.0), 3 * goal(aside), rtol=1e-6)

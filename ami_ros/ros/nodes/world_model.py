@@ -249,7 +249,7 @@ class WorldModelNode(PartNode[WorldModelParameters]):
                 "cmd_vel": commands_of(self._spec.command_dim),
                 "latent": latents_of(loaded.encoder_id, self._spec),
             },
-            without=[n for n in ("image", "scan") if not (desk.looks and n in self.part.sensors.names)],
+            without=[n for n in ("image", "scan") if not (desk.looks and n in self.part.sensors.kept)],
             types={"image": camera.message_type, "cmd_vel": TwistStamped if config.enable_stamped_cmd_vel else Twist},
             frames={"odom": config.odom_frame},
         )
