@@ -104,9 +104,7 @@ class SensorHistory:
     def __init__(self, perception: Perception) -> None:
         self._perception, inputs = perception, perception.inputs
         wanted = {IMAGE.name: inputs.image_size > 0, SCAN.name: inputs.scan_beams > 0}
-        self.kept: dict[str, deque[tuple[float, Any]]] = {
-            k: deque(maxlen=16) for k, needed in wanted.items() if needed
-        }
+        self.kept: dict[str, deque[tuple[float, Any]]] = {k: deque(maxlen=16) for k, needed in wanted.items() if needed}
 
     def clear(self) -> None:
         """Forgets everything, as after a jump in time."""
