@@ -17,7 +17,7 @@ from ami_ros.core.scan import Scan, scan_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import NOTHING, SafetyGate
 from ami_ros.safety.keep_out import KeepOut
-from ami_ros.safety.liveness import MOVED
+from ami_ros.safety.liveness import LivenessConfig
 from ami_ros.safety.obstruction import Track
 from ami_ros.simulation.floor_plan import FloorPlan, Obstacle
 
@@ -146,7 +146,8 @@ class Laser:
         if fault in REPEATING and self._said:
             self._ring = self._ring or self._said[-max(1, int(self._drive.traits["ring_size"])) :]
             scan, there = self._ring[self._turn % (1 if fault == "frozen" else len(self._ring))]
-            near = 1.5 * MOVED if fault in ("frozen", "ring") else math.inf  # others are noticed as motion tells
+            noticed = 1.5 * LivenessConfig().moved
+            near = noticed if fault in ("frozen", "ring") else math.inf  # others are noticed as motion tells
             return self._changed(scan, fault), bool((np.abs(relative(there, pose)) <= near).all())
         scan = scan_of(plan, pose, self._drive, fault, self._rng)
         if fault in PARTLY:

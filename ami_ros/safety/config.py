@@ -10,26 +10,6 @@ from numpy.typing import ArrayLike
 
 from ami_ros.core.geometry import Array
 
-# What the gate is told about the robot, and what it takes for granted: see docs/safety.md.
-
-POSITIVE = (
-    "max_linear",
-    "max_linear_acceleration",
-    "max_angular_acceleration",
-    "command_timeout",
-    "scan_timeout",
-    "silence_timeout",
-    "clock_timeout",
-    "robot_radius",
-    "reaction",
-    "deceleration",
-)
-
-
-MOST_WAY, MOST_TURN = 50.0, 100.0  # [m], [rad] that the gate looks ahead
-MOST_MEMORY = 60.0  # [s]
-MOST_SIZE = 20.0  # [m]
-
 
 @dataclass(frozen=True)
 class SafetyConfig:
@@ -57,11 +37,12 @@ class SafetyConfig:
     memory: float = 3.0  # [s] for which what is out of sight counts as it was seen; 0: only the newest scan counts
 
     def __post_init__(self) -> None:
+        may_be_0 = {"max_angular", "max_lateral", "margin", "turn_lag", "obstacle_speed", "track_margin", "memory"}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, bool | tuple):
                 continue
-            if field.name in POSITIVE and not 0 < value < math.inf:
+            if field.name not in may_be_0 and not 0 < value < math.inf:
                 raise ValueError(f"{field.name} must be greater than 0, and finite")
             if not 0 <= value < math.inf:
                 raise ValueError(f"{field.name} must be 0 or greater, and finite")
@@ -73,18 +54,19 @@ class SafetyConfig:
 
     def _check_sizes(self) -> None:
         """What would take more time or memory than a gate has: how far it looks, how long it remembers, its outline."""
+        most_way, most_turn, most_memory, most_size = 50.0, 100.0, 60.0, 20.0  # [m], [rad], [s], [m]
         fastest = math.hypot(self.max_linear, self.max_lateral)
         lasts = self.reaction + fastest / self.deceleration
         way, turn = fastest * (lasts + self.reaction) / 2, self.max_angular * max(lasts, self.turn_lag)
-        if way > MOST_WAY or turn > MOST_TURN:
+        if way > most_way or turn > most_turn:
             raise ValueError(
                 f"with these limits it takes {way:.3g} m and a turn of {turn:.3g} rad to stop; "
-                f"it looks {MOST_WAY:g} m and {MOST_TURN:g} rad ahead at most"
+                f"it looks {most_way:g} m and {most_turn:g} rad ahead at most"
             )
-        if self.memory > MOST_MEMORY:
-            raise ValueError(f"memory {self.memory:g} s is more than {MOST_MEMORY:g} s")
-        if max([self.robot_radius, *np.abs(polygon(self.footprint)).ravel()]) > MOST_SIZE:
-            raise ValueError(f"robot_radius and footprint must be {MOST_SIZE:g} m at most")
+        if self.memory > most_memory:
+            raise ValueError(f"memory {self.memory:g} s is more than {most_memory:g} s")
+        if max([self.robot_radius, *np.abs(polygon(self.footprint)).ravel()]) > most_size:
+            raise ValueError(f"robot_radius and footprint must be {most_size:g} m at most")
 
 
 def polygon(numbers: tuple[float, ...]) -> Array:
@@ -108,8 +90,6 @@ def polygon(numbers: tuple[float, ...]) -> Array:
         return corners[::-1]
     raise ValueError("footprint must be convex, and hold base_link")
 
-
-# The robot's outline: how far it is from a point.
 
 SPACING = 0.05  # [m] between samples of an outline
 

@@ -11,8 +11,6 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, inverse, transform_points
 from ami_ros.safety.config import SPACING
 
-MOST_CELLS = 2**24  # of a mask and of what it is taken larger
-
 
 class Mask:
     """Cells that the robot must keep out of.
@@ -29,7 +27,7 @@ class Mask:
 
     def __init__(self, cells: NDArray[np.bool_], resolution: float, origin: Array, grown: float) -> None:
         reach = math.ceil(grown / resolution - 1e-9)
-        if (cells.shape[0] + 2 * reach) * (cells.shape[1] + 2 * reach) > MOST_CELLS:
+        if (cells.shape[0] + 2 * reach) * (cells.shape[1] + 2 * reach) > 2**24:  # 16 MB
             raise AmiError(f"a mask of {cells.shape} cells of {resolution:.3g} m is too fine; make its cells larger")
         self._cells = _grown(np.pad(cells, reach), reach)
         self._resolution, self._origin, self._reach = resolution, origin, reach

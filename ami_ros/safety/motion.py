@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import deque
+from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
@@ -13,16 +14,22 @@ from ami_ros.core.commands import Command
 from ami_ros.core.geometry import Array, advance, compose, inverse, relative, wrap
 from ami_ros.safety.config import SafetyConfig
 
-KEPT = 5.0  # [s] of the way that is remembered
-FRESH = 0.2  # [s] for which odometry is taken as going on as it was
-GAP = 1.0  # [s] without odometry after which it begins anew
-LEAP = 0.3  # [m, and rad] beyond what the limits allow: odometry begins anew elsewhere
-BACK = 0.1  # [m, and rad] from where it would be without a leap, within which odometry has come back
 LEVER = 0.5  # [m] by which a turn [rad] counts as a way
-STEP = 0.05  # [m] between the samples of a path
-TURN = 0.15  # [rad] likewise
-STANDS = 0.02  # [m/s] that odometry may say of a robot that stands: wheels slip as it turns, and encoders err
-TURNS = 5  # rates of turning that are looked at, from the least to the greatest
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """How far odometry is trusted, and how finely paths are looked at."""
+
+    kept: float = 5.0  # [s] of the way that is remembered
+    fresh: float = 0.2  # [s] for which odometry is taken as going on as it was
+    gap: float = 1.0  # [s] without odometry after which it begins anew
+    leap: float = 0.3  # [m, and rad] beyond what the limits allow: odometry begins anew elsewhere
+    back: float = 0.1  # [m, and rad] from where it would be without a leap, within which odometry has come back
+    stands: float = 0.02  # [m/s] that odometry may say of a robot that stands: wheels slip as it turns, encoders err
+    step: float = 0.05  # [m] between the samples of a path
+    turn: float = 0.15  # [rad] likewise
+    turns: int = 5  # rates of turning that are looked at, from the least to the greatest
 
 
 class Motion:
@@ -33,8 +40,8 @@ class Motion:
     how far the robot came; else the middle of these bounds does, and half their distance counts as error.
     """
 
-    def __init__(self, config: SafetyConfig) -> None:
-        self._config = config
+    def __init__(self, config: SafetyConfig, own: MotionConfig | None = None) -> None:
+        self._config, self._own = config, own or MotionConfig()
         self._told: deque[tuple[float, Command]] = deque()
         self._way: deque[tuple[float, Array, float]] = deque()  # when, pose (3,), and error [m] that summed up so far
         self._odom: tuple[float, Array, Command] | None = None  # the newest
@@ -69,10 +76,10 @@ class Motion:
             gap = math.hypot(x - velocity[0], y - velocity[2]) + LEVER * abs(float(turn) - velocity[1])
             self._off.append(gap)
         if last is not None and self._follows(last[1], pose, stamp - last[0]):
-            if stamp - last[0] <= GAP:
+            if stamp - last[0] <= self._own.gap:
                 there, error = compose(self._anchor, pose), self._error
         elif last is not None:
-            if self._before_leap is not None and _apart(relative(self._before_leap, there), pose) < BACK:
+            if self._before_leap is not None and _apart(relative(self._before_leap, there), pose) < self._own.back:
                 there, self._before_leap, self.leapt = compose(self._before_leap, pose), None, -math.inf
             else:
                 self._before_leap = self._anchor if self._before_leap is None else self._before_leap
@@ -82,7 +89,7 @@ class Motion:
 
     def missing(self, now: float) -> str:
         """Why it is not known where the robot is in odometry's own frame; "" if it is."""
-        return "" if self._odom is not None and now - self._odom[0] <= GAP else "no odometry"
+        return "" if self._odom is not None and now - self._odom[0] <= self._own.gap else "no odometry"
 
     @property
     def velocity(self) -> Command:
@@ -95,17 +102,17 @@ class Motion:
 
     def is_measured(self, now: float) -> bool:
         """Whether odometry is fresh."""
-        return self._odom is not None and abs(now - self._odom[0]) <= FRESH
+        return self._odom is not None and abs(now - self._odom[0]) <= self._own.fresh
 
     def in_odom(self, now: float) -> Array:
         """Pose (3,) of the robot in odometry's own frame; of no meaning while it is `missing`."""
         return relative(self._anchor, self.at(now)[0])
 
     def _follows(self, before: Array, pose: Array, elapsed: float) -> bool:
-        """Whether the robot can have come from one pose to the other; without odometry it drives for GAP at most."""
+        """Whether the robot can have come from one pose to the other; without odometry it drives for `gap` at most."""
         x, y, turn = relative(before, pose)
         fastest = max(self._config.max_linear, self._config.max_lateral)
-        limits = LEAP + 1.5 * min(elapsed, GAP) * np.array([fastest, self._config.max_angular])
+        limits = self._own.leap + 1.5 * min(elapsed, self._own.gap) * np.array([fastest, self._config.max_angular])
         return math.hypot(x, y) <= limits[0] and abs(turn) <= limits[1]
 
     def at(self, when: float) -> tuple[Array, float]:
@@ -135,7 +142,7 @@ class Motion:
         fastest = math.hypot(*np.abs(speeds[:, [0, 2]]).max(0))
         lasts = max(config.reaction + fastest / config.deceleration, config.turn_lag)
         length = fastest * (config.reaction + fastest / config.deceleration / 2)
-        count = max(8, math.ceil(length / STEP), math.ceil(lasts * turning / TURN))
+        count = max(8, math.ceil(length / self._own.step), math.ceil(lasts * turning / self._own.turn))
         times = lasts * np.arange(1, count + 1) / count
         return times, self._along(speeds, sent, rates, now, times)
 
@@ -151,7 +158,7 @@ class Motion:
         """How fast it may turn [rad/s]: (k,) rates between those that it was told within `turn_lag`."""
         recent = speeds[now - sent <= self._config.turn_lag, 1]
         low, high = min(0.0, *recent), max(0.0, *recent)
-        return np.linspace(low, high, TURNS if low < high else 1)
+        return np.linspace(low, high, self._own.turns if low < high else 1)
 
     def _along(self, speeds: Array, sent: Array, rates: Array, now: float, times: Array) -> Array:
         """Poses (p, n, 3) in base_link of now at `times` (n,), evenly apart, of a robot that may do any of `speeds`
@@ -189,7 +196,7 @@ class Motion:
         entries = [*self._told] or [(now, (0.0, 0.0, 0.0))]
         if self._odom is not None and self.is_measured(now):
             x, turn, y = self._odom[2]
-            entries.append((entries[-1][0], self._odom[2] if math.hypot(x, y) > STANDS else (0.0, turn, 0.0)))
+            entries.append((entries[-1][0], self._odom[2] if math.hypot(x, y) > self._own.stands else (0.0, turn, 0.0)))
         if command is not None:
             entries.append((now, command))
         return np.array([entry[1] for entry in entries]), np.array([entry[0] for entry in entries])
@@ -220,7 +227,7 @@ class Motion:
         if self._way and when <= self._way[-1][0]:
             self._way.pop()
         self._way.append((when, pose, error))
-        while when - self._way[0][0] > KEPT:
+        while when - self._way[0][0] > self._own.kept:
             self._way.popleft()
 
 

@@ -11,11 +11,10 @@ import numpy as np
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, compose, inverse, relative, transform_points
 
-# What moves around the robot, as trackers give it and planner and safety gate take it.
-
 MOST_THINGS = 64  # that one moment holds: ETH and UCY show at most 30 people at once in 15 m
 FASTEST = 15.0  # [m/s]: a cyclist; more is no track
 LARGEST = 5.0  # [m] of a radius: a car
+STALE = 0.7  # [s] after which what a tracker said holds no more: a walker goes on by half a metre
 
 
 class Kind(IntEnum):
@@ -129,12 +128,6 @@ def checked(things: MovingThings) -> MovingThings:
     return things
 
 
-# Where others will be: constant velocity, with a doubt that grows.
-
-STALE = 0.7  # [s] after which what a tracker said holds no more: a walker goes on by half a metre
-EARLY = 0.2  # [s] that things may lie ahead of the moment that asks: scans come between pictures
-
-
 @dataclass(frozen=True)
 class PredictionConfig:
     """How the future of others is imagined."""
@@ -173,8 +166,8 @@ class Forecast:
 
 def usable(things: MovingThings | None, stamp: float) -> MovingThings | None:
     """The things, if they tell of the moment `stamp` [s]; None: they are too old, or from the future."""
-    if things is None or not -EARLY <= stamp - things.stamp <= STALE:
-        return None
+    if things is None or not -0.2 <= stamp - things.stamp <= STALE:
+        return None  # things may lie a little ahead of the moment: scans come between pictures
     return things
 
 
@@ -207,25 +200,28 @@ def constant_velocity(things: MovingThings, stamp: float, seconds: Array, config
     )  # fmt: skip
 
 
-# Where moving things were lately: what stood there and is seen through now has gone.
+@dataclass(frozen=True)
+class FootprintsConfig:
+    """Which footprints count."""
 
-LASTS = 20.0  # [s] for which a footprint counts: by then a robot that drives on has looked there again
-STEP = 0.1  # [m] of a thing's way between two of its footprints
-BESIDE = 0.3  # [m] beyond its radius: both legs, and half of what it turns and sways by
-BEFORE = np.array([0.9, 0.6, 0.3, 0.0])  # [m] that a thing has come when it is first reported (TrackerConfig.certain)
-MOST = 256  # footprints, the newest
+    lasts: float = 20.0  # [s] for which one counts: by then a robot that drives on has looked there again
+    step: float = 0.1  # [m] of a thing's way between two of its footprints
+    beside: float = 0.3  # [m] beyond its radius: both legs, and half of what it turns and sways by
+    came: tuple[float, ...] = (0.9, 0.6, 0.3, 0.0)  # [m] that a thing has come when it is first reported
+    most: int = 256  # footprints, the newest
 
 
 class Footprints:
     """Discs where things that move have been, in the frame of the poses that they are added with."""
 
-    def __init__(self) -> None:
-        self._discs: deque[tuple[float, Array]] = deque(maxlen=MOST)  # stamp [s], (3,): x, y, radius [m]
+    def __init__(self, config: FootprintsConfig | None = None) -> None:
+        self._config = config or FootprintsConfig()
+        self._discs: deque[tuple[float, Array]] = deque(maxlen=self._config.most)  # stamp [s], (3,): x, y, radius [m]
         self._last: dict[int, Array] = {}  # (2,) in odom, where the newest footprint of each id is
 
     def add(self, things: MovingThings | None, stamp: float, pose: Array, odometry: Array) -> None:
         """Notes where `things` (in odom) are at `stamp` [s], with the robot at `pose` (3,) and at `odometry` (3,)."""
-        while self._discs and not 0.0 <= stamp - self._discs[0][0] <= LASTS:
+        while self._discs and not 0.0 <= stamp - self._discs[0][0] <= self._config.lasts:
             self._discs.popleft()
         if things is None:
             return
@@ -234,8 +230,9 @@ class Footprints:
             last = known.get(thing.id)
             if last is None:
                 came = thing.velocity / max(float(np.hypot(*thing.velocity)), 1e-6)
-                self._press(stamp, thing.position - BEFORE[:, None] * came, thing.radius, pose, odometry)
-            elif np.hypot(*(thing.position - last)) > STEP:
+                places = thing.position - np.array(self._config.came)[:, None] * came
+                self._press(stamp, places, thing.radius, pose, odometry)
+            elif np.hypot(*(thing.position - last)) > self._config.step:
                 self._press(stamp, thing.position[None], thing.radius, pose, odometry)
             else:
                 self._last[thing.id] = last
@@ -245,7 +242,7 @@ class Footprints:
     def _press(self, stamp: float, places: Array, radius: float, pose: Array, odometry: Array) -> None:
         """A footprint at each of `places` (n, 2) in odom."""
         there = transform_points(compose(pose, relative(odometry, np.zeros(3))), places)
-        self._discs.extend((stamp, np.array([x, y, radius + BESIDE])) for x, y in there)
+        self._discs.extend((stamp, np.array([x, y, radius + self._config.beside])) for x, y in there)
 
     def discs(self) -> Array:
         """(n, 3): x, y and radius [m]."""

@@ -12,15 +12,24 @@ from numpy.typing import NDArray
 from ami_ros.core.geometry import Array, inverse, relative, transform_points
 from ami_ros.core.scan import Scan
 
-# What sensors beside the laser show: depth points, ranges, bumpers, cliffs, a second laser.
-
 LASER = "scan"  # the name of the gate's own laser among the sources
-CELL = 0.01  # [m] of points so dense that they are looked at cell by cell
-SHIFT = CELL * math.sqrt(2.0)  # [m] by which a point may be off the one that stands for its cell
-MOST_EXACT = 500  # points near the way that are looked at one by one
-MOST_LOOKED = 3000  # cells near the way that there is time for: half a period of a gate of 20 Hz
-MOST_READINGS = 200_000  # of all sensors together that there is time to sort out
-FARTHEST = 1e4  # [m]; what is farther away is not there
+WIDEST = np.radians(15.0)  # of what a single beam answers for [rad], however far apart beams are
+BINS = 720  # directions of the laser, half a degree wide
+NOT_SEEN = -1.0
+
+
+@dataclass(frozen=True)
+class LookLimits:
+    """How much there is time to look at, in half a period of a gate of 20 Hz."""
+
+    cell: float = 0.01  # [m] of points so dense that they are looked at cell by cell
+    exact: int = 500  # points near the way that are looked at one by one
+    cells: int = 3000  # near the way
+
+    @property
+    def shift(self) -> float:
+        """By how much [m] a point may be off the one that stands for its cell."""
+        return self.cell * math.sqrt(2.0)
 
 
 @dataclass(frozen=True)
@@ -102,8 +111,8 @@ class Observations:
 
 
 def usable(points: Array) -> Array:
-    """Those of `points` (n, 2) [m] that are a place."""
-    return points[(np.abs(points) < FARTHEST).all(1)]
+    """Those of `points` (n, 2) [m] that are a place: 10 km around at most."""
+    return points[(np.abs(points) < 1e4).all(1)]
 
 
 def within(radius: float, points: Array) -> Array:
@@ -111,19 +120,10 @@ def within(radius: float, points: Array) -> Array:
     return points[(points**2).sum(1) <= radius**2]
 
 
-def one_a_cell(points: Array, cell: float = CELL) -> NDArray[np.intp]:
+def one_a_cell(points: Array, cell: float = LookLimits.cell) -> NDArray[np.intp]:
     """Indices (k,) of `points` (n, 2) [m] that stand for all, one in each cell of this size [m]."""
     cells = np.floor(points / cell).astype(np.int64)
     return np.unique(cells[:, 0] * 2**32 + cells[:, 1], return_index=True)[1]
-
-
-# A scan as the gate keeps it: what stood, and what was free, in each direction.
-
-FINEST = np.radians(3.0)  # of a sector [rad]: 10,000 beams make no more work than 120
-WIDEST = np.radians(15.0)  # of what a single beam answers for [rad], however far apart beams are
-BINS = 720  # directions of the laser, half a degree wide
-NOT_SEEN = -1.0
-NO_RETURN = 0.99  # share of the range from which a reading means that nothing returned: drivers say so in many ways
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,15 @@ class Snapshot:
 
     @classmethod
     def of(cls, scan: Scan, pose: Array, error: float, stamp: float) -> Snapshot:
-        """The nearest reading of each sector; a single sector without one is as narrow as what lasers miss anyway."""
-        count = int(2 * np.pi / min(max(abs(scan.angle_increment), FINEST), WIDEST) + 1e-6)
+        """The nearest reading of each sector; a single sector without one is as narrow as what lasers miss anyway.
+
+        Sectors are 3 degrees wide at least, so that 10,000 beams make no more work than 120.
+        """
+        count = int(2 * np.pi / min(max(abs(scan.angle_increment), np.radians(3.0)), WIDEST) + 1e-6)
         sector = np.rint((scan.angles - scan.angle_min) / (2 * np.pi / count)).astype(int) % count
         ranges = scan.ranges.astype(np.float64)
         ranges[~(ranges > 0)] = np.nan
-        ranges[ranges >= NO_RETURN * scan.max_range] = np.inf
+        ranges[ranges >= 0.99 * scan.max_range] = np.inf  # nothing returned: drivers say so in many ways
         seen = np.flatnonzero(~np.isnan(ranges))
         seen = seen[np.argsort(-ranges[seen], kind="stable")]  # the nearest last, so that it stays
         beam = np.full(count, -1)

@@ -1,4 +1,8 @@
-"""What is in the way of a command: of all paths that the robot may take with it."""
+"""What is in the way of a command: of all paths that the robot may take with it.
+
+Things that move, as a tracker says, only make the gate stricter. Whatever they say, the robot may stop, and go where it
+comes no nearer to any of them than if it stood.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,9 @@ from ami_ros.core.geometry import Array, inverse, relative, transform_points
 from ami_ros.safety.config import Footprint, SafetyConfig
 from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.motion import Motion
+from ami_ros.safety.moving_things import FASTEST, LARGEST, MOST_THINGS
 from ami_ros.safety.observations import (
-    MOST_EXACT,
-    MOST_LOOKED,
-    SHIFT,
+    LookLimits,
     Observation,
     Observations,
     Snapshot,
@@ -26,19 +29,7 @@ from ami_ros.safety.observations import (
 )
 from ami_ros.safety.surroundings import Surroundings
 
-# Things that move, as a tracker says: where each may be while the robot comes to a stand.
-#
-# They only make the gate stricter. Whatever they say, the robot may stop, and go where it comes no nearer to any of
-# them than if it stood.
-
-MOST_TRACKS = 64  # nearest ones that count, as many as a message of MovingThings holds
-FASTEST = 15.0  # [m/s] of a thing: a cyclist
-LARGEST = 5.0  # [m] of a radius: a car
-NEAR = 30.0  # [m] from the robot; what is farther away cannot come before it stands
-SIGMAS = 2.0  # of position and velocity that a thing may be off
-MOST_DOUBT = (0.5, 1.0)  # [m] and [m/s], standard deviations: a tracker that knows less does not freeze the robot
-SWAYS = 0.5  # [m/s^2] by which a person changes their walk without warning
-LASTS = 0.6  # [s] for which a message counts
+LASTS = 0.6  # [s] for which a message of a tracker counts
 
 
 @dataclass(frozen=True)
@@ -88,20 +79,21 @@ class Tracks:
     def at(self, age: float, times: Array) -> tuple[Array, Array]:
         """Where they may be `age` [s] after their stamp and `times` (t,) [s] later: middles (t, n, 2) and radii (t, n)
         [m]."""
+        sways = 0.5  # [m/s^2] by which a person changes their walk without warning
         passed = (age + times)[:, None]
         middles = self.positions + passed[..., None] * self.velocities
-        return middles, self.radii + passed * self.doubts + SWAYS / 2 * passed**2
+        return middles, self.radii + passed * self.doubts + sways / 2 * passed**2
 
 
 def usable(things: Iterable[Track]) -> tuple[list[Track], str]:
     """Those that count, the nearest first, and why others do not; "" if all count."""
     given = list(things)
     good = [thing for thing in given if _makes_sense(thing)]
-    near = sorted(good, key=lambda thing: float(np.hypot(*thing.position)))[:MOST_TRACKS]
+    near = sorted(good, key=lambda thing: float(np.hypot(*thing.position)))[:MOST_THINGS]
     if len(good) < len(given):
         return near, f"moving things: {len(given) - len(good)} of {len(given)} have numbers that cannot be"
     if len(near) < len(good):
-        return near, f"moving things: {len(good)} at once; the nearest {MOST_TRACKS} count"
+        return near, f"moving things: {len(good)} at once; the nearest {MOST_THINGS} count"
     return near, ""
 
 
@@ -117,7 +109,7 @@ def _makes_sense(thing: Track) -> bool:
 
 def of_frame(things: list[Track], pose: Array, stamp: float) -> Tracks:
     """Things in base_link, which was at `pose` (3,) of the gate's frame then."""
-    near = [thing for thing in things if np.hypot(*thing.position) <= NEAR]
+    near = [thing for thing in things if np.hypot(*thing.position) <= 30.0]  # others cannot come before it stands
     if not near:
         return Tracks(stamp)
     c, s = math.cos(pose[2]), math.sin(pose[2])
@@ -125,16 +117,24 @@ def of_frame(things: list[Track], pose: Array, stamp: float) -> Tracks:
     positions = np.array([thing.position for thing in near], dtype=np.float64) @ turn.T + pose[:2]
     velocities = np.array([thing.velocity for thing in near], dtype=np.float64) @ turn.T
     bodies = np.array([thing.radius for thing in near])
-    radii = [thing.radius + SIGMAS * min(thing.position_sigma, MOST_DOUBT[0]) for thing in near]
-    doubts = [SIGMAS * min(thing.velocity_sigma, MOST_DOUBT[1]) for thing in near]
+    # It may be off by two standard deviations, of 0.5 m and 1 m/s at most: a tracker that knows less freezes no robot.
+    radii = [thing.radius + 2.0 * min(thing.position_sigma, 0.5) for thing in near]
+    doubts = [2.0 * min(thing.velocity_sigma, 1.0) for thing in near]
     return Tracks(stamp, positions, velocities, bodies, np.array(radii), np.array(doubts))
 
 
-BESIDE, AHEAD = 0.04, 0.7  # [m] from the outline, within which it need not have seen what is not ahead: farther than
-# acos(AHEAD) off the way. Else no robot could set out whose laser sits before its middle and looks ahead only.
-ROUNDING = 1e-6  # [m]
-PAST = 0.1  # of its way, by which the robot may come nearer to what moves: it leads 6 degrees at most from past them
-NEARER = 0.005  # [m] by which the robot may come nearer to what stands within its margin already
+@dataclass(frozen=True)
+class ObstructionConfig:
+    """How near the robot may come to what stands, and to what moves, within its margin."""
+
+    # From the outline [m], within which it need not have seen what is not ahead: farther than acos(ahead) off the way.
+    # Else no robot could set out whose laser sits before its middle and looks ahead only.
+    beside: float = 0.04
+    ahead: float = 0.7
+    past: float = 0.1  # of its way, by which it may come nearer to what moves: 6 degrees at most from past them
+    nearer: float = 0.005  # [m] by which it may come nearer to what stands within its margin already
+    rounding: float = 1e-6  # [m]
+    look: LookLimits = field(default_factory=LookLimits)
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,9 @@ class Obstruction:
         around: Surroundings,
         others: Observations,
         keep_out: KeepOut,
+        own: ObstructionConfig | None = None,
     ) -> None:
+        self._own = own or ObstructionConfig()
         self.config, self._footprint, self._motion = config, footprint, motion
         self._around, self._others, self._keep_out = around, others, keep_out
         self.tracks = Tracks()
@@ -175,7 +177,7 @@ class Obstruction:
         # Without odometry it is too vague where that is by now.
         gone = self._around.gone if self._motion.is_measured(now) else np.zeros((0, 2))
         way, lasts = self._motion.reach(command, now)
-        reach = way + self._footprint.radius + margin + SHIFT + self.config.obstacle_speed * lasts
+        reach = way + self._footprint.radius + margin + self._own.look.shift + self.config.obstacle_speed * lasts
         points = np.concatenate(
             [
                 within(reach, transform_points(inverse(here), gone)),
@@ -205,7 +207,7 @@ class Obstruction:
         distance = self._footprint.distance(outlines.reshape(-1, 2)).reshape(outlines.shape[:-1])
         along = (outlines * ways[:, None, None]).sum(-1)
         lengths = np.hypot(outlines[..., 0], outlines[..., 1]) * np.hypot(*ways.T)[:, None, None]
-        return outlines[distance > np.where(along < AHEAD * lengths, BESIDE, 1e-6)]
+        return outlines[distance > np.where(along < self._own.ahead * lengths, self._own.beside, 1e-6)]
 
     def _enters(self, outlines: Array, near: Near) -> bool:
         """Whether more of an outline (p, n, m, 2) lies in a keep-out area than does now: out of it the robot may go."""
@@ -216,23 +218,23 @@ class Obstruction:
     def _touches(self, times: Array, poses: Array, near: Near) -> str:
         """Why the robot must not take one of these paths: it comes within its margin of something that stands, or there
         is more than can be looked at in time. "" if it may."""
-        closer = self.config.obstacle_speed * times
-        margin, beside = near.margin, near.margin + SHIFT + closer[-1] + self._footprint.radius
+        closer, look = self.config.obstacle_speed * times, self._own.look
+        margin, beside = near.margin, near.margin + look.shift + closer[-1] + self._footprint.radius
         low, high = (np.minimum(0.0, poses[..., :2].min((0, 1))), np.maximum(0.0, poses[..., :2].max((0, 1))))
         by_the_way = ((near.points >= low - beside) & (near.points <= high + beside)).all(1)
         points, distance = near.points[by_the_way], near.distance[by_the_way]
-        if len(points) > MOST_EXACT:
-            cells = one_a_cell(points)
-            if len(cells) > MOST_LOOKED:
+        if len(points) > look.exact:
+            cells = one_a_cell(points, look.cell)
+            if len(cells) > look.cells:
                 return "too much to look at"
-            margin, points, distance = margin + SHIFT, points[cells], distance[cells]
+            margin, points, distance = margin + look.shift, points[cells], distance[cells]
         if not len(points):
             return ""
         # From what is within the margin already the robot may go away, and not come nearer again and again.
         least = np.where(
             distance >= margin,
             np.minimum(margin + closer[:, None], distance),  # it may always go past it, or away
-            np.maximum(np.minimum(distance, margin / 2), distance - NEARER),
+            np.maximum(np.minimum(distance, margin / 2), distance - self._own.nearer),
         )
         local = transform_points(inverse(poses), points)
         return "obstacle ahead" if (self._footprint.distance(local) < least - 1e-9).any() else ""
@@ -256,8 +258,8 @@ class Obstruction:
         enough = standing.min(1, keepdims=True).clip(least, most)
 
         def nears(ways: Array, enough: Array) -> NDArray[np.bool_]:  # (p, n, 3) -> (p, n, k)
-            gaps = self._footprint.distance(transform_points(inverse(ways), there)) - radii + ROUNDING
-            past = PAST * np.hypot(ways[..., 0], ways[..., 1])[..., None]
+            gaps = self._footprint.distance(transform_points(inverse(ways), there)) - radii + self._own.rounding
+            past = self._own.past * np.hypot(ways[..., 0], ways[..., 1])[..., None]
             return np.asarray(gaps < np.minimum(standing - past, enough))
 
         if not nears(poses, enough).any():
@@ -268,7 +270,7 @@ class Obstruction:
         rolls = nears(stops, enough).any((0, 1))  # (k,)
         if nears(own, np.where(rolls, standing, enough)).any():
             return True
-        added = poses[(np.abs(poses[:, None] - stops).max((2, 3)) > ROUNDING).all(1)]
+        added = poses[(np.abs(poses[:, None] - stops).max((2, 3)) > self._own.rounding).all(1)]
         return bool(nears(added, enough).any())
 
     def _halted(self, there: Array) -> Array:

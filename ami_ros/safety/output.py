@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from ami_ros.core.commands import Command
 from ami_ros.safety.config import SafetyConfig
 
-# What the safety gate sends, and why: each reason belongs to a guarantee of docs/safety.md.
-
 BLIND = 5  # the guarantee that it stands without usable scans
 BY_SCANS = "3, 4, 5, 6, 9"  # guarantees that hold as far as scans are right; those that are guessed may not be
 STOPPED = "emergency stop"
@@ -62,12 +60,6 @@ class SafetyOutput:
         return name, action
 
 
-# How much faster than the last command the next one may be.
-
-LONGEST = 0.1  # [s] that one output may speed up for: after a pause nobody knows what the wheels do
-FIRST = 0.05  # [s] likewise of the first output, before which the robot stood
-
-
 class Acceleration:
     """Lets commands grow by the greatest acceleration times the time that really passed.
 
@@ -77,10 +69,12 @@ class Acceleration:
 
     Args:
         simulated: the node's clock is the only time that the robot knows.
+        longest: [s] that one output may speed up for: after a pause nobody knows what the wheels do.
+        first: [s] likewise of the first output, before which the robot stood.
     """
 
-    def __init__(self, simulated: bool = False) -> None:
-        self._simulated = simulated
+    def __init__(self, simulated: bool = False, longest: float = 0.1, first: float = 0.05) -> None:
+        self._simulated, self._longest, self._first = simulated, longest, first
         self._counted: tuple[float, float] | None = None  # up to which time is counted, on both clocks [s]
 
     def begin_again(self, now: float) -> None:
@@ -92,10 +86,10 @@ class Acceleration:
         """Time [s] since the last call that speeding up may use; `steady` is 0 where nobody tells it."""
         if self._counted is None:
             self._counted = now, steady
-            return FIRST
+            return self._first
         before, steady_before = self._counted
         self._counted = max(now, before), max(steady, steady_before)
-        clocks = [now - before, LONGEST]
+        clocks = [now - before, self._longest]
         if steady and not self._simulated:
             clocks.append(steady - steady_before)
         return max(0.0, min(clocks))

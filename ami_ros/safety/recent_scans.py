@@ -17,9 +17,6 @@ from ami_ros.core.geometry import Array, pose_gap
 from ami_ros.core.scan import Scan
 from ami_ros.safety.tracks import TrackerConfig
 
-SLANT = 0.4  # [m] by which two beams that lie side by side may differ on one wall
-SAMPLES = np.linspace(-1.0, 1.0, 11)  # across what a bearing may be off
-
 
 class _Seen(NamedTuple):
     stamp: float  # [s]
@@ -116,8 +113,9 @@ def looked(scan: Scan, points: Array, slack: Slack, depth_share: float) -> tuple
     distance = np.maximum(np.hypot(x, y), 0.05)
     aside = np.maximum(slack.turn + slack.aside / distance, abs(scan.angle_increment))
     step, beams = scan.angle_increment, len(scan.ranges)
+    across = np.linspace(-1.0, 1.0, 11)  # what a bearing may be off
     offset = (np.arctan2(y, x) - scan.angle_min) * np.sign(step)
-    beam = np.rint((offset[:, None] + aside[:, None] * SAMPLES) % (2 * np.pi) / abs(step)).astype(np.intp)
+    beam = np.rint((offset[:, None] + aside[:, None] * across) % (2 * np.pi) / abs(step)).astype(np.intp)
     turn = round(2 * np.pi / abs(step))
     beam = np.where((beam >= beams) & (beams >= turn - 1), beam % beams, beam)
     looks = beam < beams
@@ -126,35 +124,35 @@ def looked(scan: Scan, points: Array, slack: Slack, depth_share: float) -> tuple
     depth = (slack.depth + depth_share * distance)[:, None]
     valid = ~np.isnan(ranges)
     behind = (ranges > distance[:, None] + depth) | (~valid & looks)
-    through = behind.all(1) & (valid.sum(1) * 2 > len(SAMPLES))
+    through = behind.all(1) & (valid.sum(1) * 2 > len(across))
     first, second = ranges[:, :-1], ranges[:, 1:]
     between = (np.minimum(first, second) - depth <= distance[:, None]) & (
         np.maximum(first, second) + depth >= distance[:, None]
     )
     with np.errstate(invalid="ignore"):  # inf - inf
-        one_surface = np.abs(first - second) < SLANT
+        one_surface = np.abs(first - second) < 0.4  # [m] by which two beams side by side may differ on one wall
     hit = (np.abs(ranges - distance[:, None]) <= depth).any(1) | (between & one_surface).any(1)
     return through, hit
 
 
-# Where something thin stands: returns come from there more often than people set a foot there.
-#
-# Beams that are farther apart than the leg of a table miss it more often than not, so `RecentScans` say that it was
-# free there. How often they miss it is known from how far apart they are. Somebody who walks sets a foot there once,
-# and goes on. So each spot with returns has log-odds that something stands there, as a cell of an occupancy grid has
-# (Moravec and Elfes 1985), with the probability of a return by the distance of each look.
+@dataclass(frozen=True)
+class SpotsConfig:
+    """When something thin stands on a spot."""
 
-WIDTH = 0.03  # [m] of the leg of a chair
-METS = (0.1, 0.98)  # probability of a return from one in a look, least and most
-BIN = 0.6  # [s] of looks that tell one thing: a foot stands for as long (Perry and Burnfield 2010: 62 % of a stride)
-SELDOM = 0.03  # probability that somebody's foot is on a spot in such a time
-NEAR = 0.08  # [m] from a spot within which a return is of it
-FOLLOWS = 0.2  # share of the way to such a return by which a spot follows it: odometry drifts
-FIRST, STANDS = -1.0, 3.0  # log-odds of a spot at its first return, and from which something stands there
-LEAST, MOST = -3.0, 6.0  # from which a spot is dropped, and beyond which nothing makes it surer
-REMEMBERED = 20.0  # [s] since the last return; longer: odometry has drifted by a spot
-FAR = 6.0  # [m] from the scanner beyond which no spot begins
-MANY = 600  # spots at most, the newest
+    width: float = 0.03  # [m] of the leg of a chair
+    met_least: float = 0.1  # probability of a return from one in a look ...
+    met_most: float = 0.98
+    together: float = 0.6  # [s] of looks that tell one thing: a foot stands as long (Perry and Burnfield 2010: 62 %)
+    seldom: float = 0.03  # probability that somebody's foot is on a spot in such a time
+    near: float = 0.08  # [m] from a spot within which a return is of it
+    follows: float = 0.2  # share of the way to such a return by which a spot follows it: odometry drifts
+    first: float = -1.0  # log-odds of a spot at its first return
+    stands: float = 3.0  # from which something stands there
+    least: float = -3.0  # from which a spot is dropped
+    most: float = 6.0  # beyond which nothing makes it surer
+    remembered: float = 20.0  # [s] since the last return; longer: odometry has drifted by a spot
+    far: float = 6.0  # [m] from the scanner beyond which no spot begins
+    many: int = 600  # spots at most, the newest
 
 
 @dataclass
@@ -169,11 +167,11 @@ class _Spots:
     met: NDArray[np.bool_]  # (n,) one of them did not
 
     @classmethod
-    def begin(cls, at: Array, stamp: float) -> _Spots:
-        """New ones, with their first return."""
+    def begin(cls, at: Array, stamp: float, odds: float) -> _Spots:
+        """New ones, with their first return, and the log-odds of that."""
         n = len(at)
         now = np.full(n, stamp)
-        return cls(at, np.full(n, FIRST), now, now.copy(), np.ones(n), np.ones(n, bool))
+        return cls(at, np.full(n, odds), now, now.copy(), np.ones(n), np.ones(n, bool))
 
     def where(self, which: NDArray[np.bool_]) -> _Spots:
         """Those of a mask."""
@@ -185,37 +183,45 @@ class _Spots:
 
 
 class StandingSpots:
-    """Spots of odom from which returns came."""
+    """Spots of odom from which returns came: more often than people set a foot there, where something thin stands.
 
-    def __init__(self) -> None:
+    Beams that are farther apart than the leg of a table miss it more often than not, so `RecentScans` say that it was
+    free there. How often they miss it is known from how far apart they are. Somebody who walks sets a foot there once,
+    and goes on. So each spot with returns has log-odds that something stands there, as a cell of an occupancy grid has
+    (Moravec and Elfes 1985), with the probability of a return by the distance of each look.
+    """
+
+    def __init__(self, config: SpotsConfig | None = None) -> None:
+        self.config = config or SpotsConfig()
         self.clear()
 
     def clear(self) -> None:
         """Forgets all."""
-        self._spots = _Spots.begin(np.zeros((0, 2)), 0.0)
+        self._spots = _Spots.begin(np.zeros((0, 2)), 0.0, 0.0)
 
     def add(self, stamp: float, scan: Scan, points: Array, slack: Slack, depth_share: float) -> None:
         """A `scan` in odom met things at `points` (n, 2) [m]; for the rest see `recent_scans.looked`."""
-        spots = self._spots
-        points = points[np.hypot(*(points - scan.origin).T) < FAR]
+        spots, config = self._spots, self.config
+        points = points[np.hypot(*(points - scan.origin).T) < config.far]
         apart = np.hypot(*(points[:, None] - spots.at[None]).transpose(2, 0, 1))
-        near = apart < NEAR
+        near = apart < config.near
         hit = near.any(0)
         if hit.any():
-            spots.at[hit] += FOLLOWS * (points[apart[:, hit].argmin(0)] - spots.at[hit])
+            spots.at[hit] += config.follows * (points[apart[:, hit].argmin(0)] - spots.at[hit])
         if len(spots.at):
             through = looked(scan, spots.at, slack, depth_share)[0]
             spacing = np.hypot(*(spots.at - scan.origin).T) * abs(scan.angle_increment)
-            misses = 1.0 - (WIDTH / np.maximum(spacing, 1e-3)).clip(*METS)
-            self._close(stamp, (stamp - spots.since >= BIN) | (hit & ~spots.met))  # a foot falls into one bin
+            misses = 1.0 - (config.width / np.maximum(spacing, 1e-3)).clip(config.met_least, config.met_most)
+            over = stamp - spots.since >= config.together
+            self._close(stamp, over | (hit & ~spots.met))  # a foot falls into one such time
             spots.missed *= np.where(through | hit, misses, 1.0)
             spots.met |= hit
             spots.last[hit] = stamp
         new = points[~near.any(1)]
-        new = new[np.unique(np.floor(new / NEAR), axis=0, return_index=True)[1]]
-        spots = spots.and_then(_Spots.begin(new, stamp))
-        keep = (stamp - spots.last < REMEMBERED) & (spots.odds > LEAST)
-        keep[:-MANY] = False
+        new = new[np.unique(np.floor(new / config.near), axis=0, return_index=True)[1]]
+        spots = spots.and_then(_Spots.begin(new, stamp, config.first))
+        keep = (stamp - spots.last < config.remembered) & (spots.odds > config.least)
+        keep[: -config.many] = False
         self._spots = spots.where(keep)
 
     def odds(self, points: Array) -> tuple[Array, Array]:
@@ -227,7 +233,7 @@ class StandingSpots:
         """
         spots = self._spots
         dx, dy = (points[:, axis, None] - spots.at[:, axis] for axis in (0, 1))
-        point, spot = np.nonzero(dx * dx + dy * dy < (1.5 * NEAR) ** 2)  # few pairs of many
+        point, spot = np.nonzero(dx * dx + dy * dy < (1.5 * self.config.near) ** 2)  # few pairs of many
         under_way = spots.odds + np.where(spots.met, self._met, 0.0)
         stood, stands = np.full((2, len(points)), -np.inf)
         np.maximum.at(stood, point, spots.odds[spot])
@@ -237,11 +243,11 @@ class StandingSpots:
     @property
     def _met(self) -> Array:
         """What a return among the looks under way says (n,), in log-odds."""
-        return np.asarray(np.log(np.maximum(1.0 - self._spots.missed, SELDOM) / SELDOM))
+        return np.asarray(np.log(np.maximum(1.0 - self._spots.missed, self.config.seldom) / self.config.seldom))
 
     def _close(self, stamp: float, over: NDArray[np.bool_]) -> None:
         """Counts the looks at spots whose time is `over` (n,), and begins anew."""
-        spots = self._spots
-        missed = np.log(np.maximum(spots.missed, SELDOM) / (1.0 - SELDOM)).clip(None, 0.0)
-        spots.odds[over] = (spots.odds + np.where(spots.met, self._met, missed))[over].clip(None, MOST)
+        spots, seldom = self._spots, self.config.seldom
+        missed = np.log(np.maximum(spots.missed, seldom) / (1.0 - seldom)).clip(None, 0.0)
+        spots.odds[over] = (spots.odds + np.where(spots.met, self._met, missed))[over].clip(None, self.config.most)
         spots.since[over], spots.missed[over], spots.met[over] = stamp, 1.0, False

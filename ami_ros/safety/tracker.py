@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +15,8 @@ from numpy.typing import NDArray
 from ami_ros.core.geometry import Array, transform_points
 from ami_ros.core.scan import Scan, is_full_turn, moved
 from ami_ros.safety.moving_things import MOST_THINGS, Kind, MovingThing, MovingThings
-from ami_ros.safety.recent_scans import STANDS, WIDTH, RecentScans, StandingSpots, looked
+from ami_ros.safety.recent_scans import RecentScans, StandingSpots, looked
 from ami_ros.safety.tracks import Segments, TrackerConfig, Tracks, ends_of, segments_of
-
-PAUSE = 1.0  # [s] without a scan, or back in time, after which nothing is known any more
-WALL_MOVES = 0.15  # share of the points of walls that lie where it was free, from which odometry has been off
-WALL_POINTS = 30  # that walls must have to tell
-LEG_WIDTH = 0.28  # [m] of a leg in trousers at most; two that touch are a segment twice as wide
-PERSON_WIDTH = 0.75  # [m] of both legs, or of shoulders
-STAYED = 0.12  # [m] that a piece of somebody who stands goes from scan to scan
-SMOOTH = 0.2  # weight of a new width
 
 
 class Tracker:
@@ -54,9 +45,9 @@ class Tracker:
             pose: (3,) of base_link in odom.
         """
         elapsed = stamp - self._stamp
-        if -PAUSE < elapsed <= 0:
+        if -self.config.pause < elapsed <= 0:
             return self._report(pose)
-        if abs(elapsed) > PAUSE:
+        if abs(elapsed) > self.config.pause:
             self.clear()
             elapsed = math.inf
         seen = moved(scan, pose)
@@ -65,40 +56,40 @@ class Tracker:
         self._recent.go(pose, elapsed)
         ends = ends_of(seen, self.config)
         free, still = self._recent.compare(stamp, ends.points)
-        segments = segments_of(ends, _smoothed(still), is_full_turn(scan), self.config)
+        stays = np.roll(still, 1) + still + np.roll(still, -1) > 1.5  # by the majority of each end and its neighbours
+        segments = segments_of(ends, stays, is_full_turn(scan), self.config)
         thin = segments.order[(segments.width < self.config.widest)[segments.of]]
         stood, stands = np.full((2, len(ends.points)), -np.inf)
         stood[thin], stands[thin] = self._spots.odds(ends.points[thin])
         news = 1 / (1 + np.exp(stands))  # a second return from one spot is none
         self._spots.add(stamp, seen, ends.points[thin], self._recent.slack, self.config.depth_share)
-        if self._odometry_was_off(segments, free):
+        wall = (segments.width > self.config.wall)[segments.of]
+        if wall.sum() >= self.config.wall_points and free[segments.order][wall].mean() > self.config.wall_moves:
+            # Odometry has been off.
             self._recent.clear()
             self._spots.clear()
             free, still = np.zeros_like(free), np.zeros_like(still)
         if not math.isinf(elapsed):
-            shares = (segments.mean(share) for share in (free, still, (stood > STANDS).astype(np.float64), news))
+            thin_stood = (stood > self._spots.config.stands).astype(np.float64)
+            shares = (segments.mean(share) for share in (free, still, thin_stood, news))
             self._follow(stamp, min(elapsed, 0.5), segments, *shares)
             self._judge_places(stamp, elapsed, seen)
         self._recent.add(stamp, seen)
         return self._report(pose)
-
-    def _odometry_was_off(self, segments: Segments, free: Array) -> bool:
-        wall = (segments.width > self.config.wall)[segments.of]
-        return bool(wall.sum() >= WALL_POINTS and free[segments.order][wall].mean() > WALL_MOVES)
 
     def _follow(
         self, stamp: float, elapsed: float, segments: Segments, free: Array, still: Array, stood: Array,
         news: Array,
     ) -> None:  # fmt: skip
         """Predicts, gives each track its segments, begins tracks of those that have none."""
-        config, tracks = self.config, self._tracks
+        config, spots, tracks = self.config, self._spots.config, self._tracks
         tracks.predict(elapsed, config)
         beams = 0.75 * config.leg / np.maximum(segments.spacing, 1e-3)  # that meet a leg: this many, or one fewer
         small = (segments.width < config.widest) & (segments.spacing < config.coarsest)
         thing = small & (segments.count >= np.floor(beams).clip(1, config.least_points))
         clear = small & (segments.count >= np.ceil(beams).clip(1, config.least_points))
         owner = np.full(len(thing), -1)
-        thin_stands = (news < 1 / (1 + math.exp(STANDS))) & (segments.width < 2 * WIDTH)
+        thin_stands = (news < 1 / (1 + math.exp(spots.stands))) & (segments.width < 2 * spots.width)
         stands = (still > 0.5) | thin_stands
         near, owner[thing] = self._nearest(segments.centre[thing], segments.middle[thing], stands[thing])
         owner[thing] = np.where(near, owner[thing], -1)
@@ -108,9 +99,11 @@ class Tracker:
         counts = clear if not len(tracks) else clear | (tracks.came > config.step)[owner]
         self._measure(stamp, elapsed, segments, owner, free, still, counts * news)
         fresh = np.flatnonzero(clear & (owner < 0) & (still < 0.5))
-        heads = _grouped(segments.centre[fresh], 2 * config.gap + config.apart / 2)
-        ids = np.unique(heads)
-        if len(ids):
+        if len(fresh):
+            # Those near one another are one thing, by one step of linkage: two legs, not a row of them.
+            apart = np.hypot(*(segments.centre[fresh, None] - segments.centre[None, fresh]).transpose(2, 0, 1))
+            heads = (apart < 2 * config.gap + config.apart / 2).argmax(1)
+            ids = np.unique(heads)
             weight = np.bincount(heads, minlength=ids[-1] + 1)[ids]
             centres = np.column_stack(
                 [np.bincount(heads, segments.centre[fresh, axis], ids[-1] + 1)[ids] / weight for axis in (0, 1)]
@@ -143,7 +136,7 @@ class Tracker:
             steps = np.hypot(*(middles[:, None] - owned[None]).transpose(2, 0, 1))
             for k in range(len(tracks)):
                 stayed[:, k] = steps[:, owner == tracks.id[k]].min(1, initial=np.inf)
-        barred = (apart > reach) | (stands[:, None] & (stayed > STAYED))
+        barred = (apart > reach) | (stands[:, None] & (stayed > config.stayed))
         cost = apart - 0.1 * (tracks.moving > config.report) + np.where(barred, 1e3, 0.0)
         best = cost.argmin(1)
         return cost[np.arange(len(centres)), best] < 1e2, best
@@ -181,10 +174,11 @@ class Tracker:
         tracks.update(which, centre, np.hypot(own, 0.4 * spacing))
         tracks.spacing[which] = spacing
         stays = np.maximum(stays, np.hypot(*tracks.state[which, 2:].T) < config.slow)
-        gained = config.gain * self._clear(which) * lies_free * (lies_free > 0.3) - config.loss * stays
+        clear = (config.leg / np.maximum(spacing, 1e-3)).clip(0.0, 1.0) ** 2  # beams farther apart than a leg miss some
+        gained = config.gain * clear * lies_free * (lies_free > 0.3) - config.loss * stays
         tracks.moving[which] = (tracks.moving[which] + elapsed * gained).clip(-config.most, config.most)
-        tracks.width[which] += SMOOTH * (widest[which] - tracks.width[which])
-        tracks.extent[which] += SMOOTH * (2 * spread[which] - tracks.extent[which])
+        tracks.width[which] += config.smooth * (widest[which] - tracks.width[which])
+        tracks.extent[which] += config.smooth * (2 * spread[which] - tracks.extent[which])
         tracks.seen[which] = stamp
         self._owned = segments.middle[mine], tracks.id[of]
         largest = np.lexsort((weight, of))  # the last of each track is its largest
@@ -213,10 +207,6 @@ class Tracker:
             & (tracks.moving > -0.5)
         )  # fmt: skip
 
-    def _clear(self, which: Any) -> Array:
-        """What a look at some tracks is worth (k,) [0, 1]: beams that are farther apart than a leg miss some."""
-        return np.asarray((self.config.leg / np.maximum(self._tracks.spacing[which], 1e-3)).clip(0.0, 1.0) ** 2)
-
     def _merge(self) -> None:
         """Of two tracks of one thing that stays which is surer."""
         tracks, config = self._tracks, self.config
@@ -232,32 +222,20 @@ class Tracker:
         sure = (tracks.moving > config.report) & ((tracks.came > config.step) | (tracks.moving > config.certain))
         told = np.flatnonzero(sure & (self._stamp - tracks.seen < config.hidden))
         nearest = np.hypot(*(tracks.state[told, :2] - pose[:2]).T).argsort()[:MOST_THINGS]
-        return MovingThings(self._stamp, tuple(self._thing(int(k)) for k in told[nearest]))
-
-    def _thing(self, k: int) -> MovingThing:
-        tracks, config = self._tracks, self.config
-        person = tracks.width[k] < 2 * LEG_WIDTH and tracks.extent[k] < 2 * PERSON_WIDTH
-        return MovingThing(
-            id=int(tracks.id[k]),
-            position=tracks.state[k, :2].copy(),
-            velocity=tracks.state[k, 2:].copy(),
-            covariance=tracks.covariance[k].copy(),
-            radius=float(np.clip(tracks.extent[k] / 2, config.radius, 1.0)),
-            kind=Kind.PERSON if person else Kind.OTHER,
-            confidence=1 / (1 + math.exp(-float(tracks.moving[k]))),
-        )
-
-
-def _smoothed(still: Array) -> NDArray[np.bool_]:
-    """What stands (n,), by the majority of each end and its two neighbours."""
-    return np.asarray(np.roll(still, 1) + still + np.roll(still, -1) > 1.5)
-
-
-def _grouped(centres: Array, reach: float) -> NDArray[np.intp]:
-    """(k,) a number for each of `centres` (k, 2) that those nearer than `reach` [m] to one another share (one step of
-    linkage: two legs, not a row of them)."""
-    apart = np.hypot(*(centres[:, None] - centres[None]).transpose(2, 0, 1)) if len(centres) else np.zeros((0, 0))
-    return (apart < reach).argmax(1) if len(centres) else np.zeros(0, np.intp)
+        person = (tracks.width < 2 * config.leg_width) & (tracks.extent < 2 * config.person_width)
+        things = [
+            MovingThing(
+                id=int(tracks.id[k]),
+                position=tracks.state[k, :2].copy(),
+                velocity=tracks.state[k, 2:].copy(),
+                covariance=tracks.covariance[k].copy(),
+                radius=float(np.clip(tracks.extent[k] / 2, config.radius, 1.0)),
+                kind=Kind.PERSON if person[k] else Kind.OTHER,
+                confidence=1 / (1 + math.exp(-float(tracks.moving[k]))),
+            )
+            for k in told[nearest]
+        ]
+        return MovingThings(self._stamp, tuple(things))
 
 
 def moving_beams(scan: Scan, pose: Array, things: MovingThings, margin: float = 0.15) -> NDArray[np.bool_]:

@@ -12,8 +12,6 @@ from ami_ros.core.geometry import Array
 from ami_ros.core.scan import Scan
 from ami_ros.safety.moving_things import process_noise
 
-# What the tracker takes for granted; one place for its numbers.
-
 
 @dataclass(frozen=True)
 class TrackerConfig:
@@ -37,6 +35,9 @@ class TrackerConfig:
     aside: float = 0.015  # [m] that a robot sways while it stands
     turn: float = 0.004  # [rad] that it sways in heading
     drift: float = 0.05  # of the way between two scans, in depth and sideways [m/m]: wheels slip by 2 to 5 %
+    wall_moves: float = 0.15  # share of the points of walls where it was free, from which odometry has been off
+    wall_points: int = 30  # that walls must have to tell
+    pause: float = 1.0  # [s] without a scan, or back in time, after which nothing is known any more
     turn_drift: float = 0.05  # of all turns between them [rad/rad]
     late: float = 0.05  # [s] that a stamp may be off while the robot turns; larger: blinder in turns
     # Tracks
@@ -58,6 +59,10 @@ class TrackerConfig:
     most: float = 5.0  # log-odds, and least is -most
     certain: float = 3.0  # log-odds from which it need not have come `step` to be reported
     report: float = 1.6  # log-odds from which it is reported
+    stayed: float = 0.12  # [m] that a piece of somebody who stands goes from scan to scan
+    smooth: float = 0.2  # weight of a new width
+    leg_width: float = 0.28  # [m] of a leg in trousers at most; two that touch are a segment twice as wide
+    person_width: float = 0.75  # [m] of both legs, or of shoulders
     radius: float = 0.3  # [m] least, of a person: shoulders are 0.45 to 0.6 m wide (Panero and Zelnik 1979)
 
     def __post_init__(self) -> None:
@@ -66,8 +71,6 @@ class TrackerConfig:
         if not self.report < self.most:
             raise ValueError(f"report ({self.report}) must be below most ({self.most})")
 
-
-# Tracks: Kalman filters of constant velocity side by side, and how sure each is that its thing moves.
 
 TRAIL, TRAIL_STEP = 8, 0.25  # how many positions of a track's past are kept, and how far apart [s]
 
@@ -157,9 +160,6 @@ class Tracks:
         self.trail[due, 1:] = self.trail[due, :-1]
         self.trail[due, 0] = self.surface[due]
         self.noted[due] = stamp
-
-
-# A scan in pieces: neighbouring end points that lie on one thing.
 
 
 @dataclass(frozen=True)

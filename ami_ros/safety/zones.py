@@ -22,10 +22,6 @@ from ami_ros.core.geometry import Array, inverse, transform_points
 from ami_ros.safety.config import Footprint
 from ami_ros.safety.observations import LASER, Readings, within
 
-TINY = 1e-6  # [m] for rounding
-MOST_STEPS = 1000  # of a simulated approach
-MOST_LOOKED = 400_000  # readings, each at every step of an approach, that there is time for; more: it stands
-
 
 @dataclass(frozen=True)
 class VelocityZone:
@@ -99,8 +95,8 @@ class Zone:
                 raise ValueError(f"{name} must be 0 or greater, and finite")
         if not 0 < self.simulation_time_step <= self.time_before_collision < math.inf:
             raise ValueError("simulation_time_step must be greater than 0, and at most time_before_collision")
-        if self.time_before_collision > MOST_STEPS * self.simulation_time_step:
-            raise ValueError(f"time_before_collision is more than {MOST_STEPS} times simulation_time_step")
+        if self.time_before_collision > 1000 * self.simulation_time_step:
+            raise ValueError("time_before_collision is more than 1000 times simulation_time_step")
 
     @cached_property
     def _shapes(self) -> list[tuple[VelocityZone, Zone]]:
@@ -129,12 +125,10 @@ class Zone:
     def reach(self, command: Command, footprint: Footprint) -> float:
         """How far [m] from base_link readings may be that change a command of three numbers."""
         zone = self.at(command)
-        reach = float(np.hypot(*zone.outline(footprint).T).max())
+        reach = float(np.hypot(*zone.outline(footprint).T).max()) + 1e-6  # for rounding
         if zone.action_type != "approach":
-            return reach + TINY
-        return (
-            reach + TINY + math.hypot(command[0], command[2]) * (zone.time_before_collision + zone.simulation_time_step)
-        )
+            return reach
+        return reach + math.hypot(command[0], command[2]) * (zone.time_before_collision + zone.simulation_time_step)
 
     def holds(self, points: Array, footprint: Footprint) -> NDArray[np.bool_]:
         """Which of `points` (..., 2) in base_link lie in it (...)."""
@@ -213,8 +207,8 @@ class Zones:
         step, longest = zone.simulation_time_step, zone.time_before_collision
         times = step * np.arange(1, math.floor(longest / step) + 2, dtype=np.float64)
         points = within(zone.reach(command, self._footprint), points)
-        if len(points) * len(times) > MOST_LOOKED:
-            return 0.0
+        if len(points) * len(times) > 400_000:
+            return 0.0  # more than there is time for
         ahead = transform_points(inverse(_arc(command, times)), points)  # (times, n, 2)
         met = zone.holds(ahead, self._footprint).sum(1) >= zone.min_points
         return float((times[int(np.argmax(met))] - step) / longest) if met.any() else 1.0

@@ -17,7 +17,7 @@ from ami_ros.core.commands import Command
 from ami_ros.core.geometry import Array, relative, transform_points
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.obstruction import MOST_TRACKS, Track
+from ami_ros.safety.obstruction import Track
 from harness.gate import BODY, person
 from harness.laser_drives import TRAITS
 from harness.scans import NOTHING
@@ -229,9 +229,7 @@ def test_tracks_of_another_time_are_refused_and_those_from_before_count(stamp: f
 def test_of_thousands_the_nearest_count_and_one_line_says_so() -> None:
     far = [person(50.0 + k, 3.0) for k in range(5000)]
     gate = SafetyGate(CONFIG)
-    assert gate.tracks([*far, person(0.5, 0.0)], 1.0, 1.0) == (
-        f"moving things: 5001 at once; the nearest {MOST_TRACKS} count"
-    )
+    assert gate.tracks([*far, person(0.5, 0.0)], 1.0, 1.0) == ("moving things: 5001 at once; the nearest 64 count")
     gate.scan(NOTHING, 1.0)
     gate.command(0.5, 0.0, 1.0)
     assert gate.output(1.0).reason == "moving thing ahead"

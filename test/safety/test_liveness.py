@@ -16,7 +16,7 @@ from ami_ros.core.geometry import Array, wrap
 from ami_ros.core.scan import Scan
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.liveness import Changes, Liveness, Reference, expected
+from ami_ros.safety.liveness import Changes, Liveness, LivenessConfig, Reference, expected
 from ami_ros.safety.zones import Zone
 from ami_ros.simulation.floor_plan import Obstacle
 from harness.laser_drives import ROOM, Course, box, drive, post
@@ -178,7 +178,7 @@ def test_a_scan_of_other_beams_and_one_that_sees_nothing_are_not_compared() -> N
 def test_what_a_scan_should_become_is_what_it_becomes(move: tuple[float, float, float]) -> None:
     angles = np.radians(np.arange(-60.0, 60.0))
     before = Reference(np.zeros(3), np.zeros(3), angles, 1.5 / np.cos(angles))
-    (ranges,) = expected([before], np.array([move]))
+    (ranges,) = expected([before], np.array([move]), LivenessConfig())
     known = np.isfinite(ranges)
     truth = (1.5 - move[0]) / np.cos(angles + move[2])
     assert known.sum() > 60 and np.abs(ranges - truth)[known].max() < 0.01
@@ -194,9 +194,9 @@ def test_several_scans_together_are_compared_as_each_alone() -> None:
 
     earlier = [seen(0.03 * k, lost) for k, lost in enumerate((0.0, 0.3, 0.9, 1.0, 0.99))]
     now = seen(0.5, 0.1)
-    together = Changes.since(earlier, now)
+    together = Changes.since(earlier, now, LivenessConfig())
     for k, before in enumerate(earlier):
-        alone = Changes.since([before], now)
+        alone = Changes.since([before], now, LivenessConfig())
         for part in ("wanted", "seen", "weight", "is_exact"):
             np.testing.assert_array_equal(getattr(together, part)[k], getattr(alone, part)[0])
         np.testing.assert_array_equal(together.shares()[k], alone.shares()[0])

@@ -9,8 +9,10 @@ import pytest
 
 from ami_ros.core.commands import Command
 from ami_ros.core.scan import Scan
-from ami_ros.safety.liveness import LASTS, PROOF, PROVING, TURNED, Liveness
+from ami_ros.safety.liveness import Liveness, LivenessConfig
 from harness.square_room import room_scan
+
+CONFIG = LivenessConfig()
 
 STANDS: Command = (0.0, 0.0, 0.0)
 BELIEVED = 8.0  # [s] when a scan was last believed
@@ -43,7 +45,7 @@ class Hung:
 
 @pytest.mark.parametrize(("since", "lasts"), [(0.05, False), (0.25, False), (0.39, False), (0.41, True), (1.0, True)])
 def test_doubt_lasts_once_no_scan_was_believed_for_0_4_s(since: float, lasts: bool) -> None:
-    assert LASTS == 0.4
+    assert CONFIG.lasts == 0.4
     assert (TURN in Hung(since).looks(0.1)) == lasts
 
 
@@ -79,20 +81,20 @@ def test_guessed_scans_need_prove_nothing() -> None:
     ],
 )
 def test_the_next_good_scan_ends_doubt_unless_the_robot_has_turned(yaw: float, heading: float, turned: bool) -> None:
-    assert TURNED == 0.005
+    assert CONFIG.turned == 0.005
     hung = Hung(yaw=yaw)
     assert (TURN in hung.looks(heading)) == turned
     assert (TURN in hung.looks(heading + 0.3)) == turned, "doubt that ended begins no more"
 
 
 def test_six_scans_running_that_change_as_a_turn_says_prove_it() -> None:
-    assert PROVING == 6
+    assert CONFIG.proving == 6
     assert Hung().turns(0.1, 10) == [False] * 6 + [True] * 4
 
 
 def test_they_are_spread_over_a_turn_of_three_tenths() -> None:
     """The first scan of the turn is at 0.04, the second too near to tell, and the ninth at 0.32 from it."""
-    assert PROOF == 0.15
+    assert CONFIG.proof == 0.15
     assert Hung().turns(0.04, 12) == [False] * 8 + [True] * 4
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from ami_ros.core.commands import Command
 from ami_ros.core.scan import Scan
-from ami_ros.safety.liveness import APART, KEPT, KEPT_EXACT, MOVED, STILL, Liveness
+from ami_ros.safety.liveness import Liveness, LivenessConfig
 from harness.square_room import RANGE, room_scan
+
+CONFIG = LivenessConfig()
 
 STANDS: Command = (0.0, 0.0, 0.0)
 EXACT, ALIKE = "to the last bit", "looks like"
@@ -32,9 +34,9 @@ def told(laser: Liveness, scan: Scan, x: float, unsure: float = 0.0) -> str:
     return laser.doubt(scan, np.array([x, 0.0, 0.0]), STANDS, 10.0 + x, unsure)
 
 
-@pytest.mark.parametrize(("later", "problem"), [(KEPT_EXACT - 1, EXACT), (KEPT_EXACT, "")])
+@pytest.mark.parametrize(("later", "problem"), [(CONFIG.kept_exact - 1, EXACT), (CONFIG.kept_exact, "")])
 def test_the_last_256_scans_are_known_to_the_last_bit(later: int, problem: str) -> None:
-    assert KEPT_EXACT == 256
+    assert CONFIG.kept_exact == 256
     laser = Liveness()
     for k in range(1 + later):
         assert told(laser, few(5.0 + k / 64), 0.01 * k) == ""
@@ -57,7 +59,7 @@ def test_the_last_256_scans_are_known_to_the_last_bit(later: int, problem: str) 
 def test_bits_repeat_within_2_cm_and_the_doubt_of_both_poses(
     first: float, second: float, moved: float, problem: str
 ) -> None:
-    assert MOVED == 0.02
+    assert CONFIG.moved == 0.02
     laser = Liveness()
     assert told(laser, few(5.0), 0.0, first) == ""
     found = laser.doubt(few(5.0), np.array([moved, 0.0, 0.0]), STANDS, 11.0, second)
@@ -85,23 +87,23 @@ def test_a_scan_that_came_late_was_measured_where_it_was_and_surely_so(moved: fl
     assert problem in found and bool(found) == bool(problem)
 
 
-@pytest.mark.parametrize("back", range(1, KEPT + 4))
+@pytest.mark.parametrize("back", range(1, CONFIG.kept + 4))
 def test_a_scan_is_recognised_that_looks_like_one_of_the_last_16(back: int) -> None:
     """Each is of another room, so that none looks like its neighbours."""
-    assert KEPT == 16
-    laser, count = Liveness(), KEPT + 5
+    assert CONFIG.kept == 16
+    laser, count = Liveness(), CONFIG.kept + 5
     for k in range(count):
         assert told(laser, room_scan(half=1.0 + k), 0.03 * k) == ""
     found = told(laser, nearly(room_scan(half=1.0 + count - back)), 0.03 * count)
-    assert (ALIKE in found) == (back <= KEPT) and bool(found) == (back <= KEPT)
+    assert (ALIKE in found) == (back <= CONFIG.kept) and bool(found) == (back <= CONFIG.kept)
 
 
 @pytest.mark.parametrize(
     ("ways", "kept"),
     [
         ((0.0, 0.02), (True, False)),
-        ((0.0, APART), (True, True)),
-        ((0.0, -APART), (True, True)),
+        ((0.0, CONFIG.apart), (True, True)),
+        ((0.0, -CONFIG.apart), (True, True)),
         ((0.0, 0.04), (True, True)),
         ((0.0, 0.03, 0.05), (True, True, False)),
         ((0.0, 0.03, 0.06), (True, True, True)),
@@ -109,7 +111,7 @@ def test_a_scan_is_recognised_that_looks_like_one_of_the_last_16(back: int) -> N
     ],
 )
 def test_scans_are_kept_that_are_2_5_cm_from_the_last_one_kept(ways: tuple[float, ...], kept: tuple[bool, ...]) -> None:
-    assert APART == 0.025
+    assert CONFIG.apart == 0.025
     for number, is_kept in enumerate(kept):
         laser = Liveness()
         for k, x in enumerate(ways):
@@ -132,7 +134,7 @@ LONG = 64.0  # [s] in which a robot that stands drifts by 1.28 m, or 1.92 rad, t
 def test_odometry_of_up_to_2_cm_or_3_hundredths_of_a_turn_a_second_is_drift(
     axis: int, step: float, moves: bool
 ) -> None:
-    assert STILL.tolist() == [0.02, 0.02, 0.03]
+    assert CONFIG.still == (0.02, 0.02, 0.03)
     laser = Liveness()
     assert laser.doubt(room_scan(), np.zeros(3), STANDS, 1.0) == ""
     assert (ALIKE in laser.doubt(nearly(room_scan()), step * np.eye(3)[axis], STANDS, 1.0 + LONG)) == moves

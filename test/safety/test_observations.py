@@ -18,9 +18,7 @@ from ami_ros.core.geometry import Array
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
 from ami_ros.safety.observations import (
-    MOST_EXACT,
-    MOST_READINGS,
-    SHIFT,
+    LookLimits,
     Observation,
     Observations,
     Readings,
@@ -28,8 +26,7 @@ from ami_ros.safety.observations import (
     usable,
     within,
 )
-from ami_ros.safety.observations import MOST_LOOKED as MOST_CELLS
-from ami_ros.safety.zones import MOST_LOOKED, Zone
+from ami_ros.safety.zones import Zone
 from harness.scans import NOTHING
 
 CONFIG = SafetyConfig()
@@ -182,7 +179,7 @@ def test_where_there_is_more_than_it_can_look_at_in_time_it_stands_and_says_so()
     gate.observe("depth", np.random.default_rng(1).uniform([1.2, -0.22], [3.2, 0.22], (90_000, 2)), 0.0)
     speed, reason = sent(gate, 0, 2.0)
     assert 0.5 < speed < 1.5 and reason == "too much to look at", "slower it has less to look at"
-    many = np.full((MOST_READINGS // 2, 2), 50.0)
+    many = np.full((100_000, 2), 50.0)
     gate = SafetyGate(CONFIG, sources={"a": 1.0, "b": 1.0})
     gate.observe("a", many, 0.0)
     gate.observe("b", many, 0.0)
@@ -212,7 +209,7 @@ def test_a_zone_counts_each_reading_however_many_there_are_elsewhere(elsewhere: 
 
 def test_an_approach_with_more_readings_than_there_is_time_for_stands() -> None:
     zones = {"body": Zone(action_type="approach", min_points=10)}
-    points = np.full((MOST_LOOKED // 20, 2), [0.0, 0.7])
+    points = np.full((20_000, 2), [0.0, 0.7])
     gate = SafetyGate(CONFIG, zones, {"depth": 1.0})
     gate.observe("depth", points, 0.0)
     assert sent(gate, 0) == (0.0, "zone: body, approach")
@@ -226,7 +223,7 @@ def test_any_point_is_near_one_that_stands_for_it(seed: int, count: int, spread:
     points = np.random.default_rng(seed).normal(0.0, spread, (count, 2))
     few = points[one_a_cell(points)]
     gaps = np.hypot(*(points[:, None] - few).transpose(2, 0, 1)).min(1)
-    assert gaps.max() <= SHIFT and len(np.unique(few, axis=0)) == len(few)
+    assert gaps.max() <= LookLimits().shift and len(np.unique(few, axis=0)) == len(few)
 
 
 def test_points_that_are_nowhere_are_left_out() -> None:
@@ -309,5 +306,7 @@ def test_one_point_stands_for_each_cell_of_1_cm() -> None:
     assert len(one_a_cell(points[:10], 1.0)) == 1
     far = np.array([[9999.0, -9999.0], [9999.0, 9999.0], [-9999.0, 9999.0], [-9999.0, -9999.0], [9999.0, -9998.99]])
     assert len(one_a_cell(far)) == 5
-    assert pytest.approx(0.01 * 2**0.5) == SHIFT
-    assert (MOST_EXACT, MOST_CELLS) == (500, 3000), "as docs/safety.md says; test_obstruction.py has what follows"
+    assert LookLimits().shift == pytest.approx(0.01 * 2**0.5)
+    assert (LookLimits().exact, LookLimits().cells) == (500, 3000), (
+        "as docs/safety.md says; test_obstruction.py has what follows"
+    )

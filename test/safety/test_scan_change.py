@@ -12,10 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from ami_ros.core.geometry import Array
-from ami_ros.safety.liveness import Changes, OldSectors, Reference, expected, way
+from ami_ros.safety.liveness import Changes, LivenessConfig, OldSectors, Reference, expected, way
 
 ANGLES: Array = -math.pi + 2 * math.pi / 180 * (np.arange(180.0) + 0.5)
 REST = np.zeros(3)
+CONFIG = LivenessConfig()
 
 
 def room(pose: Sequence[float] = (0.0, 0.0, 0.0), **given: Any) -> Reference:
@@ -32,7 +33,8 @@ def changes(wanted: Any, seen: Any, weight: Any = None, **given: Any) -> Changes
     """Of one earlier scan."""
     wanted, seen = np.atleast_2d(np.array(wanted, float)), np.atleast_2d(np.array(seen, float))
     weight = np.abs(wanted) if weight is None else np.atleast_2d(np.array(weight, float))
-    return Changes(wanted, seen, weight, **{"is_exact": np.ones(len(wanted), dtype=bool)} | given)
+    given = {"is_exact": np.ones(len(wanted), dtype=bool)} | given
+    return Changes(wanted, seen, weight, config=CONFIG, **given)
 
 
 def test_a_way_counts_turning_as_half_a_metre_a_radian() -> None:
@@ -55,14 +57,14 @@ def test_beams_end_where_they_point() -> None:
 
 def test_what_a_scan_should_show_after_a_motion() -> None:
     moves = np.array([[0.1, 0.05, 0.3], [-0.3, 0.2, -0.4], [0.0, -0.5, 0.0], [0.0, 0.0, 0.02]])
-    wanted = expected([room()] * 4, moves)
+    wanted = expected([room()] * 4, moves, CONFIG)
     for row, move in zip(wanted, moves, strict=True):
         assert {*np.flatnonzero(np.isnan(row))} <= {0, 179}, "where the scan begins and ends it may not be known"
         corners = np.array([[2.0, 2.0], [-2.0, 2.0], [-2.0, -2.0], [2.0, -2.0]]) - move[:2]
         bearings = np.arctan2(corners[:, 1], corners[:, 0]) - move[2]
         aside = np.abs((ANGLES[:, None] - bearings + math.pi) % (2 * math.pi) - math.pi).min(1)
         assert np.nanmax(np.abs(row - room(move).ranges)[aside > 0.1]) < 2e-3
-    two = expected([room((0.0, 0.0, 0.0)), room((0.1, 0.0, 0.0))], np.array([[0.2, 0.0, 0.0], [0.1, 0.0, 0.0]]))
+    two = expected([room((0.0, 0.0, 0.0)), room((0.1, 0.0, 0.0))], np.array([[0.2, 0.0, 0.0], [0.1, 0.0, 0.0]]), CONFIG)
     assert np.nanmax(np.abs(two[0] - two[1])) < 0.06, "from each scan by its own motion"
 
 
@@ -70,14 +72,14 @@ def test_the_first_beam_is_known_after_a_turn_of_less_than_half_a_beam() -> None
     """Its return moves to before it, and that of the second is behind it."""
     before = room((0.0, 0.0, 0.7))
     for turn in (0.002, 0.005, 0.008):
-        wanted = expected([before], np.array([[0.0, 0.0, turn]]))[0]
+        wanted = expected([before], np.array([[0.0, 0.0, turn]]), CONFIG)[0]
         assert wanted[0] == pytest.approx(room((0.0, 0.0, 0.7 + turn)).ranges[0], abs=1e-3)
 
 
 def test_the_beam_that_closes_the_turn_is_as_the_first() -> None:
     """Drivers count the first beam twice."""
     angles = np.linspace(-math.pi, math.pi, 121)
-    wanted = expected([room((0.0, 0.0, 0.7), angles=angles)], np.array([[0.0, 0.0, 0.005]]))[0]
+    wanted = expected([room((0.0, 0.0, 0.7), angles=angles)], np.array([[0.0, 0.0, 0.005]]), CONFIG)[0]
     truth = room((0.0, 0.0, 0.705), angles=angles).ranges[0]
     assert wanted[[0, -1]] == pytest.approx(truth, abs=2e-3)
 
@@ -85,7 +87,7 @@ def test_the_beam_that_closes_the_turn_is_as_the_first() -> None:
 @pytest.mark.parametrize("x", [0.1, -0.1])
 def test_before_the_first_return_nothing_is_divided_by_zero(x: float) -> None:
     with np.errstate(all="raise"):
-        wanted = expected([room()], np.array([[x, 0.0, 0.0]]))
+        wanted = expected([room()], np.array([[x, 0.0, 0.0]]), CONFIG)
     assert np.isfinite(wanted).sum() >= 178
 
 
@@ -93,16 +95,16 @@ def test_what_lies_between_things_or_was_not_seen_is_not_known() -> None:
     ranges = np.full(180, np.nan)
     ranges[80:100] = 2.0
     ranges[90:100] = 3.0
-    there = np.isfinite(expected([Reference(REST, REST, ANGLES, ranges)], np.array([[0.0, 0.0, 0.001]]))[0])
+    there = np.isfinite(expected([Reference(REST, REST, ANGLES, ranges)], np.array([[0.0, 0.0, 0.001]]), CONFIG)[0])
     assert there.tolist() == [80 <= k < 89 or 90 <= k < 99 for k in range(180)], "between two returns of one surface"
     for gap, together in ((0.2 + 0.2 - 0.01, True), (0.2 + 0.2 + 0.05, False)):  # two metres away
         ranges = np.full(180, np.nan)
         ranges[90], ranges[91] = 2.0, 2.0 + gap
-        back = expected([Reference(REST, REST, ANGLES, ranges)], np.array([[0.0, 0.0, -0.01]]))[0]
+        back = expected([Reference(REST, REST, ANGLES, ranges)], np.array([[0.0, 0.0, -0.01]]), CONFIG)[0]
         assert np.isfinite(back[91]) == together
     share = 0.01 / (2 * math.pi / 180)
     ranges[91] = 2.1
-    back = expected([Reference(REST, REST, ANGLES, ranges)], np.array([[0.0, 0.0, -0.01]]))[0]
+    back = expected([Reference(REST, REST, ANGLES, ranges)], np.array([[0.0, 0.0, -0.01]]), CONFIG)[0]
     assert back[91] == pytest.approx(2.1 - 0.1 * share)
 
 
@@ -110,7 +112,7 @@ def test_only_scans_that_look_alike_and_are_far_enough_away_are_compared() -> No
     now = room((0.1, 0.0, 0.0))
     other = room(angles=ANGLES + 0.01)
     near, far = room((0.076, 0.0, 0.0)), room((0.0749, 0.0, 0.0))
-    found = Changes.since([other, near, far, room()], now)
+    found = Changes.since([other, near, far, room()], now, CONFIG)
     assert len(found.earlier) == 2 and found.earlier[0] is far
     assert found.wanted.shape == found.seen.shape == found.weight.shape == (2, 180) and found.is_exact.tolist() == [
         1,
@@ -118,7 +120,7 @@ def test_only_scans_that_look_alike_and_are_far_enough_away_are_compared() -> No
     ]
     assert found.seen[1] == pytest.approx(now.ranges - room().ranges)
     assert np.nanmedian(np.abs(found.wanted[1] - found.seen[1])) < 1e-3
-    nothing = Changes.since([near], now)
+    nothing = Changes.since([near], now, CONFIG)
     assert nothing.wanted.shape == nothing.seen.shape == nothing.weight.shape == (0, 180)
     assert nothing.is_exact.tolist() == [] and nothing.earlier == () and nothing.is_exact.dtype == bool
     assert len(nothing.shares()) == 0 and nothing.none_since([near]) == []
@@ -127,7 +129,7 @@ def test_only_scans_that_look_alike_and_are_far_enough_away_are_compared() -> No
 def test_a_way_that_is_not_sure_is_compared_from_twice_its_doubt_on() -> None:
     for unsure, before, compared in ((0.02, 0.029, True), (0.02, 0.031, False), (0.05, 0.0, True)):
         now = room((0.1, 0.0, 0.0), unsure=unsure)
-        assert len(Changes.since([room(unsure=before)], now).earlier) == compared
+        assert len(Changes.since([room(unsure=before)], now, CONFIG).earlier) == compared
     for speed, turn, unsure, exact in (
         (0.24, 0.0, 0.0, True),  # twice what a sweep of 0.2 s smears
         (0.26, 0.0, 0.0, False),
@@ -138,14 +140,14 @@ def test_a_way_that_is_not_sure_is_compared_from_twice_its_doubt_on() -> None:
     ):
         first = room(velocity=np.array([0.1, 0.1, 0.1]), unsure=unsure)
         now = room((0.1, 0.0, 0.0), velocity=np.array([0.1 + speed, 0.1, 0.1 + turn]))
-        assert Changes.since([first], now).is_exact.tolist() == [exact], (speed, turn, unsure)
+        assert Changes.since([first], now, CONFIG).is_exact.tolist() == [exact], (speed, turn, unsure)
 
 
 def test_a_beam_counts_by_what_should_have_changed_from_1_cm_up_to_30_cm() -> None:
     now = room((0.5, 0.0, 0.0))
     ranges = now.ranges.copy()
     ranges[10] = np.nan
-    found = Changes.since([room()], replace(now, ranges=ranges))
+    found = Changes.since([room()], replace(now, ranges=ranges), CONFIG)
     wanted, weight = np.abs(found.wanted[0]), found.weight[0]
     small, known = wanted <= 0.01, np.isfinite(wanted) & np.isfinite(ranges)
     assert weight[10] == 0.0 and not weight[~known].any() and not weight[small].any() and small.any()
@@ -178,7 +180,11 @@ def test_the_share_is_the_one_in_the_middle_by_weight() -> None:
     halves = changes(np.full(8, 0.125), np.repeat([0.125, 0.0], 4))
     assert halves.shares().tolist() == [0.0], "of two halves the one that looks older"
     both = Changes(
-        np.stack([wanted, wanted]), np.stack([seen, wanted]), np.abs(np.stack([wanted, wanted])), np.ones(2, bool)
+        np.stack([wanted, wanted]),
+        np.stack([seen, wanted]),
+        np.abs(np.stack([wanted, wanted])),
+        np.ones(2, bool),
+        CONFIG,
     )
     assert both.shares() == pytest.approx([0.5, 1.0])
 
@@ -244,12 +250,12 @@ def old(beams: NDArray[np.bool_]) -> list[int]:
 @pytest.mark.parametrize("first", [0, 3, 7, 8, 14, 15])
 def test_a_part_of_45_degrees_is_old_if_most_of_it_repeats_an_earlier_scan(first: int) -> None:
     behind, after = (first + 1) % 16, (first + 2) % 16
-    assert old(OldSectors().look(*repeated(first, behind))) == sorted({first, behind})
-    assert old(OldSectors().look(*repeated(first))) == []
+    assert old(OldSectors(CONFIG).look(*repeated(first, behind))) == sorted({first, behind})
+    assert old(OldSectors(CONFIG).look(*repeated(first))) == []
     more = tuple(range(160))[part(after)][:1]
-    assert old(OldSectors().look(*repeated(first, behind, more=more))) == sorted({first, behind, after})
-    assert old(OldSectors().look(*repeated(first, behind, weight=0.03))) == [], "3 cm should have changed"
-    assert old(OldSectors().look(*repeated(first, behind, weight=0.031))) == sorted({first, behind})
+    assert old(OldSectors(CONFIG).look(*repeated(first, behind, more=more))) == sorted({first, behind, after})
+    assert old(OldSectors(CONFIG).look(*repeated(first, behind, weight=0.03))) == [], "3 cm should have changed"
+    assert old(OldSectors(CONFIG).look(*repeated(first, behind, weight=0.031))) == sorted({first, behind})
 
 
 @pytest.mark.parametrize(("telling", "is_old"), [(7, False), (8, True)])
@@ -257,7 +263,7 @@ def test_eight_beams_of_a_part_have_to_tell(telling: int, is_old: bool) -> None:
     scan, found = repeated(4, 5)
     weight = np.zeros((1, 160))
     weight[0, 40 : 40 + telling] = 0.05
-    beams = OldSectors().look(scan, replace(found, weight=weight))
+    beams = OldSectors(CONFIG).look(scan, replace(found, weight=weight))
     assert beams[40:60].any() == is_old and not beams[:30].any() and not beams[60:].any()
 
 
@@ -269,21 +275,21 @@ def test_any_earlier_scan_that_is_repeated_tells() -> None:
         wanted, seen, weight = (
             np.concatenate([getattr(row, name) for row in rows]) for name in ("wanted", "seen", "weight")
         )
-        assert old(OldSectors().look(scan, Changes(wanted, seen, weight, np.ones(4, bool)))) == [4, 5]
+        assert old(OldSectors(CONFIG).look(scan, Changes(wanted, seen, weight, np.ones(4, bool), CONFIG))) == [4, 5]
     found.seen[found.seen != 0.0] = -0.05
-    assert old(OldSectors().look(scan, found)) == [4, 5], "what came nearer has changed as well"
+    assert old(OldSectors(CONFIG).look(scan, found)) == [4, 5], "what came nearer has changed as well"
 
 
 def test_a_part_of_a_laser_that_looks_ahead_only_may_be_old() -> None:
     scan, found = repeated(2)
     ahead = slice(10, 30)
     scan = replace(scan, angles=ROUND[ahead], ranges=scan.ranges[ahead])
-    part_of = Changes(found.wanted[:, ahead], found.seen[:, ahead], found.weight[:, ahead], found.is_exact)
-    assert OldSectors().look(scan, part_of).tolist() == [False] * 10 + [True] * 10
+    part_of = Changes(found.wanted[:, ahead], found.seen[:, ahead], found.weight[:, ahead], found.is_exact, CONFIG)
+    assert OldSectors(CONFIG).look(scan, part_of).tolist() == [False] * 10 + [True] * 10
 
 
 def test_an_old_part_stays_old_until_most_of_it_shows_something_else() -> None:
-    nothing = Changes.since([], repeated()[0])
+    nothing = Changes.since([], repeated()[0], CONFIG)
     for changed, by, stays in (
         (0, 0.001, True),
         (9, 0.001, True),
@@ -293,7 +299,7 @@ def test_an_old_part_stays_old_until_most_of_it_shows_something_else() -> None:
         (10, -0.001, False),
         (10, np.nan, False),
     ):
-        sectors = OldSectors()
+        sectors = OldSectors(CONFIG)
         scan, found = repeated(4, 5)
         scan.ranges[41] = np.nan
         assert old(sectors.look(scan, found)) == [4, 5]
@@ -306,8 +312,8 @@ def test_an_old_part_stays_old_until_most_of_it_shows_something_else() -> None:
 
 
 def test_a_scan_of_other_beams_is_looked_at_afresh() -> None:
-    sectors = OldSectors()
+    sectors = OldSectors(CONFIG)
     assert old(sectors.look(*repeated(4, 5))) == [4, 5]
     scan = Reference(REST, REST, ROUND[::2], np.full(80, 3.0))
-    nothing = Changes.since([], scan)
+    nothing = Changes.since([], scan, CONFIG)
     assert not sectors.look(scan, nothing).any()

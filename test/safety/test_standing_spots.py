@@ -7,7 +7,9 @@ import pytest
 
 from ami_ros.core.geometry import Array
 from ami_ros.core.scan import Scan
-from ami_ros.safety.recent_scans import MANY, REMEMBERED, STANDS, Slack, StandingSpots
+from ami_ros.safety.recent_scans import Slack, SpotsConfig, StandingSpots
+
+CONFIG = SpotsConfig()
 
 SLACK = Slack(0.08, 0.015, 0.004)
 LEG, FOOT = 0.015, 0.05  # [m], radius
@@ -40,7 +42,7 @@ class Look:
         self._x += 0.04
 
     def stood(self, x: float, y: float) -> bool:
-        return bool((self.spots.odds(np.array([[x, y]]))[0] > STANDS).all())
+        return bool((self.spots.odds(np.array([[x, y]]))[0] > CONFIG.stands).all())
 
 
 @pytest.mark.parametrize("y", [0.7, 1.2, 1.8])
@@ -93,9 +95,9 @@ def test_what_nobody_looks_at_is_forgotten_when_odometry_has_drifted() -> None:
         look.at((1.0, 0.7, LEG))
     blind = Scan(np.full(72, np.nan, np.float32), -np.pi, 2 * np.pi / 72, (0.0, 0.0), 8.0)
     none: Array = np.zeros((0, 2))
-    look.spots.add(look.stamp + REMEMBERED - 2.0, blind, none, SLACK, 0.01)
+    look.spots.add(look.stamp + CONFIG.remembered - 2.0, blind, none, SLACK, 0.01)
     assert look.stood(1.0, 0.7)
-    look.spots.add(look.stamp + REMEMBERED + 1.0, blind, none, SLACK, 0.01)
+    look.spots.add(look.stamp + CONFIG.remembered + 1.0, blind, none, SLACK, 0.01)
     assert not look.stood(1.0, 0.7)
 
 
@@ -104,7 +106,7 @@ def test_there_are_never_more_spots_than_can_be_looked_at_in_time() -> None:
     scan = Scan(np.full(72, WALL, np.float32), -np.pi, 2 * np.pi / 72, (0.0, 0.0), 8.0)
     for step in range(10):
         spots.add(step * PERIOD, scan, rng.uniform(-4, 4, (200, 2)), SLACK, 0.01)
-    assert len(spots._spots.at) <= MANY
+    assert len(spots._spots.at) <= CONFIG.many
 
 
 def test_nothing_is_known_at_first_or_of_an_empty_scan() -> None:
@@ -122,5 +124,5 @@ def test_looks_under_way_count_as_if_their_time_were_over() -> None:
         stood, stands = look.spots.odds(at)
         there.append(float(stands[0]))
         assert stands >= stood
-    assert max(there[:6]) > 0.0 > there[0] and there[-1] > STANDS
+    assert max(there[:6]) > 0.0 > there[0] and there[-1] > CONFIG.stands
     assert look.spots.odds(at + 0.5)[1][0] == -np.inf

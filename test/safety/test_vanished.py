@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from ami_ros.core.geometry import Array, transform_points
 from ami_ros.core.scan import Scan
 from ami_ros.safety.observations import NOT_SEEN, Snapshot
-from ami_ros.safety.surroundings import MOST_KEPT, inner
+from ami_ros.safety.surroundings import SurroundingsConfig, inner
 from ami_ros.simulation.floor_plan import FloorPlan, Obstacle
 from harness.laser_drives import RANGE, box, post
 from harness.looking import WALL, Looking, Ranges, scan
+
+CONFIG = SurroundingsConfig()
 
 
 def seen(things: list[Obstacle], beams: int = 72) -> tuple[Array, NDArray[np.bool_]]:
@@ -23,7 +25,7 @@ def seen(things: list[Obstacle], beams: int = 72) -> tuple[Array, NDArray[np.boo
     ranges = FloorPlan(things).cast(np.zeros(2), -math.pi + step * np.arange(beams))
     scan = Scan(np.where(ranges < RANGE, ranges, np.inf).astype(np.float32), -math.pi, step, max_range=RANGE)
     snapshot = Snapshot.of(scan, np.zeros(3), 0.0, 0.0)
-    return snapshot.points, inner(snapshot)
+    return snapshot.points, inner(snapshot, CONFIG)
 
 
 @pytest.mark.parametrize("beams", [72, 360])
@@ -122,9 +124,9 @@ def test_without_odometry_only_what_no_beam_looks_at_stays_for_memory_and_no_bea
 
 def test_returns_more_than_twice_as_far_apart_as_beams_are_of_two_things() -> None:
     for reads, found in ((4.45, 0), (4.3, 3)):  # beams are 0.21 m apart there
-        assert inner(scan({0: 4.0, 1: reads, 2: 4.0})).sum() == found
-    assert inner(scan({0: 4.0, 1: 4.45, 2: 4.0}, origin=(1.5, 0.0))).sum() == 0, "seen from the scanner"
-    assert inner(scan({0: 4.0, 1: 4.45, 2: 4.0}, origin=(-2.0, 0.0))).sum() == 0
+        assert inner(scan({0: 4.0, 1: reads, 2: 4.0}), CONFIG).sum() == found
+    assert inner(scan({0: 4.0, 1: 4.45, 2: 4.0}, origin=(1.5, 0.0)), CONFIG).sum() == 0, "seen from the scanner"
+    assert inner(scan({0: 4.0, 1: 4.45, 2: 4.0}, origin=(-2.0, 0.0)), CONFIG).sum() == 0
 
 
 def test_what_is_seen_again_is_as_near_to_the_scanner_as_it_was() -> None:
@@ -260,7 +262,7 @@ def test_an_arc_that_lies_across_the_first_beam_is_one_thing(radius: float, smal
 @pytest.mark.parametrize(("last", "thinned"), [(50, False), (51, True)])
 def test_more_than_500_points_are_thinned(last: int, thinned: bool) -> None:
     """A laser that looks to the left passes them, 5 cm apart, and has them behind it."""
-    assert MOST_KEPT == 500
+    assert CONFIG.most_kept == 500
     looking = Looking(100.0)
     for k in range(10):
         looking.sees(scan(dict.fromkeys(range(5, 55 if k else 5 + last), 1.0), k, (0.0, 10.0 * k, 0.0), beams=60))
