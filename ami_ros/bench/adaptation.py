@@ -1,21 +1,23 @@
 """What adaptation is worth: a robot that has changed, driven without it, with it, and as it was again.
 
 All drive the same goals from the same starts, each begun anew. Goals are pictures from before the change. A goal counts
-if it is reached within `PATIENCE` times the time that the unchanged robot took on a run with other noise: planning anew
-brings even a robot of bad wheels to its goal, but late.
+if it is reached within 1.5 times the time that the unchanged robot took on a run with other noise: planning anew brings
+even a robot of bad wheels to its goal, but late.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from ami_ros.bench.closed_loop import ClosedLoop, LoopConfig
+from ami_ros.bench.known_world import KnownWorld
+from ami_ros.bench.scenario import Part, Report, Row, chosen
 from ami_ros.bench.trials import GoalSampler, SampledGoal
 from ami_ros.core.commands import STILL, Command
 from ami_ros.core.errors import AmiError
@@ -29,12 +31,6 @@ from ami_ros.world_model.adapter import Adapter
 from ami_ros.world_model.torch_model import LoadedModel
 
 STREAM = 0xADA97  # keeps the random numbers apart from those of recorded runs, whatever the seed
-PATIENCE = 1.5  # times that of the unchanged robot
-OTHER_NOISE = 500_009  # added to the seed of the runs that limits are taken from
-TRIES = 3  # goals that are drawn for each that is wanted
-
-Row = dict[str, Any]
-Report = Callable[[str, int, int], None]  # phase, done, of so many
 
 
 @dataclass(frozen=True)
@@ -55,14 +51,32 @@ CHANGES: dict[str, Change] = {
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How much of what."""
+class Adaptation:
+    """A robot that has changed: without adaptation, with it, and as it was again."""
 
+    world: str = "home"  # a world, a world file, or building:SEED
     goals: int = 20  # in each phase, half of them far
-    minutes: float = 5.0  # of driving with adaptation before it is measured
-    seed: int = 0
-    adaptation: AdaptationConfig = field(default_factory=lambda: AdaptationConfig(colours=True))
-    loop: LoopConfig = field(default_factory=LoopConfig)
+    minutes: float = 5.0  # of driving before adaptation is measured
+    changes: tuple[str, ...] = ("left-slow", "tint")  # left-slow, tint
+    model: str = ""  # folder; empty: the one that ships
+    memory: str = ""  # file; empty: the one beside the model
+
+    def parts(self) -> Sequence[Part]:
+        changes = chosen(self.changes, CHANGES)
+        return [Part("chosen"), Part("before", "chosen"), *(Part(name, "chosen") for name in changes)]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        known = KnownWorld.opened(self.world, self.model, self.memory, seed)
+        bench = AdaptationBench(known.loaded, known.simulator(seed), known.memory, seed, report)
+        if part == "chosen":
+            yield from bench.choose(self.goals)
+            return
+        tasks = bench.tasks(before)
+        if part == "before":
+            yield from bench.drive("before", tasks)
+            return
+        rows = chain(bench.drive("dropped", tasks, CHANGES[part]), bench.learn(tasks, CHANGES[part], self.minutes))
+        yield from (row | {"phase": f"{part}, {row['phase']}"} for row in rows)
 
 
 @dataclass(frozen=True)
@@ -103,23 +117,6 @@ class Learner:
         return self.adapter.weights_in_use
 
 
-class RandomDriver:
-    """Drives the simulated robot in place of the planner, as when data is recorded: a new command each PERIOD."""
-
-    def __init__(self, loop: ClosedLoop, rng: np.random.Generator) -> None:
-        self._loop, self._explorer = loop, Explorer(rng, loop.simulator.description)
-        self._command: Command = STILL
-        self._due = loop.simulator.time
-
-    def __call__(self) -> Command:
-        """The command of this moment."""
-        seen = self._loop.seen
-        if seen is not None and self._loop.simulator.time > self._due - 1e-6:
-            self._command = self._explorer.command(seen.scan)
-            self._due += PERIOD
-        return self._command
-
-
 class LearningLoop(ClosedLoop):
     """The closed loop whose goals are pictures from before the change."""
 
@@ -129,50 +126,60 @@ class LearningLoop(ClosedLoop):
         self.simulator.tint = tint
 
     def explore(self, rng: np.random.Generator, seconds: float) -> Iterator[float]:
-        """Random driving, as when data is recorded; yields the seconds done."""
-        self.commanded, began = RandomDriver(self, rng), self.simulator.time
+        """Random driving in place of the planner, as when data is recorded: a new command each PERIOD; yields the
+        seconds done."""
+        explorer, began, command = Explorer(rng, self.simulator.description), self.simulator.time, STILL
+        due = began
+
+        def drive() -> Command:
+            nonlocal command, due
+            if self.seen is not None and self.simulator.time > due - 1e-6:
+                command = explorer.command(self.seen.scan)
+                due += PERIOD
+            return command
+
+        self.commanded = drive
         while self.simulator.time - began < seconds:
             self.wait(PERIOD)
             yield self.simulator.time - began
 
 
+@dataclass
 class AdaptationBench:
-    """One robot in one world, and the goals that it is sent to.
+    """One robot in one world, and the goals that it is sent to."""
 
-    Args:
-        loaded: the model.
-        robot: simulated.
-        memory: of the world.
-        settings: how much of what.
-        report: called with progress.
-    """
+    loaded: LoadedModel
+    robot: Simulator
+    memory: Path | None  # of the world
+    seed: int
+    report: Report
+    adaptation: AdaptationConfig = field(default_factory=lambda: AdaptationConfig(colours=True))
+    config: LoopConfig = field(default_factory=LoopConfig)
 
-    def __init__(
-        self, loaded: LoadedModel, robot: Simulator, memory: Path | None, settings: Settings, report: Report
-    ) -> None:
-        self.loaded, self.robot, self.memory, self.settings, self.report = loaded, robot, memory, settings, report
-        self._space = FreeSpace(robot.world)
-        self._goals = GoalSampler(self._space, settings.seed)
+    def __post_init__(self) -> None:
+        self._space = FreeSpace(self.robot.world)
+        self._goals = GoalSampler(self._space, self.seed)
 
-    def choose(self) -> list[Row]:
+    def choose(self, wanted: int) -> list[Row]:
         """Goals that the unchanged robot reaches, and the time it took: rows for `tasks`.
 
         Raises:
-            AmiError: it reaches too few.
+            AmiError: it reaches too few, of three for each that is wanted.
         """
-        wanted, found, learner = self.settings.goals, list[Row](), Learner(self.loaded, None)
-        for index in range(TRIES * wanted):
-            if sum(row["success"] for row in found) == wanted:
+        found, learner, reached = list[Row](), Learner(self.loaded, None), 0
+        for index in range(3 * wanted):
+            if reached == wanted:
                 break
-            self.report("choosing goals", sum(row["success"] for row in found), wanted)
-            found.append(self._drive(self._task(index, np.inf), learner, Change(), OTHER_NOISE))
-        if sum(row["success"] for row in found) < wanted:
+            self.report(f"choosing goals: {reached} of {wanted}")
+            found.append(self._drive(self._task(index, np.inf), learner, Change(), other_noise=500_009))
+            reached += found[-1]["success"]
+        if reached < wanted:
             raise AmiError(f"bench adaptation: of {len(found)} goals the unchanged robot reached too few")
         return found
 
     def tasks(self, chosen: Sequence[Row]) -> list[Task]:
         """The goals, and the time for each, of what `choose` found."""
-        return [self._task(row["index"], PATIENCE * row["time_s"]) for row in chosen if row["success"]]
+        return [self._task(row["index"], 1.5 * row["time_s"]) for row in chosen if row["success"]]
 
     def drive(
         self, name: str, tasks: Sequence[Task], change: Change | None = None, learner: Learner | None = None
@@ -180,39 +187,34 @@ class AdaptationBench:
         """All tasks with a robot that has changed; with `learner` None by the model as it was trained."""
         learner, rows = learner or Learner(self.loaded, None), list[Row]()
         for task in tasks:
-            self.report(name, len(rows), len(tasks))
+            self.report(f"{name}: {len(rows)} of {len(tasks)}")
             rows.append(self._drive(task, learner, change or Change()) | {"phase": name})
-        self.report(name, len(tasks), len(tasks))
         return rows
 
-    def learn(self, tasks: Sequence[Task], change: Change) -> list[Row]:
+    def learn(self, tasks: Sequence[Task], change: Change, minutes: float) -> list[Row]:
         """Adapts to a change, then drives with it (phase "adapted"), and as before again ("old_setting")."""
-        settings = self.settings
-        adapter = Adapter(self.loaded.model, settings.adaptation, seed=settings.seed)
-        learner = Learner(self.loaded, adapter)
+        learner = Learner(self.loaded, Adapter(self.loaded.model, self.adaptation, seed=self.seed))
         self._become(change)
-        self.robot.reset(tasks[0].start, settings.seed)
-        loop = LearningLoop(self.loaded, self.robot, self.memory, settings.loop, settings.seed, learner)
-        rng = np.random.default_rng([settings.seed, STREAM, 1])
-        for seconds in loop.explore(rng, 60.0 * settings.minutes):
-            self.report("adapting", int(seconds), int(60 * settings.minutes))
+        self.robot.reset(tasks[0].start, self.seed)
+        loop = LearningLoop(self.loaded, self.robot, self.memory, self.config, self.seed, learner)
+        for seconds in loop.explore(np.random.default_rng([self.seed, STREAM, 1]), 60.0 * minutes):
+            self.report(f"adapting: {seconds:.0f} of {60 * minutes:.0f}")
         rows = self.drive("adapted", tasks, change, learner)
         return rows + self.drive("old_setting", tasks, Change(), learner)
 
     def _task(self, index: int, limit: float) -> Task:
-        rng = np.random.default_rng([self.settings.seed, STREAM, 0, index])
-        start = self._space.sample_pose(rng)
+        start = self._space.sample_pose(np.random.default_rng([self.seed, STREAM, 0, index]))
         return Task(index, start, self._goals.sample(index, start), limit)
 
     def _become(self, change: Change) -> None:
         self.robot.wheel_gains, self.robot.tint = change.wheels, change.tint
 
-    def _drive(self, task: Task, learner: Learner, change: Change, noise: int = 0) -> Row:
+    def _drive(self, task: Task, learner: Learner, change: Change, other_noise: int = 0) -> Row:
         """One goal; errors are those of the model in use over model steps, medians, and of the latent the mean."""
         self._become(change)
-        seed, goal = self.settings.seed + task.index + noise, task.goal
+        seed, goal = self.seed + task.index + other_noise, task.goal
         self.robot.reset(task.start, seed)
-        loop = LearningLoop(self.loaded, self.robot, self.memory, self.settings.loop, seed, learner)
+        loop = LearningLoop(self.loaded, self.robot, self.memory, self.config, seed, learner)
         learner.errors.clear()
         trial = loop.drive(goal.kind, self.robot.ground_truth().pose, goal.pose, goal.path_length)
         self._become(Change())

@@ -35,9 +35,6 @@ from ami_ros.simulation.simulator import Simulator
 # They are those of a laser-only memory, which has learned nothing. What was seen hangs on its places, so that grid and
 # pictures move when a loop is closed.
 
-DRAWN = 0.1  # [m] or [rad] between two scans that are drawn into the grid
-MOVED = 0.1  # [m] or [rad] by which a correction has to move the robot, for the grid to be drawn anew
-
 
 @dataclass(frozen=True)
 class Anchor:
@@ -76,9 +73,13 @@ class Mapping:
         self._odometry = odometry
         if not self.localised:
             return
-        if self._scans and max(pose_gap(expected, self.pose)) > MOVED:
-            self._redraw()
-        if not self._scans or max(pose_gap(self.pose_of(self._scans[-1][0]), self.pose)) > DRAWN:
+        if (
+            self._scans and max(pose_gap(expected, self.pose)) > 0.1
+        ):  # a loop was closed: scans are where their places are now
+            self.grid = Grid()
+            for anchor, seen in self._scans:
+                self.grid.add(self.pose_of(anchor), seen)
+        if not self._scans or max(pose_gap(self.pose_of(self._scans[-1][0]), self.pose)) > 0.1:
             self._scans.append((self.anchor(location.place_id), scan))
             self.grid.add(self.pose, scan)
 
@@ -99,27 +100,13 @@ class Mapping:
         index: Any = self.memory.map.index
         return np.array(index.poses[index.rows(np.array([place]))[0]]) if place in index else None
 
-    def _redraw(self) -> None:
-        """A loop was closed: scans are where their places are now."""
-        self.grid = Grid()
-        for anchor, scan in self._scans:
-            self.grid.add(self.pose_of(anchor), scan)
-
 
 # Pictures by their features: which remembered one shows what another shows, and how the robot stood between the two.
 #
 # SIFT features, ratio test, and a two-view check for a robot that moves on a plane: of all turns and directions of
-# motion the one that most features agree with. Where a turn alone explains them, both pictures were taken at one
-# spot.
+# motion the one that most features agree with. Where a turn alone explains them, both pictures were taken at one spot.
 
-RATIO = 0.8  # of the best to the second best match (D. Lowe, IJCV 2004)
 ENOUGH = 16  # features that agree
-SCALE = 3.0  # small pictures are enlarged to so many times, for features need room
-SHARE = 0.4  # of the matched features that have to agree
-AGREE = math.radians(1.0)  # by which a ray may be off
-EPIPOLAR = math.radians(4.0)  # by which the plane of two rays may miss the way
-TURNS = np.radians(np.arange(-60, 61, 2.0))
-DIRECTIONS = np.radians(np.arange(-180, 180, 6.0))
 
 
 @dataclass(frozen=True)
@@ -149,7 +136,7 @@ class Eye:
         assert camera is not None
         self._matrix, self._axes = camera.matrix, camera_axes(camera)
         self._sift = cv2.SIFT.create(nfeatures=300, contrastThreshold=0.01)
-        self._scale = SCALE if camera.width < 320 else 1.0
+        self._scale = 3.0 if camera.width < 320 else 1.0
 
     def look(self, image: NDArray[np.uint8]) -> View:
         """A picture (H, W, 3) by its features."""
@@ -170,45 +157,41 @@ def compare(first: View, second: View) -> Match | None:
     if min(len(first.rays), len(second.rays)) < ENOUGH:
         return None
     pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(first.descriptors, second.descriptors, k=2)
-    good = [m for m, other in (p for p in pairs if len(p) == 2) if m.distance < RATIO * other.distance]
+    good = [m for m, other in (p for p in pairs if len(p) == 2) if m.distance < 0.8 * other.distance]
     if len(good) < ENOUGH:
         return None
-    a, b = first.rays[[m.queryIdx for m in good]], second.rays[[m.trainIdx for m in good]]
-    return _two_views(a, b)
+    return _two_views(first.rays[[m.queryIdx for m in good]], second.rays[[m.trainIdx for m in good]])
 
 
 def _two_views(a: Array, b: Array) -> Match | None:
     """Rays (n, 3) of the same things from two places."""
-    c, s = np.cos(TURNS)[:, None], np.sin(TURNS)[:, None]
+    turns, directions = np.radians(np.arange(-60, 61, 2.0)), np.radians(np.arange(-180, 180, 6.0))
+    agree_within, epipolar = math.radians(1.0), math.radians(4.0)  # of a ray, and of the plane of two rays off the way
+    c, s = np.cos(turns)[:, None], np.sin(turns)[:, None]
     turned = np.stack(
         [c * b[:, 0] - s * b[:, 1], s * b[:, 0] + c * b[:, 1], np.broadcast_to(b[:, 2], (len(c), len(b)))], -1
     )
     apart = np.arccos(np.clip((turned * a).sum(-1), -1.0, 1.0))  # (turns, n): left without any way
     normal = np.cross(a[None], turned)
     size = np.linalg.norm(normal, axis=-1) + 1e-9
-    way = np.stack([np.cos(DIRECTIONS), np.sin(DIRECTIONS)], -1)
+    way = np.stack([np.cos(directions), np.sin(directions)], -1)
     off = np.abs(np.einsum("tni,di->tdn", normal[..., :2], way)) / np.maximum(size, math.radians(2.0))[:, None]
-    fits = off < math.sin(EPIPOLAR)
-    fits |= (apart < AGREE)[:, None]
+    fits = off < math.sin(epipolar)
+    fits |= (apart < agree_within)[:, None]
     # Features that lie where a point ahead would have moved to against the way do not count.
     count = fits.sum(-1)
     t, d = np.unravel_index(int((count - 2.0 * np.median(apart, axis=1)[:, None]).argmax()), count.shape)
-    if count[t, d] < max(ENOUGH, SHARE * len(a)):
+    if count[t, d] < max(ENOUGH, 0.4 * len(a)):
         return None
     agree = fits[t, d]
     parallax = float(np.median(apart[t, agree]))
-    still = (apart < 1.5 * AGREE).sum(axis=1)
+    still = (apart < 1.5 * agree_within).sum(axis=1)
     if still.max() >= 0.7 * count[t, d]:  # a turn alone explains them
         best = int(still.argmax())
-        return Match(int(still[best]), float(TURNS[best]), 0.0, float(np.median(apart[best])))
-    return Match(int(count[t, d]), float(TURNS[t]), _ahead(a[agree], turned[t][agree], way[d]), parallax)
-
-
-def _ahead(a: Array, b: Array, way: Array) -> float:
-    """Which of the two directions along `way` was driven: things move against it."""
-    moved = ((b - a)[:, :2] @ way).sum()
+        return Match(int(still[best]), float(turns[best]), 0.0, float(np.median(apart[best])))
+    moved = ((turned[t][agree] - a[agree])[:, :2] @ way[d]).sum()  # things move against the way that was driven
     sign = -1.0 if moved > 0 else 1.0
-    return math.atan2(sign * way[1], sign * way[0])
+    return Match(int(count[t, d]), float(turns[t]), math.atan2(sign * way[d, 1], sign * way[d, 0]), parallax)
 
 
 @dataclass
@@ -235,16 +218,7 @@ class Album:
 # It searches for as long as it may: candidate by candidate, then over frontiers and past all places that it remembers,
 # comparing what it sees with the goal on the way.
 
-PERIOD = 0.2  # between two looks [s]
-APART = (0.4, math.radians(25.0))  # pictures that are remembered [m, rad]
-REPLAN = 2.0  # [s]
-AHEAD = 0.45  # on its way, that is aimed at [m]
-HOME = 14  # steps of homing, at most
-UNSEEN = 1.0  # from the nearest picture [m]
-TRIED = 1.0  # around where the goal was not, it is not looked for again [m]
-HERE = math.radians(1.6)  # parallax at which two pictures are from one spot [rad]
-UPRIGHT = math.radians(6.0)  # and turn
-
+LOOKS_EACH = 0.2  # [s] between two looks
 Behaviour = Iterator[Command]
 
 
@@ -317,7 +291,7 @@ class ClassicalRobot:
             allowance_s=allowance,
         )  # fmt: skip
 
-    # Behaviours: commands, one each PERIOD
+    # Behaviours: commands, one each LOOKS_EACH
 
     def _exploring(self, again: bool = False) -> Behaviour:
         """From frontier to frontier, then where no picture was taken, each once; with `again` until none is left."""
@@ -332,7 +306,7 @@ class ClassicalRobot:
                     return
                 vain = []
                 continue
-            yield from self._along(lambda ways, end=way[-1]: ways.to(end), patience=25.0)  # type: ignore[misc]
+            yield from self._along(way[-1], patience=25.0)
             yield 0.0, 0.0
             if np.hypot(*(self.pose[:2] - way[-1])) < 0.6:
                 yield from self._turn(math.pi / 2)
@@ -346,7 +320,7 @@ class ClassicalRobot:
         if not len(points) or not known:
             return np.zeros((0, 2))
         apart = np.hypot(*(points[:, None] - np.array(known)[None]).transpose(2, 0, 1)).min(1)
-        lengths = np.where(apart > UNSEEN, lengths, np.inf)
+        lengths = np.where(apart > 1.0, lengths, np.inf)
         nearest = int(lengths.argmin())
         return ways.to(points[nearest]) if np.isfinite(lengths[nearest]) else np.zeros((0, 2))
 
@@ -367,7 +341,7 @@ class ClassicalRobot:
             anchor, match = candidates.pop(0)
             at = self.mapping.pose_of(anchor)
             if not self._is_near(at, vain):
-                yield from self._along(lambda ways, end=at: ways.to(end), patience=90.0)  # type: ignore[misc]
+                yield from self._along(at, patience=90.0)
                 yield from self._face(float(wrap(at[2] + match.turn)))
                 yield from self._try(goal, vain)
 
@@ -390,8 +364,8 @@ class ClassicalRobot:
             while poses:
                 nearest = int(np.argmin([np.hypot(*(pose - self.pose)[:2]) for pose in poses]))
                 here = poses[nearest]
-                poses = [pose for pose in poses if np.hypot(*(pose - here)[:2]) > TRIED]
-                yield from self._along(lambda ways, end=here: ways.to(end), patience=60.0)  # type: ignore[misc]
+                poses = [pose for pose in poses if np.hypot(*(pose - here)[:2]) > 1.0]
+                yield from self._along(here, patience=60.0)
                 yield from self._turn(2 * math.pi)
 
     def _until_seen(self, behaviour: Behaviour, goal: View, vain: list[Array]) -> Generator[Command, None, bool]:
@@ -405,7 +379,7 @@ class ClassicalRobot:
 
     @staticmethod
     def _is_near(pose: Array, vain: list[Array]) -> bool:
-        return any(np.hypot(*(pose - tried)[:2]) < TRIED for tried in vain)
+        return any(np.hypot(*(pose - tried)[:2]) < 1.0 for tried in vain)
 
     def _ways(self) -> Ways:
         return Ways(self.mapping.grid, self.pose, self._robot.shape.disc.radius)
@@ -413,7 +387,7 @@ class ClassicalRobot:
     def _home(self, goal: View) -> Behaviour:
         """Turns and steps until the camera sees the goal as it was."""
         lost = 0
-        for _ in range(HOME):
+        for _ in range(14):
             yield 0.0, 0.0
             assert self._seen.image is not None
             match = compare(self._eye.look(self._seen.image), goal)
@@ -424,40 +398,36 @@ class ClassicalRobot:
                 yield from self._turn(math.radians(35.0) * (-1) ** lost * lost)
                 continue
             heading = float(wrap(self.pose[2] + match.turn))
-            if match.parallax < HERE:
-                if abs(match.turn) < UPRIGHT:
+            if match.parallax < math.radians(1.6):
+                if abs(match.turn) < math.radians(6.0):
                     self._outcome = Outcome()
                     return
                 yield from self._face(heading)
                 continue
-            length = float(np.clip(1.2 * match.parallax * self._depth(), 0.08, 0.5))
+            points = scan_points(self._seen.scan, 8.0)
+            ahead = points[np.abs(np.arctan2(points[:, 1], points[:, 0])) < 0.7]
+            depth = float(np.median(np.hypot(*ahead.T))) if len(ahead) else 2.0  # [m], how far away things are
+            length = float(np.clip(1.2 * match.parallax * depth, 0.08, 0.5))
             yield from self._go(float(wrap(self.pose[2] + match.direction)), length)
             yield from self._face(heading)
         self._outcome = Outcome(Code.FAILED_TO_MAKE_PROGRESS, "the picture was not recognised at the place")
 
-    def _depth(self) -> float:
-        """How far away things are [m], on the whole, ahead."""
-        points = scan_points(self._seen.scan, 8.0)
-        ahead = points[np.abs(np.arctan2(points[:, 1], points[:, 0])) < 0.7]
-        return float(np.median(np.hypot(*ahead.T))) if len(ahead) else 2.0
-
-    def _along(self, route: Callable[[Ways], Array], patience: float) -> Behaviour:
-        """Along a way that is looked for again and again."""
+    def _along(self, end: Array, patience: float) -> Behaviour:
+        """Along a way to there that is looked for again and again."""
         began, planned, way = self.simulator.time, -math.inf, np.zeros((0, 2))
         while self.simulator.time < began + patience:
-            if self.simulator.time > planned + REPLAN:
-                way, planned = route(self._ways()), self.simulator.time
+            if self.simulator.time > planned + 2.0:
+                way, planned = self._ways().to(end), self.simulator.time
             if not len(way) or np.hypot(*(way[-1] - self.pose[:2])) < 0.15:
                 return
             distance = np.hypot(*(way - self.pose[:2]).T)
-            ahead = np.nonzero(distance[distance.argmin() :] > AHEAD)[0]
+            ahead = np.nonzero(distance[distance.argmin() :] > 0.45)[0]
             aim = way[distance.argmin() + ahead[0]] if len(ahead) else way[-1]
             bearing = float(wrap(math.atan2(*(aim - self.pose[:2])[::-1]) - self.pose[2]))
-            yield self._towards(bearing, self._robot.planned.linear * min(1.0, distance[-1] / 0.4))
-
-    def _towards(self, bearing: float, speed: float) -> Command:
-        turn = float(np.clip(1.8 * bearing, -self._robot.planned.angular, self._robot.planned.angular))
-        return speed * max(0.0, math.cos(bearing)) if abs(bearing) < 1.0 else 0.0, turn
+            limits = self._robot.planned
+            turn = float(np.clip(1.8 * bearing, -limits.angular, limits.angular))
+            speed = limits.linear * min(1.0, distance[-1] / 0.4) * max(0.0, math.cos(bearing))
+            yield speed if abs(bearing) < 1.0 else 0.0, turn
 
     def _go(self, heading: float, length: float) -> Behaviour:
         """Straight on; backwards where that is nearer to how it stands."""
@@ -473,7 +443,7 @@ class ClassicalRobot:
             yield 0.0, float(np.clip(1.5 * off, -1.0, 1.0))
 
     def _turn(self, angle: float) -> Behaviour:
-        for _ in range(math.ceil(abs(angle) / (0.9 * PERIOD))):
+        for _ in range(math.ceil(abs(angle) / (0.9 * LOOKS_EACH))):
             yield 0.0, math.copysign(0.9, angle)
 
     # One step
@@ -483,10 +453,10 @@ class ClassicalRobot:
             self._step((0.0, 0.0))
 
     def _step(self, command: Command) -> None:
-        """Drives for PERIOD behind the safety gate, then looks."""
+        """Drives for LOOKS_EACH behind the safety gate, then looks."""
         robot = self.simulator
         self._gate.scan(self._seen.scan, self._seen.stamp)
-        for tick in range(round(PERIOD / CONTROL_PERIOD)):
+        for tick in range(round(LOOKS_EACH / CONTROL_PERIOD)):
             self._gate.odometry(*robot.odometry(), robot.time)
             if tick % 5 == 0:
                 self._gate.command(command[0], command[1], robot.time)
@@ -497,20 +467,12 @@ class ClassicalRobot:
     def _sense(self) -> None:
         seen = self._seen = self.simulator.observe()
         self.mapping.take(seen.stamp, seen.odometry, seen.scan)
-        if seen.image is None or not self.mapping.localised or self._knows_this():
+        if seen.image is None or not self.mapping.localised:
             return
+        poses = np.array([self.mapping.pose_of(anchor) for anchor in self.album.anchors]).reshape(-1, 3)
+        near = np.hypot(*(poses - self.pose)[:, :2].T) < 0.4
+        if (near & (np.abs(wrap(poses[:, 2] - self.pose[2])) < math.radians(25.0))).any():
+            return  # a picture from here is remembered
         view = self._eye.look(seen.image)
         if len(view.rays):
             self.album.add(view, self.mapping.anchor())
-
-    def _knows_this(self) -> bool:
-        """Whether a picture from here is remembered."""
-        poses = np.array([self.mapping.pose_of(anchor) for anchor in self.album.anchors]).reshape(-1, 3)
-        near = np.hypot(*(poses - self.pose)[:, :2].T) < APART[0]
-        return bool((near & (np.abs(wrap(poses[:, 2] - self.pose[2])) < APART[1])).any())
-
-
-def coverage(robot: ClassicalRobot, start: Array) -> Array:
-    """Where (n, 3) its pictures were taken, as it believes, in the world that it began in at `start` (3,)."""
-    poses = [robot.mapping.pose_of(anchor) for anchor in robot.album.anchors]
-    return np.array([compose(start, pose) for pose in poses]).reshape(-1, 3)

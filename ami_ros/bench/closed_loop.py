@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from ami_ros.behaviour.config import NavigatorConfig
 from ami_ros.behaviour.mission_file import MissionFile
 from ami_ros.behaviour.navigator import Navigator
-from ami_ros.behaviour.task import Leg
-from ami_ros.bench.trials import TIME_ALLOWANCE, GoalKind, GoalSampler, Trial, allowance_of
+from ami_ros.behaviour.task import Leg, Phase, Task
+from ami_ros.bench.trials import ALLOWANCES, GoalKind, GoalSampler, Trial, allowance_of
 from ami_ros.core.commands import STILL, Command, of_width, speed
 from ami_ros.core.config import from_mapping, to_mapping, with_settings
 from ami_ros.core.depth import DepthConfig, DepthScanner
@@ -44,7 +44,7 @@ from ami_ros.planning.types import Decision, Goal
 from ami_ros.runtime.goal_execution import GoalExecution, Photograph
 from ami_ros.runtime.graph import AgentConfig
 from ami_ros.runtime.memory import MemoryPart
-from ami_ros.runtime.mission import MISSION_RATE, ROUTE_TIMEOUT, MissionPart
+from ami_ros.runtime.mission import MISSION_RATE, ROUTE_TIMEOUT, LegOutcome, MissionPart
 from ami_ros.runtime.part import CMD_VEL, CMD_VEL_RAW, DEPTH, IMAGE, ODOM, SCAN, THOUGHT, Motion, Part, Port
 from ami_ros.runtime.perception import FollowedModel, PerceptionPart, PictureScanConfig, place_camera
 from ami_ros.runtime.planner import PlannerPart, Thought
@@ -61,8 +61,6 @@ from ami_ros.world_model.latent_model import on_arrays
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.picture_scan import RANGES, PictureScan, load_picture_scan
 from ami_ros.world_model.torch_model import LoadedModel
-
-# Configuration of the closed loop: what the parts are told, what they cost, and the gate's own.
 
 
 @dataclass(frozen=True)
@@ -108,10 +106,6 @@ def loop_config(settings: Sequence[str]) -> LoopConfig:
         AmiError: a setting without "=", an unknown name, or a value that does not fit.
     """
     return with_settings(LoopConfig(), settings)
-
-
-SOURCE_TIMEOUT = 2.0  # [s] as the node's `source_timeout` comes
-KEPT = 50  # true poses, one for each observation
 
 
 def panorama(simulator: Simulator, pose: Array, count: int) -> list[Photograph]:
@@ -162,7 +156,7 @@ class ClosedLoop:
         self._scan: Scan | None = None  # the newest that was made of a picture, in base_link
         self.sent: Command = STILL  # the newest command that the robot got
         self._thought: Thought | None = None  # of this control period
-        self._truths: deque[tuple[float, Array]] = deque(maxlen=KEPT)
+        self._truths: deque[tuple[float, Array]] = deque(maxlen=50)
         self.bus = SimulatedBus(config.timing, seed, simulator.time, self._converted)
         self.wire(seed, learner)
         self.bus.watch(THOUGHT, self._take_thought)
@@ -196,7 +190,7 @@ class ClosedLoop:
         gate = replace(self.config.safety, require_scan=self.config.gated and self.config.safety.require_scan)
         depth = self._depth_scanner()
         is_source = depth is not None and not depth.config.is_scan and self.config.gated
-        sources = {DEPTH_SOURCE: SOURCE_TIMEOUT} if is_source else {}
+        sources = {DEPTH_SOURCE: 2.0} if is_source else {}  # [s] as the node's `source_timeout` comes
         part = SafetyPart(self.bus.seat("safety"), SafetyGate(gate, sources=sources), GATE_RATE, depth=depth)
         if not self.config.gated:
             part.takes = tuple(port for port in part.takes if port.name not in (SCAN.name, DEPTH.name))
@@ -226,19 +220,12 @@ class ClosedLoop:
         """What knows places."""
         return MemoryPart(self.bus.seat("memory"), self.memory, self.config.agent, width)
 
-    def make_planner(self, seed: int) -> PlannerPart:
-        """What decides."""
-        followed = self.followed()
-        return self.planner_of(self.navigator(followed.model, seed), followed)
-
-    def navigator(self, model: Dynamics, seed: int) -> Navigator:
-        """Decides; its searches have the time that the bus charges, however fast this machine is."""
-        return Navigator(model, self.config.agent.navigator, seed, self.bus.now)
-
-    def planner_of(self, navigator: Navigator, followed: FollowedModel) -> PlannerPart:
-        """The part that drives with a navigator."""
-        seat, config = self.bus.seat("planner"), self.config.agent
-        return PlannerPart(seat, navigator, followed, self.perception, config, self.planner_goals)
+    def make_planner(self, seed: int, model: Dynamics | None = None) -> PlannerPart:
+        """What decides, by `model`, or the one that all follow. Its searches have the time that the bus charges,
+        however fast this machine is."""
+        followed, config = self.followed(), self.config.agent
+        navigator = Navigator(model or followed.model, config.navigator, seed, self.bus.now)
+        return PlannerPart(self.bus.seat("planner"), navigator, followed, self.perception, config, self.planner_goals)
 
     def _make_picture_scan(self) -> PictureScan | None:
         """What makes scans for a robot without a laser."""
@@ -271,7 +258,7 @@ class ClosedLoop:
 
     def drive(self, kind: GoalKind, start: Array, goal: Array, length: float, allowance: float | None = None) -> Trial:
         """Drives from `start` (3,), where the robot is, to `goal` (3,), `length` [m] away, within `allowance` [s]."""
-        allowance = allowance or TIME_ALLOWANCE[kind]
+        allowance = allowance or ALLOWANCES["known"][kind]
         began, contacts = self.simulator.time, self.simulator.ground_truth().contacts
         self.trace.clear()
         self.set_goal(goal, allowance)
@@ -287,30 +274,17 @@ class ClosedLoop:
         elapsed = self.simulator.time - began
         self.cancel()
         self.wait(self.config.settle)
-        return self._trial(kind, start, goal, length, allowance, elapsed, contacts, decision, np.array(path))
-
-    def _trial(
-        self, kind: GoalKind, start: Array, goal: Array, length: float, allowance: float, elapsed: float,
-        contacts: int, decision: Decision, path: Array,
-    ) -> Trial:  # fmt: skip
         truth = self.simulator.ground_truth()
+        ends = [(float(pose[0]), float(pose[1]), float(pose[2])) for pose in (start, goal, truth.pose)]
         return Trial(
-            kind=kind,
-            start=(float(start[0]), float(start[1]), float(start[2])),
-            goal=(float(goal[0]), float(goal[1]), float(goal[2])),
-            path_length_m=length,
-            allowance_s=allowance,
+            kind, ends[0], ends[1], length,
             status="succeeded" if decision.succeeded else "aborted",
             still=speed(truth.velocity) < 0.02 and abs(truth.velocity[1]) < 0.05,
-            final=(float(truth.pose[0]), float(truth.pose[1]), float(truth.pose[2])),
-            time_s=elapsed,
-            collisions=truth.contacts - contacts,
-            replans=decision.replans,
-            recoveries=decision.recoveries,
-            error_code=int(decision.code),
+            final=ends[2], time_s=elapsed, collisions=truth.contacts - contacts,
+            replans=decision.replans, recoveries=decision.recoveries, error_code=int(decision.code),
             error_msg="" if decision.succeeded else decision.message,
-            path=path,
-        )
+            allowance_s=allowance, path=np.array(path),
+        )  # fmt: skip
 
     def set_goal(self, goal: Array, allowance: float) -> None:
         """The agent gets the picture that the camera would take at `goal` (3,); without a camera, the goal's pose in
@@ -424,10 +398,6 @@ class ClosedLoop:
         """The sensors now."""
         return self.simulator.observe()
 
-    def photograph(self, pose: Array) -> NDArray[np.uint8]:
-        """What the model's camera would see where the robot's camera is at `pose` (3,)."""
-        return self.rectified(self.simulator.photograph(pose))
-
     def rectified(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """A picture as the model's camera would have taken it."""
         return image if self._rectifier is None else self._rectifier(image)
@@ -435,3 +405,72 @@ class ClosedLoop:
     def move(self, command: Command) -> None:
         """The robot obeys a command for one control period."""
         self.simulator.step(command, CONTROL_PERIOD)
+
+
+@dataclass(frozen=True)
+class LegRecord:
+    """One leg of a task that ended; one that another took the place of leaves none."""
+
+    leg: Leg
+    succeeded: bool
+    began: float  # simulated [s]
+    ended: float
+    final: Array  # (3,) true pose in the world's frame
+
+
+@dataclass
+class TaskDrive:
+    """Runs one task with one robot, with the truth beside.
+
+    Attributes:
+        loop: the robot and its stack.
+        task: sends it about.
+        legs: those that ended.
+        truths: the true pose (3,) at which each place was founded meanwhile, by id.
+        believed: poses (3,) in the map frame at the moments at which memory was sure, with ...
+        true: ... the true ones.
+        distance: that was driven [m].
+        elapsed: simulated [s].
+    """
+
+    loop: ClosedLoop
+    task: Task
+    legs: list[LegRecord] = field(default_factory=list)
+    truths: dict[int, Array] = field(default_factory=dict)
+    believed: list[Array] = field(default_factory=list)
+    true: list[Array] = field(default_factory=list)
+    distance: float = 0.0
+    elapsed: float = 0.0
+    _began: float = 0.0  # when the leg under way was given
+
+    def run(self, patience: float) -> Iterator[None]:
+        """Drives until the task is done, stopping at each thought; raises AmiError after `patience` [s]."""
+        loop = self.loop
+        began, last = loop.simulator.time, loop.simulator.ground_truth().pose
+        loop.legs.begun, loop.legs.over = self._set_out, self._over
+        loop.mission.runner.begin(self.task)
+        try:
+            while self.task.phase is not Phase.DONE:
+                known = len(loop.memory)
+                thought, here = loop.tick(), loop.simulator.ground_truth().pose
+                self.truths |= {int(i): last for i in loop.memory.map.index.ids[known:]}
+                self.distance += float(np.hypot(*(here[:2] - last[:2])))
+                last = here
+                self.elapsed = loop.simulator.time - began
+                if self.elapsed > patience:
+                    raise AmiError(f"the task was not over after {patience:.0f} s: {self.task.message}")
+                if thought is not None:
+                    location = thought.percept.location
+                    if location is not None and location.localised:
+                        self.believed.append(location.pose)
+                        self.true.append(loop.truth_at(location.stamp))
+                    yield
+        finally:
+            loop.mission.runner.task = None
+
+    def _set_out(self, leg: Leg) -> None:
+        self._began = self.loop.simulator.time
+
+    def _over(self, leg: Leg, outcome: LegOutcome) -> None:
+        here, now = self.loop.simulator.ground_truth().pose, self.loop.simulator.time
+        self.legs.append(LegRecord(leg, outcome.succeeded, self._began, now, here))

@@ -15,13 +15,7 @@ from ami_ros.core.geometry import Array
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.zones import Zone
 
-# Whether the safety gate kept its word on a drive: judged by the truth, with nothing of the gate's own.
-
-STOP_POINTS, SLOWED = 3, 0.4  # of zones: readings, and share of the limits in the outer one
-OUTER = 1.5  # times the radius of the inner zone
-ERROR = 0.06  # [m] by which readings may be elsewhere than where odometry moved them
 CELL = 0.05  # [m] of keep-out masks
-SIDE = 80  # cells of a keep-out mask each way
 
 
 @dataclass(frozen=True)
@@ -51,10 +45,10 @@ class Forbidden:
     def __init__(self, start: Array, rng: np.random.Generator) -> None:
         bearings, away = rng.uniform(-math.pi, math.pi, 3), rng.uniform(0.5, 1.5, 3)
         squares = np.column_stack([away * np.cos(bearings), away * np.sin(bearings)])
-        around = CELL * (np.arange(SIDE) + 0.5 - SIDE / 2)
+        around = CELL * (np.arange(80) + 0.5 - 80 / 2)
         y, x = np.meshgrid(around, around, indexing="ij")
         self.cells = (np.abs(np.stack([x, y], -1)[:, :, None] - squares).max(-1) < 0.15).any(-1)
-        self.origin = np.array([start[0] - SIDE / 2 * CELL, start[1] - SIDE / 2 * CELL, 0.0])
+        self.origin = np.array([start[0] - 80 / 2 * CELL, start[1] - 80 / 2 * CELL, 0.0])
         self._middles = np.column_stack([x[self.cells], y[self.cells]]) + start[:2]
 
     def entered(self, pose: Array, radius: float) -> bool:
@@ -97,8 +91,9 @@ class Judge:
         self._sped_up += any((gain > self._rates * passed + 1e-9).any() for gain, passed in gained)
         self._sent.append((now, np.array(command)))
         away = np.hypot(*(self._seen - pose[:2]).T)
-        inner, outer = ((away < size * self._zone - ERROR).sum() >= STOP_POINTS for size in (1.0, OUTER))
-        allowed = self._limits * (0.0 if inner else SLOWED if outer else 1.0)
+        # Readings may be 6 cm elsewhere than where odometry moved them; see `Drive.zones`.
+        inner, outer = ((away < size * self._zone - 0.06).sum() >= 3 for size in (1.0, 1.5))
+        allowed = self._limits * (0.0 if inner else 0.4 if outer else 1.0)
         self._breaches += bool((values > allowed + 1e-9).any())
 
     def moved(self, odometry: Array) -> None:
@@ -112,21 +107,14 @@ class Judge:
         return Outcome(contact_speed, *counted, self._lost, self._sped_up)
 
 
-# What drives against the safety gate may be like: all within what docs/safety.md takes for granted.
-
 DriveKind = Literal["differential", "ackermann", "omnidirectional"]
-WholeFault = Literal["none", "dead", "nan", "zero", "inf", "below", "late", "frozen"]
-PartFault = Literal["sector_inf", "sector_nan", "sector_hangs", "moving_cover", "alternating"]
-RingFault = Literal["ring", "trembling", "noisy_ring"]
-Fault = WholeFault | PartFault | RingFault
-PARTLY: tuple[Fault, ...] = get_args(PartFault)  # of the view is covered
-REPEATING: tuple[Fault, ...] = ("frozen", *get_args(RingFault))  # the driver sends old scans
-FAULTS: tuple[Fault, ...] = (*get_args(WholeFault), *PARTLY, *get_args(RingFault))
+Fault = Literal[
+    "none", "dead", "nan", "zero", "inf", "below", "late", "frozen",
+    "sector_inf", "sector_nan", "sector_hangs", "moving_cover", "alternating",  # a part of the view is covered
+    "ring", "trembling", "noisy_ring",  # the driver sends old scans, as when it is frozen
+]  # fmt: skip
 Clock = Literal["true", "stands", "ticks", "bursts"]
-CLOCKS: tuple[Clock, ...] = get_args(Clock)
 Lost = Literal["", "old", "not localised", "leap"]  # how it becomes unknown where areas are
-LOSSES: tuple[Lost, ...] = get_args(Lost)
-KINDS: tuple[DriveKind, ...] = ("differential", "ackermann", "omnidirectional")
 
 # What a drive may be like: name -> least and greatest. All of it keeps to the assumptions of docs/safety.md.
 RANGES: dict[str, tuple[float, float]] = {
@@ -182,22 +170,23 @@ class Drive:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Drive:
         """Any drive."""
+        kinds, faults, clocks, losses = map(get_args, (DriveKind, Fault, Clock, Lost))
         traits = {name: float(rng.uniform(*limits)) for name, limits in RANGES.items()}
         closing = float(rng.choice([0.0, 0.0, 0.0, 0.3, 0.5, 1.0]))
         tracked = closing == 1.0 or bool(closing and rng.random() < 0.5)
         return cls(
             seed=int(rng.integers(2**31)),
-            kind=KINDS[rng.integers(len(KINDS))],
-            fault=FAULTS[rng.integers(len(FAULTS))] if rng.random() < 0.5 else "none",
+            kind=kinds[rng.integers(len(kinds))],
+            fault=faults[rng.integers(len(faults))] if rng.random() < 0.5 else "none",
             beams=int(rng.integers(72, 720)),
             closing=closing,
             tracked=tracked,
             traits=traits | ATTENTIVE if closing else traits,
             zone=float(rng.choice([0.0, 0.0, 0.0, 0.3, 0.5])),
             keep_out=bool(keep_out := rng.random() < 0.25),
-            lost=LOSSES[rng.integers(len(LOSSES))] if keep_out else "",
+            lost=losses[rng.integers(len(losses))] if keep_out else "",
             cloud=int(rng.choice([0, 0, 0, 500, 2_500, 10_000])),
-            clock=CLOCKS[rng.integers(len(CLOCKS))] if rng.random() < 0.15 else "true",
+            clock=clocks[rng.integers(len(clocks))] if rng.random() < 0.15 else "true",
             fastest=float(rng.choice(FASTEST)),
         )
 
@@ -231,6 +220,6 @@ class Drive:
         if not self.zone:
             return {}
         return {
-            "stop": Zone("circle", "stop", radius=self.zone, min_points=STOP_POINTS),
-            "slow": Zone("circle", "slowdown", radius=OUTER * self.zone, min_points=STOP_POINTS, slowdown_ratio=SLOWED),
+            "stop": Zone("circle", "stop", radius=self.zone, min_points=3),
+            "slow": Zone("circle", "slowdown", radius=1.5 * self.zone, min_points=3, slowdown_ratio=0.4),
         }

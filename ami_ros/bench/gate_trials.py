@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+from rich.console import Console
 
-from ami_ros.bench.gate_drives import CELL, PARTLY, REPEATING, Drive, Fault, Forbidden, Judge, Outcome
+from ami_ros.bench.gate_drives import CELL, Drive, Fault, Forbidden, Judge, Outcome
+from ami_ros.bench.report import wilson_interval
 from ami_ros.core.commands import Command
 from ami_ros.core.geometry import Array, compose, relative, transform_points, wrap
 from ami_ros.core.scan import Scan, scan_points
-from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import NOTHING, SafetyGate
 from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.liveness import LivenessConfig
 from ami_ros.safety.obstruction import Track
 from ami_ros.simulation.floor_plan import FloorPlan, Obstacle
 
-# A robot, its sensors, what stands and moves around it, and who commands it, as drives against the gate have them.
-
 STEP = 0.01  # [s] of the robot and of time
-ROOM = 2.0  # [m], half the side of the room
 RANGE = 8.0  # [m] of the laser
 MOVER = 0.15  # [m], radius of what moves
-POSITION_SIGMA, VELOCITY_SIGMA = 0.05, 0.15  # [m], [m/s] of a tracker
-HANGS_LEAST = math.radians(90.0)  # [rad] that one of several lasers sees at least
-LOW = 3  # things that only the second sensor sees
 
 
 class Robot:
@@ -59,8 +55,8 @@ class World:
     """A room with boxes in it, or with something that moves to and fro towards the robot."""
 
     def __init__(self, drive: Drive, rng: np.random.Generator) -> None:
-        walls = [((ROOM, 0.0), 0.0), ((-ROOM, 0.0), 0.0), ((0.0, ROOM), math.pi / 2), ((0.0, -ROOM), math.pi / 2)]
-        things = [Obstacle("wall", "box", center, yaw, (0.05, ROOM), 1.0) for center, yaw in walls]
+        walls = [((2.0, 0.0), 0.0), ((-2.0, 0.0), 0.0), ((0.0, 2.0), math.pi / 2), ((0.0, -2.0), math.pi / 2)]
+        things = [Obstacle("wall", "box", center, yaw, (0.05, 2.0), 1.0) for center, yaw in walls]
         for _ in range(0 if drive.closing else rng.integers(1, 5)):
             away, bearing, size = rng.uniform(0.6, 1.8), rng.uniform(-math.pi, math.pi), rng.uniform(0.05, 0.3)
             center = away * math.cos(bearing), away * math.sin(bearing)
@@ -69,7 +65,7 @@ class World:
         self._things, self._closing = things, drive.closing
         self._mover = rng.uniform(-1.0, 1.0, 2) + 1.0
         self._away, self._velocity = False, np.zeros(2)
-        count = LOW if drive.cloud else 0
+        count = 3 if drive.cloud else 0
         where = zip(rng.uniform(0.5, 1.6, count).tolist(), rng.uniform(-math.pi, math.pi, count).tolist(), strict=True)
         places = [(far * math.cos(around), far * math.sin(around)) for far, around in where]
         low = [Obstacle("low", "cylinder", place, 0.0, (0.04, 0.04), 0.1) for place in places]
@@ -87,8 +83,8 @@ class World:
 
     def track(self, pose: Array, rng: np.random.Generator) -> Track:
         """What a tracker says of what moves, to a robot at `pose` (3,): within 2 standard deviations."""
-        off, faster = (np.clip(rng.normal(0, 0.7, 2), -1.4, 1.4) * sigma for sigma in (POSITION_SIGMA, VELOCITY_SIGMA))
-        there = Track(self._mover + off, self._velocity + faster, MOVER, POSITION_SIGMA, VELOCITY_SIGMA)
+        off, faster = (np.clip(rng.normal(0, 0.7, 2), -1.4, 1.4) * sigma for sigma in (0.05, 0.15))
+        there = Track(self._mover + off, self._velocity + faster, MOVER, 0.05, 0.15)
         return there.seen_from(pose)
 
     @property
@@ -111,7 +107,7 @@ class World:
         away = float(np.hypot(*towards))
         self._away = away < 0.36 or (self._away and away < 1.2)
         move = towards / max(away, 1e-6) * self._closing * STEP * (-1.0 if self._away else 1.0)
-        before, self._mover = self._mover, np.clip(self._mover + move, -ROOM + 0.2, ROOM - 0.2)
+        before, self._mover = self._mover, np.clip(self._mover + move, -2.0 + 0.2, 2.0 - 0.2)
         self._velocity = (self._mover - before) / STEP
 
 
@@ -143,14 +139,14 @@ class Laser:
     def scan(self, plan: FloorPlan, pose: Array, fault: Fault) -> tuple[Scan, bool]:
         """What it says at `pose` (3,), and whether the gate has to take that for what is there."""
         self._turn += 1
-        if fault in REPEATING and self._said:
+        if fault in ("frozen", "ring", "trembling", "noisy_ring") and self._said:
             self._ring = self._ring or self._said[-max(1, int(self._drive.traits["ring_size"])) :]
             scan, there = self._ring[self._turn % (1 if fault == "frozen" else len(self._ring))]
             noticed = 1.5 * LivenessConfig().moved
             near = noticed if fault in ("frozen", "ring") else math.inf  # others are noticed as motion tells
             return self._changed(scan, fault), bool((np.abs(relative(there, pose)) <= near).all())
         scan = scan_of(plan, pose, self._drive, fault, self._rng)
-        if fault in PARTLY:
+        if fault in ("sector_inf", "sector_nan", "sector_hangs", "moving_cover", "alternating"):
             return self._covered(scan, fault), True
         self._said = [*self._said[-9:], (scan, pose)]
         return scan, fault == "none"
@@ -167,7 +163,7 @@ class Laser:
         traits, ranges = self._drive.traits, scan.ranges.copy()
         if fault == "moving_cover":
             self._middle += traits["cover_speed"] / traits["scan_rate"]
-        width = max(traits["cover_width"], HANGS_LEAST if fault == "sector_hangs" else 0.0)
+        width = max(traits["cover_width"], math.radians(90.0) if fault == "sector_hangs" else 0.0)
         hidden = np.abs(wrap(scan.angles - self._middle)) <= width / 2
         if fault == "sector_hangs":
             ranges[hidden] = self._said[-1][0].ranges[hidden] if self._said else np.nan
@@ -229,10 +225,6 @@ class Odometer:
 
 Message = Callable[[SafetyGate, float, float], Any]  # taken by the gate at a time on its clock, and on steady time
 PERIOD = 0.05  # [s] between the gate's outputs
-STEADY = 1000.0  # [s] of steady time when a drive begins
-DEPTH_PERIOD, DEPTH_TIMEOUT = 0.1, 0.6  # [s] of the second sensor
-PLACE_TIMEOUT = 5.0  # [s], the gate's own, for where odom is in a map
-MOVES = 0.02  # [m/s]; a contact of a robot slower than this is not its doing
 
 
 class Trial:
@@ -248,14 +240,18 @@ class Trial:
         self._areas = Areas(drive, self._measured.pose, rng) if drive.keep_out else None
         self._gate = SafetyGate(config, drive.zones)
         if drive.cloud:
-            self._gate = SafetyGate(config, drive.zones, {"depth": DEPTH_TIMEOUT})
+            self._gate = SafetyGate(config, drive.zones, {"depth": 0.6})  # [s]
         if self._areas is not None:
             self._areas.tell(self._gate.keep_out)
         forbidden = None if self._areas is None else self._areas.forbidden
-        self._judge = Judge(_limits(config), _rates(config), config.robot_radius, drive.zone, forbidden)
+        limits = np.array([config.max_linear, config.max_angular, config.max_lateral]) + 1e-9  # a little for rounding
+        linear, angular = config.max_linear_acceleration, config.max_angular_acceleration
+        rates = np.array([linear, angular, linear])
+        self._judge = Judge(limits, rates, config.robot_radius, drive.zone, forbidden)
         self._clock = NodeClock(drive, np.random.default_rng([drive.seed, 2]))
         self._coming: list[tuple[float, int, Message]] = []  # when, which, what arrives
         self._next_scan = self._next_output = self._next_cloud = 0.0
+        self._steady = 1000.0  # [s] of steady time when the drive begins
         self._usable, self._sent, self._distance = -math.inf, NOTHING, 0.0
 
     def run(self) -> Outcome:
@@ -268,7 +264,7 @@ class Trial:
             now = self._clock.at(true)
             self._sense(tick, true, now)
             for item in sorted((item for item in self._coming if item[0] <= true), key=lambda item: item[:2]):
-                item[2](self._gate, now, STEADY + true)
+                item[2](self._gate, now, self._steady + true)
             self._coming = [item for item in self._coming if item[0] > true]
             if true >= self._next_output:
                 self._next_output += PERIOD * self._rng.uniform(0.5, 1.6)
@@ -279,13 +275,13 @@ class Trial:
             world.step(robot.pose)
             self._distance += float(np.hypot(*(robot.pose - before)[:2]))
             fast = world.contact_speed(robot, config.robot_radius)
-            if fast > MOVES and self._drive.clock in ("true", "stands"):
+            if fast > 0.02 and self._drive.clock in ("true", "stands"):
                 return self._judge.outcome(fast, self._distance)
         return self._judge.outcome(None, self._distance)
 
     def _command(self, true: float, now: float) -> None:
         wish, drive = self._adversary.command(true, self._world.plan, self._robot.pose), self._drive
-        steady = STEADY + true
+        steady = self._steady + true
         if wish is not None:
             self._gate.command(wish[0], wish[1], now, wish[2], steady)
         self._sent = self._gate.output(now, steady).command
@@ -294,7 +290,7 @@ class Trial:
         blind = true - self._usable > drive.config.scan_timeout and drive.clock == "true"
         self._judge.sent(self._sent, true, self._robot.pose, blind or stands, lost)
 
-    def _sense(self, tick: int, true: float, now: float) -> None:
+    def _sense(self, tick: int, true: float, stamp: float) -> None:
         drive, robot, traits, rng = self._drive, self._robot, self._drive.traits, self._rng
         fault = drive.fault if true >= traits["fault_at"] else "none"
         if true >= self._next_scan:
@@ -303,25 +299,29 @@ class Trial:
                 scan, shows = self._laser.scan(self._world.plan, robot.pose, fault)
                 late = traits["latency"] + rng.uniform(0, traits["jitter"])
                 arrives = true + late + (1.0 if fault == "late" else 0.0)
-                self._arrive(arrives, _scan(scan, now))
+                self._arrive(arrives, lambda gate, now, steady: gate.scan(scan, now, stamp, steady))
                 if shows or fault == "late":
                     points = transform_points(robot.pose, scan_points(scan, RANGE))
-                    self._arrive(arrives, self._shown(points, true, now))
+                    self._arrive(arrives, self._shown(points, true, stamp))
                 if shows:
                     self._usable = true
                 if drive.tracked:
-                    self._arrive(arrives, _track(self._world.track(robot.pose, rng), now))
+                    track = self._world.track(robot.pose, rng)
+                    self._arrive(arrives, lambda gate, now, steady: gate.tracks([track], now, stamp))
         if drive.cloud and true >= self._next_cloud:
-            self._next_cloud += DEPTH_PERIOD
-            self._arrive(true + traits["latency"], _cloud(cloud_of(self._world, robot.pose, drive.cloud, rng), now))
+            self._next_cloud += 0.1
+            cloud = cloud_of(self._world, robot.pose, drive.cloud, rng)
+            late = true + traits["latency"]
+            self._arrive(late, lambda gate, now, steady: gate.observe("depth", cloud, now, stamp, steady))
         if tick % 4 == 0:
             noise = np.clip(self._wheels.normal(0, 1, 3), -2, 2) * traits["odometry_noise"]
             pose = self._measured.pose.copy()
             if self._areas is not None:
                 pose = self._areas.odometry(pose, true)
-                self._arrive(true + traits["odometry_delay"], self._areas.placing(true, now))
+                self._arrive(true + traits["odometry_delay"], self._areas.placing(true, stamp))
             velocity = tuple(robot.velocity + noise)
-            self._arrive(true + traits["odometry_delay"], _odometry(pose, velocity, now))
+            late = true + traits["odometry_delay"]
+            self._arrive(late, lambda gate, now, steady: gate.odometry(pose, velocity, stamp, now))
 
     def _shown(self, points: Array, true: float, stamp: float) -> Message:
         """Tells the judge of points that the gate has to know, unless they are too old by its clock when they come."""
@@ -383,7 +383,7 @@ class Areas:
 
     def lost(self, true: float) -> bool:
         """Whether the robot has to stand because of them."""
-        takes = {"old": PLACE_TIMEOUT, "not localised": 0.0, "leap": 0.0, "": math.inf}[self._lost]
+        takes = {"old": 5.0, "not localised": 0.0, "leap": 0.0, "": math.inf}[self._lost]
         return true > self._at + takes + 4 * PERIOD
 
 
@@ -392,28 +392,39 @@ def drive(drive: Drive) -> Outcome:
     return Trial(drive).run()
 
 
-def _limits(config: SafetyConfig) -> Array:
-    """The greatest command (3,), and a little for rounding."""
-    return np.array([config.max_linear, config.max_angular, config.max_lateral]) + 1e-9
-
-
-def _rates(config: SafetyConfig) -> Array:
-    """The greatest accelerations (3,) of a command."""
-    linear, angular = config.max_linear_acceleration, config.max_angular_acceleration
-    return np.array([linear, angular, linear])
-
-
-def _scan(scan: Scan, stamp: float) -> Message:
-    return lambda gate, now, steady: gate.scan(scan, now, stamp, steady)
-
-
-def _odometry(pose: Array, velocity: Command, stamp: float) -> Message:
-    return lambda gate, now, steady: gate.odometry(pose, velocity, stamp, now)
-
-
-def _cloud(points: Array, stamp: float) -> Message:
-    return lambda gate, now, steady: gate.observe("depth", points, now, stamp, steady)
-
-
-def _track(track: Track, stamp: float) -> Message:
-    return lambda gate, now, steady: gate.tracks([track], now, stamp)
+def drive_for(seconds: float, seed: int, console: Console) -> tuple[dict[str, Any], bool]:
+    """Drives drawn ones for so long, and says what came of them: figures, and whether the gate broke its word."""
+    began, rng = time.monotonic(), np.random.default_rng(seed)
+    drives: list[Drive] = []
+    outcomes: list[Outcome] = []
+    with console.status("driving") as status:
+        while time.monotonic() - began < seconds or not drives:
+            drives.append(Drive.draw(rng))
+            outcomes.append(drive(drives[-1]))
+            status.update(f"{len(drives)} drives")
+    both = list(zip(drives, outcomes, strict=True))
+    contacts = [(each, o) for each, o in both if o.contact_speed is not None]
+    counted = {  # figure -> column
+        "commands_over_limits": "over_limits", "commands_not_finite": "not_finite", "drives_moved_blind": "moved_blind",
+        "commands_against_zones": "zone_breaches", "drives_into_keep_out": "entered", "drives_moved_lost": "moved_lost",
+        "commands_sped_up": "sped_up",
+    }  # fmt: skip
+    figures = {
+        "gate_drives": len(drives),
+        "gate_driven_m": round(sum(o.distance for o in outcomes), 1),
+        "gate_contacts": len(contacts),
+        "gate_contact_speed_max_m_s": max((o.contact_speed or 0.0 for o in outcomes), default=0.0),
+        **{f"gate_{name}": sum(getattr(o, column) for o in outcomes) for name, column in counted.items()},
+    }
+    for name, value in figures.items():
+        console.print(f"{name:28} {value}", soft_wrap=True)
+    drawn = Counter(kind for each in drives for kind in each.kinds)
+    console.print("drawn: " + ", ".join(f"{count} {kind}" for kind, count in sorted(drawn.items())), soft_wrap=True)
+    most = 100 * wilson_interval(len(contacts), len(drives))[1]
+    console.print(f"contacts: at most {most:.2f} % of drives (Wilson, 95 %)")
+    for failed, outcome in contacts[:3]:
+        console.print(f"touched at {outcome.contact_speed:.2f} m/s: {failed}", soft_wrap=True)
+    for failed, outcome in both:
+        if outcome.broke_its_word:
+            console.print(f"{outcome}: {failed}", soft_wrap=True)
+    return figures, any(value for name, value in figures.items() if name not in ("gate_drives", "gate_driven_m"))

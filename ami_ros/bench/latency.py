@@ -1,118 +1,34 @@
-"""How long perception and planning take on this machine, and how old things are by which a robot drives."""
+"""How late the real nodes' commands are, beside the real simulator, with or without other programs on the processors;
+and on the same course in simulated time, as benches drive."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from rich.console import Console
 
-from ami_ros.bench.closed_loop import ClosedLoop
-from ami_ros.bench.timing import ControlRecord
+from ami_ros.bench.demo.course import Course
+from ami_ros.bench.demo.run import DemoRun
+from ami_ros.bench.demo.stack import DemoSettings
+from ami_ros.bench.report import hardware, write_json
+from ami_ros.bench.timing import ControlRecord, ProcessCost
 from ami_ros.bench.trials import Trial
-from ami_ros.core.scan import Scan
-from ami_ros.planning.costs import times
-from ami_ros.planning.kinematics import Kinematics
-from ami_ros.planning.planner import LatentPlanner, Plan, PlannerConfig
-from ami_ros.planning.protocols import Target
 from ami_ros.planning.types import State
 from ami_ros.runtime.part import CMD_VEL_RAW, STATE, THOUGHT, Port
 from ami_ros.runtime.planner import PlannerPart, PlannerStatus, Thought
-from ami_ros.safety.moving_things import MovingThing, MovingThings, constant_velocity
-from ami_ros.world_model.model_files import LoadedModel
-from ami_ros.world_model.perception import Perception
+from ami_ros.simulation.free_space import FreeSpace
 
-# How long perception and planning take on this machine, one thread each, as in the nodes.
-
-CAMERA_SIZE = 96  # [px], as the simulator has it
-BEAMS = 72
-PEOPLE = 5  # who walk near the robot
-WARM_UP = 3  # calls that do not count
-NO_DEADLINE = 10.0  # [s]; the search is timed at its full size
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Durations of one part over all its calls, and what it worked on."""
-
-    name: str
-    size: str
-    p50_ms: float
-    p95_ms: float
-
-
-def time_control(loaded: LoadedModel, repeats: int, seed: int) -> list[Timing]:
-    """Times encoding and planning.
-
-    Args:
-        loaded: the model; its weights do not matter to the clock.
-        repeats: calls of each part.
-        seed: of images and latents.
-    """
-    rng = np.random.default_rng(seed)
-    return [
-        *_time_perception(loaded, repeats, rng),
-        _time_planner(loaded, repeats, rng, seed, 0),
-        _time_planner(loaded, repeats, rng, seed, PEOPLE),
-    ]
-
-
-def _time_perception(loaded: LoadedModel, repeats: int, rng: np.random.Generator) -> list[Timing]:
-    perception = Perception(loaded.model)
-    images = rng.integers(0, 256, (8, CAMERA_SIZE, CAMERA_SIZE, 3), dtype=np.uint8)
-    scan = _scan(rng)
-    picture = f"{CAMERA_SIZE}x{CAMERA_SIZE} image"
-    timings = [
-        _timed("encode", f"{picture}, {BEAMS} beams", repeats, lambda i: perception.encode(images[i % 8], scan)),
-        _timed("encode_goal", picture, repeats, lambda i: perception.encode_goal(images[i % 8])),
-    ]
-    if (pairs := perception.model.pairs) is not None:
-        timings.append(_timed("encode_picture", picture, repeats, lambda i: perception.encode_picture(images[i % 8])))
-        codes = np.array([perception.encode_picture(image) for image in images], np.float32)
-        timings.append(
-            _timed("compare", f"{len(codes)} pairs of pictures", repeats, lambda i: pairs.compare(codes, codes))
-        )
-    return timings
-
-
-def _time_planner(loaded: LoadedModel, repeats: int, rng: np.random.Generator, seed: int, people: int) -> Timing:
-    config = PlannerConfig(deadline=NO_DEADLINE, kinematics=Kinematics(loaded.model.spec.drive))
-    planner = LatentPlanner(loaded.model, config, seed)
-    latents = rng.normal(size=(repeats + WARM_UP, 2, loaded.model.spec.latent_dim)).astype(np.float32)
-    scan, pose = _scan(rng), np.array([1.0, 0.5, 0.0])
-    places, velocities = rng.uniform(-2.0, 2.0, (people, 2)), rng.uniform(-1.0, 1.0, (people, 2))
-    passing = MovingThings(
-        0.0, tuple(MovingThing(k, places[k], velocities[k], 0.02 * np.eye(4), 0.3) for k in range(people))
-    )
-    wanted = times(config.horizon, loaded.model.spec.step_duration)
-
-    def plan(i: int) -> Plan:
-        here, goal = latents[i]
-        forecast = constant_velocity(passing, 0.0, wanted, config.prediction) if people else None
-        return planner.plan(0.2 * i, here, (0.2, 0.0), scan, Target(goal, pose, True), forecast=forecast)
-
-    size = f"{plan(0).evaluated} futures of {config.horizon} steps{f', {people} people' if people else ''}"
-    return _timed("plan_among_people" if people else "plan", size, repeats, plan)
-
-
-def _scan(rng: np.random.Generator) -> Scan:
-    ranges = rng.uniform(0.5, 4.0, BEAMS).astype(np.float32)
-    return Scan(ranges, -np.pi, 2 * np.pi / BEAMS)
-
-
-def _timed(name: str, size: str, repeats: int, call: Callable[[int], object]) -> Timing:
-    seconds = np.zeros(repeats + WARM_UP)
-    for i in range(len(seconds)):
-        began = time.perf_counter()
-        call(i)
-        seconds[i] = time.perf_counter() - began
-    p50, p95 = np.percentile(1000 * seconds[WARM_UP:], [50, 95])
-    return Timing(name, size, round(float(p50), 3), round(float(p95), 3))
-
-
-# How old things are by which a robot drives, on whichever bus: image to command, location, answers of memory.
+if TYPE_CHECKING:
+    from ami_ros.bench.closed_loop import ClosedLoop
 
 
 class Watched(Protocol):
@@ -181,3 +97,123 @@ def drive_and_record(loop: ClosedLoop, goals: int) -> tuple[ControlRecord, Ages,
         control.end()
         trials.append(trial)
     return control, ages, trials
+
+
+class LatencyRun(DemoRun):
+    """A long demo whose subject is time: it drives from goal to goal for a while, and keeps when commands came.
+
+    Args:
+        settings: of the demo; how many goals it asks for does not matter.
+        console: where to tell about it.
+        seconds: of driving, steady.
+        load: other programs that compute without a pause meanwhile.
+    """
+
+    def __init__(self, settings: DemoSettings, console: Console, seconds: float, load: int) -> None:
+        super().__init__(settings, console)
+        self.seconds, self.load = seconds, load
+
+    def figures(self) -> dict[str, Any]:
+        """Flat, with units in the names."""
+        trials = self.result.trials
+        return self.result.control.to_json() | {
+            "goals": len(trials),
+            "goals_reached": sum(trial.success for trial in trials),
+            "collisions": sum(trial.collisions for trial in trials),
+            "restarts": sum(self.result.restarts.values()),
+            "minutes_asked": round(self.seconds / 60, 2),
+            "load_programs": self.load,
+            "composed": self.settings.composed,
+            **memory_figures(self.result.costs),
+        }
+
+    def _drive(self) -> None:
+        self._course = Course(self._client, FreeSpace(self.settings.world), self.settings.seed, self._tick)
+        self._client.control = self.result.control
+        with busy(self.load):
+            deadline, index = time.monotonic() + self.seconds, 0
+            while time.monotonic() < deadline:
+                self.result.trials.append(self._course.drive(index))
+                self._table.finished(index, self.result.trials[-1])
+                index += 1
+
+
+def in_simulated_time(settings: DemoSettings, goals: int) -> dict[str, Any]:
+    """The same course on the bus of the benches, which charges what work is said to take: figures as of real nodes."""
+    from ami_ros.bench.closed_loop import ClosedLoop, LoopConfig  # torch is large
+    from ami_ros.simulation.simulator import Simulator
+    from ami_ros.world_model.torch_model import load_model
+
+    simulator = Simulator(settings.world, settings.robot, seed=settings.seed)
+    loop = ClosedLoop(load_model(settings.model), simulator, settings.memory, LoopConfig(), settings.seed)
+    control, ages, trials = drive_and_record(loop, goals)
+    simulator.close()
+    reached = {"goals": len(trials), "goals_reached": sum(trial.success for trial in trials)}
+    figures = control.to_json() | ages.figures() | reached
+    return {f"simulated_{name}": value for name, value in figures.items()}
+
+
+def memory_figures(costs: Sequence[ProcessCost]) -> dict[str, float]:
+    """Memory (resident, and with shared pages divided: PSS) and processor time: of each process, and of all but the
+    bench's own, `demo`."""
+    figures: dict[str, float] = {}
+    for cost in costs:
+        figures[f"{cost.name}_rss_mb"] = cost.rss_mb
+        if cost.pss_mb is not None:
+            figures[f"{cost.name}_pss_mb"] = cost.pss_mb
+        figures[f"{cost.name}_cpu_percent"] = cost.cpu_percent
+    stack = {name: value for name, value in figures.items() if not name.startswith("demo_")}
+    for unit in ("rss_mb", "pss_mb", "cpu_percent"):
+        figures[f"all_{unit}"] = round(sum(v for name, v in stack.items() if name.endswith(unit)), 1)
+    return figures | {"processes": sum(cost.name != "demo" for cost in costs)}
+
+
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """That many processes compute meanwhile, each in a session of its own, as programs do that others have started."""
+    environment, endless = {"PATH": os.environ.get("PATH", "")}, "while True: pass"
+    programs = [
+        subprocess.Popen([sys.executable, "-c", endless], env=environment, start_new_session=True) for _ in range(count)
+    ]
+    try:
+        yield
+    finally:
+        for program in programs:
+            program.kill()
+        for program in programs:
+            program.wait()
+
+
+def measure(
+    asked: dict[str, Any], seconds: float, load: bool, one_core: bool, json: Path | None, console: Console
+) -> None:
+    """Drives for so long, says what came of it, and writes it; `asked` of the demo, see `command.latency`."""
+    measured = (
+        "image to command p50 {image_to_command_p50_ms} ms, p95 {image_to_command_p95_ms} ms, longest gap between "
+        "commands {max_gap_s} s, {gaps_over_200_ms} of {commands} over 0.2 s ({load_programs} other programs); "
+        "{goals_reached} of {goals} goals, {collisions} contacts; {processes} processes: {all_cpu_percent:.0f} % of a "
+        "core, memory {all_rss_mb:.0f} MB, {all_pss_mb:.0f} MB with shared pages counted once"
+    )
+    simulated = (
+        "in simulated time, as benches drive: image to command p50 {simulated_image_to_command_p50_ms} ms, p95 "
+        "{simulated_image_to_command_p95_ms} ms, longest gap between commands {simulated_max_gap_robot_s} s, age of "
+        "the location p50 {simulated_location_age_p50_ms} ms, p95 {simulated_location_age_p95_ms} ms, answers of "
+        "memory p50 {simulated_route_answer_p50_ms} ms; {simulated_goals_reached} of {simulated_goals} goals"
+    )
+    settings = DemoSettings.make(
+        headless=True, goals=10_000, json=None, record=None, min_success=0.0, port=None, **asked
+    )
+    if one_core:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    run = LatencyRun(settings, console, seconds, len(os.sched_getaffinity(0)) if load else 0)
+    try:
+        run.run()
+    finally:
+        figures = run.figures()
+        if figures["commands"]:
+            console.print(measured.format_map(figures), soft_wrap=True)
+            figures |= in_simulated_time(settings, min(figures["goals"], 10))
+            console.print(simulated.format_map(figures), soft_wrap=True)
+            if json is not None:
+                drive = {"seed": settings.seed, "world": asked["world"], "robot": settings.robot.name}
+                write_json(json, figures | drive | hardware())

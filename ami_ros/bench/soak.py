@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ from rclpy.node import Node
 from std_msgs.msg import UInt32
 
 from ami_interfaces.action import NavigateToGoal
+from ami_ros.bench.demo.stack import NODES
 from ami_ros.core.commands import STILL
 from ami_ros.core.installation import importing
 from ami_ros.core.robots.description import DEFAULT, load_robot
@@ -32,43 +35,13 @@ from ami_ros.ros.goals.robot_client import pose_goal
 from ami_ros.ros.messages.conversions import command_from_message
 from ami_ros.ros.node.executor import LeanExecutor
 from ami_ros.ros.node.qos import RELIABLE
+from ami_ros.ros.start.domain import orphaned_segments
 from ami_ros.ros.start.graph import STACK, Arguments, ProcessSpec, processes
+from ami_ros.ros.start.join import join_domain
 from ami_ros.ros.start.processes import ProcessKeeper
-
-# What a stack did in a long time, and what its processes held: flat figures.
 
 with importing("report"):
     import psutil
-
-WARM_UP = 0.25  # of the samples of a process, in which memory may still grow
-LONG_ENOUGH = 20.0  # [min] without kills, from which a slope of memory means something
-# End of a figure's name -> the most that it may be, and whether that depends on how busy the machine is.
-FLOORS: dict[str, tuple[float, bool]] = {
-    "soak_commands_unsafe": (0.0, False),
-    "soak_kill_to_zero_max_s": (0.5, True),
-    "soak_kill_to_active_max_s": (10.0, True),
-    "soak_processes_left": (0.0, False),
-    "soak_shared_memory_left": (0.0, False),
-    "_rss_slope_mb_h": (1.0, False),
-    "_private_slope_mb_h": (1.0, False),
-    "_threads_grown": (0.0, False),
-    "_descriptors_grown": (0.0, False),
-}
-
-
-@dataclass(frozen=True)
-class Floor:
-    """What a soak has to keep to, and whether it did."""
-
-    name: str  # of the figure
-    value: float
-    most: float
-    by_machine: bool  # a busy machine may break it
-
-    @property
-    def kept(self) -> bool:
-        """The figure is not more than it may be."""
-        return self.value <= self.most
 
 
 class ProcessLog:
@@ -97,12 +70,13 @@ class ProcessLog:
         return self.samples[-1][0] - self.samples[0][0] if self.samples else 0.0
 
     def figures(self, name: str) -> dict[str, float]:
-        """Slopes of memory [MB/h] after the warm-up, and by how much that, threads and descriptors have grown since.
+        """Slopes of memory [MB/h] after a quarter of the time, and by how much that, threads and descriptors have grown
+        since.
 
         Slopes are those of a line with one step, wherever that fits best: what is taken once is no leak, as half a
         megabyte that safety and supervisor take, each at a moment of its own, and never again.
         """
-        kept = np.array(self.samples[int(WARM_UP * len(self.samples)) :]).reshape(-1, 5)
+        kept = np.array(self.samples[len(self.samples) // 4 :]).reshape(-1, 5)
         if len(kept) < 3:
             return {}
         resident, private = (3600 * slope_but_for_a_step(kept[:, 0], kept[:, k]) for k in (1, 2))
@@ -169,29 +143,42 @@ class SoakRecord:
         return found
 
 
-def floors(figures: dict[str, Any]) -> list[Floor]:
-    """All floors of which there is a figure; slopes of memory only where the run was long enough."""
-    long_enough = figures["soak_quiet_min"] >= LONG_ENOUGH
-    return [
-        Floor(name, float(value), most, by_machine)
-        for name, value in figures.items()
-        for ending, (most, by_machine) in FLOORS.items()
-        if name.endswith(ending) and (long_enough or not ending.endswith("_slope_mb_h"))
-    ]
+def verdict(figures: dict[str, Any], say: Callable[[str], None] = lambda line: None) -> dict[str, bool]:
+    """Of each figure that has a floor, whether it was kept, or may have been broken by a busy machine; slopes of memory
+    only where 20 min were without kills."""
+    most = {  # end of a figure's name -> the most that it may be
+        "soak_commands_unsafe": 0.0, "soak_kill_to_zero_max_s": 0.5, "soak_kill_to_active_max_s": 10.0,
+        "soak_processes_left": 0.0, "soak_shared_memory_left": 0.0, "_rss_slope_mb_h": 1.0,
+        "_private_slope_mb_h": 1.0, "_threads_grown": 0.0, "_descriptors_grown": 0.0,
+    }  # fmt: skip
+    found, long_enough = dict[str, bool](), figures["soak_quiet_min"] >= 20.0
+    for name, value in figures.items():
+        ending = next((end for end in most if name.endswith(end)), None)
+        if ending is None or (ending.endswith("_slope_mb_h") and not long_enough):
+            continue
+        by_machine, kept = "_kill_to_" in name, float(value) <= most[ending]
+        found[name] = kept or by_machine
+        word = "kept" if kept else "broken; is the machine busy?" if by_machine else "broken"
+        say(f"{name:36} {float(value):g}, at most {most[ending]:g}: {word}")
+    if not long_enough:
+        say("slopes of memory say nothing: less than 20 min without kills")
+    return found
+
+
+def soak(seconds: float, seed: int, domain_id: int | None) -> dict[str, Any]:
+    """Figures of a stack to which things happen for so long; see `command.soak`."""
+    before, context = orphaned_segments(), join_domain(domain_id, NODES)
+    try:
+        with tempfile.TemporaryDirectory(prefix="ami_soak_") as folder:
+            run = SoakRun(context, Path(folder), seconds, seed)
+            run.run()
+    finally:
+        context.try_shutdown()
+    return run.record.figures(len(orphaned_segments() - before))
 
 
 ROBOT = "loopback"
-KILLED = (*STACK, "supervisor")
-PACE = 8.0  # [s] between two things that happen
-DROP_OUT = 1.5  # [s] for which the robot says nothing
-KILL_SHARE = 0.4  # of the time in which there are kills; the rest is to see what grows
 READY_WITHIN = 240.0  # [s]
-GRACE = 0.5  # [s] that a command that is not zero may still come after a node was lost
-ENDS = {
-    GoalStatus.STATUS_SUCCEEDED: "succeeded",
-    GoalStatus.STATUS_CANCELED: "canceled",
-    GoalStatus.STATUS_UNKNOWN: "lost_with_planner",
-}
 
 
 class Watcher:
@@ -243,7 +230,11 @@ class Watcher:
         ResultWatch(self.node, self._client, handle, self._ended)
 
     def _ended(self, status: int, result: NavigateToGoal.Result) -> None:
-        self.record.goals[ENDS.get(status, "aborted")] += 1
+        ends = {
+            GoalStatus.STATUS_SUCCEEDED: "succeeded", GoalStatus.STATUS_CANCELED: "canceled",
+            GoalStatus.STATUS_UNKNOWN: "lost_with_planner",
+        }  # fmt: skip
+        self.record.goals[ends.get(status, "aborted")] += 1
 
     def _command(self, message: TwistStamped, info: Any) -> None:
         command, record = command_from_message(message), self.record
@@ -253,7 +244,7 @@ class Watcher:
             record.unsafe["not finite"] += 1
         elif any(abs(v) > most + 1e-6 for v, most in zip(command, self._most, strict=True)):
             record.unsafe["over a limit"] += 1
-        elif command != STILL and not self.whole and _sent(info) - self.since > GRACE:
+        elif command != STILL and not self.whole and _sent(info) - self.since > 0.5:  # [s] after a node was lost
             record.unsafe["while a node is missing"] += 1
 
     def _state(self, message: DiagnosticStatus, info: Any) -> None:
@@ -300,7 +291,7 @@ class SoakRun:
             began, quiet = time.monotonic(), False
             while (elapsed := time.monotonic() - began) < self.seconds:
                 self._keeper.check()
-                if elapsed > KILL_SHARE * self.seconds and not quiet:
+                if elapsed > 0.4 * self.seconds and not quiet:
                     quiet = True
                     self.record.logs = {name: ProcessLog(pid) for name, pid in self._keeper.pids().items()}
                 self._happen(kills=not quiet)
@@ -317,27 +308,23 @@ class SoakRun:
         if not kills and rng.random() < 0.2:
             kind = "drop out"
         self.record.events[str(kind)] += 1
-        time.sleep(PACE / 2)
+        time.sleep(4.0)
         if kind == "preempt":
             watcher.send(*rng.uniform(-2.0, 2.0, 2))
         elif kind == "cancel":
             watcher.cancel()
         elif kind == "drop out":
-            self._drop_out()
+            pid = self._keeper.pids()[ROBOT]  # the robot, its sensors and the clock stand still for a while
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(1.5)
+            os.kill(pid, signal.SIGCONT)
         elif kind == "kill":
             self._kill()
-        time.sleep(PACE / 2)
-
-    def _drop_out(self) -> None:
-        """The robot, its sensors and the clock stand still for a while."""
-        pid = self._keeper.pids()[ROBOT]
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(DROP_OUT)
-        os.kill(pid, signal.SIGCONT)
+        time.sleep(4.0)
 
     def _kill(self) -> None:
         """One process, in turn: the supervisor forgives only so many losses of one."""
-        name = min(KILLED, key=lambda each: self._killed[each])
+        name = min((*STACK, "supervisor"), key=lambda each: self._killed[each])
         self._killed[name] += 1
         pid, began = self._keeper.pids()[name], time.monotonic()
         os.kill(pid, signal.SIGKILL)

@@ -7,7 +7,7 @@ import importlib
 import io
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from types import SimpleNamespace
@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ami_ros.bench.scenario import Part, Report, Row, model_at
 from ami_ros.bench.trials import GoalSampler
 from ami_ros.core.errors import AmiError
-from ami_ros.core.geometry import Array
 from ami_ros.core.scan import Scan
 from ami_ros.planning.costs import Costs
 from ami_ros.planning.imagination import GeometricProposals, Imagination
@@ -30,15 +30,35 @@ from ami_ros.planning.protocols import Evaluate, Problem, Scene, SearchSize, Tar
 from ami_ros.planning.solvers import BUILT_IN, Icem, IcemConfig, SolverConfig, make_solver
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
-from ami_ros.world_model.latent_model import Model
+from ami_ros.world_model.latent_model import Model, on_arrays
 from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.perception import Perception
-from ami_ros.world_model.torch_model import LoadedModel
-
-# The solvers of stable-worldmodel (Maes et al., arXiv 2605.21800), on our model and our cost. An optional extra.
+from ami_ros.world_model.torch_model import LoadedModel, load_model
 
 SAMPLES, ITERATIONS, ELITES, HORIZON = 300, 30, 30, 5  # as published for LeWM (arXiv 2603.19312) and as its defaults
 RIVALS = ("swm_cem", "swm_mppi")
+FOREVER = float("inf")
+
+
+@dataclass(frozen=True)
+class Solvers:
+    """How soon each solver has how good a plan: same model, cost and moments, on one thread."""
+
+    world: str = "home"  # a world, a world file, or building:SEED
+    moments: int = 20  # starts with a near goal each
+    tolerance: float = 0.01  # [m] by which a plan may cost more and counts as equal
+    rivals: bool = True  # those of stable-worldmodel (the extra swm); false: our own iCEM of their size
+    model: str = ""  # folder; empty: the one that ships
+
+    def parts(self) -> Sequence[Part]:
+        return [Part("solvers")]
+
+    def run(self, part: str, seed: int, before: Sequence[Row], report: Report) -> Iterator[Row]:
+        rivals = load_rivals() if self.rivals else {}
+        loaded = load_model(model_at(self.model, "onboard"))
+        report("rendering moments")
+        moments = sample_cases(loaded, self.world, self.moments, seed)
+        yield from race(on_arrays(loaded.model), moments, rivals, seed, self.tolerance, report)
 
 
 def load_rivals() -> dict[str, Any]:
@@ -60,20 +80,21 @@ def load_rivals() -> dict[str, Any]:
 
 
 class _Costs:
-    """Our problem as its solvers see one: actions in units of half the commands' range around their middle."""
+    """Our problem as solvers of stable-worldmodel (Maes et al., arXiv 2605.21800) see one: actions in units of half the
+    commands' range around their middle."""
 
     def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        kinematics = problem.kinematics
-        self.middle, self.unit = (kinematics.high + kinematics.low) / 2, kinematics.half_range
+        self._evaluate, self._kinematics = problem.evaluate, problem.kinematics
 
     def commands(self, actions: Tensor) -> Floats:
         """Commands (..., 2) that the robot can carry out for actions (..., 2)."""
-        return self.problem.kinematics.project(self.middle + self.unit * actions.detach().numpy())
+        kinematics = self._kinematics
+        middle = (kinematics.high + kinematics.low) / 2
+        return kinematics.project(middle + kinematics.half_range * actions.detach().numpy())
 
     def get_cost(self, info: dict[str, Tensor], actions: Tensor) -> Tensor:
         """Actions (1, samples, horizon, 2) -> costs (1, samples)."""
-        return torch.from_numpy(self.problem.evaluate(self.commands(actions[0])))[None]
+        return torch.from_numpy(self._evaluate(self.commands(actions[0])))[None]
 
 
 def solve_with(solver: Callable[..., Any], problem: Problem, seed: int) -> Floats:
@@ -96,8 +117,6 @@ class PlanningCase:
     latent: NDArray[np.float32]  # (latent_dim,) at the start, at rest
     scan: Scan  # at the start
     goal: NDArray[np.float32]  # (latent_dim,) of the goal's picture
-    start_pose: Array  # (3,) in the world's frame
-    goal_pose: Array  # (3,) likewise
 
 
 def sample_cases(loaded: LoadedModel, world: str, count: int, seed: int) -> list[PlanningCase]:
@@ -113,13 +132,8 @@ def sample_cases(loaded: LoadedModel, world: str, count: int, seed: int) -> list
         seen = simulator.observe()
         latent = perception.encode(seen.image, seen.scan)
         picture = perception.encode_goal(simulator.photograph(goal))
-        cases.append(PlanningCase(latent, seen.scan, picture, start, goal))
+        cases.append(PlanningCase(latent, seen.scan, picture))
     return cases
-
-
-Row = dict[str, Any]
-FOREVER = float("inf")
-YARDSTICK = "yardstick"  # our own stand-in for the rival where that is not installed
 
 
 class Trace:
@@ -143,7 +157,7 @@ class Trace:
 
 def race(
     model: Model, moments: list[PlanningCase], rivals: Mapping[str, Any], seed: int, tolerance: float,
-    report: Callable[[str], None] = lambda what: None,
+    report: Report = lambda what: None,
 ) -> Iterator[Row]:  # fmt: skip
     """Runs all solvers on one moment after the other; a row for each lane: a solver, and what it starts from.
 
@@ -164,13 +178,13 @@ def race(
     usual = SolverConfig()
     size = SearchSize(usual.samples, usual.iterations, HORIZON)
     large = SearchSize(SAMPLES, ITERATIONS, HORIZON)
-    yardsticks = list(rivals) or [YARDSTICK]
+    yardsticks = list(rivals) or ["yardstick"]
     for index, moment in enumerate(moments):
         report(f"moment {index + 1} of {len(moments)}")
         target = least = patience = FOREVER
         for name in yardsticks:
             trace, problem = _problem(model, moment, False)
-            if name == YARDSTICK:
+            if name not in rivals:
                 found = Icem(large, IcemConfig(), seed + index).solve(problem).actions
             else:
                 found = solve_with(rivals[name], problem, seed + index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -12,13 +12,15 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, wrap
 from ami_ros.simulation.free_space import FreeSpace
 
-# Where the robot is sent: goals drawn from a world's free space by a seed.
-
 GoalKind = Literal["near", "far"]
-
-NEAR_DISTANCE = (0.5, 1.5)  # [m], straight and along the way
-CLEARANCE = 0.10  # [m] beyond the robot's radius and the usual margin
-ATTEMPTS = 2000  # draws before a world is called too small
+CLEARANCE = 0.10  # [m] of goals beyond the robot's radius and the usual margin
+# Simulated [s] for a goal; and in a building that the robot knows from exploring it alone: what it has not seen there
+# it looks for. Robots get 500 to 1000 steps of 0.25 m or 30 degrees in the field's episodes (ImageNav; Anderson et al.,
+# "On evaluation of embodied navigation agents", arXiv 1807.06757).
+ALLOWANCES: dict[str, dict[GoalKind, float]] = {
+    "known": {"near": 30.0, "far": 90.0},
+    "explored": {"near": 60.0, "far": 300.0},
+}
 
 
 @dataclass(frozen=True)
@@ -57,31 +59,23 @@ class GoalSampler:
         Raises:
             AmiError: the world holds no such goal.
         """
-        kind = self.kind(index)
+        kind, room, draws = self.kind(index), self._space.room_of(start), 2000
         rng = np.random.default_rng([self._seed & 0xFFFFFFFF, index])
-        for attempt in range(2 * ATTEMPTS):
-            pose = self._candidate(rng, kind, start, anywhere=attempt >= ATTEMPTS)
-            if pose is None:
+        others = [name for name in self._rooms if name != room]
+        for attempt in range(2 * draws):
+            if kind == "far":
+                pose = self._pose_in(rng, others[rng.integers(len(others))])
+            else:
+                pose = self._pose_in(rng, room if attempt < draws else None)
+            if pose is None or (kind == "near" and not 0.5 <= np.hypot(*(pose[:2] - start[:2])) <= 1.5):
                 continue
             length = self._space.path_length(start, pose)
-            if math.isfinite(length) and (kind == "far" or NEAR_DISTANCE[0] <= length <= NEAR_DISTANCE[1]):
+            if math.isfinite(length) and (kind == "far" or 0.5 <= length <= 1.5):
                 return SampledGoal(kind, pose, length)
         raise AmiError(
             f"world '{self._space.world.name}' offers no {kind} goal for a robot at ({start[0]:.2f}, {start[1]:.2f}): "
             "give it more free space, or open its doors"
         )
-
-    def _candidate(self, rng: np.random.Generator, kind: GoalKind, start: Array, anywhere: bool) -> Array | None:
-        """A free pose of the right room and straight distance, or None; `anywhere`: a near one in any room."""
-        room = self._space.room_of(start)
-        if kind == "far":
-            others = [name for name in self._rooms if name != room]
-            return self._pose_in(rng, others[rng.integers(len(others))])
-        pose = self._pose_in(rng, None if anywhere else room)
-        if pose is None:
-            return None
-        straight = float(np.hypot(*(pose[:2] - start[:2])))
-        return pose if NEAR_DISTANCE[0] <= straight <= NEAR_DISTANCE[1] else None
 
     def _pose_in(self, rng: np.random.Generator, room: str | None) -> Array | None:
         """A free pose; None: the robot does not fit into the room, as into a cupboard."""
@@ -91,30 +85,14 @@ class GoalSampler:
             return None
 
 
-# One drive to one goal, and the rule that says whether the goal was reached.
-
-REACHED_DISTANCE = 0.30  # [m]
-REACHED_HEADING = math.radians(30.0)  # [rad]
-TIME_ALLOWANCE: dict[GoalKind, float] = {"near": 30.0, "far": 90.0}  # simulated [s]
-# [s] likewise, in a building that the robot knows from exploring it alone: what it has not seen there it looks for.
-# Robots get 500 to 1000 steps of 0.25 m or 30 degrees in the field's episodes (ImageNav; Anderson et al., "On
-# evaluation of embodied navigation agents", arXiv 1807.06757).
-SEARCH_ALLOWANCE: dict[GoalKind, float] = {"near": 60.0, "far": 300.0}
-SECONDS_A_METRE = 6.0  # that a goal is allowed where its way is long
-
-STILL_DISTANCE = 0.01  # [m] within STILL_WINDOW
-STILL_HEADING = 0.03  # [rad] within STILL_WINDOW
-STILL_WINDOW = 0.5  # simulated [s]
-
-
 def allowance_of(goal: SampledGoal, explored: bool = False) -> float:
-    """[s] for a goal: as for any of its kind, and SECONDS_A_METRE of its way if that is more.
+    """[s] for a goal: as for any of its kind, and 6 s for each metre of its way if that is more.
 
     Args:
         goal: see there.
         explored: whether the robot knows the building from exploring it.
     """
-    return max((SEARCH_ALLOWANCE if explored else TIME_ALLOWANCE)[goal.kind], SECONDS_A_METRE * goal.path_length)
+    return max(ALLOWANCES["explored" if explored else "known"][goal.kind], 6.0 * goal.path_length)
 
 
 def goal_errors(pose: Array, goal: Array) -> tuple[float, float]:
@@ -122,13 +100,20 @@ def goal_errors(pose: Array, goal: Array) -> tuple[float, float]:
     return float(np.hypot(*(pose[:2] - goal[:2]))), float(abs(wrap(pose[2] - goal[2])))
 
 
+def is_at(pose: Array, goal: Array) -> bool:
+    """Whether who stands at `pose` (3,) stands at `goal` (3,): within 0.30 m and 30 degrees."""
+    distance, heading = goal_errors(pose, goal)
+    return distance <= 0.30 and heading <= math.radians(30.0)
+
+
 def stands_still(times: Array, poses: Array) -> bool:
-    """Whether the true poses (n, 3) at `times` (n,) [s] show no motion over their last STILL_WINDOW seconds."""
-    if len(times) == 0 or times[0] > times[-1] - STILL_WINDOW + 1e-6:
+    """Whether the true poses (n, 3) at `times` (n,) [s] show no motion over their last half second."""
+    window = 0.5
+    if len(times) == 0 or times[0] > times[-1] - window + 1e-6:
         return False
-    recent = poses[times >= times[-1] - STILL_WINDOW - 1e-6]
+    recent = poses[times >= times[-1] - window - 1e-6]
     distance, heading = goal_errors(recent[0], recent[-1])
-    return distance <= STILL_DISTANCE and heading <= STILL_HEADING
+    return distance <= 0.01 and heading <= 0.03  # [m], [rad]
 
 
 @dataclass(frozen=True)
@@ -172,12 +157,7 @@ class Trial:
     @property
     def there(self) -> bool:
         """The action succeeded, the robot stands, and it truly is at the goal, however long it took."""
-        return (
-            self.status == "succeeded"
-            and self.still
-            and self.final_distance_m <= REACHED_DISTANCE
-            and self.heading_error_rad <= REACHED_HEADING
-        )
+        return self.status == "succeeded" and self.still and is_at(np.asarray(self.final), np.asarray(self.goal))
 
     @property
     def success(self) -> bool:
@@ -186,15 +166,9 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the path; numbers rounded to a tenth of a millimetre, what is not finite as None."""
-        values = asdict(self)
-        del values["path"]
-        values |= {
-            "success": self.success,
-            "final_distance_m": self.final_distance_m,
-            "heading_error_rad": self.heading_error_rad,
-            "driven_m": self.driven_m,
-        }
-        return {k: _rounded(v) for k, v in values.items()}
+        values = {name: value for name, value in vars(self).items() if name != "path"}
+        derived = "success", "final_distance_m", "heading_error_rad", "driven_m"
+        return {k: _rounded(v) for k, v in (values | {name: getattr(self, name) for name in derived}).items()}
 
 
 def _rounded(value: Any) -> Any:
@@ -203,3 +177,15 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_rounded(v) for v in value]
     return value
+
+
+def judged(trial: Trial) -> dict[str, Any]:
+    """A row of one drive to a picture of this building."""
+    claimed, reached = trial.status == "succeeded", trial.success
+    share = trial.path_length_m / max(trial.driven_m, trial.path_length_m, 1e-6)
+    return trial.to_json() | {
+        "reached": reached,
+        "claimed": claimed,
+        "false_success": claimed and not trial.there,
+        "spl": round(share, 4) if reached else 0.0,
+    }

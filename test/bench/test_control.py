@@ -1,46 +1,24 @@
 import pytest
 
-from ami_ros.bench.timing import ControlRecord
+from ami_ros.bench.control import Control
+from ami_ros.world_model.latent_model import load_inference
+from ami_ros.world_model.model_files import LoadedModel
+from ami_ros.world_model.spec import InputSpec, ModelSpec
+from ami_ros.world_model.torch_model import WorldModel, save_model
 
 
-def test_rate_and_largest_gap_are_counted_within_drives_only() -> None:
-    record = ControlRecord()
-    for begin in (0.0, 100.0):
-        for k in range(11):
-            record.command(begin + 0.1 * k, steady=2 * (begin + 0.1 * k))
-        record.end()
-    figures = record.to_json()
-    assert figures["rate_hz"] == pytest.approx(5.0)
-    assert figures["max_gap_s"] == pytest.approx(0.2)
-    assert figures["rate_robot_hz"] == pytest.approx(10.0)
-    assert figures["max_gap_robot_s"] == pytest.approx(0.1)
-    assert figures["real_time_factor"] == pytest.approx(0.5)
-    assert figures["commands"] == 20
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    inputs = InputSpec(image_size=16, scan_beams=36)
+    spec = ModelSpec(inputs=inputs, latent_dim=8, encoder_width=16, predictor_width=16, head_width=16, contrast_dim=8)
+    folder = tmp_path_factory.mktemp("small")
+    save_model(folder, "small", WorldModel(spec))
+    return load_inference(folder)
 
 
-def test_a_late_command_shows_as_the_largest_gap() -> None:
-    record = ControlRecord()
-    for stamp in (0.0, 0.1, 0.2, 0.55, 0.65):
-        record.command(stamp, stamp)
-    record.end()
-    figures = record.to_json()
-    assert figures["max_gap_s"] == pytest.approx(0.35)
-    assert (figures["gaps_over_200_ms"], figures["gaps_robot_over_200_ms"]) == (1, 1)
-
-
-def test_latency_is_the_age_of_an_image_at_the_first_command_decided_on_it() -> None:
-    record = ControlRecord()
-    for image in range(101):
-        first_age = 0.05 + image / 1000
-        record.observation(image + first_age, first_age)
-        record.observation(image + first_age + 0.1, first_age + 0.1)  # the same decision, one command later
-    figures = record.to_json()
-    assert figures["image_to_command_p50_ms"] == pytest.approx(100.0)
-    assert figures["image_to_command_p95_ms"] == pytest.approx(145.0)
-    assert figures["image_age_p95_ms"] > 200.0
-
-
-def test_without_commands_every_figure_is_none() -> None:
-    figures = ControlRecord().to_json()
-    assert figures.pop("commands") == 0
-    assert set(figures.values()) == {None}
+def test_perception_and_planning_are_timed(small: LoadedModel) -> None:
+    rows = list(Control(repeats=4).time(small, seed=0))
+    names = [row["what"].partition(",")[0] for row in rows]
+    assert names == ["encode", "encode_goal", "plan", "plan_among_people"]
+    assert all(0 < row["p50_ms"] <= row["p95_ms"] for row in rows)
+    assert rows[2]["what"] == "plan, 384 futures of 7 steps"

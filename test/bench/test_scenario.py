@@ -10,14 +10,14 @@ from typing import Literal
 
 import pytest
 
-from ami_ros.bench import scenario as trial_store
-from ami_ros.bench.buildings import judged
+from ami_ros.bench import scenario as scenarios
+from ami_ros.bench.buildings import Buildings
 from ami_ros.bench.command import PARTS, spelled_out
-from ami_ros.bench.command_release import HEADER, MOST, kept, newest, page, released, table
-from ami_ros.bench.command_scenario import of_recordings
-from ami_ros.bench.kinds import Buildings, Control, Planning, Recovery
+from ami_ros.bench.control import Control
+from ami_ros.bench.known_world import Planning, Recovery
+from ami_ros.bench.run import HEADER, MOST, kept, newest, of_recordings, page, released, table
 from ami_ros.bench.scenario import Measure, Scenario, TrialStore, git, load_scenario
-from ami_ros.bench.trials import Trial
+from ami_ros.bench.trials import Trial, judged
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import packaged
 from harness.processes import REPOSITORY, Children
@@ -73,7 +73,7 @@ def test_a_row_whose_trials_are_elsewhere_stays_until_its_scenario_changes(
     after = table(HEADER, [("of before", *told, f"{head}, this commit, 2026-01-02, 2 cores of X, of Y")])
     assert page([scenario], tmp_path, before).splitlines()[-1] == after.splitlines()[-1]
     assert kept(replace(scenario, name="none_such"), before) is None
-    monkeypatch.setattr(trial_store, "git", lambda *arguments: "changed" if arguments[0] == "diff" else "3")
+    monkeypatch.setattr(scenarios, "git", lambda *arguments: "changed" if arguments[0] == "diff" else "3")
     assert "not measured yet" in page([scenario], tmp_path, before)
 
 
@@ -162,7 +162,7 @@ def test_trials_are_kept_and_an_interrupted_part_is_driven_again(tmp_path: Path)
     assert store.missing() == [("onboard", 6)] and newest(scenario, tmp_path) is None
     list(store.keep("onboard", 6, [{"x": 3}]))
     found = newest(scenario, tmp_path)
-    assert found.at == "abc" and len(found.rows()) == 3 and found.head()["processor"]
+    assert found is not None and found.at == "abc" and len(found.rows()) == 3 and found.head()["processor"]
     other = TrialStore(tmp_path, Scenario("planning", "x", (), 5, 2, {"goals": 3}, "mine"), "abc")
     with pytest.raises(AmiError, match="of a run with other settings"):
         other.rows()

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ami_ros.bench.command_release import table
+from ami_ros.bench.run import table
 from ami_ros.bench.scenario import KINDS as SCENARIO_KINDS
+from ami_ros.bench.scenario import kind_class
 from ami_ros.cli.commands import COMMANDS
 from ami_ros.core.config import field_comments
 from ami_ros.core.robots.description import (
@@ -203,8 +204,8 @@ def reference() -> str:
         "## Scenarios",
         "Options of each kind of scenario: in its file under `options`, or `./ami bench SCENARIO --KEY VALUE`.",
     ]
-    for kind, cls in SCENARIO_KINDS.items():
-        parts += [f"### scenario, kind: {kind}", robot_fields(cls)]
+    for kind in SCENARIO_KINDS:
+        parts += [f"### scenario, kind: {kind}", robot_fields(kind_class(kind))]
     return "\n\n".join(parts) + "\n"
 
 

@@ -15,7 +15,7 @@ RERUN = "requirements/rerun.txt weighs 170 MB and is for one viewer"
 SWM = "requirements/swm.txt weighs 600 MB and is for one bench"
 # With the wheels exactly these are left out.
 WITH_WHEELS = {
-    "test/bench/test_solver_race.py::test_rivals_run_on_our_problem_with_their_published_settings": SWM,
+    "test/bench/test_solvers.py::test_rivals_run_on_our_problem_with_their_published_settings": SWM,
     "test/launch/test_gazebo_launch.py": LIBRARIES_OF_ROS,
     "test/launch/test_launch_files.py": LIBRARIES_OF_ROS,
     "test/launch/test_launch_processes.py": LIBRARIES_OF_ROS,
@@ -31,7 +31,7 @@ WHERE_MISSING = {"test/console/test_page.py": "a browser is 300 MB: apt-get inst
 # With a ROS 2 that is sourced, what is about the wheels.
 WITH_SOURCED_ROS = (
     "test/platform/test_bootstrap.py",
-    "test/bench/test_solver_race.py",
+    "test/bench/test_solvers.py",
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.bench.buildings import COURSE, METHODS, BuildingSetting, drive_building
+from ami_ros.bench.buildings import Buildings
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import share
 from ami_ros.core.robots.derived import camera_mount
@@ -54,12 +54,12 @@ def test_it_knows_how_far_off_things_are(record_property: Record) -> None:
 def test_it_explores() -> None:
     """How well it finds goals is a figure: scenarios/camera.yaml."""
     torch.set_num_threads(1)
-    setting = BuildingSetting(share("models", "general"), 0, 0, 0.4, 7302, methods=(COURSE,), robot="ami_bot_camera")
-    explored, *_ = drive_building("two_rooms", setting, lambda text: None)
+    kind = Buildings(goals=0, foreign=0, explore=0.4, robot="ami_bot_camera", model="general")
+    explored, *_ = kind.drive("two_rooms", 7302, lambda text: None)
     assert explored["places"] > 8
 
 
 def test_arms_that_need_a_laser_are_refused() -> None:
-    setting = BuildingSetting(share("models", "general"), methods=METHODS, robot="ami_bot_camera")
+    kind = Buildings(robot="ami_bot_camera", baselines=(), model="general")
     with pytest.raises(AmiError, match="robot ami_bot_camera has no laser, so its only method is general"):
-        next(drive_building("two_rooms", setting, lambda text: None))
+        next(kind.drive("two_rooms", 0, lambda text: None))

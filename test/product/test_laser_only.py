@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from ami_ros.bench.buildings import COURSE, METHODS, BuildingSetting, drive_building
+from ami_ros.bench.buildings import Buildings
 from ami_ros.bench.report import SuccessRate
 from ami_ros.core.errors import AmiError
-from ami_ros.core.installation import share
 
 GOALS = 2  # one near, one far
 FLOOR = 1  # of them
@@ -22,8 +21,8 @@ Record = Callable[[str, Any], None]
 @pytest.mark.timeout(600)
 def test_it_reaches_poses_where_it_has_explored(record_property: Record) -> None:
     torch.set_num_threads(1)
-    setting = BuildingSetting(share("models", "laser"), GOALS, 0, 0.8, SEED, methods=(COURSE,))
-    explored, *goals = drive_building("two_rooms", setting, lambda text: None)
+    kind = Buildings(goals=GOALS, foreign=0, explore=0.8, model="laser")
+    explored, *goals = kind.drive("two_rooms", SEED, lambda text: None)
     assert explored["places"] > 20 and [row["kind"] for row in goals] == ["near", "far"]
     assert not any(row["collisions"] for row in (explored, *goals))
     rate = SuccessRate.of(row["reached"] for row in goals)
@@ -32,6 +31,5 @@ def test_it_reaches_poses_where_it_has_explored(record_property: Record) -> None
 
 
 def test_arms_that_need_pictures_are_refused() -> None:
-    setting = BuildingSetting(share("models", "laser"), methods=METHODS)
     with pytest.raises(AmiError, match="robot ami_bot_laser has no camera, so its only method is general"):
-        next(drive_building("two_rooms", setting, lambda text: None))
+        next(Buildings(baselines=(), model="laser").drive("two_rooms", 0, lambda text: None))

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ami_ros.bench.gate_drives import (
-    ATTENTIVE,
-    CLOCKS,
-    FASTEST,
-    FAULTS,
-    KINDS,
-    LOSSES,
-    RANGES,
-    Clock,
-    Drive,
-    DriveKind,
-    Fault,
-    Lost,
-    Outcome,
-)
+from ami_ros.bench.gate_drives import ATTENTIVE, FASTEST, RANGES, Clock, Drive, DriveKind, Fault, Lost, Outcome
 from ami_ros.bench.gate_trials import drive
 from ami_ros.safety.gate import SafetyGate
 
+KINDS, FAULTS, CLOCKS, LOSSES = (get_args(each) for each in (DriveKind, Fault, Clock, Lost))
 TRAITS = st.fixed_dictionaries({name: st.floats(*limits) for name, limits in RANGES.items()})
 SEEDS = st.integers(0, 2**31 - 1)
 SPEEDS = st.sampled_from(FASTEST)

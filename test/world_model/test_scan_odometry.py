@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ami_ros.bench.logs import YARD_LASER, YARD_STEP, aligned_error, driven_log, with_drift
+from ami_ros.bench.logs import YARD_LASER, aligned_error, driven_log, with_drift
 from ami_ros.core.geometry import Array, combined, compose, relative, wrap
 from ami_ros.core.scan import Scan
 from ami_ros.memory.index import Latents
@@ -76,7 +76,7 @@ def test_few_returns_in_a_hall_do_not_say_that_the_robot_was_carried() -> None:
 def test_a_robot_follows_far_walls_over_open_ground(seed: int) -> None:
     """What lay farther off than 12 m did not count, and where the laser tilts (4) the ground was taken for a wall."""
     rng, count = np.random.default_rng(seed), 45
-    yard = draw_yard(rng, 200.0, YARD_STEP, YARD_LASER.farthest)
+    yard = draw_yard(rng, 200.0, 0.87, YARD_LASER.farthest)
     truth, scans = yard.route[:count], ScanOdometry(ScanOdometryConfig())
     wheels, found, matched = with_drift(truth, 0.05, rng), [], 0
     for k, (pose, said) in enumerate(zip(truth, wheels, strict=True)):

@@ -22,6 +22,7 @@ from ami_ros.bench.demo.report import DemoResult, DemoTable, write_report
 from ami_ros.bench.demo.scenery import Backdrop, RememberedPlaces
 from ami_ros.bench.demo.stack import DemoSettings, DemoStack, nodes_of
 from ami_ros.bench.timing import ProcessMeter
+from ami_ros.bench.trials import ALLOWANCES
 from ami_ros.cli.demo import DemoOptions
 from ami_ros.cli.simulated_view import DemoView
 from ami_ros.core.errors import AmiError
@@ -209,11 +210,11 @@ class DemoRun:
 
     def _look_for_what_is_not_here(self) -> None:
         """Pictures of another building, which are to be refused; they are drawn by our own simulator."""
-        from ami_ros.bench.buildings import FOREIGN_ALLOWANCE, foreign_goals  # torch is large
+        from ami_ros.bench.buildings import foreign_goals  # torch is large
 
         settings = self.settings
         for taken in foreign_goals(settings.world.name, settings.robot, settings.seed, settings.foreign_goals):
-            self.result.foreign.append(self._course.look_for(taken[0].image, FOREIGN_ALLOWANCE))
+            self.result.foreign.append(self._course.look_for(taken[0].image, ALLOWANCES["explored"]["far"]))
             self._table.say(f"a picture of another building: {self.result.foreign[-1]}")
 
     def _tick(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ami_ros.bench.kinds import Merge
+from ami_ros.bench.fleet import Merge
 
 pytest.importorskip("lance", reason="the extra lance is not installed")
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.bench.kinds import Logs
-from ami_ros.bench.logs import aligned_error, with_drift
+from ami_ros.bench.logs import Logs, aligned_error, with_drift
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import compose
 from harness.carmen import RING, around, write_log

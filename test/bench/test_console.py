@@ -1,7 +1,7 @@
 import os
 import re
 
-from ami_ros.bench.command_console import measure
+from ami_ros.bench.console import measure
 from ami_ros.console.node import ConsoleSettings, RobotConsole
 from harness.ros import RosPeer
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ami_ros.bench.kinds import Pictures
-from ami_ros.bench.pictures import DISTANCES, Estimates, Sift, compare, look, read_sequence, rival
+from ami_ros.bench.pictures import DISTANCES, Pictures, Sift, by_matching, compare, look, read_sequence, rows_at
 from ami_ros.bench.scenario import load_scenario
 from ami_ros.core.camera import Camera
 from ami_ros.core.errors import AmiError
@@ -57,7 +56,7 @@ def test_poses_of_a_world_that_lies_askew_are_those_on_the_floor(views: Views, f
     assert found.up @ SKEW[:, 2] > 0.9995
     gap, turn = pose_gap(relative(found.poses[:-1], found.poses[1:]), relative(views.poses[:-1], views.poses[1:]))
     assert gap.max() < 0.05 and turn.max() < 0.05
-    assert np.allclose(found.tilts[:, 0], views.cameras[:, 1], atol=0.03)
+    assert np.allclose(found.pitches, views.cameras[:, 1], atol=0.03)
 
 
 def test_tums_layout_says_the_same(views: Views, folder: Path, tmp_path: Path) -> None:
@@ -101,11 +100,11 @@ def test_pictures_beside_each_other_are_accepted_and_measured(views: Views, fold
     poses = seen.sequence.poses
     first, second = np.triu_indices(len(poses), 1)
     truth = relative(poses[first], poses[second])
-    rows = DISTANCES[1].rows(truth)
+    rows = rows_at("0 to 0.7 m", truth)
     found = compare(pairs, seen.codes[first[rows]], seen.codes[second[rows]])
     apart = compare(pairs, seen.codes[:8], seen.codes[8:])
     assert len(rows) >= 5 and found.accepted.mean() > 0.4 and not apart.accepted.any()
-    by_sift: Estimates = rival(Sift)(seen, first[rows], second[rows], truth[rows])
+    by_sift = by_matching(Sift(), seen, first[rows], second[rows], truth[rows])
     assert by_sift.accepted.any()
     assert np.median(pose_gap(by_sift.pose, truth[rows])[1][by_sift.accepted]) < 0.05
 
@@ -113,7 +112,7 @@ def test_pictures_beside_each_other_are_accepted_and_measured(views: Views, fold
 def test_the_scenario_has_a_row_for_each_distance_memory_and_pair_of_places(folder: Path) -> None:
     kind = Pictures((str(folder), str(folder)), frames=16, rivals=(), across_pairs=20)
     rows = list(kind.run("pictures", 0, (), lambda what: None))
-    assert [row["distance"] for row in rows if "who" in row] == 2 * [d.name for d in DISTANCES]
+    assert [row["distance"] for row in rows if "who" in row] == 2 * list(DISTANCES)
     assert rows[0]["frames"] == 16 and rows[-1]["pairs_across"] == 20
     assert rows[-1]["accepted_across"] > 0  # it is the same place
     figures = {f.name: f for f in load_scenario("pictures").figures(rows)}

@@ -11,14 +11,10 @@ from typing import cast
 import numpy as np
 import pytest
 
-from ami_ros.behaviour.config import NavigatorConfig
-from ami_ros.bench.closed_loop import LoopConfig
 from ami_ros.bench.rivals import TrueDynamics, TrueLoop, true_latent
 from ami_ros.bench.trials import GoalKind
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, compose, relative
-from ami_ros.planning.planner import PlannerConfig
-from ami_ros.runtime.graph import AgentConfig
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.robot import Robot
@@ -26,9 +22,9 @@ from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.fit import simulated_robot
 from ami_ros.world_model.torch_model import LoadedModel
 from harness.exact_model import IMAGE_SIZE, ExactModel
+from harness.loops import EXACT, unhurried
 
-EXACT = LoadedModel(ExactModel(), "exact", "0" * 64)
-CONFIG = LoopConfig(agent=AgentConfig(navigator=NavigatorConfig(planner=PlannerConfig(deadline=60.0))))
+CONFIG = unhurried()
 SPEC = ExactModel().spec
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from ami_ros.bench.scale import Drive, Session, lay_out
+from ami_ros.bench.scale import Drive, Session, choices, lay_out
+from ami_ros.core.errors import AmiError
 from ami_ros.memory.types import GoalQuery
 from ami_ros.simulation.corridors import Site
 
@@ -29,3 +31,11 @@ def test_the_way_through_a_site_keeps_clear_of_walls_and_a_route_leads_through_a
         assert session.memory.front_end.here <= driven
     finally:
         session.memory.close()
+
+
+def test_a_choice_is_timed_once_as_much_floor_is_seen_as_asked_for() -> None:
+    drive, said = Drive.drawn(1, Site(1, length=20.0), 150), list[str]()
+    assert choices(drive, 60.0, said.append)["cpu_p50"] > 0.0
+    assert float(said[-1].split(":")[1]) >= 60.0
+    with pytest.raises(AmiError, match="the drive is over"):
+        choices(drive, 1e5, said.append)
