@@ -14,8 +14,8 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array
 from ami_ros.core.robots.description import RobotDescription, default_robot
 from ami_ros.simulation.free_space import FreeSpace
+from ami_ros.simulation.mjcf import draw_top_view
 from ami_ros.simulation.simulator import Simulator
-from ami_ros.simulation.top_view import draw_top_view
 
 VIEW = (320, 240)  # of a view [pixels]
 FIELD = 85.0  # of a view [degrees]

@@ -11,7 +11,6 @@ import numpy as np
 from ami_ros.core.geometry import Array, Disc
 from ami_ros.simulation.floor_plan import FloorPlan
 
-REST = 0.25  # a touch within so many seconds of the last one of the same thing is the same contact [s]
 LOOKS_BACK = 0.2  # over which it is asked who moved [s]
 LEAVES = 0.3  # how far a robot that stood is asked to have been able to drive away [m]
 DRIVES = 0.5  # over which it is asked whether the robot drove [s]: it rolls on for less after its motors stop
@@ -19,17 +18,18 @@ MOVES = 0.05  # towards the other: slower than this counts as standing [m/s]
 
 
 class ContactCounter:
-    """Counts beginnings of contacts in `count`, not touches: pushing at a wall is one contact, however it trembles."""
+    """Counts beginnings of contacts in `count`, not touches: pushing at a wall is one contact, however it trembles. A
+    touch within `rest` [s] of the last one of the same thing is the same contact."""
 
-    def __init__(self) -> None:
-        self.count = 0
+    def __init__(self, rest: float = 0.25) -> None:
+        self.count, self._rest = 0, rest
         self._last_touch: dict[Hashable, float] = {}
 
     def update(self, touched: Iterable[Hashable], now: float) -> list[Hashable]:
         """Whatever is `touched` at time `now` [s], by any name that stays the same; those whose contact begins."""
         begun = []
         for thing in touched:
-            if now - self._last_touch.get(thing, float("-inf")) > REST:
+            if now - self._last_touch.get(thing, float("-inf")) > self._rest:
                 self.count += 1
                 begun.append(thing)
             self._last_touch[thing] = now
@@ -63,11 +63,6 @@ class Touch:
         """Whether the contact is the robot's; else the robot stood."""
         return self.robot_speed > MOVES
 
-    @property
-    def leaving(self) -> bool:
-        """Whether the robot drove away from who came."""
-        return self.robot_speed < -MOVES
-
 
 class TouchJudge:
     """Remembers where the robot and the others were, and says of a touch who came to whom."""
@@ -100,9 +95,8 @@ class TouchJudge:
         passed = max(now - then, 1e-3)
         own = max(float(driven @ line) for _, driven in self._driven)
         robot_speed = min(float((here - robot) @ line) / passed, max(own, 0.0))
-        self.touches.append(
-            Touch(now, name, robot_speed, float((others[index] - there[index]) @ line) / passed, could_leave)
-        )
+        thing_speed = float((others[index] - there[index]) @ line) / passed
+        self.touches.append(Touch(now, name, robot_speed, thing_speed, could_leave))
 
 
 def could_leave(pose: Array, disc: Disc, plan: FloorPlan, others: Array, index: int) -> bool:
@@ -122,9 +116,10 @@ def could_leave(pose: Array, disc: Disc, plan: FloorPlan, others: Array, index: 
 def counts(touches: Sequence[Touch]) -> dict[str, int]:
     """Contacts with what moves by itself, apart: robot_moving, robot_standing, and of these leaving and could_leave."""
     standing = [touch for touch in touches if not touch.robot_moving]
+    staying = [touch for touch in standing if touch.robot_speed >= -MOVES]
     return {
         "robot_moving": len(touches) - len(standing),
         "robot_standing": len(standing),
-        "leaving": sum(touch.leaving for touch in standing),
-        "could_leave": sum(touch.could_leave and not touch.leaving for touch in standing),
+        "leaving": len(standing) - len(staying),
+        "could_leave": sum(touch.could_leave for touch in staying),
     }

@@ -1,5 +1,4 @@
-"""What is solid in a world, seen from above: its obstacles, rays and clearances among them, and doors that open and
-close."""
+"""What is solid in a world, seen from above: its obstacles, rays and clearances among them, and doors that open."""
 
 from __future__ import annotations
 
@@ -15,35 +14,8 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array
 from ami_ros.simulation.world import BLIND, HEADROOM, Door, Point, Surface, Wall, World
 
-# The geometry of a world on its floor plan: pieces of walls between doors, and the obstacles they make.
-
 ON_WALL = 0.01  # a door's ends may lie this far off the wall's middle line [m]
 LEAF = 0.04  # thickness of a door's leaf [m]
-
-
-@dataclass(frozen=True)
-class Strip:
-    """A stretch of wall along its middle line, from `start` to `end`, of `thickness` and `height` [m]."""
-
-    start: Point
-    end: Point
-    thickness: float
-    height: float
-
-    @property
-    def length(self) -> float:
-        """[m]"""
-        return float(np.hypot(self.end[0] - self.start[0], self.end[1] - self.start[1]))
-
-    @property
-    def yaw(self) -> float:
-        """Direction from start to end [rad]."""
-        return float(np.arctan2(self.end[1] - self.start[1], self.end[0] - self.start[0]))
-
-    @property
-    def center(self) -> Point:
-        """[m]"""
-        return (self.start[0] + self.end[0]) / 2, (self.start[1] + self.end[1]) / 2
 
 
 @dataclass(frozen=True)
@@ -58,6 +30,29 @@ class Obstacle:
     height: float  # of its top [m]
     base: float = 0.0  # of its underside [m]
     surface: Surface = "plain"
+
+
+def disc(name: str, center: Sequence[float], radius: float, height: float) -> Obstacle:
+    """A round one."""
+    return Obstacle(name, "cylinder", (float(center[0]), float(center[1])), 0.0, (radius, radius), height)
+
+
+def outline(obstacle: Obstacle, sides: int = 32) -> Array:
+    """The corners (n, 2) of a footprint [m], counter-clockwise: the four of a box, `sides` on a circle."""
+    if obstacle.shape == "box":
+        c, s = np.cos(obstacle.yaw), np.sin(obstacle.yaw)
+        local = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * obstacle.half
+        return np.asarray(local @ np.array([[c, s], [-s, c]]) + obstacle.center)
+    angles = np.linspace(0.0, 2 * np.pi, sides, endpoint=False)
+    return np.asarray(obstacle.half[0] * np.stack([np.cos(angles), np.sin(angles)], axis=-1) + obstacle.center)
+
+
+# Walls and the doors in them
+
+
+def wall_length(wall: Wall) -> float:
+    """[m]"""
+    return float(np.hypot(wall.end[0] - wall.start[0], wall.end[1] - wall.start[1]))
 
 
 def along_wall(wall: Wall, point: Point) -> tuple[float, float]:
@@ -75,121 +70,129 @@ def point_on_wall(wall: Wall, along: float) -> Point:
     return float(point[0]), float(point[1])
 
 
-def wall_length(wall: Wall) -> float:
-    """[m]"""
-    return float(np.hypot(wall.end[0] - wall.start[0], wall.end[1] - wall.start[1]))
+def wall_normal(wall: Wall, side: str) -> Array:
+    """The direction (2,) in which its "left" or "right" side looks."""
+    direction = np.subtract(wall.end, wall.start) / wall_length(wall)
+    return np.array([-direction[1], direction[0]]) * (1 if side == "left" else -1)
+
+
+def door_span(wall: Wall, door: Door) -> tuple[float, float]:
+    """From where to where along `wall` a door is [m]."""
+    a, b = sorted((along_wall(wall, door.start)[0], along_wall(wall, door.end)[0]))
+    return a, b
+
+
+def _near(wall: Wall, door: Door) -> bool:
+    """Whether a door may lie on `wall`: its ends do not lie far from the wall's bounding box."""
+    (ax, ay), (bx, by), most = wall.start, wall.end, 2 * ON_WALL
+    low, high = (min(ax, bx) - most, min(ay, by) - most), (max(ax, bx) + most, max(ay, by) + most)
+    return all(low[i] <= end[i] <= high[i] for end in (door.start, door.end) for i in (0, 1))
 
 
 def wall_of_door(world: World, door: Door) -> Wall | None:
     """The wall that `door` is a gap of, None if it lies in no wall."""
     for wall in world.walls:
-        if not (_near(wall, door.start) and _near(wall, door.end)):
-            continue
-        (a, off_a), (b, off_b) = along_wall(wall, door.start), along_wall(wall, door.end)
-        inside = min(a, b) >= -ON_WALL and max(a, b) <= wall_length(wall) + ON_WALL
-        if inside and abs(off_a) <= ON_WALL and abs(off_b) <= ON_WALL:
-            return wall
+        if _near(wall, door):
+            (a, off_a), (b, off_b) = along_wall(wall, door.start), along_wall(wall, door.end)
+            inside = min(a, b) >= -ON_WALL and max(a, b) <= wall_length(wall) + ON_WALL
+            if inside and abs(off_a) <= ON_WALL and abs(off_b) <= ON_WALL:
+                return wall
     return None
 
 
-def _near(wall: Wall, point: Point) -> bool:
-    """Whether `point` may lie on `wall`: it does not lie far from its bounding box."""
-    (x, y), (ax, ay), (bx, by) = point, wall.start, wall.end
-    most = 2 * ON_WALL
-    return min(ax, bx) - most <= x <= max(ax, bx) + most and min(ay, by) - most <= y <= max(ay, by) + most
+def door_frame(world: World, door: Door) -> tuple[Wall, float]:
+    """The wall of a door that was checked, and the door's height [m]."""
+    wall = wall_of_door(world, door)
+    assert wall is not None, f"door '{door.name}' was not checked"
+    return wall, door.height or wall.height
 
 
 def doors_of(world: World, wall: Wall) -> list[Door]:
     """The doors that are gaps of `wall`."""
-    return [
-        door for door in world.doors if _near(wall, door.start) and _near(wall, door.end)
-        if wall_of_door(world, door) is wall
-    ]  # fmt: skip
+    return [door for door in world.doors if _near(wall, door) and wall_of_door(world, door) is wall]
 
 
 def wall_pieces(world: World, wall: Wall) -> list[tuple[float, float]]:
     """What the doors leave of `wall`: intervals along it [m], in order."""
-    gaps = sorted(
-        sorted((along_wall(wall, door.start)[0], along_wall(wall, door.end)[0])) for door in doors_of(world, wall)
-    )
+    gaps = sorted(door_span(wall, door) for door in doors_of(world, wall))
     edges = [0.0, *(edge for gap in gaps for edge in gap), wall_length(wall)]
     return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > ON_WALL]
-
-
-def solid_strips(world: World) -> list[Strip]:
-    """The walls as bodies: pieces in one line that touch are one (no seams to catch on), and corners are filled."""
-    door_ends = [end for door in world.doors for end in (door.start, door.end)]
-    strips: list[Strip] = []
-    for wall in world.walls:
-        for a, b in wall_pieces(world, wall):
-            strip = Strip(point_on_wall(wall, a), point_on_wall(wall, b), wall.thickness, wall.height)
-            strips = _joined(strips, strip)
-    return [_with_filled_corners(strip, door_ends) for strip in strips]
-
-
-def _joined(strips: list[Strip], new: Strip) -> list[Strip]:
-    """`strips` and `new`, which swallows those that go on from it in its own line."""
-    rest = []
-    for strip in strips:
-        parallel = abs(np.sin(strip.yaw - new.yaw)) < 1e-6
-        same = strip.thickness == new.thickness and strip.height == new.height
-        if parallel and same and any(_close(p, q) for p in (strip.start, strip.end) for q in (new.start, new.end)):
-            direction = np.array([np.cos(new.yaw), np.sin(new.yaw)])
-            ends = sorted((strip.start, strip.end, new.start, new.end), key=lambda p: float(np.dot(p, direction)))
-            new = Strip(ends[0], ends[-1], new.thickness, new.height)
-        else:
-            rest.append(strip)
-    return [*rest, new]
-
-
-def _with_filled_corners(strip: Strip, door_ends: list[Point]) -> Strip:
-    reach = strip.thickness / 2 * np.array([np.cos(strip.yaw), np.sin(strip.yaw)])
-    start, end = np.array(strip.start), np.array(strip.end)
-    if not any(_close(strip.start, p) for p in door_ends):
-        start = start - reach
-    if not any(_close(strip.end, p) for p in door_ends):
-        end = end + reach
-    return Strip((float(start[0]), float(start[1])), (float(end[0]), float(end[1])), strip.thickness, strip.height)
 
 
 def _close(p: Point, q: Point) -> bool:
     return abs(p[0] - q[0]) <= ON_WALL and abs(p[1] - q[1]) <= ON_WALL
 
 
+def _beam(name: str, start: Point, end: Point, thickness: float, height: float) -> Obstacle:
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    half = float(np.hypot(dx, dy)) / 2, thickness / 2
+    center = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+    return Obstacle(name, "box", center, float(np.arctan2(dy, dx)), half, height)
+
+
+def _joined(strips: list[Wall], new: Wall) -> list[Wall]:
+    """`strips` and `new`, which swallows those that go on from it in its own line."""
+    rest = []
+    for strip in strips:
+        yaw, own = (float(np.arctan2(w.end[1] - w.start[1], w.end[0] - w.start[0])) for w in (strip, new))
+        same = strip.thickness == new.thickness and strip.height == new.height and abs(np.sin(yaw - own)) < 1e-6
+        if same and any(_close(p, q) for p in (strip.start, strip.end) for q in (new.start, new.end)):
+            along = np.array([np.cos(own), np.sin(own)])
+            ends = sorted((strip.start, strip.end, new.start, new.end), key=lambda p: float(np.dot(p, along)))
+            new = replace(new, start=ends[0], end=ends[-1])
+        else:
+            rest.append(strip)
+    return [*rest, new]
+
+
+def wall_obstacles(world: World) -> list[Obstacle]:
+    """The walls as bodies: pieces in one line that touch are one (no seams to catch on), and corners are filled."""
+    door_ends = [end for door in world.doors for end in (door.start, door.end)]
+    strips: list[Wall] = []
+    for wall in world.walls:
+        for a, b in wall_pieces(world, wall):
+            strips = _joined(strips, replace(wall, start=point_on_wall(wall, a), end=point_on_wall(wall, b)))
+    found = []
+    for i, strip in enumerate(strips):
+        start, end = np.array(strip.start), np.array(strip.end)
+        yaw = float(np.arctan2(end[1] - start[1], end[0] - start[0]))
+        reach = strip.thickness / 2 * np.array([np.cos(yaw), np.sin(yaw)])
+        if not any(_close(strip.start, p) for p in door_ends):
+            start = start - reach
+        if not any(_close(strip.end, p) for p in door_ends):
+            end = end + reach
+        found.append(_beam(f"wall_{i}", tuple(start.tolist()), tuple(end.tolist()), strip.thickness, strip.height))
+    return found
+
+
+# Obstacles
+
+
 def fixed_obstacles(world: World) -> list[Obstacle]:
     """Everything solid but the doors: walls, then furniture."""
-    walls = [
-        Obstacle(f"wall_{i}", "box", s.center, s.yaw, (s.length / 2, s.thickness / 2), s.height)
-        for i, s in enumerate(solid_strips(world))
-    ]
-    furniture = [
+    return wall_obstacles(world) + [
         Obstacle(
             f.name, f.shape, f.position, f.yaw, (f.size[0] / 2, f.size[1] / 2), f.base + f.size[2], f.base, f.surface
         )
         for f in world.furniture
-    ]  # fmt: skip
-    return walls + furniture
+    ]
 
 
 def door_obstacle(world: World, door: Door) -> Obstacle:
     """The panel that fills the gap while `door` is closed, a little thinner than its wall."""
-    wall = wall_of_door(world, door)
-    assert wall is not None, f"door '{door.name}' was not checked"
-    strip = Strip(door.start, door.end, wall.thickness * 0.6, door.height or wall.height)
-    return Obstacle(door.name, "box", strip.center, strip.yaw, (strip.length / 2, strip.thickness / 2), strip.height)
+    wall, height = door_frame(world, door)
+    return _beam(door.name, door.start, door.end, wall.thickness * 0.6, height)
 
 
 def leaf_obstacle(world: World, door: Door) -> Obstacle | None:
     """The leaf of `door` as it stands while the door is open, if it has one."""
     if door.leaf is None:
         return None
-    wall = wall_of_door(world, door)
-    assert wall is not None, f"door '{door.name}' was not checked"
+    _, height = door_frame(world, door)
     start, end = np.array(door.start), np.array(door.end)
     yaw = float(np.arctan2(*(end - start)[::-1]) + door.leaf)
     half = float(np.linalg.norm(end - start)) / 2
     center = start + half * np.array([np.cos(yaw), np.sin(yaw)])
-    height = door.height or wall.height
     return Obstacle(door.name, "box", (float(center[0]), float(center[1])), yaw, (half, LEAF / 2), height)
 
 
@@ -197,11 +200,8 @@ def obstacles_of(world: World, open_doors: dict[str, bool]) -> list[Obstacle]:
     """Everything solid while the doors stand as in `open_doors` (name -> open; those not named as in the file)."""
     closed = [door for door in world.doors if not open_doors.get(door.name, door.open)]
     leaves = [leaf_obstacle(world, door) for door in world.doors if door not in closed]
-    return (
-        fixed_obstacles(world)
-        + [leaf for leaf in leaves if leaf is not None]
-        + [door_obstacle(world, door) for door in closed]
-    )
+    panels = [door_obstacle(world, door) for door in closed]
+    return fixed_obstacles(world) + [leaf for leaf in leaves if leaf is not None] + panels
 
 
 def in_the_way(obstacles: Iterable[Obstacle]) -> list[Obstacle]:
@@ -213,21 +213,6 @@ def at_height(obstacles: Iterable[Obstacle], height: float) -> list[Obstacle]:
     """Those that a level plane meets at `height` [m], BLIND at the lowest."""
     level = max(height, BLIND)
     return [obstacle for obstacle in obstacles if obstacle.base <= level < obstacle.height]
-
-
-def corners(obstacle: Obstacle) -> Array:
-    """The corners (4, 2) of a box's footprint [m], counter-clockwise."""
-    c, s = np.cos(obstacle.yaw), np.sin(obstacle.yaw)
-    local = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * obstacle.half
-    return np.asarray(local @ np.array([[c, s], [-s, c]]) + obstacle.center)
-
-
-# Distances on the floor plan: rays and clearances against the obstacles' footprints, all at once in NumPy.
-
-TURN = 2 * np.pi
-GLASS = float(np.cos(np.radians(25.0)))  # what falls on glass farther from its normal passes, or is thrown elsewhere
-BLACK = 2.5  # from farther away nothing comes back from black [m]
-FEW = 4  # points for which all obstacles at once cost less than one after the other
 
 
 class FloorPlan:
@@ -259,17 +244,18 @@ class FloorPlan:
         o, a = np.asarray(origin, dtype=np.float64), np.asarray(angles, dtype=np.float64)
         plain, glass, black = self._by_surface
         direction = np.stack([np.cos(a), np.sin(a)], axis=-1)
-        hit = np.minimum(plain.cast(o, a), glass._cast_boxes(o, direction, a, GLASS))
+        # What falls on glass farther than 25 degrees from its normal passes, or is thrown elsewhere.
+        hit = np.minimum(plain.cast(o, a), glass._cast_boxes(o, direction, a, float(np.cos(np.radians(25.0)))))
         dark = black.cast(o, a)
-        return np.where(dark < hit, np.where(dark <= BLACK, dark, np.inf), hit)
+        return np.where(dark < hit, np.where(dark <= 2.5, dark, np.inf), hit)  # [m] farther nothing returns from black
 
     @cached_property
-    def _by_surface(self) -> tuple[FloorPlan, FloorPlan, FloorPlan]:
-        plain, glass, black = (
+    def _by_surface(self) -> list[FloorPlan]:
+        """Of what is plain, glass and black."""
+        return [
             FloorPlan([replace(o, surface="plain") for o in self.obstacles if o.surface == surface])
             for surface in ("plain", "glass", "black")
-        )
-        return plain, glass, black
+        ]
 
     def _cast_boxes(self, origin: Array, direction: Array, angles: Array, straight: float = 0.0) -> Array:
         """Slab test in the frame of each box, of the rays that may meet it at no less than cosine `straight`."""
@@ -291,15 +277,16 @@ class FloorPlan:
 
     def _pairs(self, offset: Array, angles: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rays and boxes (k,) that may meet: the ray points into the circle around the box. `offset`: (b, 2) [m]."""
-        order = np.argsort(angles % TURN)
-        sorted_angles = (angles % TURN)[order]
+        turn = 2 * np.pi
+        order = np.argsort(angles % turn)
+        sorted_angles = (angles % turn)[order]
         distance = np.hypot(offset[:, 0], offset[:, 1])
         with np.errstate(divide="ignore", invalid="ignore"):
             half = np.where(distance > self._box_reach, np.arcsin(np.minimum(self._box_reach / distance, 1.0)), np.pi)
-        low = (np.arctan2(offset[:, 1], offset[:, 0]) - half - 1e-6) % TURN
+        low = (np.arctan2(offset[:, 1], offset[:, 0]) - half - 1e-6) % turn
         first = np.searchsorted(sorted_angles, low)
-        high = low + np.minimum(2 * half + 2e-6, TURN)
-        twice = np.concatenate([sorted_angles, sorted_angles + TURN])
+        high = low + np.minimum(2 * half + 2e-6, turn)
+        twice = np.concatenate([sorted_angles, sorted_angles + turn])
         count = np.minimum(np.searchsorted(twice, high, side="right") - first, len(angles))
         box = np.repeat(np.arange(len(offset)), count)
         within = np.arange(len(box)) - np.repeat(np.cumsum(count) - count, count)
@@ -316,46 +303,25 @@ class FloorPlan:
     def grid_clearance(self, xs: NDArray[Any], ys: NDArray[Any], most: float) -> Array:
         """As `clearance`, of the points of a grid (nx, ny) with rising `xs`, `ys`; more than `most` [m] may be inf."""
         nearest = np.full((len(xs), len(ys)), np.inf)
-        for number, obstacle in enumerate(self.obstacles):
+        for obstacle in self.obstacles:
             reach, (x, y) = float(np.hypot(*obstacle.half)) + most, obstacle.center
             i = slice(*np.searchsorted(xs, (x - reach, x + reach)))
             j = slice(*np.searchsorted(ys, (y - reach, y + reach)))
             if i.start < i.stop and j.start < j.stop:
                 window = np.stack(np.meshgrid(xs[i], ys[j], indexing="ij"), axis=-1).reshape(-1, 2)
-                distance = self._distance(number, window).reshape(i.stop - i.start, -1)
+                distance = _distance(obstacle, window).reshape(i.stop - i.start, -1)
                 nearest[i, j] = np.minimum(nearest[i, j], distance)
         return nearest
-
-    def _distance(self, number: int, points: Array) -> Array:
-        """From `points` (n, 2) to one obstacle (n,) [m]; 0 inside it."""
-        o = self.obstacles[number]
-        x, y = points[:, 0] - o.center[0], points[:, 1] - o.center[1]
-        if o.shape == "cylinder":
-            return np.maximum(np.hypot(x, y) - o.half[0], 0.0)
-        c, s = np.cos(o.yaw), np.sin(o.yaw)
-        return np.hypot(
-            np.maximum(np.abs(c * x + s * y) - o.half[0], 0.0), np.maximum(np.abs(c * y - s * x) - o.half[1], 0.0)
-        )
 
     def clearance(self, points: ArrayLike) -> Array:
         """Distance (n,) [m] from each of `points` (n, 2) to the nearest obstacle; 0 inside one."""
         p = np.asarray(points, dtype=np.float64)
-        if len(p) <= FEW:
-            return self._clearance_of_few(p)
-        nearest = np.full(len(p), np.inf)
-        for center, half, c, s in zip(self._box_center, self._box_half, self._box_cos, self._box_sin, strict=True):
-            x, y = p[:, 0] - center[0], p[:, 1] - center[1]
-            dx = np.maximum(np.abs(c * x + s * y) - half[0], 0.0)
-            dy = np.maximum(np.abs(c * y - s * x) - half[1], 0.0)
-            nearest = np.minimum(nearest, np.hypot(dx, dy))
-        for center, radius in zip(self._circle_center, self._circle_radius, strict=True):
-            distance = np.hypot(p[:, 0] - center[0], p[:, 1] - center[1]) - radius
-            nearest = np.minimum(nearest, np.maximum(distance, 0.0))
-        return nearest
-
-    def _clearance_of_few(self, p: Array) -> Array:
-        local = self._into_boxes(p[:, None, :] - self._box_center)  # (n, b, 2)
-        gap = np.maximum(np.abs(local) - self._box_half, 0.0)
+        if len(p) > 4:  # for fewer, all obstacles at once cost less than one after the other
+            nearest = np.full(len(p), np.inf)
+            for obstacle in self.obstacles:
+                nearest = np.minimum(nearest, _distance(obstacle, p))
+            return nearest
+        gap = np.maximum(np.abs(self._into_boxes(p[:, None, :] - self._box_center)) - self._box_half, 0.0)  # (n, b, 2)
         boxes = np.hypot(gap[..., 0], gap[..., 1]).min(axis=1, initial=np.inf)
         offset = p[:, None, :] - self._circle_center
         circles = np.maximum(np.hypot(offset[..., 0], offset[..., 1]) - self._circle_radius, 0.0)
@@ -368,7 +334,14 @@ class FloorPlan:
         return np.stack(turned, axis=-1)
 
 
-# Which doors are open, and what is solid because of it.
+def _distance(o: Obstacle, points: Array) -> Array:
+    """From `points` (n, 2) to one obstacle (n,) [m]; 0 inside it."""
+    x, y = points[:, 0] - o.center[0], points[:, 1] - o.center[1]
+    if o.shape == "cylinder":
+        return np.maximum(np.hypot(x, y) - o.half[0], 0.0)
+    c, s = np.cos(o.yaw), np.sin(o.yaw)
+    ahead, aside = np.abs(c * x + s * y) - o.half[0], np.abs(c * y - s * x) - o.half[1]
+    return np.hypot(np.maximum(ahead, 0.0), np.maximum(aside, 0.0))
 
 
 class Doors:
@@ -380,10 +353,10 @@ class Doors:
 
     def __init__(self, world: World, radius: float, height: float = 0.0) -> None:
         self._world, self._radius, self._height = world, radius, height
-        self.open = {door.name: door.open for door in world.doors}
-        self._stand(obstacles_of(world, self.open))
+        self._stand({door.name: door.open for door in world.doors})
 
-    def _stand(self, obstacles: list[Obstacle]) -> None:
+    def _stand(self, doors: dict[str, bool]) -> None:
+        self.open, obstacles = doors, obstacles_of(self._world, doors)
         self.plan, self.seen = FloorPlan(in_the_way(obstacles)), FloorPlan(at_height(obstacles, self._height))
 
     def set(self, name: str, is_open: bool, robot: Array) -> None:
@@ -394,13 +367,11 @@ class Doors:
         if name not in self.open:
             known = ", ".join(self.open) or "none"
             raise AmiError(f"world '{self._world.name}' has no door '{name}': known are {known}")
-        doors = {**self.open, name: is_open}
-        obstacles = obstacles_of(self._world, doors)
-        there = FloorPlan(in_the_way(obstacles)).clearance(robot[None, :2])[0]
-        if there < min(self._radius, self.plan.clearance(robot[None, :2])[0]):
+        doors, here = {**self.open, name: is_open}, robot[None, :2]
+        there = FloorPlan(in_the_way(obstacles_of(self._world, doors))).clearance(here)[0]
+        if there < min(self._radius, self.plan.clearance(here)[0]):
             raise AmiError(f"door '{name}' cannot {'open' if is_open else 'close'}: the robot stands in it")
-        self.open = doors
-        self._stand(obstacles)
+        self._stand(doors)
 
     def checked_pose(self, pose: ArrayLike) -> Array:
         """`pose` as an array (3,). Raises AmiError unless the robot fits there, doors as they are."""

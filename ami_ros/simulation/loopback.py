@@ -8,33 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.core.commands import Command, of_width, speed
-from ami_ros.core.depth import Depth
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array
 from ami_ros.core.robots.description import DEFAULT, RobotDescription
-from ami_ros.simulation.noise import SensorNoise, measured, plan_depth, scan_of, tinted
-from ami_ros.simulation.people.crowd import Company
-from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Observation, RobotInWorld, control_steps
+from ami_ros.simulation.noise import SensorNoise, tinted
+from ami_ros.simulation.robot import CONTROL_PERIOD, GroundTruth, Robot, control_steps
 from ami_ros.simulation.world import World
 
 
-class Loopback(RobotInWorld):
-    """Kinematic; see `RobotInWorld`.
+class Loopback(Robot):
+    """Kinematic; see `Robot`.
 
     Args:
         image_size: height and width of the pictures [pixels]; None: no pictures. They show a pattern that depends on
             the pose and nothing else, at the price of no rendering.
-        world, seed, noise, robot: see `RobotInWorld`; the robot's camera does not count.
+        world, seed, noise, robot: see `Robot`; the robot's camera does not count.
     """
 
     def __init__(
-        self,
-        world: World | str | Path = "empty",
-        image_size: int | None = None,
-        seed: int = 0,
-        noise: SensorNoise | None = None,
-        robot: RobotDescription | str | Path = DEFAULT,
-    ) -> None:
+        self, world: World | str | Path = "empty", image_size: int | None = None, seed: int = 0,
+        noise: SensorNoise | None = None, robot: RobotDescription | str | Path = DEFAULT,
+    ) -> None:  # fmt: skip
         super().__init__(world, robot, seed, noise)
         self._disc = self.description.shape.disc
         # Of the gap to the wanted velocity closed in one period.
@@ -48,16 +42,14 @@ class Loopback(RobotInWorld):
         self._wanted = self._velocity = self._still
         self._motors.restart()
         self._contacts.moved_elsewhere()
-        if self._company is not None:
-            self._company.beside(self._pose)
+        self._company.beside(self._pose)
         self._slack = 0.0  # so far it can go for sure without touching anything [m]
 
     def step(self, command: Command, duration: float) -> None:
         """See `Robot.step`."""
         for _ in range(control_steps(duration)):
             self._wanted = self._motors.approach(self._wanted, command)
-            if self._company is not None:
-                self._move_company(self._company)
+            self._move_company()
             turning = self._motors.worn(self._wanted, self.wheel_gains)
             moving = tuple(v + self._follow * (w - v) for v, w in zip(self._velocity, turning, strict=True))
             distance, turn, aside = (CONTROL_PERIOD * value for value in of_width(moving, 3))
@@ -77,64 +69,18 @@ class Loopback(RobotInWorld):
             self._odometry.advance(distance, turn, aside)
             self._ticks += 1
 
-    def observe(self) -> Observation:
-        """See `Robot.observe`."""
-        others = self._company.crowd.seen() if self._company is not None else None
-        scan = scan_of(self._doors.seen, self._pose, self._laser, self.noise, self._rng, others)
-        odometry, velocity = self.odometry()
-        return Observation(
-            stamp=self.time,
-            image=None if self._image_size is None else tinted(_pattern(self._pose, self._image_size), self.tint),
-            scan=scan,
-            odometry=odometry,
-            velocity=velocity,
-        )
-
-    def depth(self) -> Depth | None:
-        """See `Robot.depth`."""
-        sensor = self.description.depth
-        if sensor is None:
-            return None
-        return measured(plan_depth(self._doors.seen, self._pose, sensor), sensor, self.noise, self._rng)
-
-    def odometry(self) -> tuple[Array, Command]:
-        """See `Robot.odometry`."""
-        return self._odometry.pose.copy(), self._odometry.velocity(self._velocity)
-
-    def ground_truth(self) -> GroundTruth:
-        """See `Robot.ground_truth`."""
-        return GroundTruth(self._pose.copy(), self._velocity, self._contacts.count)
-
-    def set_door(self, name: str, is_open: bool) -> None:
-        """See `Robot.set_door`."""
-        self._doors.set(name, is_open, self._pose)
-        self._slack = 0.0
-
-    def photograph(self, pose: Array) -> NDArray[np.uint8]:
-        """The picture (H, W, 3) that `observe` would give at `pose` (3,). Raises AmiError without pictures."""
-        if self._image_size is None:
-            raise AmiError("a loopback robot without an image size takes no pictures: give it one")
-        return tinted(_pattern(np.asarray(pose, dtype=np.float64), self._image_size), self.tint)
-
-    def _where(self) -> Array:
-        return self._pose.copy()
-
-    def _move_company(self, company: Company) -> None:
-        linear, _, aside = of_width(self._velocity, 3)
-        c, s = np.cos(self._pose[2]), np.sin(self._pose[2])
-        velocity = np.array([linear * c - aside * s, linear * s + aside * c])
-        company.move(self.time, self._pose, velocity, self._velocity, CONTROL_PERIOD, self.set_door)
-        gaps = company.gaps(self._pose)
-        touched = [company.crowd.bodies[index].name for index in np.flatnonzero(gaps < 0.0)]
+    def _move_company(self) -> None:
+        company = self._company
+        company.move(self.time, self._pose, None, self._velocity, CONTROL_PERIOD, self.set_door)
+        touched = [company.crowd.bodies[index].name for index in np.flatnonzero(company.gaps(self._pose) < 0.0)]
         for name in self._contacts.update(touched, self.time):
             company.touched(self.time, str(name), self._pose)
 
     def _runs_into(self, ahead: Array, distance: float) -> bool:
         """Whether moving by `distance` [m] to `ahead` (3,) would touch something; moving away from it always works."""
-        if self._company is not None:
-            now, then = self._company.gaps(self._pose), self._company.gaps(ahead)
-            if ((then < 0.0) & (then < now) & (now < 0.0)).any():  # it may come as near as to be felt
-                return True
+        now, then = self._company.gaps(self._pose), self._company.gaps(ahead)
+        if ((then < 0.0) & (then < now) & (now < 0.0)).any():  # it may come as near as to be felt
+            return True
         self._slack -= abs(distance)
         if self._slack > 0.0:
             return False
@@ -142,6 +88,27 @@ class Loopback(RobotInWorld):
         blocked = bool(there < self._disc.radius and there < here)
         self._slack = (here if blocked else there) - self._disc.radius
         return blocked
+
+    def ground_truth(self) -> GroundTruth:
+        """See `Robot.ground_truth`."""
+        return GroundTruth(self._pose.copy(), self._velocity, self._contacts.count)
+
+    def set_door(self, name: str, is_open: bool) -> None:
+        """See `Robot.set_door`."""
+        super().set_door(name, is_open)
+        self._slack = 0.0
+
+    def photograph(self, pose: Array) -> NDArray[np.uint8]:
+        """See `Robot.photograph`."""
+        if self._image_size is None:
+            raise AmiError("a loopback robot without an image size takes no pictures: give it one")
+        return tinted(_pattern(np.asarray(pose, dtype=np.float64), self._image_size), self.tint)
+
+    def _picture(self) -> NDArray[np.uint8] | None:
+        return None if self._image_size is None else self.photograph(self._pose)
+
+    def _measured_velocity(self) -> Command:
+        return self._velocity
 
 
 def _pattern(pose: Array, size: int) -> NDArray[np.uint8]:

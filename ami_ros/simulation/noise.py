@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +20,7 @@ from ami_ros.core.scan import Mount, Scan
 from ami_ros.simulation.floor_plan import FloorPlan
 
 UNTINTED = (1.0, 1.0, 1.0)
+Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -53,26 +53,15 @@ class SensorNoise:
         return np.asarray(rng.normal(0.0, 1.0, size) * deviation * self.scale)
 
 
-def tinted(image: NDArray[np.uint8], gains: tuple[float, float, float]) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) as a camera takes it that makes `gains` of red, green and blue: its white balance is off."""
-    if gains == UNTINTED:
-        return image
-    return np.asarray(np.clip(np.rint(image * np.array(gains)), 0, 255), dtype=np.uint8)
-
-
 def noise_of(robot: RobotDescription, scale: float = 1.0) -> SensorNoise:
     """The noise of a robot's sensors, `scale` times."""
     return from_mapping(SensorNoise, {**robot.simulated.noise, "scale": scale}, f"robot {robot.name}: noise")
 
 
 def scan_of(
-    plan: FloorPlan,
-    pose: Array,
-    laser: LaserSensor,
-    noise: SensorNoise,
-    rng: np.random.Generator,
+    plan: FloorPlan, pose: Array, laser: LaserSensor, noise: SensorNoise, rng: np.random.Generator,
     others: FloorPlan | None = None,
-) -> Scan:
+) -> Scan:  # fmt: skip
     """A turn of the scanner with the robot at `pose` (3,), in base_link; `others`: what moves about in the plan."""
     scan = (laser.level_mount or Mount()).in_base(laser.scan(np.zeros(laser.beams, np.float32)))
     c, s = math.cos(pose[2]), math.sin(pose[2])
@@ -99,12 +88,12 @@ class Odometry:
 
     def restart(self) -> None:
         """As after a reboot: another origin, another heading, other errors."""
-        self.pose: Array = np.append(self._rng.uniform(-5.0, 5.0, 2), self._rng.uniform(-np.pi, np.pi))
-        drawn = self._noise.draw(self._rng, self._noise.odometry_gain, 2)
-        self._linear_gain, self._angular_gain = 1.0 + self._noise.odometry_error * self._noise.scale + drawn
-        self._angular_gain += self._noise.odometry_turn_error * self._noise.scale
-        self._bend = float(self._noise.draw(self._rng, self._noise.odometry_bend))
-        self._bend += self._noise.odometry_bend_error * self._noise.scale
+        noise, rng = self._noise, self._rng
+        self.pose: Array = np.append(rng.uniform(-5.0, 5.0, 2), rng.uniform(-np.pi, np.pi))
+        drawn = noise.draw(rng, noise.odometry_gain, 2)
+        self._linear_gain, self._angular_gain = 1.0 + noise.odometry_error * noise.scale + drawn
+        self._angular_gain += noise.odometry_turn_error * noise.scale
+        self._bend = float(noise.draw(rng, noise.odometry_bend)) + noise.odometry_bend_error * noise.scale
 
     def advance(self, distance: float, turn: float, aside: float = 0.0) -> None:
         """The wheels went `distance` [m] ahead, `turn` [rad] to the left, and `aside` [m] to the left."""
@@ -128,25 +117,27 @@ class Odometry:
         )
 
 
-# What a camera makes of what is before it: exposure, white balance, motion blur, noise, compression.
+# The camera
 
-GAINS = (0.4, 4.0)  # within which exposure is regulated
-ADAPTS = 0.3  # share of the way to the right exposure from one picture to the next
-Picture = NDArray[np.uint8]
+
+def tinted(image: Picture, gains: tuple[float, float, float]) -> Picture:
+    """A picture (H, W, 3) as a camera takes it that makes `gains` of red, green and blue: its white balance is off."""
+    if gains == UNTINTED:
+        return image
+    return np.asarray(np.clip(np.rint(image * np.array(gains)), 0, 255), dtype=np.uint8)
 
 
 class CameraNoise:
-    """One camera in one run, which keeps its white balance. Without errors in `noise` pictures stay as they are."""
+    """What one camera makes in one run of what is before it: exposure, white balance, motion blur, noise, compression.
+
+    Without errors in `noise` pictures stay as they are.
+    """
 
     def __init__(self, noise: SensorNoise, camera: CameraSensor, seed: int) -> None:
         self._noise, self._camera = noise, camera
+        errors = noise.image, noise.auto_exposure, noise.exposure, noise.white_balance, noise.shutter, noise.jpeg
+        self.active = noise.scale > 0 and any(errors)  # whether it changes anything
         self.restart(seed)
-
-    @property
-    def active(self) -> bool:
-        """Whether it changes anything."""
-        n = self._noise
-        return n.scale > 0 and any((n.image, n.auto_exposure, n.exposure, n.white_balance, n.shutter, n.jpeg))
 
     def restart(self, seed: int) -> None:
         """As switched on anew."""
@@ -168,17 +159,21 @@ class CameraNoise:
             shot = np.sqrt(np.clip(light, 0, 255) / 127.5 + 0.1)
             light += self._rng.normal(0.0, deviation, light.shape).astype(np.float32) * shot
         seen = np.clip(light, 0, 255).astype(np.uint8)
-        return self._compressed(seen) if self._noise.jpeg else seen
+        if not self._noise.jpeg:
+            return seen
+        quality = [cv2.IMWRITE_JPEG_QUALITY, round(self._noise.jpeg)]
+        coded = cv2.imencode(".jpg", cv2.cvtColor(seen, cv2.COLOR_RGB2BGR), quality)[1]
+        return np.asarray(cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
 
     def _exposure(self, light: NDArray[np.float32], photograph: bool) -> float:
         missed = 2.0 ** float(self._noise.draw(self._rng, self._noise.exposure))
         if not self._noise.auto_exposure:
             return missed
-        right = float(np.clip(255 * self._noise.auto_exposure / (light.mean() + 1.0), *GAINS))
+        right = float(np.clip(255 * self._noise.auto_exposure / (light.mean() + 1.0), 0.4, 4.0))
         if photograph:
             return right * missed
         last = right if self._gain is None else self._gain
-        self._gain = last * (right / last) ** ADAPTS
+        self._gain = last * (right / last) ** 0.3  # so much of the way from one picture to the next
         return self._gain * missed
 
     def _blurred(self, image: Picture, turning: float) -> Picture:
@@ -191,23 +186,13 @@ class CameraNoise:
         kernel[0, [0, -1]] = max(0.0, (pixels - width + 2) / 2 / pixels)
         return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE))
 
-    def _compressed(self, image: Picture) -> Picture:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, round(self._noise.jpeg)]
-        coded = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1]
-        return np.asarray(cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+
+# The depth camera
 
 
-# What a depth camera makes of what is before it, and depth pictures of a plan, without rendering.
-
-WIDEST = 320  # [px] that are drawn across: a depth camera gives more than a scan needs
-PATCH = 4  # [px] that err alike: stereo compares windows
-EDGE = 0.08  # of the depth, by which neighbours differ where one camera sees what the other does not
-SPECKLE = 0.02  # share of patches that match nothing
-
-
-def drawn_size(sensor: DepthSensor) -> tuple[int, int]:
-    """Height and width [px] in which its pictures are drawn."""
-    scale = min(1.0, WIDEST / sensor.width)
+def drawn_size(sensor: DepthSensor, widest: int = 320) -> tuple[int, int]:
+    """Height and width [px] in which its pictures are drawn: a depth camera gives more than a scan needs."""
+    scale = min(1.0, widest / sensor.width)
     return round(sensor.height * scale), round(sensor.width * scale)
 
 
@@ -216,30 +201,26 @@ def measured(depth: Depth, sensor: DepthSensor, noise: SensorNoise, rng: np.rand
     everywhere), and there is no return beyond its range, nearer than it, at edges, and here and there."""
     depth = np.minimum(depth, 2 * sensor.range_max)  # infinite ones have no differences
     height, width = depth.shape
-    patches = (math.ceil(height / PATCH), math.ceil(width / PATCH))
+    side = 4  # [px] of patches that err alike: stereo compares windows
+    patches = (math.ceil(height / side), math.ceil(width / side))
     error = np.asarray(noise.draw(rng, noise.depth, patches[0] * patches[1])).reshape(patches)
-    lost = rng.random(patches) < SPECKLE * noise.scale
-    error, gaps = (np.kron(part, np.ones((PATCH, PATCH)))[:height, :width] for part in (error, lost))
+    lost = rng.random(patches) < 0.02 * noise.scale  # so many match nothing
+    error, gaps = (np.kron(part, np.ones((side, side)))[:height, :width] for part in (error, lost))
     found = depth + error * depth**2
     unseen = (gaps > 0) | (depth < sensor.range_min) | (depth > sensor.range_max)
-    if noise.scale:
-        jumps = [np.abs(np.diff(depth, axis=axis)) > EDGE * np.minimum(*_pairs(depth, axis)) for axis in (0, 1)]
-        for axis, jump in enumerate(jumps):
-            before, after = _pairs(unseen, axis)
-            before |= jump
-            after |= jump
+    for axis in (0, 1) if noise.scale else ():
+        near, gone = np.moveaxis(depth, axis, 0), np.moveaxis(unseen, axis, 0)
+        # Neighbours that differ so much: one of both cameras sees what the other does not.
+        jump = np.abs(np.diff(near, axis=0)) > 0.08 * np.minimum(near[:-1], near[1:])
+        gone[:-1] |= jump
+        gone[1:] |= jump
     found[unseen] = np.nan
     return np.asarray(found, np.float32)
 
 
-def _pairs(values: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """All but the last row (or column), and all but the first."""
-    return (values[:-1], values[1:]) if axis == 0 else (values[:, :-1], values[:, 1:])
-
-
 def plan_depth(plan: FloorPlan, pose: Array, sensor: DepthSensor, top: float = 2.5) -> Depth:
     """True depths (H, W) [m] with the robot at `pose` (3,) in a plan whose things stand up to `top` [m]; inf where
-    there is nothing, as above them."""
+    there is nothing, as above them. Nothing is rendered."""
     assert sensor.mount is not None, "checked by DepthSensor"
     height, width = drawn_size(sensor)
     fx, fy, cx, cy = sensor.matrix

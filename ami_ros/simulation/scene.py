@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from ami_ros.core.geometry import Array
-from ami_ros.simulation import floor_plan as layout
+from ami_ros.simulation.floor_plan import (
+    Obstacle,
+    door_obstacle,
+    door_span,
+    doors_of,
+    leaf_obstacle,
+    point_on_wall,
+    wall_length,
+    wall_normal,
+    wall_obstacles,
+    wall_pieces,
+)
 from ami_ros.simulation.lightmaps import LightField, face_point
 from ami_ros.simulation.textures import Picture, draw_wall_picture, encode_png, poster_png, rgb, texture_png
 from ami_ros.simulation.world import HEADROOM, Furniture, Interior, Point, Poster, Wall, World
 
 PANEL = 0.003  # half thickness of wallpaper, floors and posters [m]
-SKY, HORIZON = (0.86, 0.9, 0.95), (0.65, 0.7, 0.78)
-WALL_CORE = (0.24, 0.26, 0.29, 1.0)  # what is seen of walls from above and in door frames
-UPRIGHT = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+CHEST = 0.7  # height at which things are lit [m]
 
 Vector = tuple[float, ...]
-Solid = Literal["floor", "obstacle"]
-Layer = Literal["scenery", "ceiling", "hidden"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Shape:
         axes: its own x and y axis (2, 3).
         solid: what it is for those who touch it; None: it is only looked at.
         layer: the ceiling hides the world from above, and what is hidden is only touched.
-        name: of furniture and doors.
+        name: of furniture, of closed doors ("door:NAME") and of leaves of open ones ("leaf:NAME").
         rgba: its colour without a material (0..1).
         material: name of a material of the scene.
         panel: of it only the face is looked at that its z axis points out of.
@@ -61,9 +67,9 @@ class Shape:
     kind: Literal["box", "cylinder", "plane"]
     position: Vector
     size: Vector
-    axes: tuple[Vector, Vector] = UPRIGHT
-    solid: Solid | None = None
-    layer: Layer = "scenery"
+    axes: tuple[Vector, Vector] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    solid: Literal["floor", "obstacle"] | None = None
+    layer: Literal["scenery", "ceiling", "hidden"] = "scenery"
     name: str = ""
     rgba: Vector | None = None
     material: str = ""
@@ -77,6 +83,8 @@ class Beam:
     strength: float  # of each colour
     position: Vector | None = None
     direction: Vector = (0.0, 0.0, -1.0)
+    fall: float = 0.02  # of lamps: light is divided by 1 + `fall` times the square of the distance [1/m^2]
+    cone: int = 10  # of lamps: it is multiplied by this power of the cosine of the angle to the direction
 
 
 @dataclass
@@ -85,11 +93,7 @@ class Surroundings:
 
     ambient: float = 0.45
     frontal: float = 0.25
-    sky: tuple[Vector, Vector] = field(default=(SKY, HORIZON))
-
-
-LAMP_FALL = 0.02  # of lamps: light is divided by 1 + LAMP_FALL times the square of the distance [1/m^2]
-LAMP_CONE = 10  # and multiplied by this power of the cosine of the angle to the lamp's direction
+    sky: tuple[Vector, Vector] = ((0.86, 0.9, 0.95), (0.65, 0.7, 0.78))
 
 
 class Scene:
@@ -102,49 +106,40 @@ class Scene:
         self.shapes: list[Shape] = []
         self.beams: list[Beam] = []
         self.surroundings = Surroundings()
+        self.add("plane", [0, 0, 0], [0, 0, 1], solid="floor", name="floor", layer="hidden")  # what wheels stand on
         self.floors()
-        self.walls()
-        self.doors()
+        for o in wall_obstacles(world):
+            self.add_obstacle(o, "", self.core_color(o.center))
+        for wall in world.walls:
+            self.faces(wall)
+        for door in world.doors:
+            self.add_obstacle(door_obstacle(world, door), f"door:{door.name}", rgba_of(door.color))
+            if (leaf := leaf_obstacle(world, door)) is not None:
+                self.add_obstacle(leaf, f"leaf:{door.name}", rgba_of(door.color))
         for furniture in world.furniture:
             self.furniture(furniture)
         for poster in world.posters:
-            self.poster(poster)
+            self.poster(next(w for w in world.walls if w.name == poster.wall), poster)
         self.lights()
 
     def floors(self) -> None:
-        self.add_floor()
         for room in self.world.rooms:
             x0, y0, x1, y1 = room.area
             material = self._repeated(room.floor, [x1 - x0, y1 - y0])
             half = [(x1 - x0) / 2, (y1 - y0) / 2, PANEL]
             self.add("box", [(x0 + x1) / 2, (y0 + y1) / 2, -PANEL], half, material=material, panel=True)
 
-    def add_floor(self) -> None:
-        """What wheels stand on."""
-        self.add("plane", [0, 0, 0], [0, 0, 1], solid="floor", name="floor", layer="hidden")
+    def core_color(self, place: Point) -> Sequence[float]:
+        """What is seen of walls from above and in door frames."""
+        return 0.24, 0.26, 0.29, 1.0
 
-    def walls(self) -> None:
-        for s in layout.solid_strips(self.world):
-            half = [s.length / 2, s.thickness / 2, s.height / 2]
-            self.add("box", [*s.center, half[2]], half, yaw=s.yaw, solid="obstacle", rgba=WALL_CORE)
-        for wall in self.world.walls:
-            for a, b in layout.wall_pieces(self.world, wall):
-                size = (b - a, wall.height)
-                for side, texture in (("left", wall.left), ("right", wall.right)):
-                    if texture:
-                        self.panel(wall, side, ((a + b) / 2, wall.height / 2), size, self._repeated(texture, size))
-
-    def doors(self) -> None:
-        for door in self.world.doors:
-            o = layout.door_obstacle(self.world, door)
-            half = [*o.half, o.height / 2]
-            name, rgba = door_shape(door.name), rgba_of(door.color)
-            self.add("box", [*o.center, half[2]], half, yaw=o.yaw, solid="obstacle", name=name, rgba=rgba)
-            leaf = layout.leaf_obstacle(self.world, door)
-            if leaf is not None:
-                half = [*leaf.half, leaf.height / 2]
-                name = leaf_shape(door.name)
-                self.add("box", [*leaf.center, half[2]], half, yaw=leaf.yaw, solid="obstacle", name=name, rgba=rgba)
+    def faces(self, wall: Wall) -> None:
+        """What is seen of both sides of a wall."""
+        for a, b in wall_pieces(self.world, wall):
+            size = (b - a, wall.height)
+            for side, texture in (("left", wall.left), ("right", wall.right)):
+                if texture:
+                    self.panel(wall, side, ((a + b) / 2, wall.height / 2), size, self._repeated(texture, size))
 
     def furniture(self, furniture: Furniture) -> None:
         length, width, height = furniture.size
@@ -163,8 +158,7 @@ class Scene:
         """Of a piece without a texture."""
         return rgba_of(furniture.color)
 
-    def poster(self, poster: Poster) -> None:
-        wall = next(w for w in self.world.walls if w.name == poster.wall)
+    def poster(self, wall: Wall, poster: Poster) -> None:
         material = self.material(f"poster_{poster.seed}", poster_png(poster.seed), [1, 1])
         self.panel(wall, poster.side, (poster.along, poster.height), poster.size, material, lift=2 * PANEL)
 
@@ -177,12 +171,10 @@ class Scene:
         self, wall: Wall, side: str, middle: Point, size: Sequence[float], material: str, lift: float = 0.0
     ) -> None:
         """A picture of `size` (width, height) on a wall, its `middle` along the wall and above the floor [m]."""
-        direction = np.subtract(wall.end, wall.start) / layout.wall_length(wall)
-        outward = np.array([-direction[1], direction[0]]) * (1 if side == "left" else -1)
-        point = np.array(layout.point_on_wall(wall, middle[0])) + outward * (wall.thickness / 2 + lift)
-        to_the_right = [-outward[1], outward[0], 0]  # for one who looks at the wall
+        outward = wall_normal(wall, side)
+        point = np.array(point_on_wall(wall, middle[0])) + outward * (wall.thickness / 2 + lift)
+        axes = ([-outward[1], outward[0], 0], [0, 0, 1])  # to the right for one who looks at the wall, and up
         half = [size[0] / 2, size[1] / 2, PANEL]
-        axes = (to_the_right, [0, 0, 1])
         self.add("box", [*point, middle[1]], half, material=material, axes=axes, panel=True)
 
     def _repeated(self, texture: str, size: Sequence[float]) -> str:
@@ -197,6 +189,11 @@ class Scene:
         self.materials[name] = Material(f"{texture}.png", (float(repeat[0]), float(repeat[1])), kind)
         return name
 
+    def add_obstacle(self, o: Obstacle, name: str, rgba: Sequence[float]) -> None:
+        """Adds a solid box that stands on the floor."""
+        half = [*o.half, o.height / 2]
+        self.add("box", [*o.center, half[2]], half, yaw=o.yaw, solid="obstacle", name=name, rgba=rgba)
+
     def add(
         self, kind: Literal["box", "cylinder", "plane"], position: Sequence[float], size: Sequence[float], *,
         yaw: float = 0.0, axes: tuple[Sequence[float], Sequence[float]] | None = None,
@@ -210,43 +207,14 @@ class Scene:
         self.shapes.append(shape)
 
 
-def door_shape(name: str) -> str:
-    """The name of the panel of a closed door."""
-    return f"door:{name}"
-
-
-def leaf_shape(name: str) -> str:
-    """The name of the leaf of an open door."""
-    return f"leaf:{name}"
-
-
-def rgba_of(color: str) -> list[float]:
-    """A colour and its opacity (0..1)."""
-    return [*(rgb(color) / 255), 1.0]
-
-
-# An interior as shapes: surfaces with their light painted in, a ceiling, lintels over doors.
-
-NIGHT = (0.05, 0.06, 0.09)
-UP = (0.0, 0.0, 1.0)
-GLASS = 0.18  # opacity
-CHEST = 0.7  # height at which things are lit [m]
-
-
 class InteriorScene(Scene):
     """Surfaces shine with the light that `LightField` has painted on them; only furniture is shaded by lights."""
 
-    @cached_property
-    def interior(self) -> Interior:
-        assert self.world.interior is not None
-        return self.world.interior
-
-    @cached_property
-    def light(self) -> LightField:
-        return LightField(self.world)
+    def __init__(self, world: World, interior: Interior) -> None:
+        self.interior, self.light = interior, LightField(world)
+        super().__init__(world)
 
     def floors(self) -> None:
-        self.add_floor()
         height = self.interior.height
         for number, room in enumerate(self.world.rooms):
             x0, y0, x1, y1 = room.area
@@ -254,53 +222,36 @@ class InteriorScene(Scene):
             floor = self.shining(f"floor_of_{number}", self.light.floor(number))
             self.add("box", [*middle, -PANEL], half, material=floor, panel=True)
             ceiling = self.shining(f"ceiling_of_{number}", self.light.ceiling(number))
-            down = ([1, 0, 0], [0, -1, 0])
-            place = [*middle, height + PANEL]
+            place, down = [*middle, height + PANEL], ([1, 0, 0], [0, -1, 0])
             self.add("box", place, half, material=ceiling, layer="ceiling", axes=down, panel=True)
 
-    def walls(self) -> None:
-        for s in layout.solid_strips(self.world):
-            half = [s.length / 2, s.thickness / 2, s.height / 2]
-            color = self.lit(self.interior.frame, (*s.center, CHEST))
-            self.add("box", [*s.center, half[2]], half, yaw=s.yaw, solid="obstacle", rgba=color)
-        for wall in self.world.walls:
-            for side, texture in (("left", wall.left), ("right", wall.right)):
-                if texture:
-                    self._face(wall, side, self.light.wall(wall, side, texture))
-            self._lintels(wall)
+    def core_color(self, place: Point) -> Sequence[float]:
+        return self.lit(self.interior.frame, (*place, CHEST))
 
-    def _face(self, wall: Wall, side: str, picture: Picture) -> None:
-        """One side of a wall, in pieces between and above its doors."""
-        pieces = [(a, b, 0.0) for a, b in layout.wall_pieces(self.world, wall)]
-        pieces += [(a, b, height) for a, b, height in self._gaps(wall)]
-        length = layout.wall_length(wall)
-        for a, b, low in pieces:
-            left, right = (length - b, length - a) if side == "left" else (a, b)
-            columns = [round(edge / length * picture.shape[1]) for edge in (left, right)]
-            rows = round((1 - low / wall.height) * len(picture))
-            crop = picture[: max(rows, 1), columns[0] : max(columns[1], columns[0] + 1)]
-            material = self.shining(f"{wall.name}:{side}:{a:.2f}:{low:.2f}", crop)
-            self.panel(wall, side, ((a + b) / 2, (low + wall.height) / 2), (b - a, wall.height - low), material)
-
-    def _gaps(self, wall: Wall) -> list[tuple[float, float, float]]:
-        """Doors that do not reach to the top: from, to along the wall, height [m]."""
-        found = []
-        for door in layout.doors_of(self.world, wall):
-            if door.height is not None and door.height < wall.height:
-                a, b = sorted((layout.along_wall(wall, door.start)[0], layout.along_wall(wall, door.end)[0]))
-                found.append((a, b, door.height))
-        return found
-
-    def _lintels(self, wall: Wall) -> None:
+    def faces(self, wall: Wall) -> None:
+        """In pieces between and above doors, with lintels over those that do not reach to the top."""
+        spans = [(*door_span(wall, door), door.height) for door in doors_of(self.world, wall)]
+        gaps = [(a, b, height) for a, b, height in spans if height is not None and height < wall.height]
+        pieces = [*((a, b, 0.0) for a, b in wall_pieces(self.world, wall)), *gaps]
+        length = wall_length(wall)
+        for side, texture in (("left", wall.left), ("right", wall.right)):
+            if not texture:
+                continue
+            picture = self.light.wall(wall, side, texture)
+            for a, b, low in pieces:
+                left, right = (length - b, length - a) if side == "left" else (a, b)
+                columns = [round(edge / length * picture.shape[1]) for edge in (left, right)]
+                rows = round((1 - low / wall.height) * len(picture))
+                crop = picture[: max(rows, 1), columns[0] : max(columns[1], columns[0] + 1)]
+                material = self.shining(f"{wall.name}:{side}:{a:.2f}:{low:.2f}", crop)
+                self.panel(wall, side, ((a + b) / 2, (low + wall.height) / 2), (b - a, wall.height - low), material)
         (x0, y0), (x1, y1) = wall.start, wall.end
-        for a, b, low in self._gaps(wall):
-            x, y = layout.point_on_wall(wall, (a + b) / 2)
-            half = [(b - a) / 2, wall.thickness / 2, (wall.height - low) / 2]
-            color = self.lit(self.interior.frame, (x, y, CHEST))
-            self.add("box", [x, y, (low + wall.height) / 2], half, yaw=float(np.arctan2(y1 - y0, x1 - x0)), rgba=color)
+        for a, b, low in gaps:
+            x, y = point_on_wall(wall, (a + b) / 2)
+            half, yaw = [(b - a) / 2, wall.thickness / 2, (wall.height - low) / 2], float(np.arctan2(y1 - y0, x1 - x0))
+            self.add("box", [x, y, (low + wall.height) / 2], half, yaw=yaw, rgba=self.core_color((x, y)))
 
-    def poster(self, poster: Poster) -> None:
-        wall = next(w for w in self.world.walls if w.name == poster.wall)
+    def poster(self, wall: Wall, poster: Poster) -> None:
         picture = draw_wall_picture(poster, self.interior)
         name = f"{poster.kind}_{poster.seed}_{poster.size[0]:g}_{poster.size[1]:g}"
         if poster.kind != "window":  # it is lit as the wall is
@@ -309,29 +260,26 @@ class InteriorScene(Scene):
             light = self.light.at(place, (*normal, 0.0), self.light.room_at(*place[0, :2]))[0]
             picture = np.clip(picture * light, 0, 255).astype(np.uint8)
             name += f"_{poster.wall}_{poster.along:g}"
-        self.panel(
-            wall, poster.side, (poster.along, poster.height), poster.size, self.shining(name, picture), lift=2 * PANEL
-        )
+        material = self.shining(name, picture)
+        self.panel(wall, poster.side, (poster.along, poster.height), poster.size, material, lift=2 * PANEL)
 
     def lights(self) -> None:
         """Where light comes from on the whole: from above, a little from one side."""
         turn = self.interior.gloom_direction
         aside = float(np.cos(turn)), float(np.sin(turn))
-        self.beams = [
-            Beam(0.38, direction=(0.25 * aside[0], 0.25 * aside[1], -1.0)), Beam(0.16, direction=(*aside, -0.2)),
-        ]  # fmt: skip
-        share = min(1.0, self.interior.daylight * 1.6)
-        sky = tuple(tuple(((1 - share) * np.array(NIGHT) + share * np.array(day)).tolist()) for day in (SKY, HORIZON))
-        self.surroundings = Surroundings(0.62, 0.12, (sky[0], sky[1]))
+        above = Beam(0.38, direction=(0.25 * aside[0], 0.25 * aside[1], -1.0))
+        self.beams = [above, Beam(0.16, direction=(*aside, -0.2))]
+        share, night = min(1.0, self.interior.daylight * 1.6), np.array((0.05, 0.06, 0.09))
+        up, horizon = (tuple(((1 - share) * night + share * np.array(day)).tolist()) for day in Surroundings().sky)
+        self.surroundings = Surroundings(0.62, 0.12, (up, horizon))
 
     def color(self, furniture: Furniture) -> list[float]:
         color = self.lit(furniture.color, (*furniture.position, furniture.base + furniture.size[2]))
-        return [*color[:3], GLASS] if furniture.surface == "glass" else color
+        return [*color[:3], 0.18] if furniture.surface == "glass" else color
 
     def lit(self, color: str, place: tuple[float, float, float]) -> list[float]:
         """A colour in the light of a place [m]."""
-        room = self.light.room_at(*place[:2])
-        light: Array = self.light.at(np.array([place]), UP, room)[0]
+        light: Array = self.light.at(np.array([place]), (0.0, 0.0, 1.0), self.light.room_at(*place[:2]))[0]
         return [*np.clip(rgb(color) / 255 * np.minimum(light, 1.35), 0.0, 1.0), 1.0]
 
     def shining(self, name: str, picture: Picture) -> str:
@@ -342,9 +290,14 @@ class InteriorScene(Scene):
         return name
 
 
+def rgba_of(color: str) -> list[float]:
+    """A colour and its opacity (0..1)."""
+    return [*(rgb(color) / 255), 1.0]
+
+
 def scene_of(world: World) -> Scene:
     """The scene of any world."""
-    return InteriorScene(world) if world.interior else Scene(world)
+    return InteriorScene(world, world.interior) if world.interior else Scene(world)
 
 
 def light_on_people(world: World) -> float:
@@ -353,5 +306,5 @@ def light_on_people(world: World) -> float:
         return world.brightness
     light = LightField(world)
     middles = [((x0 + x1) / 2, (y0 + y1) / 2, CHEST) for x0, y0, x1, y1 in (room.area for room in world.rooms)]
-    found = [light.at(np.array([place]), UP, number)[0].mean() for number, place in enumerate(middles)]
+    found = [light.at(np.array([place]), (0.0, 0.0, 1.0), n)[0].mean() for n, place in enumerate(middles)]
     return float(np.clip(np.mean(found), 0.05, 1.35))

@@ -1,4 +1,8 @@
-"""The same world on another day: who is in it, what was moved, and how it is lit; one name for all of it."""
+"""The same world on another day: who is in it, what was moved, and how it is lit; one name for all of it.
+
+`NAME@people=3,changed=0.3,light=night` is what `load_world` takes wherever a world is named; commands have options for
+the parts and write that name.
+"""
 
 from __future__ import annotations
 
@@ -12,188 +16,10 @@ import numpy as np
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array
 from ami_ros.simulation.buildings.furnishing import Ground
-from ami_ros.simulation.floor_plan import Obstacle, wall_length
-from ami_ros.simulation.world import Furniture, Interior, Light, People, Room, World
-
-# Light that a world can be seen in.
+from ami_ros.simulation.floor_plan import Obstacle, wall_normal
+from ami_ros.simulation.world import Furniture, People, World
 
 LIGHTS = ("day", "night", "lamps_off", "dim", "other_lamps", "sun_patch")
-MOON = 0.01  # daylight by night
-DUSK = 0.15, 0.35  # what is left of light from everywhere by night, and with all lamps off
-DIM = 1 / 3  # of their brightness that lamps have
-OPEN_SKY = {"day": 1.0, "night": 0.3, "lamps_off": 0.6, "dim": 0.6, "other_lamps": 1.0}  # of a world without ceilings
-BRIGHT = 0.8  # daylight when the sun shines
-LOW_SUN = math.radians(32.0)
-
-
-def lit(world: World, light: str, seed: int = 0) -> World:
-    """`world` in one of LIGHTS: by `day` without sun and with its lamps as they are, by `night` with lamps alone, by
-    day with all `lamps_off`, with `dim` lamps or with `other_lamps` on, half of them by `seed`; or with the sun's
-    patches on the floor.
-
-    Raises:
-        AmiError: the sun has no window to shine through.
-    """
-    lamps = list(world.lights)
-    if light in ("lamps_off", "dim"):
-        share = 0.0 if light == "lamps_off" else DIM
-        lamps = [replace(lamp, brightness=share * lamp.brightness) for lamp in lamps]
-    elif light == "other_lamps":
-        lamps = _others(lamps, np.random.default_rng([seed, 3]))
-    if world.interior is None:
-        if light == "sun_patch":
-            raise AmiError(f"world '{world.name}' has no ceiling and no windows for a sun_patch; take another light")
-        return replace(world, lights=tuple(lamps), brightness=OPEN_SKY[light])
-    interior = _interior(world, world.interior, light)
-    return replace(world, lights=tuple(lamps), interior=interior)
-
-
-def _others(lamps: list[Light], rng: np.random.Generator) -> list[Light]:
-    """Those on that were off, and half of the others off."""
-    usual = float(np.median([lamp.brightness for lamp in lamps if lamp.brightness > 0] or [0.4]))
-    return [
-        replace(lamp, brightness=usual if lamp.brightness == 0 or rng.random() < 0.5 else 0.0) for lamp in lamps
-    ]  # fmt: skip
-
-
-def _interior(world: World, interior: Interior, light: str) -> Interior:
-    if light == "night":
-        return replace(interior, daylight=MOON, sun=None, ambient=DUSK[0] * interior.ambient)
-    if light == "lamps_off":
-        return replace(interior, ambient=DUSK[1] * interior.ambient)
-    if light == "sun_patch":
-        return replace(interior, daylight=max(BRIGHT, interior.daylight), sun=(_towards_windows(world), LOW_SUN))
-    return replace(interior, sun=None) if light == "day" else interior
-
-
-def _towards_windows(world: World) -> float:
-    """Where the sun has to stand to shine through most of the windows [rad]."""
-    walls = {wall.name: wall for wall in world.walls}
-    outwards = []
-    for poster in world.posters:
-        if poster.kind == "window":
-            wall = walls[poster.wall]
-            along = np.subtract(wall.end, wall.start) / wall_length(wall)
-            inwards = np.array([-along[1], along[0]]) * (1 if poster.side == "left" else -1)
-            outwards.append(-inwards)
-    if not outwards:
-        raise AmiError(f"world '{world.name}' has no windows for a sun_patch; take another light")
-    directions = np.array(outwards)
-    best = directions[int((directions @ directions.T > 0.7).sum(axis=1).argmax())]
-    return float(np.arctan2(best[1], best[0]) + 0.3)  # aslant
-
-
-# Furniture on another day: some pieces were moved, some taken away, and some are new. Doors stay free.
-
-MOVED, TAKEN = 0.6, 0.2  # of what changed; the rest is new, and like something that is there
-ATTEMPTS = 60  # places tried for a piece; then it stays where it was, or does not come
-LEAST = 0.5  # by which a piece is moved [m]
-
-
-def rearranged(world: World, share: float, seed: int) -> World:
-    """`world` with a `share` of its pieces of furniture changed, the same for the same `seed`.
-
-    A piece is all parts that stand together under one name ("desk", "desk.1") or hang over one another. Every place of
-    the floor stays in reach, and nothing stands before a door.
-    """
-    rng = np.random.default_rng([seed, 0xCA6E])
-    pieces = _pieces(world.furniture)
-    count = round(share * len(pieces))
-    chosen = [int(i) for i in rng.permutation(len(pieces))[:count]]
-    moved, taken = round(MOVED * count), round(TAKEN * count)
-    kept = [part for i, piece in enumerate(pieces) if i not in chosen for part in piece]
-    ground = Ground(replace(world, furniture=tuple(kept)))
-    for index, piece in enumerate(pieces):
-        if index not in chosen:
-            ground.take(_outline(piece))
-    for number, index in enumerate(chosen):
-        piece = pieces[index]
-        if number < moved:
-            kept += _placed(piece, world, ground, rng, "") or _back(piece, ground)
-        elif number >= moved + taken:
-            kept += _back(piece, ground)
-            kept += _placed(piece, world, ground, rng, f"new_{number}_") or []
-    return replace(world, furniture=tuple(kept))
-
-
-def _pieces(furniture: Sequence[Furniture]) -> list[list[Furniture]]:
-    """Parts by what they belong to."""
-    found: dict[str, list[Furniture]] = {}
-    for part in furniture:
-        stem, dot, number = part.name.rpartition(".")
-        found.setdefault(stem if dot and number.isdigit() else part.name, []).append(part)
-    return list(found.values())
-
-
-def _back(piece: list[Furniture], ground: Ground) -> list[Furniture]:
-    """Where it was."""
-    ground.put(piece, _outline(piece))
-    return piece
-
-
-def _placed(
-    piece: list[Furniture], world: World, ground: Ground, rng: np.random.Generator, prefix: str
-) -> list[Furniture] | None:
-    """The piece at another free place, mostly in its own room; None: there is none."""
-    middle = np.array(_outline(piece).center)
-    for attempt in range(ATTEMPTS):
-        room = _room_at(world, middle) if attempt < ATTEMPTS / 2 else None
-        room = room or world.rooms[int(rng.integers(len(world.rooms)))]
-        x0, y0, x1, y1 = room.area
-        place = np.array([rng.uniform(x0, x1), rng.uniform(y0, y1)])
-        turn = float(rng.integers(4)) * math.pi / 2 + float(rng.normal(0.0, 0.1))
-        if math.dist(place, middle) < LEAST:
-            continue
-        parts = [_carried(part, middle, place, turn, prefix) for part in piece]
-        if all(_inside(part, world) for part in parts) and ground.put(parts, _outline(parts)):
-            return parts
-    return None
-
-
-def _carried(part: Furniture, middle: Array, place: Array, turn: float, prefix: str) -> Furniture:
-    c, s = math.cos(turn), math.sin(turn)
-    offset = np.array(part.position) - middle
-    x, y = place + np.array([c * offset[0] - s * offset[1], s * offset[0] + c * offset[1]])
-    yaw = math.remainder(part.yaw + turn, 2 * math.pi)
-    return replace(part, name=prefix + part.name, position=(round(float(x), 3), round(float(y), 3)), yaw=round(yaw, 4))
-
-
-def _inside(part: Furniture, world: World) -> bool:
-    return 0.0 <= part.position[0] <= world.size[0] and 0.0 <= part.position[1] <= world.size[1]
-
-
-def _room_at(world: World, point: Array) -> Room | None:
-    for room in world.rooms:
-        x0, y0, x1, y1 = room.area
-        if x0 <= point[0] <= x1 and y0 <= point[1] <= y1:
-            return room
-    return None
-
-
-def _outline(piece: Sequence[Furniture]) -> Obstacle:
-    """The box around all parts, as its first part is turned."""
-    yaw = piece[0].yaw
-    c, s = math.cos(yaw), math.sin(yaw)
-    corners = []
-    for part in piece:
-        cp, sp = math.cos(part.yaw), math.sin(part.yaw)
-        for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
-            dx, dy = i * part.size[0] / 2, j * part.size[1] / 2
-            corners.append((part.position[0] + cp * dx - sp * dy, part.position[1] + sp * dx + cp * dy))
-    local = np.array(corners) @ np.array([[c, -s], [s, c]])  # into its own axes
-    low, high = local.min(axis=0), local.max(axis=0)
-    mid, half = (low + high) / 2, (high - low) / 2
-    center = float(c * mid[0] - s * mid[1]), float(s * mid[0] + c * mid[1])
-    height = max(part.base + part.size[2] for part in piece)
-    return Obstacle(piece[0].name, "box", center, yaw, (float(half[0]), float(half[1])), height)
-
-
-# The same world on another day: who is in it, what was moved, and how it is lit; one name for all of it.
-#
-# `NAME@people=3,changed=0.3,light=night` is what `load_world` takes wherever a world is named; commands have options
-# for the parts and write that name.
-
-MARK = "@"
 
 
 @dataclass(frozen=True)
@@ -229,9 +55,8 @@ class Visit:
     @property
     def name(self) -> str:
         """As it comes after a world's name; empty: nothing differs."""
-        usual = Visit()
-        own = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != getattr(usual, f.name)}
-        return MARK + ",".join(f"{key}={value}" for key, value in own.items()) if own else ""
+        own = [f"{f.name}={value}" for f in fields(self) if (value := getattr(self, f.name)) != f.default]
+        return "@" + ",".join(own) if own else ""
 
     def of(self, world: World) -> World:
         """`world` on that day. Raises AmiError where it cannot be: no windows for the sun, or impossible people."""
@@ -258,7 +83,7 @@ def parted(name: str) -> tuple[str, Visit]:
     Raises:
         AmiError: what follows it is no visit.
     """
-    world, mark, text = name.rpartition(MARK)
+    world, mark, text = name.rpartition("@")
     if not mark or "=" not in text:
         return name, Visit()
     types = {field.name: str(field.type).removesuffix(" | None") for field in fields(Visit)}
@@ -285,3 +110,135 @@ def visited(world: str, people: int | None = None, changed: float = 0.0, light: 
         return own + replace(visit, **{key: value for key, value in asked.items() if value is not None}).name
     except ValueError as error:
         raise AmiError(f"world '{world}': {error}") from error
+
+
+# Light
+
+
+def lit(world: World, light: str, seed: int = 0) -> World:
+    """`world` in one of LIGHTS: by `day` without sun and with its lamps as they are, by `night` with lamps alone, by
+    day with all `lamps_off`, with `dim` lamps or with `other_lamps` on, half of them by `seed`; or with the sun's
+    patches on the floor.
+
+    Raises:
+        AmiError: the sun has no window to shine through.
+    """
+    lamps, interior = list(world.lights), world.interior
+    if light in ("lamps_off", "dim"):
+        share = 0.0 if light == "lamps_off" else 1 / 3
+        lamps = [replace(lamp, brightness=share * lamp.brightness) for lamp in lamps]
+    elif light == "other_lamps":  # those on that were off, and half of the others off
+        rng = np.random.default_rng([seed, 3])
+        usual = float(np.median([lamp.brightness for lamp in lamps if lamp.brightness > 0] or [0.4]))
+        lamps = [
+            replace(lamp, brightness=usual if lamp.brightness == 0 or rng.random() < 0.5 else 0.0) for lamp in lamps
+        ]
+    if interior is None:
+        if light == "sun_patch":
+            raise AmiError(f"world '{world.name}' has no ceiling and no windows for a sun_patch; take another light")
+        brightness = {"night": 0.3, "lamps_off": 0.6, "dim": 0.6}.get(light, 1.0)  # of the open sky
+        return replace(world, lights=tuple(lamps), brightness=brightness)
+    if light == "night":
+        interior = replace(interior, daylight=0.01, sun=None, ambient=0.15 * interior.ambient)
+    elif light == "lamps_off":
+        interior = replace(interior, ambient=0.35 * interior.ambient)
+    elif light == "sun_patch":
+        low_sun = _towards_windows(world), math.radians(32.0)
+        interior = replace(interior, daylight=max(0.8, interior.daylight), sun=low_sun)
+    elif light == "day":
+        interior = replace(interior, sun=None)
+    return replace(world, lights=tuple(lamps), interior=interior)
+
+
+def _towards_windows(world: World) -> float:
+    """Where the sun has to stand to shine through most of the windows [rad]."""
+    walls = {wall.name: wall for wall in world.walls}
+    outwards = [-wall_normal(walls[p.wall], p.side) for p in world.posters if p.kind == "window"]
+    if not outwards:
+        raise AmiError(f"world '{world.name}' has no windows for a sun_patch; take another light")
+    directions = np.array(outwards)
+    best = directions[int((directions @ directions.T > 0.7).sum(axis=1).argmax())]
+    return float(np.arctan2(best[1], best[0]) + 0.3)  # aslant
+
+
+# Furniture
+
+
+def rearranged(world: World, share: float, seed: int) -> World:
+    """`world` with a `share` of its pieces of furniture changed, the same for the same `seed`: of ten six were moved,
+    two taken away, and two are new, like some that are there.
+
+    A piece is all parts that stand together under one name ("desk", "desk.1") or hang over one another. Every place of
+    the floor stays in reach, and nothing stands before a door.
+    """
+    rng = np.random.default_rng([seed, 0xCA6E])
+    named: dict[str, list[Furniture]] = {}
+    for part in world.furniture:
+        stem, dot, tail = part.name.rpartition(".")
+        named.setdefault(stem if dot and tail.isdigit() else part.name, []).append(part)
+    pieces = list(named.values())
+    count = round(share * len(pieces))
+    chosen = [int(i) for i in rng.permutation(len(pieces))[:count]]
+    moved, taken = round(0.6 * count), round(0.2 * count)
+    kept = [part for i, piece in enumerate(pieces) if i not in chosen for part in piece]
+    ground = Ground(replace(world, furniture=tuple(kept)))
+    for index, piece in enumerate(pieces):
+        if index not in chosen:
+            ground.take(_around(piece))
+    for number, index in enumerate(chosen):
+        piece = pieces[index]
+        placed = _placed(piece, world, ground, rng, "") if number < moved else None
+        if placed is None and not moved <= number < moved + taken:  # it stays where it was
+            ground.put(piece, _around(piece))
+            placed = piece
+        kept += placed or []
+        if number >= moved + taken:
+            kept += _placed(piece, world, ground, rng, f"new_{number}_") or []
+    return replace(world, furniture=tuple(kept))
+
+
+def _placed(
+    piece: list[Furniture], world: World, ground: Ground, rng: np.random.Generator, prefix: str
+) -> list[Furniture] | None:
+    """The piece at another free place, at first in its own room; None: there is none."""
+    middle, attempts = np.array(_around(piece).center), 60
+    rooms = (r for r in world.rooms if r.area[0] <= middle[0] <= r.area[2] and r.area[1] <= middle[1] <= r.area[3])
+    own = next(rooms, None)
+    for attempt in range(attempts):
+        room = own if own is not None and attempt < attempts / 2 else world.rooms[int(rng.integers(len(world.rooms)))]
+        x0, y0, x1, y1 = room.area
+        place = np.array([rng.uniform(x0, x1), rng.uniform(y0, y1)])
+        turn = float(rng.integers(4)) * math.pi / 2 + float(rng.normal(0.0, 0.1))
+        if math.dist(place, middle) < 0.5:  # [m]
+            continue
+        parts = [_carried(part, middle, place, turn, prefix) for part in piece]
+        inside = all(0.0 <= p.position[i] <= world.size[i] for p in parts for i in (0, 1))
+        if inside and ground.put(parts, _around(parts)):
+            return parts
+    return None
+
+
+def _carried(part: Furniture, middle: Array, place: Array, turn: float, prefix: str) -> Furniture:
+    c, s = math.cos(turn), math.sin(turn)
+    offset = np.array(part.position) - middle
+    x, y = place + np.array([c * offset[0] - s * offset[1], s * offset[0] + c * offset[1]])
+    yaw = math.remainder(part.yaw + turn, 2 * math.pi)
+    return replace(part, name=prefix + part.name, position=(round(float(x), 3), round(float(y), 3)), yaw=round(yaw, 4))
+
+
+def _around(piece: Sequence[Furniture]) -> Obstacle:
+    """The box around all parts, as its first part is turned."""
+    yaw = piece[0].yaw
+    c, s = math.cos(yaw), math.sin(yaw)
+    corners = []
+    for part in piece:
+        cp, sp = math.cos(part.yaw), math.sin(part.yaw)
+        for i, j in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
+            dx, dy = i * part.size[0] / 2, j * part.size[1] / 2
+            corners.append((part.position[0] + cp * dx - sp * dy, part.position[1] + sp * dx + cp * dy))
+    local = np.array(corners) @ np.array([[c, -s], [s, c]])  # into its own axes
+    low, high = local.min(axis=0), local.max(axis=0)
+    mid, half = (low + high) / 2, (high - low) / 2
+    center = float(c * mid[0] - s * mid[1]), float(s * mid[0] + c * mid[1])
+    height = max(part.base + part.size[2] for part in piece)
+    return Obstacle(piece[0].name, "box", center, yaw, (float(half[0]), float(half[1])), height)

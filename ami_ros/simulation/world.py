@@ -11,10 +11,8 @@ LOWEST_OBSTACLE = 0.3  # [m]; lower things would pass under the scan and the rob
 BLIND = 0.1  # [m] below which no scanner sits: what begins lower than this is seen as if it stood on the floor
 HEADROOM = 0.3  # [m] that the body of a robot needs: what hangs higher is in nobody's way
 Surface = Literal["plain", "glass", "black"]
-MANNERS = ("polite", "blind", "orca")
 RECORDED = "recorded:"
 MOST_PEOPLE = 200
-FASTEST = 3.0  # of people [m/s]: a run
 
 
 @dataclass(frozen=True)
@@ -22,19 +20,9 @@ class Texture:
     """A procedural texture: `pattern` in `colors` ("#rrggbb"), repeated every `tile` [m]."""
 
     pattern: Literal[
-        "plain",
-        "stripes",
-        "bands",
-        "checks",
-        "bricks",
-        "wood",
-        "noise",
-        "dots",
-        "chevrons",
-        "tiles",
-        "speckles",
+        "plain", "stripes", "bands", "checks", "bricks", "wood", "noise", "dots", "chevrons", "tiles", "speckles",
         "mottled",
-    ]
+    ]  # fmt: skip
     colors: tuple[str, ...]
     tile: float = 1.0
     seed: int = 0
@@ -214,11 +202,12 @@ class People:
     def __post_init__(self) -> None:
         if min(self.count, self.trolleys, self.robots) < 0 or self.count + self.trolleys + self.robots > MOST_PEOPLE:
             raise ValueError(f"people: 0 to {MOST_PEOPLE} of them can move about, found {self.count}")
-        if not 0.05 <= self.speed <= FASTEST:
-            raise ValueError(f"people: speed must be 0.05 to {FASTEST} m/s, found {self.speed}")
-        if self.manner not in MANNERS and not self.recording:
+        if not 0.05 <= self.speed <= 3.0:
+            raise ValueError(f"people: speed must be 0.05 to 3.0 m/s, found {self.speed}")
+        manners = ("polite", "blind", "orca")
+        if self.manner not in manners and not self.recording:
             raise ValueError(
-                f"people: there is no manner '{self.manner}'; there are {', '.join(MANNERS)}, {RECORDED}FILE"
+                f"people: there is no manner '{self.manner}'; there are {', '.join(manners)}, {RECORDED}FILE"
             )
         if not (1 <= self.group <= 5 and 0.0 <= self.children <= 1.0):
             raise ValueError("people: a group has 1 to 5 persons, and children are a share of 0 to 1")
@@ -246,10 +235,6 @@ class World:
     interior: Interior | None = None
     people: People | None = None
     brightness: float = 1.0  # of the light that comes from everywhere, where there is no interior to say so
-
-    def door(self, name: str) -> Door | None:
-        """The door called `name`, if there is one."""
-        return next((d for d in self.doors if d.name == name), None)
 
 
 def check_color(color: str) -> None:

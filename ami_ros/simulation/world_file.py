@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ami_ros.simulation.buildings.generator import building
 from ami_ros.simulation.buildings.kinds import is_building
 from ami_ros.simulation.floor_plan import (
     FloorPlan,
-    along_wall,
+    door_span,
     fixed_obstacles,
     in_the_way,
     obstacles_of,
@@ -31,10 +31,15 @@ from ami_ros.simulation.people.recorded import ground_of
 from ami_ros.simulation.visit import parted
 from ami_ros.simulation.world import RECORDED, World
 
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast where libyaml is there
-NARROWEST_DOOR = 0.9  # [m]
-ROBOT_FITS = 0.2  # clearance that a place to start needs [m]
-LARGEST, MOST = 500.0, 5000  # side of a world [m], things of one kind in it
+
+@dataclasses.dataclass(frozen=True)
+class WorldLimits:
+    """What a world from a file may be."""
+
+    side: float = 500.0  # [m]
+    things: int = 5000  # of one kind
+    door: float = 0.9  # width [m] of a door, at least
+    robot: float = 0.2  # clearance [m] that a door and a place to start need
 
 
 def load_world(name_or_path: str | Path) -> World:
@@ -44,16 +49,16 @@ def load_world(name_or_path: str | Path) -> World:
     Raises:
         AmiError: no such world, broken YAML, unknown or missing keys, or a geometry that cannot be.
     """
-    own, visit = parted(str(name_or_path))
-    return visit.of(_load(own))
-
-
-def _load(name_or_path: str) -> World:
-    if is_building(name_or_path):
-        return building(name_or_path)
-    if name_or_path.startswith(RECORDED):
-        return ground_of(name_or_path.removeprefix(RECORDED))
-    path = _find(name_or_path)
+    name, visit = parted(str(name_or_path))
+    if is_building(name):
+        return visit.of(building(name))
+    if name.startswith(RECORDED):
+        return visit.of(ground_of(name.removeprefix(RECORDED)))
+    known = packaged("worlds")
+    path = known.get(name) or Path(name)
+    if name not in known and not path.is_file():
+        names = ", ".join(sorted(known)) or "none"
+        raise AmiError(f"no world '{name}': known are {names}; or give the path of a YAML file, or building:SEED")
     try:
         values = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -62,10 +67,10 @@ def _load(name_or_path: str) -> World:
         raise AmiError(f"{path}: {error.strerror}") from error
     world = from_mapping(World, values, str(path))
     try:
-        _check_geometry(world)
+        check_geometry(world)
     except ValueError as error:
         raise AmiError(f"{path}: {error}") from error
-    return world
+    return visit.of(world)
 
 
 def save_world(world: World, path: Path) -> None:
@@ -74,7 +79,8 @@ def save_world(world: World, path: Path) -> None:
     Raises:
         AmiError: it cannot be written.
     """
-    text = yaml.dump(_brief(world), Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast where libyaml is there
+    text = yaml.dump(_brief(world), Dumper=dumper, sort_keys=False, default_flow_style=None, width=120)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -91,32 +97,21 @@ def _brief(value: Any) -> Any:
     return {k: _brief(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-def _find(name_or_path: str | Path) -> Path:
-    known = packaged("worlds")
-    if str(name_or_path) in known:
-        return known[str(name_or_path)]
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
-    names = ", ".join(sorted(known)) or "none"
-    raise AmiError(f"no world '{name_or_path}': known are {names}; or give the path of a YAML file, or building:SEED")
-
-
-def _check_geometry(world: World) -> None:
+def check_geometry(world: World, limits: WorldLimits = WorldLimits()) -> None:
     """Raises ValueError with one line on the first thing that cannot be."""
-    if not (min(world.size) > 0 and max(world.size) <= LARGEST):
-        raise ValueError(f"size must be more than 0 and at most {LARGEST:g} m, found {list(world.size)}")
+    if not (min(world.size) > 0 and max(world.size) <= limits.side):
+        raise ValueError(f"size must be more than 0 and at most {limits.side:g} m, found {list(world.size)}")
     if not all(map(math.isfinite, _numbers(to_mapping(world)))):
         raise ValueError("it holds a number that is infinite")
-    _check_counts(world)
+    for kind in ("rooms", "walls", "doors", "furniture", "posters", "textures"):
+        if (count := len(getattr(world, kind))) > limits.things:
+            raise ValueError(f"it has {count} {kind}; at most {limits.things} can be simulated")
     if not world.rooms or not world.walls:
         raise ValueError("a world needs at least one room and one wall")
-    _check_names(world)
-    _check_inside(world)
-    _check_textures(world)
-    _check_doors(world)
+    _check_things(world)
+    _check_doors(world, limits)
     _check_posters(world)
-    _check_start(world)
+    _check_start(world, limits)
 
 
 def _numbers(values: object) -> Iterable[float]:
@@ -128,35 +123,21 @@ def _numbers(values: object) -> Iterable[float]:
         yield values
 
 
-def _check_counts(world: World) -> None:
-    for kind in ("rooms", "walls", "doors", "furniture", "posters", "textures"):
-        if len(getattr(world, kind)) > MOST:
-            raise ValueError(f"it has {len(getattr(world, kind))} {kind}; at most {MOST} can be simulated")
-
-
-def _check_names(world: World) -> None:
-    groups: dict[str, Iterable[str]] = {
-        "room": (r.name for r in world.rooms),
-        "wall": (w.name for w in world.walls),
-        "door": (d.name for d in world.doors),
-        "furniture": (f.name for f in world.furniture),
-    }
-    for kind, names in groups.items():
-        name, count = Counter(names).most_common(1)[0] if (names := list(names)) else ("", 0)
-        if count > 1:
-            raise ValueError(f"{kind} '{name}' occurs {count} times; give each its own name")
-
-
-def _check_inside(world: World) -> None:
+def _check_things(world: World) -> None:
+    """Each has a name of its own, lies inside the world and has a texture that there is."""
+    groups: dict[str, Sequence[Any]] = {
+        "room": world.rooms, "wall": world.walls, "door": world.doors, "furniture": world.furniture,
+    }  # fmt: skip
+    for kind, things in groups.items():
+        for name, count in Counter(thing.name for thing in things).most_common(1):
+            if count > 1:
+                raise ValueError(f"{kind} '{name}' occurs {count} times; give each its own name")
     places = [(f"wall '{w.name}'", p) for w in world.walls for p in (w.start, w.end)]
     places += [(f"furniture '{f.name}'", f.position) for f in world.furniture]
     places += [(f"room '{r.name}'", p) for r in world.rooms for p in (r.area[:2], r.area[2:])]
     for what, (x, y) in places:
         if not (0 <= x <= world.size[0] and 0 <= y <= world.size[1]):
             raise ValueError(f"{what} at ({x:g}, {y:g}) lies outside the world's size {list(world.size)}")
-
-
-def _check_textures(world: World) -> None:
     used = [(f"room '{r.name}'", r.floor) for r in world.rooms]
     used += [(f"wall '{w.name}'", t) for w in world.walls for t in (w.left, w.right) if t]
     used += [(f"furniture '{f.name}'", f.texture) for f in world.furniture if f.texture]
@@ -166,16 +147,16 @@ def _check_textures(world: World) -> None:
             raise ValueError(f"{what} uses unknown texture '{texture}'; known are {', '.join(world.textures)}")
 
 
-def _check_doors(world: World) -> None:
+def _check_doors(world: World, limits: WorldLimits) -> None:
     plan = FloorPlan(in_the_way(obstacles_of(world, {door.name: True for door in world.doors})))
     for door in world.doors:
         width = float(np.hypot(door.end[0] - door.start[0], door.end[1] - door.start[1]))
-        if width < NARROWEST_DOOR:
-            raise ValueError(f"door '{door.name}' is {width:.2f} m wide; at least {NARROWEST_DOOR} m are needed")
+        if width < limits.door:
+            raise ValueError(f"door '{door.name}' is {width:.2f} m wide; at least {limits.door} m are needed")
         if wall_of_door(world, door) is None:
             raise ValueError(f"door '{door.name}' lies in no wall; both its ends must be on one wall's middle line")
         middle = [[(door.start[0] + door.end[0]) / 2, (door.start[1] + door.end[1]) / 2]]
-        if plan.clearance(middle)[0] < ROBOT_FITS:
+        if plan.clearance(middle)[0] < limits.robot:
             raise ValueError(f"door '{door.name}' leads into something solid: the robot cannot pass it when it is open")
 
 
@@ -191,20 +172,19 @@ def _check_posters(world: World) -> None:
         if left < 0 or right > wall_length(wall) or low < 0 or high > wall.height:
             raise ValueError(f"the poster at {poster.along:g} m along wall '{wall.name}' reaches beyond the wall")
         for door, wall_with_door in doors:
-            a, b = sorted((along_wall(wall, door.start)[0], along_wall(wall, door.end)[0]))
+            a, b = door_span(wall, door)
             if wall_with_door is wall and left < b and a < right:
                 raise ValueError(f"the poster at {poster.along:g} m along wall '{wall.name}' covers door '{door.name}'")
 
 
-def _check_start(world: World) -> None:
+def _check_start(world: World, limits: WorldLimits) -> None:
     x0, y0, x1, y1 = world.start or (0.0, 0.0, *world.size)
     if x0 >= x1 or y0 >= y1:
         raise ValueError(f"start must be x_min, y_min, x_max, y_max, found {[x0, y0, x1, y1]}")
-    if max(-x0, -y0, x1 - world.size[0], y1 - world.size[1]) > LARGEST:
+    if max(-x0, -y0, x1 - world.size[0], y1 - world.size[1]) > limits.side:
         raise ValueError(f"the start area {[x0, y0, x1, y1]} lies far outside the world's size {list(world.size)}")
     step = max(0.05, max(x1 - x0, y1 - y0) / 1000)
     xs, ys = np.arange(x0, x1, step), np.arange(y0, y1, step)
-    in_room = within_rooms(world, xs, ys)
-    plan = FloorPlan(in_the_way(fixed_obstacles(world)))
-    if not (in_room & (plan.grid_clearance(xs, ys, 2 * ROBOT_FITS) > ROBOT_FITS)).any():
+    clearance = FloorPlan(in_the_way(fixed_obstacles(world))).grid_clearance(xs, ys, 2 * limits.robot)
+    if not (within_rooms(world, xs, ys) & (clearance > limits.robot)).any():
         raise ValueError(f"the robot fits nowhere in the start area {[x0, y0, x1, y1]}: walls or furniture overlap it")

@@ -13,7 +13,7 @@ from ami_ros.core.geometry import relative
 from ami_ros.core.robots.description import default_robot, load_robot
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
-from ami_ros.simulation.robot import WIDEST, Robot, simulated
+from ami_ros.simulation.robot import Robot, simulated
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import World
 
@@ -244,7 +244,7 @@ def test_large_pictures_are_drawn_smaller_and_show_the_same() -> None:
     lens = {"fov": None, "intrinsics": (931.0, 928.0, 630.0, 370.0)}
     for robot in (described, described.with_sensor("oakd", **lens)):
         drawn = simulated(robot).camera
-        assert robot.camera is not None and drawn is not None and (drawn.width, drawn.height) == (WIDEST, 360)
+        assert robot.camera is not None and drawn is not None and (drawn.width, drawn.height) == (640, 360)
         assert drawn.half_view == pytest.approx(robot.camera.half_view)
         assert [(c + 0.5) / 2 for c in robot.camera.matrix[2:]] == pytest.approx([c + 0.5 for c in drawn.matrix[2:]])
     assert simulated("ami_bot") == load_robot("ami_bot")

@@ -16,11 +16,12 @@ DRIVE, RADIUS = CAR.drive, CAR.drive.turning_radius
 curvatures = st.floats(-1 / RADIUS, 1 / RADIUS)
 
 
-def steered(command: tuple[float, float], periods: int) -> Steering:
-    steering = Steering(CAR)
+def steered(command: tuple[float, float], periods: int) -> float:
+    """The curvature [1/m] after so many control periods."""
+    steering, curvature = Steering(CAR), 0.0
     for _ in range(periods):
-        steering.follow(command)
-    return steering
+        curvature = steering.follow(command)
+    return curvature
 
 
 @given(curvatures)
@@ -55,20 +56,18 @@ def test_angles_tell_the_curve_that_they_were_made_for(curvature: float) -> None
 def test_it_steers_into_the_curve_of_a_command_as_far_as_it_turns(
     command: tuple[float, float], curvature: float
 ) -> None:
-    assert steered(command, 50).curvature == pytest.approx(curvature)
+    assert steered(command, 50) == pytest.approx(curvature)
 
 
 def test_wheels_take_their_time_to_turn() -> None:
     angle = math.atan(DRIVE.wheelbase / RADIUS)
     periods = math.ceil(angle / (CAR.simulated.steering_rate * CONTROL_PERIOD))
-    assert steered((0.3, 9.0), periods - 1).curvature < 1 / RADIUS - 0.01
-    assert steered((0.3, 9.0), periods).curvature == pytest.approx(1 / RADIUS)
+    assert steered((0.3, 9.0), periods - 1) < 1 / RADIUS - 0.01
+    assert steered((0.3, 9.0), periods) == pytest.approx(1 / RADIUS)
 
 
 def test_without_a_speed_wheels_stay_as_they_are() -> None:
-    steering = steered((0.3, 0.6), 50)
-    for turn in (0.0, 1.0, -1.0):
-        steering.follow((0.0, turn))
-    assert steering.curvature == pytest.approx(2.0)
-    steering.restart()
-    assert steering.curvature == 0.0
+    steering = Steering(CAR)
+    for _ in range(50):
+        steering.follow((0.3, 0.6))
+    assert [steering.follow((0.0, turn)) for turn in (0.0, 1.0, -1.0)] == pytest.approx([2.0] * 3)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.simulation.top_view import draw_top_view
+from ami_ros.simulation.mjcf import draw_top_view
 from ami_ros.simulation.world import World
 
 

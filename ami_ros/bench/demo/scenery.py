@@ -22,7 +22,7 @@ class Backdrop:
     @classmethod
     def of(cls, world: World, robot_radius: float) -> Backdrop:
         """Draws `world`, its doors as its file has them. Raises AmiError where there is no OpenGL."""
-        from ami_ros.simulation.top_view import BORDER, draw_top_view  # slow to import
+        from ami_ros.simulation.mjcf import BORDER, draw_top_view  # slow to import
 
         view = draw_top_view(world)
         height, width = (pixels / view.scale for pixels in view.image.shape[:2])

@@ -39,14 +39,14 @@ if TFMessage is not None:
 
 
 class GazeboBridgeNode(AmiNode[GazeboBridgeParameters]):
-    """Carries what `simulation.gazebo.topics` lists, by gz.transport's bindings for Python; of contacts nothing, and
+    """Carries what `simulation.gazebo.robot_sdf` lists, by gz.transport's bindings for Python; of contacts nothing, and
     transforms where tf2_msgs is installed. What Gazebo calls back on is a thread of its own."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("gazebo_bridge", GazeboBridgeParameters, **options)
 
     def configure(self) -> None:
-        from ami_ros.simulation.gazebo.topics import clock_topics, robot_topics  # here: nothing else needs mujoco
+        from ami_ros.simulation.gazebo.robot_sdf import clock_topics, robot_topics  # here: nothing else needs mujoco
 
         gz = transport()
         robot = load_robot(self.config.robot)

@@ -23,8 +23,7 @@ from ami_ros.core.robots.description import RobotDescription, load_robot, robot_
 from ami_ros.ros.start.graph import Arguments, ProcessSpec
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.gazebo import sdf
-from ami_ros.simulation.gazebo.robot_sdf import photographer_model, robot_model, robot_urdf
-from ami_ros.simulation.gazebo.topics import clock_topics, robot_topics
+from ami_ros.simulation.gazebo.robot_sdf import clock_topics, photographer_model, robot_model, robot_topics, robot_urdf
 from ami_ros.simulation.gazebo.world_sdf import write_world
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world

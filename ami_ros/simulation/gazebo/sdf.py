@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,16 +21,21 @@ from ami_ros.core.errors import AmiError
 from ami_ros.simulation.scene import Material, Shape
 
 Element = ElementTree.Element
-VERSION = "1.11"  # that Gazebo Harmonic writes (sdformat 14); later ones read it
-ROBOT_FLAG = 0x2  # visibility flag of what a robot's own sensors do not see
-SEEN = 0xFFFFFFFF & ~ROBOT_FLAG  # visibility mask of those sensors
 Value = str | bool | float | Sequence[float]
+Tree = Mapping[str, "Value | Tree"]
+VERSION = "1.11"  # that Gazebo Harmonic writes (sdformat 14); later ones read it
+SEEN = 0xFFFFFFFD  # visibility mask of a robot's own sensors, which do not see the robot
+DARK = (0.15, 0.16, 0.2, 1.0)
 
 
-def add(parent: Element, tag: str, value: Value | None = None, **attributes: str) -> Element:
-    """Appends `<tag attribute="...">value</tag>` to `parent`, with numbers as SDFormat reads them."""
+def add(parent: Element, tag: str, value: Value | Tree | None = None, **attributes: str) -> Element:
+    """Appends `<tag attribute="...">value</tag>` to `parent`, with numbers as SDFormat reads them; a mapping becomes
+    elements within."""
     element = ElementTree.SubElement(parent, tag, attributes)
-    if value is not None:
+    if isinstance(value, Mapping):
+        for name, own in value.items():
+            add(element, name, own)
+    elif value is not None:
         element.text = text(value)
     return element
 
@@ -48,10 +53,9 @@ def text(value: Value) -> str:
 
 def add_plugin(parent: Element, system: str, name: str, **parameters: Value) -> Element:
     """Adds a system of gz-sim: `system` is that of its library, `name` its class in gz::sim::systems."""
-    plugin = add(parent, "plugin", filename=f"gz-sim-{system}-system", name=f"gz::sim::systems::{name}")
-    for key, value in parameters.items():
-        add(plugin, key, value)
-    return plugin
+    return add(
+        parent, "plugin", parameters, filename=f"gz-sim-{system}-system", name=f"gz::sim::systems::{name}"
+    )  # fmt: skip
 
 
 def gazebo_topic(name: str, topic: str) -> str:
@@ -61,33 +65,39 @@ def gazebo_topic(name: str, topic: str) -> str:
 
 def add_shape(parent: Element, kind: str, size: Sequence[float]) -> None:
     """Adds the geometry of a box of `size` (3,), of a cylinder of radius and length, or of a sphere of a radius [m]."""
-    shape = add(add(parent, "geometry"), kind)
-    if kind == "box":
-        add(shape, "size", size)
-        return
-    add(shape, "radius", size[0])
+    shapes: dict[str, Tree] = {"box": {"size": size}, "sphere": {"radius": size[0]}}
     if kind == "cylinder":
-        add(shape, "length", size[1])
+        shapes["cylinder"] = {"radius": size[0], "length": size[1]}
+    add(parent, "geometry", {kind: shapes[kind]})
 
 
 def add_inertia(link: Element, mass: float, moments: Sequence[float], pose: Sequence[float] = ()) -> None:
     """Adds `mass` [kg] and moments of inertia (3,) [kg m^2] about the axes of `pose` (6,), or of the link."""
-    inertial = add(link, "inertial")
-    if len(pose):
-        add(inertial, "pose", pose)
-    add(inertial, "mass", mass)
-    inertia = add(inertial, "inertia")
-    for tag, value in zip(("ixx", "iyy", "izz", "ixy", "ixz", "iyz"), (*moments, 0.0, 0.0, 0.0), strict=True):
-        add(inertia, tag, value)
+    placed: Tree = {"pose": pose} if len(pose) else {}
+    entries = zip(("ixx", "iyy", "izz", "ixy", "ixz", "iyz"), (*moments, 0.0, 0.0, 0.0), strict=True)
+    add(link, "inertial", {**placed, "mass": mass, "inertia": dict(entries)})
+
+
+def add_part(link: Element, tag: str, name: str, pose: Sequence[float], kind: str, size: Sequence[float]) -> Element:
+    """Adds a `visual` or `collision` of a robot: a `kind` and `size` (see `add_shape`) at `pose` (6,) of the link."""
+    part = add(link, tag, {"pose": pose}, name=f"{name}_{tag}")
+    add_shape(part, kind, size)
+    if tag == "visual":
+        add(part, "visibility_flags", 0xFFFFFFFF & ~SEEN)
+    return part
+
+
+def add_friction(collision: Element, friction: float) -> None:
+    """Gives a collision its friction, the same in all directions."""
+    add(collision, "surface", {"friction": {"ode": {"mu": friction, "mu2": friction}}})
 
 
 def unique_names(names: Iterable[str]) -> dict[str, str]:
     """Names as SDFormat and file systems take them, by the names that were given; no two are the same."""
     found: dict[str, str] = {}
     for name in names:
-        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.") or "unnamed"
+        own = plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.") or "unnamed"
         taken, number = set(found.values()), 1
-        own = plain
         while own in taken:
             number += 1
             own = f"{plain}_{number}"
@@ -110,8 +120,7 @@ def write(path: Path, content: str | bytes) -> None:
         raise AmiError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-# Of a light along the view of a camera that looks ahead: its share on what lies, and on what stands, on average.
-ON_WHAT_LIES, ON_WHAT_STANDS = 0.4, 0.8  # fitted to pictures of `home` by both renderers
+# Light and colours
 
 
 @dataclass(frozen=True)
@@ -123,9 +132,10 @@ class EvenLight:
     standing: float  # the same of all else
 
     @classmethod
-    def of(cls, ambient: float, frontal: float) -> EvenLight:
-        """Of light as MuJoCo has it (0..1)."""
-        lying, standing = (linear(ambient + share * frontal) for share in (ON_WHAT_LIES, ON_WHAT_STANDS))
+    def of(cls, ambient: float, frontal: float, on_lying: float = 0.4, on_standing: float = 0.8) -> EvenLight:
+        """Of light as MuJoCo has it (0..1): the shares are those of a light along the view of a camera that looks ahead
+        on what lies, and on what stands, on average, fitted to pictures of `home` by both renderers."""
+        lying, standing = (linear(ambient + share * frontal) for share in (on_lying, on_standing))
         scene = min(1.0, math.pi * lying)
         return cls(scene, lying - scene / math.pi, standing - scene / math.pi)
 
@@ -140,41 +150,28 @@ def linear_color(rgb: Sequence[float]) -> list[float]:
     return [linear(float(value)) for value in rgb]
 
 
-def lamp(strength: float, ambient: float) -> float:
-    """What a light of `strength` adds to the `ambient` one where it falls straight, both as MuJoCo has them."""
-    return linear(ambient + strength) - linear(ambient)
-
-
-def add_color(visual: Element, rgba: Sequence[float], glow: float) -> None:
-    """Paints a visual in one colour (4,), of which it gives off the share `glow` itself."""
+def add_color(visual: Element, rgba: Sequence[float], glow: float | None = None) -> None:
+    """Paints a visual in one colour (4,), of which it gives off the share `glow` itself; None: as Gazebo has it."""
+    color = [*linear_color(rgba[:3]), 1.0]
+    material: dict[str, Value] = {"ambient": color, "diffuse": color}
     if rgba[3] < 1.0:
         add(visual, "transparency", 1.0 - rgba[3])
-    material, color = add(visual, "material"), linear_color(rgba[:3])
-    for tag in ("ambient", "diffuse"):
-        add(material, tag, [*color, 1.0])
-    add(material, "specular", [0.0, 0.0, 0.0, 1.0])
-    add(material, "emissive", [*(glow * value for value in color), 1.0])
+    if glow is not None:
+        material |= {"specular": [0.0, 0.0, 0.0, 1.0], "emissive": [*(glow * value for value in color[:3]), 1.0]}
+    add(visual, "material", material)
 
 
 def add_picture(visual: Element, picture: str, glow: float, lit: bool = True) -> None:
     """A picture, which is seen in the light that falls on it where it is `lit`, and gives off the share `glow`."""
-    material = add(visual, "material")
-    light, dark = [1.0] * 4, [0.0, 0.0, 0.0, 1.0]
-    add(material, "ambient", light if lit else dark)
-    add(material, "diffuse", light if lit else dark)
-    add(material, "specular", dark)
-    add(material, "emissive", [glow] * 3 + [1.0])
-    surface = add(add(material, "pbr"), "metal")
-    if lit:
-        add(surface, "albedo_map", picture)
+    dark = [0.0, 0.0, 0.0, 1.0]
+    light = [1.0] * 4 if lit else dark
+    maps: dict[str, Value] = {"albedo_map": picture} if lit else {}
     if glow > 0:  # without a share of its own, ogre2 would show the picture in full
-        add(surface, "emissive_map", picture)
-    add(surface, "roughness", 1.0)
-    add(surface, "metalness", 0.0)
-
-
-# Corners of a face, counter-clockwise for one who looks at it.
-CORNERS = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        maps["emissive_map"] = picture
+    add(visual, "material", {
+        "ambient": light, "diffuse": light, "specular": dark, "emissive": [glow] * 3 + [1.0],
+        "pbr": {"metal": {**maps, "roughness": 1.0, "metalness": 0.0}},
+    })  # fmt: skip
 
 
 def panels_obj(panels: Iterable[tuple[Shape, Material]]) -> str:
@@ -182,50 +179,18 @@ def panels_obj(panels: Iterable[tuple[Shape, Material]]) -> str:
 
     Pictures repeat from the upper left corner of a face, as in MuJoCo (seen with 4.0.0).
     """
-    points, coordinates, normals, faces = [], [], [], []
+    lines: dict[str, list[str]] = {"v": [], "vt": [], "vn": [], "f": []}
+
+    def line(tag: str, numbers: Iterable[float]) -> None:
+        lines[tag].append(f"{tag} " + " ".join(f"{number:.6g}" for number in numbers))
+
     for number, (shape, material) in enumerate(panels):
         x, y = np.array(shape.axes)
         normal = np.cross(x, y)
         middle = np.array(shape.position) + normal * shape.size[2]
-        for across, up in CORNERS:
-            points.append(middle + across * shape.size[0] * x + up * shape.size[1] * y)
-            coordinates.append([material.repeat[0] * (across + 1) / 2, 1 - material.repeat[1] * (1 - up) / 2])
-        normals.append(normal)
-        faces.append(" ".join(f"{4 * number + k}/{4 * number + k}/{number + 1}" for k in (1, 2, 3, 4)))
-    lines = [_line("v", point) for point in points]
-    lines += [_line("vt", pair) for pair in coordinates]
-    lines += [_line("vn", normal) for normal in normals]
-    return "\n".join([*lines, *(f"f {face}" for face in faces)]) + "\n"
-
-
-def _line(tag: str, numbers: Iterable[float]) -> str:
-    return f"{tag} " + " ".join(f"{number:.6g}" for number in numbers)
-
-
-DARK = (0.15, 0.16, 0.2, 1.0)
-
-
-def add_part(
-    link: Element, tag: str, name: str, pose: Sequence[float], kind: str, size: Sequence[float]
-) -> Element:  # fmt: skip
-    """Adds a `visual` or `collision` of a `kind` and `size` (see `sdf.add_shape`) at `pose` (6,) of the link."""
-    part = add(link, tag, name=f"{name}_{tag}")
-    add(part, "pose", pose)
-    add_shape(part, kind, size)
-    if tag == "visual":
-        add(part, "visibility_flags", ROBOT_FLAG)
-    return part
-
-
-def paint(visual: Element, rgba: Sequence[float]) -> None:
-    """Gives a visual its colour."""
-    material = add(visual, "material")
-    for tag in ("ambient", "diffuse"):
-        add(material, tag, [*linear_color(rgba[:3]), 1.0])
-
-
-def add_friction(collision: Element, friction: float) -> None:
-    """Gives a collision its friction, the same in all directions."""
-    ode = add(add(add(collision, "surface"), "friction"), "ode")
-    add(ode, "mu", friction)
-    add(ode, "mu2", friction)
+        for across, up in ((-1, -1), (1, -1), (1, 1), (-1, 1)):  # counter-clockwise for one who looks at it
+            line("v", middle + across * shape.size[0] * x + up * shape.size[1] * y)
+            line("vt", [material.repeat[0] * (across + 1) / 2, 1 - material.repeat[1] * (1 - up) / 2])
+        line("vn", normal)
+        lines["f"].append("f " + " ".join(f"{4 * number + k}/{4 * number + k}/{number + 1}" for k in (1, 2, 3, 4)))
+    return "\n".join(text for group in lines.values() for text in group) + "\n"

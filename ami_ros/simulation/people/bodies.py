@@ -9,23 +9,46 @@ from typing import Literal
 import numpy as np
 
 from ami_ros.core.geometry import Array
-from ami_ros.simulation.floor_plan import Obstacle
+from ami_ros.simulation.floor_plan import Obstacle, disc
 
 Kind = Literal["adult", "child", "trolley", "robot"]
-KINDS: tuple[Kind, ...] = ("adult", "child", "trolley", "robot")
 
-CROTCH = 0.47  # of a person's height (Winter, Biomechanics and Motor Control of Human Movement, 4th ed., fig. 4.1)
-HIPS = 0.053  # half the distance between the legs, of a person's height (half of the hips' width there)
-LEG, THIGH = 0.032, 0.045  # radius of a leg at the ankle and at the hip, of a person's height: shins of 11 cm
-CHEST = 0.1  # radius of the trunk, of a person's height: the circle with the area of a chest's outline
-STRIDE = 0.35, 0.3, 0.9  # of a person's height: two steps at no speed, what they grow by a m/s, and at most
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Shares of a person's height (Winter, Biomechanics and Motor Control of Human Movement, 4th ed., fig. 4.1)."""
+
+    crotch: float = 0.47  # height
+    hips: float = 0.053  # half the distance between the legs: half of the hips' width there
+    leg: float = 0.032  # radius of a leg at the ankle: shins of 11 cm
+    thigh: float = 0.045  # and at the hip
+    chest: float = 0.1  # radius of the trunk: the circle with the area of a chest's outline
+
+
+@dataclass(frozen=True)
+class Make:
+    """What bodies of a kind have in common."""
+
+    radius: float  # of their drums [m]
+    statures: tuple[float, float]  # [m]
+    palettes: tuple[tuple[str, ...], ...]  # of trousers, coat, skin and hair; of a thing the one of its colour
+
+
+PERSON = Anatomy()
 TROLLEY = (0.8, 0.5, 0.95)  # length, width and height of a trolley [m]
-DRUM = 0.2  # height of another robot [m]
-RADII: dict[Kind, float] = {"adult": 0.25, "child": 0.18, "trolley": 0.47, "robot": 0.18}  # of their drums [m]
 SHIN = 0.15  # the height in which a robot's bumper meets them [m]
-STATURES: dict[Kind, tuple[float, float]] = {
-    "adult": (1.55, 1.9), "child": (1.0, 1.4), "trolley": (0.95, 0.95), "robot": (0.2, 0.2),
-}  # fmt: skip
+_CLOTHES = (
+    ("#23262e", "#3b4a63", "#6b5a45", "#2f3b2c", "#7d7f83", "#15171a", "#8a3f3a"),
+    ("#b23a3a", "#2f6f8f", "#d9c9a3", "#4c7a4a", "#e4e4e0", "#1f2126", "#d98e2b", "#7c4f8a", "#5f6670", "#c77f9b"),
+    ("#f0cdb0", "#d8a47f", "#a8714b", "#6f4a33", "#e8bb98"),
+    ("#20160f", "#6a4a2a", "#c9a96a", "#8d8d8d", "#101012", "#a2522a"),
+)
+KINDS: dict[Kind, Make] = {
+    "adult": Make(0.25, (1.55, 1.9), _CLOTHES),
+    "child": Make(0.18, (1.0, 1.4), _CLOTHES),
+    "trolley": Make(0.47, (TROLLEY[2], TROLLEY[2]), (("#8f979e", "#3f6fa8", "#c8b23a"),)),
+    "robot": Make(0.18, (0.2, 0.2), (("#26282e",),)),
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +70,7 @@ class Body:
     @property
     def radius(self) -> float:
         """Of the upright drum within which it stays, and which others like it leave to it [m]."""
-        return RADII[self.kind]
+        return KINDS[self.kind].radius
 
     @property
     def walks(self) -> bool:
@@ -56,7 +79,7 @@ class Body:
 
     def stride(self, speed: float) -> float:
         """How far it comes with two steps at `speed` [m/s] [m]."""
-        return self.stature * min(STRIDE[0] + STRIDE[1] * speed, STRIDE[2])
+        return self.stature * min(0.35 + 0.3 * speed, 0.9)
 
     def feet(self, phase: float, speed: float) -> tuple[float, float]:
         """How far ahead of the hips the left and the right foot are [m], at a `phase` of the gait (0..1).
@@ -81,35 +104,22 @@ class Body:
         if self.kind == "trolley":
             half = (TROLLEY[0] / 2, TROLLEY[1] / 2)
             return [Obstacle(self.name, "box", (x, y), yaw, half, self.stature)]
-        if self.kind == "robot":
-            return [_disc(self.name, x, y, self.radius, self.stature)]
-        crotch = CROTCH * self.stature
-        if height >= crotch:
-            return [_disc(self.name, x, y, CHEST * self.stature, self.stature)]
+        crotch = PERSON.crotch * self.stature
+        if self.kind == "robot" or height >= crotch:
+            radius = self.radius if self.kind == "robot" else PERSON.chest * self.stature
+            return [disc(self.name, (x, y), radius, self.stature)]
         c, s = math.cos(yaw), math.sin(yaw)
         share = height / crotch
-        radius = self.stature * (LEG + (THIGH - LEG) * share)
+        radius = self.stature * (PERSON.leg + (PERSON.thigh - PERSON.leg) * share)
         found = []
         for foot, side in zip(self.feet(phase, speed), (1, -1), strict=True):
-            ahead, aside = foot * (1 - share), side * HIPS * self.stature
-            found.append(_disc(self.name, x + c * ahead - s * aside, y + s * ahead + c * aside, radius, crotch))
+            ahead, aside = foot * (1 - share), side * PERSON.hips * self.stature
+            found.append(disc(self.name, (x + c * ahead - s * aside, y + s * ahead + c * aside), radius, crotch))
         return found
-
-
-def _disc(name: str, x: float, y: float, radius: float, height: float) -> Obstacle:
-    return Obstacle(name, "cylinder", (x, y), 0.0, (radius, radius), height)
-
-
-TROUSERS = ("#23262e", "#3b4a63", "#6b5a45", "#2f3b2c", "#7d7f83", "#15171a", "#8a3f3a")
-COATS = ("#b23a3a", "#2f6f8f", "#d9c9a3", "#4c7a4a", "#e4e4e0", "#1f2126", "#d98e2b", "#7c4f8a", "#5f6670", "#c77f9b")
-SKIN = ("#f0cdb0", "#d8a47f", "#a8714b", "#6f4a33", "#e8bb98")
-HAIR = ("#20160f", "#6a4a2a", "#c9a96a", "#8d8d8d", "#101012", "#a2522a")
-THINGS: dict[Kind, tuple[str, ...]] = {"trolley": ("#8f979e", "#3f6fa8", "#c8b23a"), "robot": ("#26282e",)}
 
 
 def draw_body(name: str, kind: Kind, rng: np.random.Generator) -> Body:
     """One of a kind, its size and looks drawn by `rng`."""
-    low, high = STATURES[kind]
-    palettes = (TROUSERS, COATS, SKIN, HAIR) if kind in ("adult", "child") else (THINGS[kind],)
-    stature = round(float(rng.uniform(low, high)), 3)
-    return Body(name, kind, stature, tuple(colors[int(rng.integers(len(colors)))] for colors in palettes))
+    make = KINDS[kind]
+    stature = round(float(rng.uniform(*make.statures)), 3)
+    return Body(name, kind, stature, tuple(colors[int(rng.integers(len(colors)))] for colors in make.palettes))

@@ -1,31 +1,25 @@
-"""All that moves about in a world by itself: it goes on step by step, and the same seed goes the same ways."""
+"""All that moves about in a world by itself: it goes on step by step beside a robot, opens doors, and is judged where
+they touch. The same seed goes the same ways."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ami_ros.core.commands import Command, of_width
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, Disc
-from ami_ros.simulation.contacts import Touch, TouchJudge, could_leave
+from ami_ros.simulation.contacts import TouchJudge, could_leave
 from ami_ros.simulation.floor_plan import Doors, FloorPlan
 from ami_ros.simulation.free_space import FreeSpace
-from ami_ros.simulation.people.bodies import RADII, SHIN, Body, Kind, draw_body
+from ami_ros.simulation.people.bodies import KINDS, SHIN, Body, Kind, draw_body
 from ami_ros.simulation.people.recorded import Recorded, load_recording, most_at_once
 from ami_ros.simulation.people.walkers import Orca, RobotDisc, Walkers
 from ami_ros.simulation.routes import Routes
-from ami_ros.simulation.world import People, World
-
-OPENS = 1.0  # a door that is nearer on somebody's way than this is opened [m]
-SHUTS = 0.9  # who is farther from a door than this does not hinder its closing [m]
-CLOSE = 0.3  # a gap within which it is measured exactly [m]
-STAYS_OPEN = 3.0  # [s]
+from ami_ros.simulation.world import Door, People, World
 
 
 @dataclass(frozen=True)
@@ -39,32 +33,9 @@ class MovingThing:
     radius: float  # [m]
 
 
-class Manner(Protocol):
-    """How bodies go about. `poses` (n, 3), `velocities` (n, 2), `present` (n,): who is there at all."""
-
-    poses: Array
-    velocities: Array
-    present: NDArray[np.bool_]
-
-    def advance(self, seconds: float, robot: RobotDisc, touching: NDArray[np.bool_]) -> None:
-        """They go on for `seconds`, a short step [s]; `touching`: (n,) who touches the robot."""
-        ...
-
-    def make_room(self, robot: RobotDisc) -> None:
-        """The robot was put where somebody may be."""
-        ...
-
-    def ahead_of(self, index: int, distance: float) -> Array:
-        """Points (n, 2) of where a body goes next, as far as `distance` [m] on."""
-        ...
-
-    def copied(self) -> Manner:
-        """The same from now on, apart."""
-        ...
-
-
 class Crowd:
-    """Those whom `world.people` describes.
+    """Those whom `world.people` describes. How they go about is `manner`, which has their `poses` (n, 3), `velocities`
+    (n, 2) and who is `present` (n,) at all.
 
     Args:
         world: its doors count as open: people open those on their ways.
@@ -85,115 +56,96 @@ class Crowd:
 
     def restart(self, seed: int) -> None:
         """From the beginning, by another seed."""
-        self._manner = self._make_manner([self._people.seed, seed])
+        self.manner = self._make_manner([self._people.seed, seed])
         self._phases = np.random.default_rng([self._people.seed, 1]).random(len(self.bodies))
 
-    def _make_manner(self, seed: list[int]) -> Manner:
+    def _make_manner(self, seed: list[int]) -> Walkers | Recorded:
         people = self._people
         if people.recording:
             return Recorded(self.bodies, load_recording(people.recording), seed)
-        if not self._routes:
+        widths: dict[str, Kind] = {"narrow": "adult", **({"wide": "trolley"} if people.trolleys else {})}
+        if self.bodies and not self._routes:
             is_open = {door.name: True for door in self._world.doors}
-            widths: dict[str, Kind] = {"narrow": "adult", "wide": "trolley"}
             for width, kind in widths.items():
-                if width == "narrow" or people.trolleys:
-                    space = FreeSpace(self._world, is_open, RADII[kind])
-                    self._routes[width] = Routes(space, RADII[kind])
-        if people.manner == "orca":
+                radius = KINDS[kind].radius
+                self._routes[width] = Routes(FreeSpace(self._world, is_open, radius), radius)
+        if people.manner == "orca" and self.bodies:
             plan = self._routes["narrow"].space.plan
             return Orca(self.bodies, self._routes, people.speed, people.group, seed, plan)
         return Walkers(self.bodies, self._routes, people.speed, people.manner, people.group, seed)
 
     def advance(self, seconds: float, robot: RobotDisc) -> None:
         """They go on for `seconds`, a short step [s]; the robot is where it is."""
-        self._manner.advance(seconds, robot, self.gaps(robot) < 0.0)
-        for index in np.flatnonzero(self._manner.present):
-            speed = float(np.hypot(*self._manner.velocities[index]))
-            stride = self.bodies[index].stride(speed)
-            self._phases[index] = (self._phases[index] + speed * seconds / stride) % 1.0
-
-    def make_room(self, robot: RobotDisc) -> None:
-        """The robot was put where somebody may be."""
-        self._manner.make_room(robot)
-
-    @property
-    def poses(self) -> Array:
-        """(n, 3) of all bodies, also of those who are away."""
-        return self._manner.poses
-
-    @property
-    def present(self) -> NDArray[np.bool_]:
-        """(n,) who is there."""
-        return self._manner.present
+        self.manner.advance(seconds, robot, self.gaps(robot) < 0.0)
+        for index in np.flatnonzero(self.manner.present).tolist():
+            phase, speed = self.gait(index)
+            self._phases[index] = (phase + speed * seconds / self.bodies[index].stride(speed)) % 1.0
 
     def gait(self, index: int) -> tuple[float, float]:
         """Phase (0..1) and speed [m/s] of one who walks."""
-        return float(self._phases[index]), float(np.hypot(*self._manner.velocities[index]))
+        return float(self._phases[index]), float(np.hypot(*self.manner.velocities[index]))
 
     def things(self) -> tuple[MovingThing, ...]:
         """Who is there, where, and how fast."""
-        manner = self._manner
-        return tuple(
-            MovingThing(int(i), self.bodies[i].kind, manner.poses[i, :2].copy(), manner.velocities[i].copy(),
-                        self.bodies[i].radius)
-            for i in np.flatnonzero(manner.present)
-        )  # fmt: skip
+        there = [(int(i), self.bodies[i]) for i in np.flatnonzero(self.manner.present)]
+        poses, velocities = self.manner.poses.copy(), self.manner.velocities.copy()
+        return tuple(MovingThing(i, body.kind, poses[i, :2], velocities[i], body.radius) for i, body in there)
 
-    def seen(self) -> FloorPlan:
-        """What the laser meets of them."""
-        found = []
-        for index in np.flatnonzero(self.present):
-            phase, speed = self.gait(int(index))
-            found += self.bodies[index].met(self.poses[index], phase, speed, self._height)
-        return FloorPlan(found)
+    def seen(self) -> FloorPlan | None:
+        """What the laser meets of them; None: nobody moves about in this world."""
+        manner, found = self.manner, []
+        for index in np.flatnonzero(manner.present).tolist():
+            found += self.bodies[index].met(manner.poses[index], *self.gait(index), self._height)
+        return FloorPlan(found) if self.bodies else None
 
     def gaps(self, robot: RobotDisc) -> Array:
         """From the robot to what it can touch of every body (n,), its legs at the height of SHIN [m]: below 0 they
-        touch; inf: it is away. Of those farther than CLOSE it is the gap to the drum."""
-        distances = np.hypot(*(self.poses[:, :2] - robot.centre).T) - robot.radius
-        gaps = np.where(self.present, distances - [body.radius for body in self.bodies], np.inf)
-        for index in np.flatnonzero(gaps < CLOSE):
-            phase, speed = self.gait(int(index))
-            met = self.bodies[index].met(self.poses[index], phase, speed, SHIN)
+        touch; inf: it is away. Of those farther than 0.3 m it is the gap to the drum."""
+        manner = self.manner
+        if not self.bodies:
+            return np.zeros(0)
+        distances = np.hypot(*(manner.poses[:, :2] - robot.centre).T) - robot.radius
+        gaps = np.where(manner.present, distances - [body.radius for body in self.bodies], np.inf)
+        for index in np.flatnonzero(gaps < 0.3).tolist():
+            met = self.bodies[index].met(manner.poses[index], *self.gait(index), SHIN)
             gaps[index] = FloorPlan(met).clearance(robot.centre[None])[0] - robot.radius
         return gaps
 
-    def doors_to_set(self, doors: dict[str, bool], robot: RobotDisc, seconds: float) -> Iterable[tuple[str, bool]]:
+    def doors_to_set(self, doors: dict[str, bool], robot: RobotDisc, seconds: float) -> Iterator[tuple[str, bool]]:
         """Doors that somebody opens now, and those that fall shut behind them, of `doors` (name -> open)."""
-        closed = [door for door in self._world.doors if not doors[door.name]]
-        if not closed and not self._opened:
-            return
-        for door in closed:
+        there = [int(index) for index in np.flatnonzero(self.manner.present)]
+        for door in self._world.doors:
+            if not doors[door.name] and any(self._wants_through(index, door) for index in there):
+                self._opened[door.name] = 0.0
+                yield door.name, True
+        for door in self._world.doors:
+            if door.name not in self._opened:
+                continue
             middle = (np.array(door.start) + door.end) / 2
-            for index in np.flatnonzero(self.present):
-                ahead = self._manner.ahead_of(int(index), OPENS)
-                if np.hypot(*(ahead - middle).T).min() < 0.5 * np.hypot(*np.subtract(door.end, door.start)):
-                    self._opened[door.name] = 0.0
-                    yield door.name, True
-                    break
-        for name in list(self._opened):
-            own = self._world.door(name)
-            assert own is not None
-            middle = (np.array(own.start) + own.end) / 2
-            near = [robot.centre, *self.poses[self.present, :2]]
-            free = min(float(np.hypot(*(place - middle))) for place in near) > SHUTS
-            self._opened[name] = self._opened[name] + seconds if free else 0.0
-            if self._opened[name] > STAYS_OPEN and doors[name]:
-                del self._opened[name]
-                yield name, False
+            near = [robot.centre, *self.manner.poses[there, :2]]
+            free = min(float(np.hypot(*(place - middle))) for place in near) > 0.9  # [m]
+            self._opened[door.name] = self._opened[door.name] + seconds if free else 0.0
+            if self._opened[door.name] > 3.0 and doors[door.name]:  # [s] that it stays open
+                del self._opened[door.name]
+                yield door.name, False
+
+    def _wants_through(self, index: int, door: Door) -> bool:
+        """Whether a door lies within the next metre of somebody's way."""
+        middle, half = (np.array(door.start) + door.end) / 2, 0.5 * np.hypot(*np.subtract(door.end, door.start))
+        return bool(np.hypot(*(self.manner.ahead_of(index, 1.0) - middle).T).min() < half)
 
     def future(self, robot: RobotDisc, times: Array) -> Array:
         """Where everybody will be (n, t, 2) at `times` (t,) from now [s], rising, if the robot stays where it is."""
         other = copy.copy(self)
-        other._manner, other._phases = self._manner.copied(), self._phases.copy()
+        other.manner, other._phases = self.manner.copied(), self._phases.copy()
         still = replace(robot, velocity=np.zeros(2))
         found, passed = np.empty((len(self.bodies), len(times), 2)), 0.0
         for number, time in enumerate(times):
             steps = max(1, round((time - passed) / 0.05)) if time > passed else 0
             for _ in range(steps):
-                other._manner.advance((time - passed) / steps, still, other.gaps(still) < 0.0)
+                other.manner.advance((time - passed) / steps, still, other.gaps(still) < 0.0)
             passed = float(time)
-            found[:, number] = other.poses[:, :2]
+            found[:, number] = other.manner.poses[:, :2]
         return found
 
 
@@ -212,47 +164,46 @@ def bodies_of(people: People) -> tuple[Body, ...]:
     return tuple(draw_body(f"{kind}_{number}", kind, rng) for number, kind in enumerate(kinds))
 
 
-# The crowd of a world beside the robot in it: goes on with it, opens doors, and is judged where they touch.
-
-MEETS, PARTS = 1.5, 2.5  # [m] of a gap from which somebody meets the robot, and has left it
-
-
 class Company:
-    """The face of a crowd to a simulated robot whose outline is `disc`."""
+    """The face of a crowd, which may be nobody, to a simulated robot whose outline is `disc`.
+
+    Attributes:
+        judge: of contacts of the robot with what moves by itself.
+        encounters: how often somebody has come near the robot.
+    """
 
     def __init__(self, crowd: Crowd, disc: Disc, doors: Doors) -> None:
         self.crowd, self._disc, self._doors = crowd, disc, doors
-        self._judge = TouchJudge()
+        self.judge, self.encounters = TouchJudge(), 0
         self._nearest = np.inf
-        self.encounters = 0  # how often somebody has come within MEETS of the robot
         self._met = np.zeros(len(crowd.bodies), bool)
-
-    @property
-    def touches(self) -> tuple[Touch, ...]:
-        """Contacts of the robot with what moves by itself, since construction."""
-        return tuple(self._judge.touches)
 
     def beside(self, pose: Array) -> None:
         """The robot was put at `pose` (3,): who stands there makes room."""
-        self._judge.forget()
-        self.crowd.make_room(self._robot(pose, np.zeros(2)))
+        self.judge.forget()
+        self.crowd.manner.make_room(self._robot(pose))
 
     def move(
-        self, now: float, pose: Array, velocity: Array, driven: Command, seconds: float,
+        self, now: float, pose: Array, velocity: Array | None, driven: Command, seconds: float,
         open_door: Callable[[str, bool], None],
     ) -> None:  # fmt: skip
-        """Everybody goes on for `seconds` from time `now` [s], with the robot at `pose` (3,) and `velocity` (2,) in the
-        world's axes, `driven` by its motors; `open_door` is told of doors that they open and shut."""
-        robot = self._robot(pose, velocity)
+        """Everybody goes on for `seconds` from time `now` [s], with the robot at `pose` (3,), `driven` by its motors.
+
+        It has `velocity` (2,) in the world's axes; None: as it is driven. `open_door` is told of doors that they open
+        and shut.
+        """
+        if not self.crowd.bodies:
+            return
         linear, _, aside = of_width(driven, 3)
         c, s = np.cos(pose[2]), np.sin(pose[2])
         drives = np.array([linear * c - aside * s, linear * s + aside * c])
-        self._judge.note(now, robot.centre, self.crowd.poses[:, :2], drives)
+        robot = self._robot(pose, drives if velocity is None else velocity)
+        self.judge.note(now, robot.centre, self.crowd.manner.poses[:, :2], drives)
         self.crowd.advance(seconds, robot)
         gaps = self.gaps(pose)
         self._nearest = min(self._nearest, float(gaps.min(initial=np.inf)))
-        self.encounters += int(((gaps < MEETS) & ~self._met).sum())
-        self._met = (gaps < MEETS) | (self._met & (gaps < PARTS))
+        self.encounters += int(((gaps < 1.5) & ~self._met).sum())  # [m] from which somebody meets the robot
+        self._met = (gaps < 1.5) | (self._met & (gaps < 2.5))  # [m] from which somebody has left it
         for name, is_open in self.crowd.doors_to_set(self._doors.open, robot, seconds):
             try:
                 open_door(name, is_open)
@@ -262,12 +213,12 @@ class Company:
     def touched(self, now: float, name: str, pose: Array) -> None:
         """A contact with the body of that name begins."""
         index = next(i for i, body in enumerate(self.crowd.bodies) if body.name == name)
-        leave = could_leave(pose, self._disc, self._doors.plan, self.crowd.poses, index)
-        self._judge.touch(now, index, name, leave)
+        leave = could_leave(pose, self._disc, self._doors.plan, self.crowd.manner.poses, index)
+        self.judge.touch(now, index, name, leave)
 
     def gaps(self, pose: Array) -> Array:
         """From the robot at `pose` (3,) to every body (n,) [m]; below 0 they touch."""
-        return self.crowd.gaps(self._robot(pose, np.zeros(2)))
+        return self.crowd.gaps(self._robot(pose))
 
     def nearest(self) -> float:
         """How near anybody has come since this was asked last [m]; inf: nobody is there."""
@@ -276,7 +227,8 @@ class Company:
 
     def future(self, pose: Array, times: Array) -> Array:
         """Where everybody will be (n, t, 2) at `times` (t,) from now [s] if the robot stays at `pose` (3,)."""
-        return self.crowd.future(self._robot(pose, np.zeros(2)), times)
+        return self.crowd.future(self._robot(pose), times)
 
-    def _robot(self, pose: Array, velocity: Array) -> RobotDisc:
-        return RobotDisc(self._disc.centre(pose[None])[0], self._disc.radius, velocity)
+    def _robot(self, pose: Array, velocity: Array | None = None) -> RobotDisc:
+        centre = self._disc.centre(pose[None])[0]
+        return RobotDisc(centre, self._disc.radius, np.zeros(2) if velocity is None else velocity)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, wrap
 from ami_ros.simulation.people.bodies import Body
-from ami_ros.simulation.people.walkers import TURN, RobotDisc
+from ami_ros.simulation.people.walkers import RobotDisc, Walking
 from ami_ros.simulation.world import MOST_PEOPLE, RECORDED, Furniture, Light, People, Room, Texture, Wall, World
 
 if TYPE_CHECKING:
@@ -29,17 +29,6 @@ if TYPE_CHECKING:
 
 
 PERIOD = 0.4  # between two frames in which everybody was annotated [s]: both data sets have 2.5 a second
-LIKELY = 0.15  # share by which PERIOD may differ from what a file's velocities say, which are smoothed
-WALKS = 0.3  # [m/s] faster than that somebody walks
-LOST = 4.0  # [s] after which an id that is seen again is somebody else: nobody saw which way it went
-QUIET = 1.0  # [s] that nobody is there, before those come who come next
-LEFT = 0.2  # [m] of a gap from which the robot has left the way of who walked into it
-STANDS, STARTS = 1.0, 1.0  # [s] that they still stand then, and until they walk at their own speed again
-APPEARS = 2.0  # [m] nearer to the robot nobody begins: before the camera saw them they came from somewhere
-BORDER = 1.0  # of ground beyond where anybody walked [m]
-WALKED = 1.0  # who walked somewhere shows that there is room so far around it [m]
-CELL = 0.5  # of the ground [m]
-MOST_ROWS, MOST_METRES = 2_000_000, 200.0  # in a file, and of ground to a side
 
 
 @dataclass(frozen=True)
@@ -78,14 +67,16 @@ def load_recording(path: str) -> Recording:
     rows = rows[np.lexsort((rows[:, 0], rows[:, 1]))]
     frames, ids, points = rows[:, 0], rows[:, 1].astype(np.int64), rows[:, [2, 4] if rows.shape[1] > 4 else [2, 3]]
     times = (frames - frames.min()) * _seconds_a_frame(rows, points, path)
-    points = points - points.min(axis=0) + BORDER
-    size = points.max(axis=0) + BORDER
-    if size.max() > MOST_METRES:
-        raise AmiError(f"{path}: its ground is {size.max():.0f} m long; at most {MOST_METRES:.0f} m can be simulated")
+    border, longest = 1.0, 200.0  # of ground beyond where anybody walked, and of ground to a side [m]
+    points = points - points.min(axis=0) + border
+    size = points.max(axis=0) + border
+    if size.max() > longest:
+        raise AmiError(f"{path}: its ground is {size.max():.0f} m long; at most {longest:.0f} m can be simulated")
     tracks = []
     for who in np.unique(ids):
         own, first = np.unique(times[ids == who], return_index=True)
-        for seen in np.split(np.arange(len(own)), np.flatnonzero(np.diff(own) > LOST) + 1):
+        # An id that is seen again after 4 s is somebody else: nobody saw which way it went.
+        for seen in np.split(np.arange(len(own)), np.flatnonzero(np.diff(own) > 4.0) + 1):
             if len(seen) > 1:
                 way = PchipInterpolator(own[seen], points[ids == who][first[seen]])
                 tracks.append(Track(float(own[seen[0]]), float(own[seen[-1]]), way))
@@ -104,14 +95,14 @@ def _seconds_a_frame(rows: Array, points: Array, path: str) -> float:
         return usual
     speeds = np.hypot(rows[:, 5], rows[:, 7])
     walked, speed = np.hypot(*np.diff(points, axis=0).T), (speeds[1:] + speeds[:-1]) / 2
-    counted = same & (passed > 0) & (speed > WALKS) & (walked > 0)
+    counted = same & (passed > 0) & (speed > 0.3) & (walked > 0)  # [m/s] faster than that somebody walks
     if not counted.any():
         return usual
     told = float(np.median(walked[counted] / (speed * passed)[counted]))
-    return usual if abs(told / usual - 1) < LIKELY else told
+    return usual if abs(told / usual - 1) < 0.15 else told  # velocities are smoothed, and differ so much
 
 
-def _rows(path: Path) -> Array:
+def _rows(path: Path, most: int = 2_000_000) -> Array:
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("ascii")
@@ -120,33 +111,47 @@ def _rows(path: Path) -> Array:
         raise AmiError(f"{path}: {error.strerror or 'cannot be unpacked'}") from error
     except (ValueError, EOFError) as error:
         raise AmiError(f"{path}: no table of numbers with columns frame, id, x, z, y: {error}") from error
-    if rows.ndim != 2 or rows.shape[1] < 4 or not np.isfinite(rows).all() or len(rows) > MOST_ROWS:
-        raise AmiError(f"{path}: no table of finite numbers with columns frame, id, x, z, y and up to {MOST_ROWS} rows")
+    if rows.ndim != 2 or rows.shape[1] < 4 or not np.isfinite(rows).all() or len(rows) > most:
+        raise AmiError(f"{path}: no table of finite numbers with columns frame, id, x, z, y and up to {most} rows")
     return np.asarray(rows, np.float64)
 
 
+@dataclass(frozen=True)
+class Replay:
+    """How a recording is played to a robot that was not there."""
+
+    quiet: float = 1.0  # [s] that nobody is there, before those come who come next
+    left: float = 0.2  # [m] of a gap from which the robot has left the way of who walked into it
+    stands: float = 1.0  # [s] that they still stand then
+    starts: float = 1.0  # [s] until they walk at their own speed again
+    appears: float = 2.0  # [m] nearer to the robot nobody begins: before the camera saw them they came from somewhere
+    turn: float = Walking.turn  # [rad/s]
+
+
 class Recorded:
-    """Those of a recording, from a moment that the seed draws, over and over again; `poses` and more as in `Manner`.
+    """Those of a recording, from a moment that the seed draws, over and over again; `poses` and more as in `Walkers`.
 
     A body is lent to one person after the other. Nobody looks at the robot, and nobody walks through it or pushes it
     along: who walks into it stands until it has left the way, and is late from then on. Times in which nobody is there
     are left out.
     """
 
-    def __init__(self, bodies: Sequence[Body], recording: Recording, seed: list[int]) -> None:
+    def __init__(
+        self, bodies: Sequence[Body], recording: Recording, seed: list[int], config: Replay = Replay()
+    ) -> None:
         n = len(bodies)
         self.poses, self.velocities, self.present = np.zeros((n, 3)), np.zeros((n, 2)), np.zeros(n, bool)
-        self._recording, self._radii = recording, np.array([body.radius for body in bodies])
+        self._recording, self._config = recording, config
+        self._radii = np.array([body.radius for body in bodies])
         self._time = float(np.random.default_rng(seed).uniform(0.0, recording.seconds))
-        self._slots: list[int | None] = [None] * n  # the track of each body
         self._late = np.zeros(n)  # [s]
         self._stopped = np.zeros(n)  # for how long yet who walked into the robot stands when it has left [s]
         self._pace = np.ones(n)  # share of their own speed at which they walk
-        self._next = 0
         self._rewind(None)
 
     def _rewind(self, robot: RobotDisc | None) -> None:
-        self._slots = [None] * len(self._slots)
+        """Those who are there at this time are there, and nobody else."""
+        self._slots: list[int | None] = [None] * len(self._radii)  # the track of each body
         begun = [track.begin < self._time - 1e-9 for track in self._recording.tracks]
         self._next = begun.index(False) if False in begun else len(begun)
         for number in range(self._next):
@@ -158,7 +163,7 @@ class Recorded:
         """A free body plays that person; without one nobody does, nor if they would appear beside the robot."""
         track = self._recording.tracks[number]
         begins = max(self._time, track.begin)
-        if None not in self._slots or (robot is not None and _beside(robot, track.way(begins))):
+        if None not in self._slots or (robot is not None and self._is_beside(robot, track.way(begins))):
             return
         slot = self._slots.index(None)
         self._slots[slot], self._late[slot], self._stopped[slot], self._pace[slot] = number, 0.0, 0.0, 1.0
@@ -167,25 +172,25 @@ class Recorded:
 
     def advance(self, seconds: float, robot: RobotDisc, touching: NDArray[np.bool_]) -> None:
         """They walk on for `seconds` [s]; who is `touching` (n,) the robot and walks towards it stops."""
-        tracks = self._recording.tracks
+        tracks, config = self._recording.tracks, self._config
         self._time += seconds
         if not self.present.any():
             comes = tracks[self._next].begin if self._next < len(tracks) else np.inf
-            self._time = max(self._time, comes - QUIET)
+            self._time = max(self._time, comes - config.quiet)
         if self._time > self._recording.seconds:
             self._time = 0.0
             self._rewind(robot)
         while self._next < len(tracks) and tracks[self._next].begin <= self._time:
             self._lend(self._next, robot)
             self._next += 1
-        self._stopped[touching] = STANDS
+        self._stopped[touching] = config.stands
         for slot in np.flatnonzero(((self._stopped > 0.0) | (self._pace < 1.0)) & self.present):
             number, line = self._slots[slot], robot.centre - self.poses[slot, :2]
             way = np.zeros(2) if number is None else tracks[number].way(self._time - self._late[slot], 1)
-            near = np.hypot(*line) < robot.radius + self._radii[slot] + LEFT
+            near = np.hypot(*line) < robot.radius + self._radii[slot] + config.left
             left = float(self._stopped[slot]) - (0.0 if near else seconds)
             self._stopped[slot] = max(0.0, left) if way @ line > 0.0 else 0.0
-            self._pace[slot] = 0.0 if self._stopped[slot] else min(1.0, self._pace[slot] + seconds / STARTS)
+            self._pace[slot] = 0.0 if self._stopped[slot] else min(1.0, self._pace[slot] + seconds / config.starts)
             self._late[slot] += seconds * (1.0 - self._pace[slot])
         self._show(seconds)
 
@@ -203,14 +208,17 @@ class Recorded:
             self.poses[slot, :2] = point
             if np.hypot(*self.velocities[slot]) > 0.1:
                 way = np.arctan2(self.velocities[slot, 1], self.velocities[slot, 0])
-                turn = np.clip(wrap(way - self.poses[slot, 2]), -TURN * seconds, TURN * seconds)
-                self.poses[slot, 2] += float(turn)
+                most = self._config.turn * seconds
+                self.poses[slot, 2] += float(np.clip(wrap(way - self.poses[slot, 2]), -most, most))
 
     def make_room(self, robot: RobotDisc) -> None:
         """Nobody gives way in a recording: who is beside the robot is not there."""
         for slot in np.flatnonzero(self.present):
-            if _beside(robot, self.poses[slot, :2]):
+            if self._is_beside(robot, self.poses[slot, :2]):
                 self._slots[slot], self.present[slot], self.velocities[slot] = None, False, 0.0
+
+    def _is_beside(self, robot: RobotDisc, point: Array) -> bool:
+        return bool(np.hypot(*(point - robot.centre)) < self._config.appears)
 
     def ahead_of(self, index: int, distance: float) -> Array:
         """They open no doors."""
@@ -219,10 +227,6 @@ class Recorded:
     def copied(self) -> Recorded:
         """The same from now on, apart."""
         return copy.deepcopy(self, {id(self._recording): self._recording})
-
-
-def _beside(robot: RobotDisc, point: Array) -> bool:
-    return bool(np.hypot(*(point - robot.centre)) < APPEARS)
 
 
 def most_at_once(recording: Recording) -> int:
@@ -247,7 +251,7 @@ def ground_of(path: str) -> World:
     textures = {"ground": Texture("tiles", ("#9c9a94", "#aaa79f", "#b5b2a8", "#7d7b76"), 2.0, 1)}
     patterns = ("bricks", "stripes", "chevrons", "dots", "wood", "checks", "bands", "noise")
     for number, pattern in enumerate(patterns):
-        colors = tuple("#" + "".join(f"{int(v):02x}" for v in rng.integers(40, 240, 3)) for _ in range(3))
+        colors = tuple(_color(rng, 40, 240) for _ in range(3))
         textures[pattern] = Texture(pattern, colors, 1.6, number)  # type: ignore[arg-type]
     rooms = tuple(
         Room(f"{'south' if y == 0 else 'north'}_{'west' if x == 0 else 'east'}",
@@ -259,6 +263,10 @@ def ground_of(path: str) -> World:
         lights=tuple(Light((x * width, y * depth, 6.0)) for x in (0.25, 0.75) for y in (0.25, 0.75)),
         people=People(manner=f"{RECORDED}{path}"),
     )  # fmt: skip
+
+
+def _color(rng: np.random.Generator, low: int, high: int) -> str:
+    return "#" + "".join(f"{int(v):02x}" for v in rng.integers(low, high, 3))
 
 
 def _around(width: float, depth: float, patterns: Sequence[str]) -> list[Wall]:
@@ -274,29 +282,28 @@ def _around(width: float, depth: float, patterns: Sequence[str]) -> list[Wall]:
     return found
 
 
-def _blocks(recording: Recording) -> tuple[Furniture, ...]:
-    """Boxes over what is farther than WALKED from where anybody was, as few as rows of cells make."""
+def _blocks(recording: Recording, cell: float = 0.5) -> tuple[Furniture, ...]:
+    """Boxes over what is farther than a metre from where anybody was, which shows that there is room around it; as few
+    as rows of cells make."""
     from scipy.spatial import cKDTree
 
     width, depth = recording.size
-    nx, ny = int(width // CELL), int(depth // CELL)
-    xs, ys = (np.arange(nx) + 0.5) * CELL, (np.arange(ny) + 0.5) * CELL
+    nx, ny = int(width // cell), int(depth // cell)
+    xs, ys = (np.arange(nx) + 0.5) * cell, (np.arange(ny) + 0.5) * cell
     middles = np.stack(np.meshgrid(xs, ys, indexing="ij"), axis=-1)
     distance, _ = cKDTree(recording.points).query(middles.reshape(-1, 2))
-    taken = distance.reshape(nx, ny) > WALKED + CELL
+    taken = distance.reshape(nx, ny) > 1.0 + cell
     rng = np.random.default_rng(2)
     found: list[Furniture] = []
     while taken.any():
         i, j = (int(v) for v in np.argwhere(taken)[0])
-        down = j
-        while down + 1 < ny and taken[i, down + 1]:
+        down = right = 1  # cells of the block
+        while j + down < ny and taken[i, j + down]:
             down += 1
-        right = i
-        while right + 1 < nx and taken[right + 1, j : down + 1].all() and right - i < 5:
+        while i + right < nx and taken[i + right, j : j + down].all() and right < 6:
             right += 1
-        taken[i : right + 1, j : down + 1] = False
-        place = (i + right + 1) * CELL / 2, (j + down + 1) * CELL / 2
-        size = (right - i + 1) * CELL, (down - j + 1) * CELL, float(rng.uniform(0.6, 1.5))
-        color = "#" + "".join(f"{int(v):02x}" for v in rng.integers(60, 220, 3))
-        found.append(Furniture(f"block_{len(found)}", "box", place, size, color=color))
+        taken[i : i + right, j : j + down] = False
+        place = (2 * i + right) * cell / 2, (2 * j + down) * cell / 2
+        size = right * cell, down * cell, float(rng.uniform(0.6, 1.5))
+        found.append(Furniture(f"block_{len(found)}", "box", place, size, color=_color(rng, 60, 220)))
     return tuple(found)

@@ -192,8 +192,7 @@ def take_views(world: World, config: ViewConfig, seed: int, robot: RobotDescript
     model = build_model(world, ANTIALIASING, robot, crowd=people.bodies)
     data = mujoco.MjData(model)
     colour = Camera(model, CAMERA, config.size, show_robot=False)
-    depth = Camera(model, CAMERA, config.size // STRIDE, show_robot=False)
-    depth.measures_depth()
+    depth = Camera(model, CAMERA, config.size // STRIDE, show_robot=False, depth=True)
     try:
         return _take(
             model, data, colour, depth, FreeSpace(world, radius=robot.shape.radius), config, robot, people, rng

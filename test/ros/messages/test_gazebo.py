@@ -11,7 +11,7 @@ from geometry_msgs.msg import Twist, TwistStamped
 from ami_ros.core.errors import AmiError
 from ami_ros.core.robots.description import load_robot
 from ami_ros.ros.messages import conversions, gazebo, range_sensors
-from ami_ros.simulation.gazebo.topics import clock_topics, robot_topics
+from ami_ros.simulation.gazebo.robot_sdf import clock_topics, robot_topics
 
 pytest.importorskip("gz.msgs10.image_pb2", reason="gz-msgs 10 for Python is not installed here")
 

@@ -9,10 +9,10 @@ from scipy.ndimage import label
 from ami_ros.core.ranges import ranges
 from ami_ros.simulation.buildings.generator import building
 from ami_ros.simulation.buildings.kinds import KINDS, OPEN_KINDS, building_name
-from ami_ros.simulation.floor_plan import FloorPlan, at_height, corners, in_the_way, obstacles_of
+from ami_ros.simulation.floor_plan import FloorPlan, at_height, in_the_way, obstacles_of, outline
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.world import World
-from ami_ros.simulation.world_file import _check_geometry, load_world, save_world
+from ami_ros.simulation.world_file import check_geometry, load_world, save_world
 
 ROBOT = 0.2  # [m]
 LASER = (0.1, 0.4)  # between the lowest and the highest that a scanner sits [m]
@@ -45,13 +45,13 @@ def test_a_robot_gets_into_every_room_and_all_that_is_free_is_connected(world: W
 def test_what_a_robot_can_touch_a_laser_sees_at_any_height(world: World) -> None:
     things = obstacles_of(world, {})
     low = in_the_way(things)
-    inside = np.concatenate([0.7 * corners(thing) + 0.3 * np.array(thing.center) for thing in low])
+    inside = np.concatenate([0.7 * outline(thing) + 0.3 * np.array(thing.center) for thing in low])
     for height in np.linspace(*LASER, 4):
         assert FloorPlan(at_height(things, height)).clearance(inside).max() < 0.03
 
 
 def test_a_building_is_a_world_that_its_file_brings_back(world: World, tmp_path: Path) -> None:
-    _check_geometry(world)
+    check_geometry(world)
     save_world(world, tmp_path / "building.yaml")
     assert load_world(tmp_path / "building.yaml") == world
 

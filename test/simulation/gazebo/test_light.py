@@ -14,9 +14,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from ami_ros.simulation.gazebo.sdf import ON_WHAT_LIES, ON_WHAT_STANDS, EvenLight, linear
+from ami_ros.simulation.gazebo.sdf import EvenLight, linear
 from ami_ros.simulation.gazebo.world_sdf import write_world
-from ami_ros.simulation.scene import LAMP_CONE, LAMP_FALL, scene_of
+from ami_ros.simulation.scene import Beam, scene_of
 from ami_ros.simulation.world_file import load_world
 from harness.sdf import encoded
 
@@ -40,7 +40,7 @@ def test_surface_is_as_bright_as_in_our_simulator_with_a_lamp_on_it_and_without(
         if "panels" in visual.get("name", "")
     }
     for texture in (0.2, 0.5, 0.8):
-        for lies, share in ((True, ON_WHAT_LIES), (False, ON_WHAT_STANDS)):
+        for lies, share in ((True, 0.4), (False, 0.8)):
             plain = light.ambient + share * light.frontal
             assert encoded(linear(texture) * (ambient + glows[lies])) == pytest.approx(texture * plain, abs=0.02)
         for lamp, beam in zip(lamps, beams, strict=True):
@@ -61,16 +61,17 @@ def test_a_lamp_falls_off_with_distance_and_angle_as_in_our_simulator(tmp_path: 
     lamp = next(
         ElementTree.parse(write_world(load_world("home"), tmp_path)).getroot().iterfind("world/light[@type='spot']")
     )
-    assert under(lamp, 3.0) / under(lamp, 0.0) == pytest.approx(1 / (1 + LAMP_FALL * 9))
-    assert float(lamp.findtext("spot/falloff") or 0) == LAMP_CONE and float(lamp.findtext("spot/inner_angle") or 1) == 0
+    assert under(lamp, 3.0) / under(lamp, 0.0) == pytest.approx(1 / (1 + Beam(0.0).fall * 9))
+    assert float(lamp.findtext("spot/falloff") or 0) == Beam(0.0).cone
+    assert float(lamp.findtext("spot/inner_angle") or 1) == 0
 
 
 @pytest.mark.parametrize("ambient", [0.1, 0.45, 0.7, 1.0])
 def test_even_light_is_whole_however_bright_although_a_colour_ends_at_one(ambient: float) -> None:
     even = EvenLight.of(ambient, 0.2)
     assert 0.0 <= even.scene <= 1.0 and even.lying >= 0.0
-    assert even.scene / math.pi + even.lying == pytest.approx(linear(ambient + ON_WHAT_LIES * 0.2))
-    assert even.scene / math.pi + even.standing == pytest.approx(linear(ambient + ON_WHAT_STANDS * 0.2))
+    assert even.scene / math.pi + even.lying == pytest.approx(linear(ambient + 0.4 * 0.2))
+    assert even.scene / math.pi + even.standing == pytest.approx(linear(ambient + 0.8 * 0.2))
 
 
 def test_sky_is_shown_as_it_is_named(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ import pytest
 from ami_ros.core.robots.derived import topics
 from ami_ros.core.robots.description import load_robot
 from ami_ros.ros.interfaces import INTERFACES
-from ami_ros.simulation.gazebo.robot_sdf import robot_model
-from ami_ros.simulation.gazebo.topics import BASE_COMMANDS, clock_topics, robot_topics
+from ami_ros.simulation.gazebo.robot_sdf import clock_topics, robot_model, robot_topics
 from harness.sdf import ROBOTS
 
 # What ros_gz_bridge of Jazzy converts into each other (its README).
@@ -41,7 +40,7 @@ def test_bridge_has_what_the_stack_hears_of_a_simulated_robot(name: str) -> None
             continue
         assert bridged[names.get(topic, topic)] == kind, topic
     # Commands take the way over the node that stops the base when they cease.
-    assert names["cmd_vel"] not in bridged and BASE_COMMANDS in INTERFACES["command_timeout"].publishes
+    assert names["cmd_vel"] not in bridged and "cmd_vel_base" in INTERFACES["command_timeout"].publishes
 
 
 @pytest.mark.parametrize("name", ROBOTS)
@@ -68,13 +67,13 @@ def test_bridge_asks_for_conversions_that_there_are(name: str) -> None:
             "ros_topic_name", "gz_topic_name", "ros_type_name", "gz_type_name", "direction", "publisher_queue",
             "subscriber_queue",
         }  # fmt: skip
-        assert entry["direction"] == ("ROS_TO_GZ" if topic.ros_topic == BASE_COMMANDS else "GZ_TO_ROS")
+        assert entry["direction"] == ("ROS_TO_GZ" if topic.ros_topic == "cmd_vel_base" else "GZ_TO_ROS")
 
 
 def test_commands_have_the_type_that_the_robot_takes() -> None:
     robot = load_robot("ami_bot")
     plain = replace(robot, command=replace(robot.command, stamped=False))
-    types = [next(t.ros_type for t in robot_topics(r, "r") if t.ros_topic == BASE_COMMANDS) for r in (robot, plain)]
+    types = [next(t.ros_type for t in robot_topics(r, "r") if t.ros_topic == "cmd_vel_base") for r in (robot, plain)]
     assert types == ["geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist"]
 
 

@@ -13,7 +13,7 @@ from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.people.bodies import KINDS, draw_body
 from ami_ros.simulation.people.crowd import Crowd
-from ami_ros.simulation.people.walkers import SHORT_OF_ROBOT, RobotDisc
+from ami_ros.simulation.people.walkers import RobotDisc, Walking
 from ami_ros.simulation.robot import CONTROL_PERIOD
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world import People, World
@@ -40,8 +40,7 @@ def home() -> World:
 
 def gap(robot: Loopback | Simulator) -> float:
     """From the robot to the nearest body [m]."""
-    assert robot._company is not None
-    return float(robot._company.gaps(robot._where()).min())
+    return float(robot._company.gaps(robot.ground_truth().pose).min())
 
 
 def walked(crowd: Crowd, seconds: float, robot: RobotDisc = NOWHERE) -> np.ndarray:
@@ -49,7 +48,7 @@ def walked(crowd: Crowd, seconds: float, robot: RobotDisc = NOWHERE) -> np.ndarr
     found = []
     for _ in range(round(seconds / CONTROL_PERIOD)):
         crowd.advance(CONTROL_PERIOD, robot)
-        found.append(crowd.poses.copy())
+        found.append(crowd.manner.poses.copy())
     return np.array(found)
 
 
@@ -91,7 +90,7 @@ def test_polite_persons_stop_short_of_a_robot_and_blind_ones_touch_it(home: Worl
         assert found["robot_moving"] == 0
         assert (found["robot_standing"] > 0) == (manner == "blind")
         assert robot.ground_truth().contacts == len(robot.touches)
-    assert 0.1 < gaps["polite"] <= SHORT_OF_ROBOT + 0.1 and -0.12 < gaps["blind"] < 0.0
+    assert 0.1 < gaps["polite"] <= Walking().short_of_robot + 0.1 and -0.12 < gaps["blind"] < 0.0
 
 
 def test_a_robot_that_drives_into_somebody_is_stopped_and_the_contact_is_its_own(empty: World) -> None:
