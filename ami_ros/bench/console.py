@@ -15,8 +15,7 @@ from typing import Any
 import psutil
 from websockets.sync.client import connect
 
-from ami_ros.core.processes import background_command_start as start
-from ami_ros.core.processes import end
+from ami_ros.core.processes import end_command, start_command
 
 
 def measure_started(world: str, domain_id: int, seconds: float) -> dict[str, float]:
@@ -27,8 +26,8 @@ def measure_started(world: str, domain_id: int, seconds: float) -> dict[str, flo
         environment = {**os.environ, "ROS_DOMAIN_ID": str(domain_id)}
 
         def started(said: str, *command: str) -> tuple[int, re.Match[str]]:
-            process, found = start(command, folder / command[0], said, 180.0, environment, folder)
-            stack.callback(end, process)
+            process, found = start_command(command, folder / command[0], said, 180.0, environment, folder)
+            stack.callback(end_command, process)
             return process.pid, found
 
         started("ready.", "drive", "--sim", "--world", world, "--composed", "--forget", "--no-console")

@@ -35,9 +35,8 @@ from ami_ros.ros.goals.robot_client import pose_goal
 from ami_ros.ros.messages.conversions import command_from_message
 from ami_ros.ros.node.executor import LeanExecutor
 from ami_ros.ros.node.qos import RELIABLE
-from ami_ros.ros.start.domain import orphaned_segments
+from ami_ros.ros.start.domain import join_domain, orphaned_segments
 from ami_ros.ros.start.graph import STACK, Arguments, ProcessSpec, processes
-from ami_ros.ros.start.join import join_domain
 from ami_ros.ros.start.processes import ProcessKeeper
 
 with importing("report"):

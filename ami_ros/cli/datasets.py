@@ -1,34 +1,37 @@
-"""Data sets of recordings, whatever their kind: bags, Donkeycar tubs, a LeRobotDataset."""
+"""Data sets of bags, Donkeycar tubs or a LeRobotDataset; and bags of the simulator."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import wait
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from rich.console import Console
+from rich.table import Table
 
-from ami_ros.cli.extract_run import progress_bar
-from ami_ros.core.config import dump_yaml, from_mapping, parse_yaml
+from ami_ros.cli.progress import progress_bar, reporting
+from ami_ros.core.config import from_mapping
 from ami_ros.core.errors import AmiError
+from ami_ros.core.geometry import relative, wrap
+from ami_ros.core.processes import links, worker_pool
 from ami_ros.core.robots.derived import extraction_settings
 from ami_ros.core.robots.description import RobotDescription
-from ami_ros.memory.fleet.recordings import is_dataset, is_fleet, open_data
-from ami_ros.world_model.learning import parallel
-from ami_ros.world_model.learning.alignment import SLOW, AlignmentConfig
+from ami_ros.memory.fleet.recordings import is_dataset, open_data
+from ami_ros.world_model.learning.alignment import AlignmentConfig
 from ami_ros.world_model.learning.bag_reader import OLD
-from ami_ros.world_model.learning.card import Provenance, find_data
+from ami_ros.world_model.learning.collection import CollectionConfig, record_run, run_folder
 from ami_ros.world_model.learning.dataset import CARD, Dataset, Progress
 from ami_ros.world_model.learning.extract import ExtractConfig, extract
 from ami_ros.world_model.learning.lerobot_export import is_lerobot
 from ami_ros.world_model.learning.lerobot_import import import_lerobot
-from ami_ros.world_model.learning.tub import extract_tubs, tubs_at, usual_interval
-from ami_ros.world_model.learning.windows import Joined, Recording
-from ami_ros.world_model.model_files import write_atomically
+from ami_ros.world_model.learning.tub import extract_tubs, tubs_at
 from ami_ros.world_model.spec import ModelSpec
-
-# Recordings by their kind: bags, Donkeycar tubs, a LeRobotDataset.
 
 
 def find_bags(path: Path) -> list[Path]:
@@ -38,31 +41,17 @@ def find_bags(path: Path) -> list[Path]:
         AmiError: there is none.
     """
 
-    def is_bag(folder: Path) -> bool:
-        return any(folder.glob("metadata.yaml")) or any(folder.glob("*.mcap")) or any(folder.glob("*.db3"))
-
-    def is_old(file: Path) -> bool:
-        return file.suffix == OLD and file.is_file()
+    def is_bag(at: Path) -> bool:
+        if at.is_dir():
+            return any(any(at.glob(kind)) for kind in ("metadata.yaml", "*.mcap", "*.db3"))
+        return at.suffix == OLD and at.is_file()
 
     if path.is_file() or is_bag(path):
         return [path]
-    bags = sorted(bag for bag in path.glob("*") if is_old(bag) or (bag.is_dir() and is_bag(bag)))
+    bags = sorted(filter(is_bag, path.glob("*")))
     if not bags:
         raise AmiError(f"{path} is no bag and holds none; record some with ./ami collect or ./ami record")
     return bags
-
-
-def find_tubs(recordings: Sequence[Path]) -> list[Path]:
-    """All tubs in `recordings`; empty where they are of another kind.
-
-    Raises:
-        AmiError: some are tubs, others are not.
-    """
-    found = [tubs_at(path) for path in recordings]
-    if any(found) and not all(found):
-        other = next(path for path, tubs in zip(recordings, found, strict=True) if not tubs)
-        raise AmiError(f"{other} is no Donkeycar tub, others are: make a data set of each kind by itself")
-    return [tub for tubs in found for tub in tubs]
 
 
 def extract_any(recordings: Sequence[Path], out: Path, config: ExtractConfig, console: Console) -> Dataset:
@@ -71,46 +60,20 @@ def extract_any(recordings: Sequence[Path], out: Path, config: ExtractConfig, co
     Raises:
         AmiError: they are of several kinds, or cannot be read, see `extract`.
     """
-    read = _reader(recordings, out, config)
-    with progress_bar(console) as bar:
-        task = bar.add_task(f"reading {len(recordings)} recordings", total=None)
-        return read(lambda done, total: bar.update(task, completed=done, total=total))
-
-
-def _reader(recordings: Sequence[Path], out: Path, config: ExtractConfig) -> Callable[[Progress], Dataset]:
-    """What makes a data set of recordings of their kind, and reports how far it is. Raises AmiError like
-    `extract_any`."""
+    read: Callable[[Progress], Dataset]
     if any(is_lerobot(path) for path in recordings):
         if len(recordings) > 1:
             raise AmiError("extract: one LeRobotDataset makes one data set; ./ami train takes several data sets")
-        return partial(import_lerobot, recordings[0], out, config)
-    if tubs := find_tubs(recordings):
-        return partial(extract_tubs, tubs, out, config)
-    return partial(extract, [bag for path in recordings for bag in find_bags(path)], out, config)
-
-
-# What `ami train` learns from: bags, data sets, and what an earlier model learned from.
-
-CAMERA_PERIODS = (0.1, 0.25, 0.5)  # [s] of models of tubs, whose cameras have 20 Hz as a rule
-CAMERA_STEP = 0.5  # [s] that such a model looks ahead at once
-VERSIONS = "versions.yaml"  # of the fleets' data sets that a training under way reads
-
-
-def lack_odometry(recordings: Sequence[Path]) -> bool:
-    """Whether none of these recordings has odometry: tubs, or data sets made of them."""
-    return all(
-        not open_data(path).card.has_odometry if is_dataset(path) else bool(tubs_at(path)) for path in recordings
-    )
-
-
-def camera_timing(recordings: Sequence[Path]) -> dict[str, float | int]:
-    """Period [s] and chunk of a model of tubs: the usual ones, or those that slower cameras need."""
-    slowest = 0.0
-    for path in recordings:
-        known = [open_data(path).period] if is_dataset(path) else map(usual_interval, tubs_at(path))
-        slowest = max([slowest, *known])
-    period = next((p for p in CAMERA_PERIODS if slowest <= SLOW * p), CAMERA_PERIODS[-1])
-    return {"period": period, "chunk": round(CAMERA_STEP / period)}
+        read = partial(import_lerobot, recordings[0], out, config)
+    elif any(tubs := [tubs_at(path) for path in recordings]):
+        if not all(tubs):
+            other = next(path for path, found in zip(recordings, tubs, strict=True) if not found)
+            raise AmiError(f"{other} is no Donkeycar tub, others are: make a data set of each kind by itself")
+        read = partial(extract_tubs, [tub for found in tubs for tub in found], out, config)
+    else:
+        read = partial(extract, [bag for path in recordings for bag in find_bags(path)], out, config)
+    with reporting(f"reading {len(recordings)} recordings", console=console) as report:
+        return read(report)
 
 
 def open_dataset(
@@ -140,79 +103,82 @@ def fit_for(dataset: Dataset, spec: ModelSpec) -> Dataset:
     return dataset
 
 
-def open_datasets(
-    recordings: list[Path], out: Path, spec: ModelSpec, console: Console, robot: RobotDescription | None = None
-) -> list[Dataset]:
-    """All data sets among `recordings`, and behind them one extracted from all recordings, kept in `out` / dataset.
+def report(dataset: Dataset, console: Console) -> None:
+    """Prints what is in a data set, what was left out and why, and what looks wrong."""
+    card = dataset.card
+    table = Table("what", "", title=f"{dataset.folder}", show_header=False, title_justify="left")
+    table.add_row(
+        "frames", f"{card.frames:,} in {card.episodes} episodes, {card.minutes:g} min, {card.period:g} s apart"
+    )
+    table.add_row("pictures", f"{card.image_size[0]}x{card.image_size[1]} px")
+    table.add_row("scan", f"{card.scan_beams} beams" if card.scan_beams else "none")
+    table.add_row("true pose", "yes" if card.has_truth else "no")
+    if card.has_odometry:
+        driven, turned = distance(dataset)
+        table.add_row("driven, turned", f"{driven:.0f} m, {turned:.0f} rad")
+    lacks = [name for name, there in (("odometry", card.has_odometry), ("commands", card.has_command)) if not there]
+    if lacks:
+        table.add_row("without", " and ".join(lacks))
+    if dataset.imu.shape[1]:
+        table.add_row("imu", f"in {np.isfinite(dataset.imu).all(1).mean():.0%} of the frames")
+    for reason, count in card.dropped.items():
+        table.add_row("left out", f"{count:,} {reason}")
+    console.print(table)
+    for complaint in complaints(dataset):
+        console.print(complaint, style="yellow", soft_wrap=True)
 
-    Of several processes the first one extracts, while the others wait.
+
+def complaints(dataset: Dataset) -> list[str]:
+    """What looks wrong in a data set, a line each."""
+    found = []
+    for source in dataset.card.sources:
+        found += [f"{source['path']}: {problem}" for problem in source["problems"]]
+        if not source["frames"]:
+            found.append(f"{source['path']}: nothing usable")
+    if dataset.card.has_odometry and (driven := distance(dataset)[0]) < 1.0:
+        found.append(f"the robot drove {driven:.2f} m only: a model learns nothing from that")
+    return found
+
+
+def distance(dataset: Dataset) -> tuple[float, float]:
+    """How far [m] and how much [rad] the robot moved in all episodes together."""
+    metres = radians = 0.0
+    for start, stop in dataset.episodes:
+        motion = relative(dataset.odometry[start : stop - 1], dataset.odometry[start + 1 : stop])
+        metres += float(np.hypot(motion[:, 0], motion[:, 1]).sum())
+        radians += float(np.abs(wrap(motion[:, 2])).sum())
+    return metres, radians
+
+
+def collect_runs(out: Path, config: CollectionConfig, missing: list[int], workers: int, console: Console) -> int:
+    """Records the runs that are `missing` side by side; returns the number of contacts over all of them.
+
+    Raises AmiError, or KeyboardInterrupt after saying how to go on.
     """
-    datasets = [_as_it_began(path, out) for path in recordings if is_dataset(path)]
-    bags = [path for path in recordings if not is_dataset(path)]
-    if not bags:
-        return datasets
-    if parallel.rank() == 0:
-        open_dataset(bags, out, spec, console, robot)
-    parallel.wait_for_first()
-    return [*datasets, open_dataset(bags, out, spec, console, robot)]
+    lengths = config.run_lengths()
+    done: Any = get_context("spawn").Array("q", len(lengths))  # steps of each run
+    total = sum(lengths[run] for run in missing)
+    try:
+        with worker_pool(min(workers, len(missing)), learns=False, done=done) as pool, progress_bar(console) as bar:
+            futures = [pool.submit(_record, out, config, run) for run in missing]
+            task, begun, running = bar.add_task("collecting", total=total), time.monotonic(), set(futures)
+            while running:
+                finished, running = wait(running, timeout=0.5)
+                for future in finished:
+                    future.result()  # raises what went wrong, at once
+                steps = sum(done)
+                rate = f"collecting, {steps / (time.monotonic() - begun):.0f} steps/s"
+                bar.update(task, completed=steps, description=rate)
+            return sum(future.result() for future in futures)
+    except BaseException:
+        complete = sum(run_folder(out, run).exists() for run in range(len(lengths)))
+        kept = f"{complete} complete runs are kept in {out}"
+        console.print(f"interrupted: run the command again to go on, {kept}", soft_wrap=True)
+        raise
 
 
-def _as_it_began(path: Path, out: Path) -> Dataset:
-    """A data set; of a fleet's the version that this training began with, whatever robots add meanwhile.
+def _record(out: Path, config: CollectionConfig, run: int) -> int:
+    def tick() -> None:
+        links["done"][run] += 1
 
-    Processes that train together, and a command that is repeated after an interruption, so learn from the same rows.
-    """
-    if not is_fleet(path):
-        return Dataset(path)
-    file, name, known = out / VERSIONS, str(path.resolve()), dict[str, int]()
-    if parallel.rank() == 0:
-        known = parse_yaml(file.read_text("utf-8")) if file.is_file() else {}
-        if name not in known:
-            known[name] = open_data(path).version
-            write_atomically(file, dump_yaml(known).encode())
-    return open_data(path, int(parallel.from_first(b"%d" % known.get(name, 0))))
-
-
-def with_camera(spec: ModelSpec, datasets: Sequence[Dataset]) -> ModelSpec:
-    """The spec, knowing the camera that all pictures were brought to, where that is known.
-
-    Raises:
-        AmiError: some were brought to another camera than others, or than the model's.
-    """
-    fields = (*(d.field_of_view for d in datasets), spec.inputs.field_of_view)
-    known = {round(field, 6): field for field in fields if field}  # the spec's own digits stay
-    if len(known) > 1:
-        names = ", ".join(f"{field:g}" for field in sorted(known))
-        raise AmiError(f"pictures are of different cameras (field_of_view {names} rad): extract all with the same one")
-    return replace(spec, inputs=replace(spec.inputs, field_of_view=max(known.values(), default=0.0)))
-
-
-def as_one(datasets: list[Dataset]) -> Recording:
-    """Several data sets as one recording."""
-    return datasets[0] if len(datasets) == 1 else Joined(datasets)
-
-
-def find_replay(
-    start: Path, origin: Provenance | None, replay: list[Path], new: list[Dataset], out: Path, console: Console
-) -> list[Dataset]:
-    """The old data of the model in `start`: those named, else what its folder remembers; without what is `new`.
-
-    Args:
-        start: the model's folder.
-        origin: of that model.
-        replay: data sets that the user names.
-        new: what is trained on anyway.
-        out: folder of the training.
-        console: for what is missing.
-    """
-    missing: list[str] = []
-    if replay:
-        old = [_as_it_began(path, out) for path in replay]
-    elif origin is not None:
-        old, missing = find_data(start, origin)
-    else:
-        old, missing = [], [f"what {start} learned from (it does not say)"]
-    for what in missing:
-        console.print(f"not replayed, as it is not there: {what}; name it by --replay", style="yellow", soft_wrap=True)
-    known = {dataset.card.checksum for dataset in new}
-    return [dataset for dataset in old if dataset.card.checksum not in known]
+    return record_run(out, config, run, tick)

@@ -1,72 +1,104 @@
-"""`ami demo`: starts simulator and stack, sends image goals, and reports how many were reached."""
+"""What `ami demo` does on its page, and what only the simulator knows: the true floor plan, and where the robot is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
-import typer
+import numpy as np
+from rclpy.context import Context
+from rich.console import Console
 
-from ami_ros.cli.options import command
+from ami_ros.bench.demo.client import Frames, Leg, Observed
+from ami_ros.bench.demo.run import DemoRun
+from ami_ros.bench.demo.stack import DemoSettings
+from ami_ros.bench.report import success_rates
+from ami_ros.bench.trials import Trial
+from ami_ros.cli.options import DemoOptions
+from ami_ros.console.scene import Scene, data_url, rounded
+from ami_ros.core.geometry import Array, compose, inverse
+from ami_ros.core.images import encode_png
+
+if TYPE_CHECKING:
+    from ami_ros.simulation.mjcf import TopView
 
 
-@dataclass(frozen=True)
-class DemoOptions:
-    """Start the simulator and the stack, send picture goals, and report how many were reached.
+class TruthLayer:
+    """What a simulated robot does not know, in a scene: the floor from above, and where it truly is.
 
-    A goal is only a picture, or a pose for a robot without a camera. It counts as reached when the robot reports
-    success and stands, and the simulator sees it within 0.30 m and 30 degrees of there.
-
-    Exit code: 0 if enough goals were reached, 1 if fewer, 2 for a wrong set-up or option.
+    Args:
+        scene: of the console.
+        floor: the world from above.
+        off: the page shows it only when it is asked to.
     """
 
-    headless: Annotated[bool, typer.Option("--headless", help="Serve no page.")] = False
-    world: Annotated[str, typer.Option(help="A world that comes with the package, or a world file.")] = "home"
-    simulator: Annotated[
-        Literal["ours", "gazebo"], typer.Option(help="gazebo: gz-sim, where it is installed; see docs/gazebo.md.")
-    ] = "ours"
-    robot: Annotated[
-        str | None, typer.Option(help="Robot in config/robots, or its file. Default: one that fits the model.")
-    ] = None
-    goals: Annotated[
-        int, typer.Option(help="Number of goals: by turns near (same room) and far (another room).", min=1, max=10_000)
-    ] = 10
-    seed: Annotated[int, typer.Option(help="Random seed of start, goals and noise.", min=0, max=2**31 - 1)] = 0
-    json: Annotated[Path | None, typer.Option(help="JSON file to write all figures to, however it ends.")] = None
-    record: Annotated[Path | None, typer.Option(help="New folder for a bag (MCAP) and a picture.")] = None
-    composed: Annotated[bool, typer.Option("--composed", help="Run all nodes of the stack in one process.")] = False
-    explore: Annotated[
-        float, typer.Option(help="Minutes to explore first, with an empty memory.", min=0.0, max=600.0)
-    ] = 0.0
-    foreign_goals: Annotated[
-        int,
-        typer.Option(
-            help="With --explore: number of pictures of another building, which it must refuse.", min=0, max=10_000
-        ),
-    ] = 0
-    min_success: Annotated[
-        float, typer.Option(help="Share of goals to reach. Below it the exit code is 1.", min=0.0, max=1.0)
-    ] = 0.5
-    model: Annotated[
-        Path | None, typer.Option(help="Folder of the model. Default: the shipped one that fits the robot.")
-    ] = None
-    memory: Annotated[
-        Path | None,
-        typer.Option(help="Memory to start with. Default: the one shipped with the model, if any."),
-    ] = None
-    real_time_factor: Annotated[
-        float | None,
-        typer.Option(
-            help="Simulated seconds per second. Default: 1, or with --explore as fast as the nodes keep up.",
-            min=0.05,
-            max=20.0,
-        ),
-    ] = None
-    port: Annotated[
-        int | None, typer.Option(help="Port of the page. Default: the first free one from 8770.", min=1, max=65_535)
-    ] = None
-    domain_id: Annotated[int | None, typer.Option(help="ROS domain. Default: ROS_DOMAIN_ID, or a free one.")] = None
+    def __init__(self, scene: Scene, floor: TopView, off: bool = False) -> None:
+        self._scene = scene
+        self._floor = {"src": data_url(encode_png(floor.image)), "extent": list(floor.extent), "off": off}
+        self._updates = 0
+        self._frame: Array | None = None  # the memory's, in the world
+
+    def update(self, frames: Frames, truth: Array | None) -> None:
+        """A moment: where the robot's frames are in the world, and its true pose (3,) there."""
+        frame, known = frames.memory() if self._updates % 25 == 0 else None, self._frame
+        # A frame that has moved by less than 4 cm and 0.04 rad is not sent anew.
+        if frame is not None and (known is None or np.abs(frame - known).max() > 0.04):
+            self._frame = frame
+            self._scene.documents.put("truth", self._floor | {"frame": rounded(inverse(frame))})
+        self._updates += 1
+        if self._frame is not None and truth is not None:
+            self._scene.truth = compose(inverse(self._frame), truth)
 
 
-main = command(DemoOptions, "ami_ros.bench.demo.run:run_demo")
+def demo(asked: DemoOptions) -> int:
+    """`ami demo`; returns the exit code. Raises AmiError as `DemoSettings.make` and `DemoRun.run`."""
+    return DemoRun(DemoSettings.make(**vars(asked)), Console(emoji=False), serve_demo).run()
+
+
+def serve_demo(
+    context: Context, settings: DemoSettings, floor: TopView, say: Callable[[str], None], stack: ExitStack
+) -> DemoPage:
+    """Starts the console of a demo, which `stack` ends, and says where it is."""
+    from ami_ros.console.node import ConsoleSettings, RobotConsole  # of an extra
+
+    page = stack.enter_context(RobotConsole(context, ConsoleSettings(port=settings.port, bags=None), say))
+    say("look, " + page.addresses[0])
+    about = {"world": settings.world.name, "robot": settings.robot.name, "seed": settings.seed}
+    return DemoPage(page.scene, floor, about | {"total": settings.goals})
+
+
+class DemoPage:
+    """What the page of a demo shows beside what the robot knows.
+
+    Args:
+        scene: of the console.
+        floor: the world from above.
+        about: `world`, `robot`, `seed` and `total` (goals).
+    """
+
+    def __init__(self, scene: Scene, floor: TopView, about: dict[str, Any]) -> None:
+        self._scene, self._about = scene, about
+        self._truth = TruthLayer(scene, floor)
+        self._pace: deque[tuple[float, float]] = deque(maxlen=25)  # steady and simulated time [s]
+
+    def update(self, leg: Leg | None, seen: Observed, trials: Sequence[Trial], finished: bool) -> None:
+        """Shows a moment: the drive under way, what is known of robot and stack, and the drives that ended; whether
+        nothing more will happen."""
+        telemetry = seen.telemetry
+        self._truth.update(seen.frames, telemetry.truth)
+        self._pace.append((time.monotonic(), telemetry.time))
+        (steady, simulated), (steady_now, simulated_now) = self._pace[0], self._pace[-1]
+        rates, told = success_rates(trials), steady_now - steady >= 0.5 and simulated_now >= simulated
+        self._scene.demo = self._about | {
+            kind: {"reached": rates[kind].reached, "n": rates[kind].n} for kind in ("near", "far")
+        } | {
+            "goal": None if leg is None else leg.index, "contacts": telemetry.contacts, "finished": finished,
+            "pace": round((simulated_now - simulated) / (steady_now - steady), 2) if told else None,
+            "trials": [
+                {"kind": t.kind, "success": bool(t.success), "time": rounded(t.time_s), "words": t.error_msg}
+                for t in trials
+            ],
+        }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The command line: finds the command's module, runs its `main`, turns errors into exit codes."""
+"""The command line: finds what a command runs, runs it, and turns errors into exit codes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import Any, NoReturn
 
-from ami_ros.cli.commands import find_command, overview, split, version
+from ami_ros.cli.commands import Command, find_command, overview, split, version
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import importing, missing, need
 
@@ -21,77 +20,44 @@ with importing("cli"):
 
     need("rich", "cli")
 
-USAGE_ERROR = 2
-INTERRUPTED = 130
 VERBOSE = "AMI_VERBOSE"  # environment variable of ami -v
-
-
-def module_of(name: str) -> str:
-    """The module of a command."""
-    return "ami_ros.bench.command" if name == "bench" else f"ami_ros.cli.{name}"
 
 
 def run(arguments: Sequence[str]) -> NoReturn:
     """Runs `ami` with `arguments` and exits: 0, what the command returns, 2 for errors that a user can mend, 130 for
     Ctrl-C, 128 + n for the signals TERM and HUP. The command's `finally` blocks have run in every case."""
     asked = split(arguments)
-    arguments = asked.arguments
-    if asked.version:
-        typer.echo(f"ami_ros {version()}")
+    name, *given = asked.arguments or ["--help"]
+    if asked.version or name in ("-h", "--help"):
+        typer.echo(f"ami_ros {version()}" if asked.version else overview())
         sys.exit(0)
     if asked.verbose:
         os.environ[VERBOSE] = "1"
     if asked.quiet:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  (until the process ends; errors go to the real one)
-    name = arguments[0] if arguments else "--help"
-    if name in ("-h", "--help"):
-        typer.echo(overview())
-        sys.exit(0)
     if (command := find_command(name)) is None:
         typer.echo(f"ami: there is no command '{name}'; see ami --help", err=True)
-        sys.exit(USAGE_ERROR)
+        sys.exit(2)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _exit_by_signal)
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
     if command.renders and not os.environ.get("DISPLAY"):
         os.environ.setdefault("MUJOCO_GL", "egl")  # where pip installed it; ./ami has looked what there is
-    spelled_out = getattr(importlib.import_module(module_of(name)), "spelled_out", list)
+    words = _named(command.spelled_out)(given) if command.spelled_out else given
     try:
-        sys.exit(
-            _application(name)(args=spelled_out(arguments[1:]), prog_name=f"ami {name}", standalone_mode=False) or 0
-        )
+        sys.exit(_application(command)(args=words, prog_name=f"ami {name}", standalone_mode=False) or 0)
     except Exception as error:
         if (say := getattr(error, "format_message", None)) is None:  # of click, which typer brings under its own name
             raise
         _complain(f"ami {name}: {' '.join(say().split()).rstrip('.')}; see ami {name} --help")
-        sys.exit(USAGE_ERROR)
+        sys.exit(2)
 
 
-def _application(name: str) -> typer.Typer:
-    module = importlib.import_module(module_of(name))
-    settings = {"help_option_names": ["-h", "--help"], **getattr(module, "CONTEXT_SETTINGS", {})}
-    app = typer.Typer(
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        context_settings=settings,
-        help=module.__doc__,
-    )
-    for part, function in functions(name).items():
-        app.command(part or None, context_settings=settings)(with_exit_codes(function))
-        if part:
-            app.callback()(lambda: None)  # else a command of one part would be that part
-    return app
-
-
-def functions(name: str) -> dict[str, Callable[..., int | None]]:
-    """What a command runs, by the name of its part: see `ami_ros.cli.commands.Command`; "" where it has no parts."""
-    module = importlib.import_module(module_of(name))
-    parts = getattr(module, "PARTS", None)
-    if parts is None:
-        return {"": module.main}
-    if isinstance(parts, dict):
-        return parts
-    return {part: importlib.import_module(f"{module_of(name)}_{part}").main for part in parts}
+def functions(command: Command) -> dict[str, Callable[..., int | None]]:
+    """What a command runs, by the name of its part; "" where it has no parts."""
+    runs = _named(command.runs) if isinstance(command.runs, str) else command.runs
+    if callable(runs):
+        return {"": runs}
+    return {part: _named(where) if isinstance(where, str) else where for part, where in runs.items()}
 
 
 def with_exit_codes(function: Callable[..., int | None]) -> Callable[..., None]:
@@ -110,13 +76,32 @@ def with_exit_codes(function: Callable[..., int | None]) -> Callable[..., None]:
             if not (line := _remedy(error.name or "")):
                 raise
             _complain(f"ami: {line}")
-            code = USAGE_ERROR
+            code = 2
         except KeyboardInterrupt:
             _complain("ami: interrupted")
-            code = INTERRUPTED
+            code = 130
         sys.exit(code or 0)
 
     return wrapped
+
+
+def _named(where: str) -> Any:
+    """What "module:name" below `ami_ros` means."""
+    module, _, name = where.partition(":")
+    return getattr(importlib.import_module(f"ami_ros.{module}"), name)
+
+
+def _application(command: Command) -> typer.Typer:
+    settings = {"help_option_names": ["-h", "--help"], **command.context}
+    app = typer.Typer(
+        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, context_settings=settings,
+        help=command.about,
+    )  # fmt: skip
+    for part, function in functions(command).items():
+        app.command(part or None, context_settings=settings)(with_exit_codes(function))
+        if part:
+            app.callback()(lambda: None)  # else a command of one part would be that part
+    return app
 
 
 def _remedy(module: str) -> str:
@@ -132,7 +117,3 @@ def _remedy(module: str) -> str:
 def _complain(line: str) -> None:
     """To the real stderr, whatever ami -q made of it; in tests to what stands in for it."""
     typer.echo(line, file=sys.__stderr__ if getattr(sys.stderr, "name", "") == os.devnull else sys.stderr)
-
-
-def _exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)

@@ -20,20 +20,7 @@ from typing import Any
 
 from ami_ros.core.errors import AmiError
 
-# Worker processes of a command that drive for a long time, one thread each, and end with it.
-
-links: dict[str, Any] = {}  # of a worker process to the command: what `start` was given, by name
-
-
-def start(wanted: Connection, learns: bool, given: dict[str, Any]) -> None:
-    """Initialises a worker process. When the other end of the pipe `wanted` is closed, or its owner dies, it ends."""
-    if learns:
-        import torch
-
-        torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, which ends its workers
-    links.update(given)
-    threading.Thread(target=_end_with, args=(wanted,), name="end", daemon=True).start()
+links: dict[str, Any] = {}  # of a worker process to the command: what `worker_pool` was given, by name
 
 
 @contextmanager
@@ -52,7 +39,7 @@ def worker_pool(workers: int, learns: bool = True, **given: Any) -> Iterator[Pro
     """
     context = get_context("spawn")
     wanted, end = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, context, start, (wanted, learns, given))
+    pool = ProcessPoolExecutor(workers, context, _begin, (wanted, learns, given))
     try:
         yield pool
     except BaseException as error:
@@ -66,19 +53,22 @@ def worker_pool(workers: int, learns: bool = True, **given: Any) -> Iterator[Pro
         wanted.close()
 
 
-def _end_with(wanted: Connection) -> None:
-    """Ends the process when its work is no longer wanted, for a drive takes long; nothing is half written.
+def _begin(wanted: Connection, learns: bool, given: dict[str, Any]) -> None:
+    """Initialises a worker process. When the other end of the pipe `wanted` is closed, or its owner dies, it ends: its
+    work is no longer wanted, for a drive takes long, and nothing is half written.
 
     By a pipe, as the end of a file needs no lock: who closes an event waits forever for a worker that was killed.
     """
-    wanted.poll(None)
-    os._exit(1)
+    if learns:
+        import torch
+
+        torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command, which ends its workers
+    links.update(given)
+    threading.Thread(target=lambda: (wanted.poll(None), os._exit(1)), name="end", daemon=True).start()
 
 
-# Commands of `./ami` that another command runs beside itself, with their output in a file.
-
-
-def background_command_start(
+def start_command(
     arguments: Sequence[str], log: Path, said: str, patience: float, environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> tuple[subprocess.Popen[bytes], re.Match[str]]:  # fmt: skip
@@ -93,27 +83,22 @@ def background_command_start(
             [sys.executable, "-m", "ami_ros.cli", *arguments], stdin=subprocess.DEVNULL, stdout=output,
             stderr=subprocess.STDOUT, start_new_session=True, env=environment, cwd=folder,
         )  # fmt: skip
+    deadline = time.monotonic() + patience
     try:
-        return process, _heard(process, arguments[0], log, said, time.monotonic() + patience)
+        while (found := re.search(said, text := log.read_text(errors="replace"))) is None:
+            last = (text.strip() or "it said nothing").splitlines()[-1]
+            if process.poll() is not None:
+                raise AmiError(f"ami {arguments[0]} ended: {last}")
+            if time.monotonic() > deadline:
+                raise AmiError(f"ami {arguments[0]} is not ready in time: {last}; see {log}")
+            time.sleep(0.2)
     except BaseException:
-        end(process)
+        end_command(process)
         raise
+    return process, found
 
 
-def _heard(process: subprocess.Popen[bytes], name: str, log: Path, said: str, deadline: float) -> re.Match[str]:
-    while True:
-        text = log.read_text(errors="replace")
-        if (found := re.search(said, text)) is not None:
-            return found
-        last = (text.strip() or "it said nothing").splitlines()[-1]
-        if process.poll() is not None:
-            raise AmiError(f"ami {name} ended: {last}")
-        if time.monotonic() > deadline:
-            raise AmiError(f"ami {name} is not ready in time: {last}; see {log}")
-        time.sleep(0.2)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
+def end_command(process: subprocess.Popen[bytes]) -> None:
     """Ends it as Ctrl-C does, and waits for it."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)

@@ -295,6 +295,12 @@ class TopView:
     image: NDArray[np.uint8]
     scale: float
 
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """x_min, x_max, y_min, y_max of the picture in the world [m]."""
+        height, width = (pixels / self.scale for pixels in self.image.shape[:2])
+        return -BORDER, width - BORDER, -BORDER, height - BORDER
+
     def to_pixels(self, points: ArrayLike) -> Array:
         """Where points or poses (..., 2 or 3) of the world lie in the picture: (..., 2) as column, row."""
         p = np.asarray(points, dtype=np.float64)

@@ -42,7 +42,7 @@ def test_without_load_there_are_none() -> None:
 def drive(children: Children, out: Path, *options: str) -> dict[str, Any]:
     """The figures of the shipped model, driving for a while with the real nodes."""
     code = (
-        "import sys, ami_ros.ros.start.join as d; d.claim_domain = lambda wanted: wanted;"
+        "import sys, ami_ros.ros.start.domain as d; d.claim_domain = lambda wanted: wanted;"
         "from ami_ros.cli.main import run; run(sys.argv[1:])"
     )
     settings = ["--minutes", "0.05", "--seed", "331902", "--domain-id", os.environ["ROS_DOMAIN_ID"]]

@@ -15,7 +15,7 @@ from harness.processes import Children
 @pytest.mark.timeout(600)
 def test_it_drives_and_leaves_nothing(children: Children, tmp_path: Path) -> None:
     code = (
-        "import sys, ami_ros.ros.start.join as d; d.claim_domain = lambda wanted: wanted;"
+        "import sys, ami_ros.ros.start.domain as d; d.claim_domain = lambda wanted: wanted;"
         "from ami_ros.cli.main import run; run(sys.argv[1:])"
     )
     options = ["--minutes", "0.1", "--domain-id", os.environ["ROS_DOMAIN_ID"], "--json", str(tmp_path / "soak.json")]

@@ -30,7 +30,7 @@ def model(tmp_path: Path) -> Path:
 def start(children: Children, model: Path, *options: str) -> ChildProcess:
     """Starts a demo in the domain of this test worker, which the worker itself has claimed."""
     code = (
-        "import sys, ami_ros.ros.start.join as d; d.claim_domain = lambda wanted: wanted;"
+        "import sys, ami_ros.ros.start.domain as d; d.claim_domain = lambda wanted: wanted;"
         "from ami_ros.cli.main import run; run(sys.argv[1:])"
     )
     settings = ["--world", "two_rooms", "--model", str(model), "--domain-id", os.environ["ROS_DOMAIN_ID"]]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from ami_ros.cli import extract, train
+from ami_ros.cli.data import extract
+from ami_ros.cli.options import train
 from ami_ros.core.errors import AmiError
 from ami_ros.core.robots.description import robot_file
 from ami_ros.world_model.learning.bag_writer import BagWriter
@@ -37,10 +38,10 @@ def test_options_reach_the_data_set_and_the_report_says_what_was_left_out(
 ) -> None:
     out = tmp_path / "data"
     with pytest.raises(AmiError, match="which of /left/rect, /right/rect is the image"):
-        extract.main([bag], out)
+        extract([bag], out)
     with pytest.raises(AmiError, match="60 frames without odometry"):
-        extract.main([bag], out, topic=["image=left/rect"], tolerance=0.05)
-    extract.main([bag], out, topic=["image=left/rect"], tolerance=0.1, settings=["alignment.min_frames=12"])
+        extract([bag], out, topic=["image=left/rect"], tolerance=0.05)
+    extract([bag], out, topic=["image=left/rect"], tolerance=0.1, settings=["alignment.min_frames=12"])
     data = Dataset(out)
     assert data.episodes == [(0, 50)] and data.card.sources[0]["topics"]["image"] == "/left/rect"
     words = " ".join(capsys.readouterr().out.split())
@@ -62,15 +63,15 @@ def robot(tmp_path: Path) -> Path:
 def test_description_of_the_robot_tells_extraction_and_training_what_the_bag_does_not(
     bag: Path, robot: Path, tmp_path: Path
 ) -> None:
-    extract.main([bag], tmp_path / "data", robot=str(robot), tolerance=0.1)
+    extract([bag], tmp_path / "data", robot=str(robot), tolerance=0.1)
     topics = Dataset(tmp_path / "data").card.sources[0]["topics"]
     assert topics == {"image": "/left/rect", "odometry": "/wheels/state", "command": "/safe_vel"}
     settings = ["spec.inputs.scan_beams=0", "spec.inputs.image_size=16", "batch=2", "head_steps=1", "sight_steps=1"]
     known: dict[str, Any] = {"robot": str(robot), "steps": 1, "threads": 1, "settings": settings}
-    train.main([tmp_path / "data"], tmp_path / "model", **known)
+    train([tmp_path / "data"], tmp_path / "model", **known)
     assert load_model(tmp_path / "model").model.spec.command_maxima == (0.6, 1.8)
     with pytest.raises(AmiError, match="does not fit robot mine: it wants scans, and the robot has no laser"):
-        train.main([bag], tmp_path / "other", **known | {"settings": settings[1:]})
+        train([bag], tmp_path / "other", **known | {"settings": settings[1:]})
 
 
 def test_a_robot_that_stood_still_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,11 +80,11 @@ def test_a_robot_that_stood_still_is_a_warning(tmp_path: Path, capsys: pytest.Ca
             bag.image("image", 0.2 * i, encode_frame(np.zeros((32, 32, 3), np.uint8)))
             bag.odometry("odom", 0.2 * i, [0.0, 0.0, 0.0], (0.0, 0.0))
             bag.command("cmd_vel", 0.2 * i, 0.0, 0.0)
-    extract.main([tmp_path / "bag"], tmp_path / "data")
+    extract([tmp_path / "bag"], tmp_path / "data")
     words = capsys.readouterr().out
     assert "a model learns nothing from that" in words and "all its pictures are the same" in words
     settings = ["spec.inputs.scan_beams=0", "spec.inputs.image_size=16", "batch=2", "head_steps=1", "sight_steps=1"]
-    train.main([tmp_path / "data"], tmp_path / "model", steps=1, threads=1, settings=settings)
+    train([tmp_path / "data"], tmp_path / "model", steps=1, threads=1, settings=settings)
     words = capsys.readouterr().err
     assert "a model learns nothing from that" in words and "all its pictures are the same" in words
 
@@ -91,7 +92,7 @@ def test_a_robot_that_stood_still_is_a_warning(tmp_path: Path, capsys: pytest.Ca
 def test_train_takes_the_data_set_and_settings_and_says_that_the_model_is_dead(
     bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    extract.main([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
+    extract([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
     settings = [
         "spec.inputs.scan_beams=0",
         "spec.inputs.image_size=16",
@@ -100,13 +101,13 @@ def test_train_takes_the_data_set_and_settings_and_says_that_the_model_is_dead(
         "head_steps=1",
         "sight_steps=1",
     ]
-    train.main([tmp_path / "data"], tmp_path / "model", steps=2, threads=1, settings=settings)
+    train([tmp_path / "data"], tmp_path / "model", steps=2, threads=1, settings=settings)
     spec = load_model(tmp_path / "model").model.spec
     assert "step 2: prediction is hardly better than no change" in " ".join(capsys.readouterr().err.split())
     assert (tmp_path / "model" / "curve.jsonl").read_text().count("\n") == 1
     assert (spec.latent_dim, spec.inputs.scan_beams, spec.inputs.image_size) == (8, 0, 16)
     with pytest.raises(AmiError, match="train: weights: unknown key 'sigre'"):
-        train.main([tmp_path / "data"], tmp_path / "other", settings=["weights.sigre=1"])
+        train([tmp_path / "data"], tmp_path / "other", settings=["weights.sigre=1"])
 
 
 @pytest.mark.parametrize(
@@ -120,23 +121,23 @@ def test_train_takes_the_data_set_and_settings_and_says_that_the_model_is_dead(
 )
 def test_a_wrong_call_is_one_line(bag: Path, tmp_path: Path, options: dict, message: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(AmiError, match=message) as raised:
-        extract.main([bag], tmp_path / "data", **options)
+        extract([bag], tmp_path / "data", **options)
     assert "\n" not in str(raised.value) and [p.name for p in tmp_path.iterdir()] == ["bag"]
 
 
 def test_a_data_set_without_an_input_of_the_model_is_one_line_and_leaves_nothing(bag: Path, tmp_path: Path) -> None:
-    extract.main([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
+    extract([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
     with pytest.raises(AmiError, match="needs a scan, which the data set does not have"):
-        train.main([tmp_path / "data"], tmp_path / "model", steps=1, threads=1)
+        train([tmp_path / "data"], tmp_path / "model", steps=1, threads=1)
     with pytest.raises(AmiError, match=r"each 0.2 s, the model one each 0.1 s"):
-        train.main([tmp_path / "data"], tmp_path / "model", steps=1, threads=1, settings=["spec.period=0.1"])
+        train([tmp_path / "data"], tmp_path / "model", steps=1, threads=1, settings=["spec.period=0.1"])
     assert not list((tmp_path / "model").iterdir())
 
 
 def test_a_full_disk_stops_a_training_in_one_line_and_room_lets_it_go_on(
     bag: Path, tmp_path: Path, children: Children
 ) -> None:
-    extract.main([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
+    extract([bag], tmp_path / "data", topic=["image=left/rect"], tolerance=0.1)
     settings = ["spec.inputs.scan_beams=0", "spec.inputs.image_size=16", "batch=2", "head_steps=1", "sight_steps=1"]
     arguments = ["train", str(tmp_path / "data"), "--out", str(tmp_path / "model"), "--steps", "2", "--threads", "1"]
     arguments += [argument for setting in settings for argument in ("--set", setting)]
@@ -150,5 +151,5 @@ run({arguments!r})
     assert child.wait(120) == 2
     assert f"train: cannot write {tmp_path / 'model'} (File too large); make room" in " ".join(child.output().split())
     assert not list((tmp_path / "model").iterdir())
-    train.main([tmp_path / "data"], tmp_path / "model", steps=2, threads=1, settings=settings)
+    train([tmp_path / "data"], tmp_path / "model", steps=2, threads=1, settings=settings)
     load_model(tmp_path / "model")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ami_ros.cli.film import main
-from ami_ros.cli.film_run import FLOOR, ROBOT, WALL
+from ami_ros.cli.pictures import FLOOR, ROBOT, WALL
+from ami_ros.cli.watching import film as make_film
 from ami_ros.core.errors import AmiError
 from ami_ros.world_model.learning.bag_writer import BagWriter
 
@@ -38,7 +38,7 @@ def near(picture: np.ndarray, colour: tuple[int, int, int]) -> int:
 
 def test_the_map_grows_the_robot_moves_and_the_camera_is_shown(tmp_path: Path) -> None:
     out = tmp_path / "drive.gif"
-    main(recorded(tmp_path / "bag"), out, seconds=2.0, rate=5.0, width=320)
+    make_film(recorded(tmp_path / "bag"), out, seconds=2.0, rate=5.0, width=320)
     film: Any = Image.open(out)
     assert (film.n_frames, film.size) == (10, (320, 200)) and out.stat().st_size < 500_000
     frames = []
@@ -55,9 +55,9 @@ def test_the_map_grows_the_robot_moves_and_the_camera_is_shown(tmp_path: Path) -
 def test_what_cannot_be_filmed_is_one_line(tmp_path: Path) -> None:
     bag = recorded(tmp_path / "blind", scans=False)
     with pytest.raises(AmiError, match="has no scan"):
-        main(bag, tmp_path / "a.gif", 2.0, 5.0, 320)
+        make_film(bag, tmp_path / "a.gif", 2.0, 5.0, 320)
     with pytest.raises(AmiError, match=r"must end in \.gif"):
-        main(bag, tmp_path / "a.mp4", 2.0, 5.0, 320)
+        make_film(bag, tmp_path / "a.mp4", 2.0, 5.0, 320)
     (tmp_path / "b.gif").touch()
     with pytest.raises(AmiError, match="exists already"):
-        main(bag, tmp_path / "b.gif", 2.0, 5.0, 320)
+        make_film(bag, tmp_path / "b.gif", 2.0, 5.0, 320)

@@ -17,7 +17,10 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import PoseStamped, TwistStamped
 
-from ami_ros.cli import doctor, extract, remember, train
+from ami_ros.cli.data import extract
+from ami_ros.cli.describing import doctor
+from ami_ros.cli.memory import remember
+from ami_ros.cli.options import train
 from ami_ros.ros.messages.conversions import pose_from_message
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
 from ami_ros.world_model.learning.bag_reader import BagReader
@@ -30,7 +33,7 @@ ROBOT, WORLD = "drawn:7", "empty"
 SECONDS = 14.0  # of recording
 # Of a drive in the domain that the test's own process has claimed.
 DRIVE = (
-    "import sys, ami_ros.ros.start.join as d; d.claim_domain = lambda wanted: wanted;"
+    "import sys, ami_ros.ros.start.domain as d; d.claim_domain = lambda wanted: wanted;"
     "from ami_ros.cli.main import run; run(sys.argv[1:])"
 )
 
@@ -38,7 +41,7 @@ DRIVE = (
 def fits(deadline: float) -> bool:
     """Whether the robot fits its description within `deadline` [s]. On a busy machine its messages may be too rare."""
     end = time.monotonic() + deadline
-    while doctor.main(robot="office.yaml", seconds=4.0) != 0:
+    while doctor(robot="office.yaml", seconds=4.0) != 0:
         if time.monotonic() > end:
             return False
     return True
@@ -79,7 +82,7 @@ def test_every_step_from_an_unknown_robot_to_its_first_goal(
     ros.spin_until(lambda: truth, 60.0, "the robot")
 
     # What does it offer?
-    doctor.main(write=Path("office.yaml"), seconds=4.0)
+    doctor(write=Path("office.yaml"), seconds=4.0)
     assert "ami_bot" not in capsys.readouterr().out  # nobody asked for a comparison with a robot that is not there
     assert fits(120.0), capsys.readouterr().out
 
@@ -101,16 +104,14 @@ def test_every_step_from_an_unknown_robot_to_its_first_goal(
     ros.node.destroy_timer(by_hand)
     hand.publish(TwistStamped())
     assert "messages are in run1" in said
-    assert doctor.main(robot="office.yaml", bag=Path("run1")) == 0, capsys.readouterr().out
-    extract.main([Path("run1")], Path("data"), robot="office.yaml")
+    assert doctor(robot="office.yaml", bag=Path("run1")) == 0, capsys.readouterr().out
+    extract([Path("run1")], Path("data"), robot="office.yaml")
     assert len(Dataset(Path("data"))) > 0.5 * SECONDS / 0.2
 
     # One step of training, from a model that knows much: enough to be driven by.
     few = ["head_steps=1", "sight_steps=1", "batch=4"]
-    train.main(
-        [Path("data")], Path("model"), robot="office.yaml", start=Path("general"), steps=1, threads=1, settings=few
-    )
-    remember.main(Path("model"), Path("office.memory"), [Path("run1")])
+    train([Path("data")], Path("model"), robot="office.yaml", start=Path("general"), steps=1, threads=1, settings=few)
+    remember(Path("model"), Path("office.memory"), [Path("run1")])
     assert Path("office.memory").is_file()
 
     # Go.

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.cli import evaluate, extract, remember, train
+from ami_ros.cli.data import extract
+from ami_ros.cli.memory import remember
+from ami_ros.cli.options import evaluate, train
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import share
 from ami_ros.memory.store import Store
@@ -37,7 +39,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of three steps: it knows nothing, but it is one."""
     out = tmp_path_factory.mktemp("model") / "small"
-    train.main([runs], out, steps=3, settings=["head_steps=3", "sight_steps=1"], threads=1)
+    train([runs], out, steps=3, settings=["head_steps=3", "sight_steps=1"], threads=1)
     return out
 
 
@@ -46,14 +48,14 @@ def test_train_leaves_a_model_with_a_card_and_refuses_to_overwrite_it(runs: Path
     assert loaded.name == "small" and loaded.encoder_id in (model / "card.md").read_text()
     assert not (model / CHECKPOINT).exists()
     with pytest.raises(AmiError, match="holds a finished model"):
-        train.main([runs], model, steps=3, threads=1)
+        train([runs], model, steps=3, threads=1)
 
 
 def test_a_finished_model_gets_heads_and_its_memories_stay_valid(runs: Path, tmp_path: Path) -> None:
     bare, full = tmp_path / "bare", tmp_path / "full"
     without = ["sight_steps=1", "spec.ensemble=0"]
-    train.main([runs], bare, steps=2, settings=without, threads=1)
-    train.main([runs], full, start=bare, heads=True, settings=["head_steps=2", "sight_steps=1"], threads=1)
+    train([runs], bare, steps=2, settings=without, threads=1)
+    train([runs], full, start=bare, heads=True, settings=["head_steps=2", "sight_steps=1"], threads=1)
     before, after = load_model(bare), load_model(full)
     assert not before.model.spec.has_learned_heads and after.model.spec.has_learned_heads
     assert before.encoder_id == after.encoder_id and before.sha256 != after.sha256
@@ -66,7 +68,7 @@ def test_a_model_learns_what_the_commands_of_a_faster_robot_do_and_its_memories_
     runs: Path, model: Path, tmp_path: Path
 ) -> None:
     out, settings = tmp_path / "faster", ["head_steps=2", "windows.starts=3"]
-    train.main([runs], out, robot="ami_bot_fast", start=model, dynamics=True, steps=2, settings=settings, threads=1)
+    train([runs], out, robot="ami_bot_fast", start=model, dynamics=True, steps=2, settings=settings, threads=1)
     before, after = load_model(model), load_model(out)
     assert after.encoder_id == before.encoder_id and after.model.spec.max_linear == 1.0
     assert after.sha256 != before.sha256
@@ -76,9 +78,9 @@ def test_going_on_from_a_model_replays_its_data_and_says_what_is_forgotten(
     runs: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures = tmp_path / "figures.json"
-    extract.main([runs / "run_000"], tmp_path / "new")
+    extract([runs / "run_000"], tmp_path / "new")
     more = ["held_out=0.25", "replay=0.25", "head_steps=1", "sight_steps=1"]
-    train.main(
+    train(
         [tmp_path / "new"], tmp_path / "more", start=model, steps=2, threads=1, settings=more, json=figures,
     )  # fmt: skip
     words = " ".join(capsys.readouterr().err.split())
@@ -105,13 +107,13 @@ def test_old_data_that_is_gone_is_named_and_may_be_given(
     moved = tmp_path / "moved"
     shutil.copytree(model, moved)
     (moved / "dataset").rename(tmp_path / "old")
-    train.main(
+    train(
         [model / "dataset"], tmp_path / "a", start=moved, steps=1, threads=1, settings=["head_steps=1", "sight_steps=1"]
     )
     words = capsys.readouterr().err.replace("\n", "")
     assert f"not replayed, as it is not there: {moved / 'dataset'}; name it by --replay" in words
-    extract.main([runs / "run_000"], tmp_path / "new")
-    train.main(
+    extract([runs / "run_000"], tmp_path / "new")
+    train(
         [tmp_path / "new"], tmp_path / "b", start=moved, replay=[tmp_path / "old"], steps=1, threads=1,
         settings=["head_steps=1", "sight_steps=1"],
     )  # fmt: skip
@@ -120,14 +122,14 @@ def test_old_data_that_is_gone_is_named_and_may_be_given(
 
 def test_remember_keeps_the_places_of_a_recording(runs: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "empty.memory"
-    remember.main(model, out, [runs], minutes=0)
+    remember(model, out, [runs], minutes=0)
     loaded = load_model(model)
     store = Store(out, loaded.encoder_id, loaded.model.spec.latent_dim, read_only=True)
     places, _ = store.load()
     assert places and store.thumbnail(places[0].id)[:2] == b"\xff\xd8"
     store.close()
     with pytest.raises(AmiError, match="exists already"):
-        remember.main(model, out, [runs])
+        remember(model, out, [runs])
 
 
 def test_a_robot_without_a_camera_learns_from_scans_alone(tmp_path: Path) -> None:
@@ -137,16 +139,16 @@ def test_a_robot_without_a_camera_learns_from_scans_alone(tmp_path: Path) -> Non
             record_run(runs, config, run, lambda: None)
     few = ["head_steps=2", "batch=4"]
     with pytest.raises(AmiError, match="has no pictures"):
-        train.main([runs], tmp_path / "seeing", steps=2, settings=few, threads=1)
-    train.main([runs], tmp_path / "own", robot="ami_bot_laser", steps=2, settings=few, threads=1)
-    train.main([runs], tmp_path / "more", start=share("models", "laser"), steps=2, settings=few, threads=1)
+        train([runs], tmp_path / "seeing", steps=2, settings=few, threads=1)
+    train([runs], tmp_path / "own", robot="ami_bot_laser", steps=2, settings=few, threads=1)
+    train([runs], tmp_path / "more", start=share("models", "laser"), steps=2, settings=few, threads=1)
     for name in ("own", "more"):
         spec = load_model(tmp_path / name).model.spec
         assert not spec.inputs.image_size and spec.inputs.scan_beams == 72
         data = Dataset(tmp_path / name / "dataset")
         assert len(data) > 40 and data.scan.shape[1] == 72 and np.isfinite(data.odometry).all()
     memory = tmp_path / "empty.memory"
-    remember.main(tmp_path / "own", memory, [runs], minutes=0)
+    remember(tmp_path / "own", memory, [runs], minutes=0)
     own = load_model(tmp_path / "own")
     store = Store(memory, own.encoder_id, own.model.spec.latent_dim, read_only=True)
     places, _ = store.load()
@@ -156,7 +158,7 @@ def test_a_robot_without_a_camera_learns_from_scans_alone(tmp_path: Path) -> Non
 
 def test_evaluate_writes_what_it_prints(runs: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
-    evaluate.main(model, [runs], card=True, seed=3, json=out)
+    evaluate(model, [runs], card=True, seed=3, json=out)
     figures = json.loads(out.read_text())
     assert figures["seed"] == 3 and figures["encoder_id"] == load_model(model).encoder_id and figures["processor"]
     assert figures["relative_position_median_m"] > 0
@@ -189,10 +191,10 @@ def test_a_model_of_another_version_is_refused_by_every_command_and_nothing_is_w
     shutil.copytree(model, other)
     change(other)
     calls: list[Callable[[], object]] = [
-        lambda: evaluate.main(other, [runs]),
-        lambda: train.main([runs], out, start=other, steps=1, threads=1),
-        lambda: train.main([runs], out, start=other, heads=True, threads=1),
-        lambda: remember.main(other, out, [runs]),
+        lambda: evaluate(other, [runs]),
+        lambda: train([runs], out, start=other, steps=1, threads=1),
+        lambda: train([runs], out, start=other, heads=True, threads=1),
+        lambda: remember(other, out, [runs]),
     ]
     for call in calls:
         with pytest.raises(AmiError, match=message) as raised:
@@ -203,13 +205,13 @@ def test_a_model_of_another_version_is_refused_by_every_command_and_nothing_is_w
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m, t: train.main([t / "nothing"], t / "out"), "is no bag and holds none"),
-        (lambda m, t: train.main([t], t / "out", preset="wheels"), "no preset 'wheels'"),
-        (lambda m, t: train.main([t], t / "out", heads=True), "--heads needs the model that gets them"),
-        (lambda m, t: train.main([t], t / "out", dynamics=True), "--dynamics needs the model that learns further"),
-        (lambda m, t: train.main([t], t / "out", replay=[t]), "--replay goes with --from"),
-        (lambda m, t: train.main([t], t / "out", start=m, preset="laser"), "other inputs than preset laser"),
-        (lambda m, t: evaluate.main(t / "nothing", [t]), "config.yaml is missing"),
+        (lambda m, t: train([t / "nothing"], t / "out"), "is no bag and holds none"),
+        (lambda m, t: train([t], t / "out", preset="wheels"), "no preset 'wheels'"),
+        (lambda m, t: train([t], t / "out", heads=True), "--heads needs the model that gets them"),
+        (lambda m, t: train([t], t / "out", dynamics=True), "--dynamics needs the model that learns further"),
+        (lambda m, t: train([t], t / "out", replay=[t]), "--replay goes with --from"),
+        (lambda m, t: train([t], t / "out", start=m, preset="laser"), "other inputs than preset laser"),
+        (lambda m, t: evaluate(t / "nothing", [t]), "config.yaml is missing"),
     ],
 )
 def test_a_wrong_call_is_one_line(call, message: str, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

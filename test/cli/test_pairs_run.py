@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from ami_ros.cli import pairs_run
-from ami_ros.cli.pairs import PairJob
-from ami_ros.cli.pairs_run import NO_CEILING, comparing, draw_building, run
+from ami_ros.cli import networks
+from ami_ros.cli.networks import comparing, draw_building, teach_pairs
+from ami_ros.cli.options import PairOptions
 from ami_ros.core.errors import AmiError
 from ami_ros.simulation.world import World
 from ami_ros.world_model.learning.views import ViewConfig, Views, save_views
@@ -32,10 +32,10 @@ def start(tmp_path: Path) -> LoadedModel:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs_run, "SIZE", SIZE)
+    monkeypatch.setattr(networks, "PAIR_SIZE", SIZE)
 
 
-def job(folder: Path, **changes: Any) -> PairJob:
+def job(folder: Path, **changes: Any) -> PairOptions:
     """Buildings 1 to 4 are drawn already."""
     (folder / "views").mkdir(exist_ok=True)
     for seed in range(1, 5):
@@ -44,11 +44,11 @@ def job(folder: Path, **changes: Any) -> PairJob:
         "model": folder / "start", "out": folder / "out", "views": folder / "views", "buildings": 2, "held_out": 2,
         "held_out_first": 3, "steps": 4, "workers": 1, "threads": 1, "name": "g", "json": folder / "figures.json",
     }  # fmt: skip
-    return PairJob(**(asked | changes))
+    return PairOptions(**(asked | changes))
 
 
 def test_latents_stay_and_pictures_are_compared(start: LoadedModel, tmp_path: Path) -> None:
-    made = run(job(tmp_path))
+    made = teach_pairs(job(tmp_path))
     again = load_model(tmp_path / "out").model
     assert again.pairs is not None and again.sighting is None and again.spec.pair_size == SIZE
     assert again.spec.inputs.narrowest == pytest.approx(0.45), "narrow cameras were learned from as well"
@@ -76,25 +76,25 @@ def test_one_building_in_five_has_no_ceiling(tmp_path: Path, monkeypatch: pytest
         open_to_the_sky.append(building.interior is None)
         return world(1)
 
-    monkeypatch.setattr(pairs_run, "take_views", take)
-    for seed in range(NO_CEILING):
+    monkeypatch.setattr(networks, "take_views", take)
+    for seed in range(5):
         draw_building(f"building:{seed}", tmp_path / f"{seed}.npz", ViewConfig())
-    assert open_to_the_sky == [False] * (NO_CEILING - 1) + [True]
+    assert open_to_the_sky == [False] * 4 + [True]
 
 
 def test_plain_buildings_are_learned_from_besides(start: LoadedModel, tmp_path: Path) -> None:
     what = replace(job(tmp_path), bare=1)
     save_views(what.views / "bare_0.npz", world(5))
-    run(what)
+    teach_pairs(what)
     assert json.loads((tmp_path / "figures.json").read_text())["buildings"] == 3
 
 
 def test_a_new_head_for_pictures_leaves_memories_valid(start: LoadedModel, tmp_path: Path) -> None:
-    first = run(job(tmp_path))
+    first = teach_pairs(job(tmp_path))
     again = tmp_path / "again"
     again.mkdir()
     (again / "start").symlink_to(tmp_path / "out")
-    assert run(job(again, buildings=1)).encoder_id == first.encoder_id
+    assert teach_pairs(job(again, buildings=1)).encoder_id == first.encoder_id
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,11 @@ def test_what_is_measured_on_is_never_learned_from(
     start: LoadedModel, tmp_path: Path, change: dict[str, int], why: str
 ) -> None:
     with pytest.raises(AmiError, match=why):
-        run(job(tmp_path, **change))
+        teach_pairs(job(tmp_path, **change))
 
 
 def test_a_model_whose_camera_is_not_known_is_refused(tmp_path: Path) -> None:
     inputs = InputSpec(image_size=16, scan_beams=0)
     save_model(tmp_path / "start", "start", WorldModel(ModelSpec(inputs, encoder_width=16)).eval())
     with pytest.raises(AmiError, match="does not know its camera"):
-        run(job(tmp_path))
+        teach_pairs(job(tmp_path))

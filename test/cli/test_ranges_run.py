@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.cli.ranges import RangeJob
-from ami_ros.cli.ranges_run import run
+from ami_ros.cli.networks import train_ranges
+from ami_ros.cli.options import RangeOptions
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import share
 from ami_ros.simulation.world_file import load_world
@@ -30,15 +30,15 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def job(folder: Path, views: Path) -> RangeJob:
-    return RangeJob(
+def job(folder: Path, views: Path) -> RangeOptions:
+    return RangeOptions(
         model=share("models", "general"), out=folder / "out", views=views, buildings=1, held_out=1, held_out_first=3,
         steps=3, workers=1, threads=1, json=folder / "f.json",
     )  # fmt: skip
 
 
 def test_what_it_writes_makes_scans(views: Path, tmp_path: Path) -> None:
-    run(job(tmp_path, views))
+    train_ranges(job(tmp_path, views))
     guess = load_picture_scan(tmp_path / "out", math.radians(100.0)).guess(np.zeros((SIZE, SIZE, 3), np.uint8))
     assert guess.ranges.shape == (BEARINGS,) and np.isfinite(guess.ranges).all()
     figures = json.loads((tmp_path / "f.json").read_text())
@@ -57,4 +57,4 @@ def test_what_it_writes_makes_scans(views: Path, tmp_path: Path) -> None:
 )
 def test_what_cannot_be_learned_is_refused(views: Path, tmp_path: Path, change: dict[str, object], why: str) -> None:
     with pytest.raises(AmiError, match=why):
-        run(replace(job(tmp_path, views), **change))  # type: ignore[arg-type]
+        train_ranges(replace(job(tmp_path, views), **change))  # type: ignore[arg-type]

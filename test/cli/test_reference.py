@@ -89,12 +89,13 @@ def test_comments_belong_to_their_fields() -> None:
 @pytest.mark.parametrize("words", command_lines("./ami"))
 def test_command_line_is_understood(words: list[str]) -> None:
     name, *arguments = words[1:]
-    assert find_command(name) is not None
+    found = find_command(name)
+    assert found is not None
     if name == "shell":
         return program_is_there(arguments)
     if name == "test":
         return
-    parts, part = functions(name), ""
+    parts, part = functions(found), ""
     if "" not in parts:
         part, *arguments = spelled_out(arguments) if name == "bench" else arguments
     app = typer.Typer(add_completion=False)

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.cli.scans import ScanJob
-from ami_ros.cli.scans_run import DRIVES, run
+from ami_ros.cli.networks import DRIVES, train_scans
+from ami_ros.cli.options import ScanOptions
 from ami_ros.core.errors import AmiError
 from ami_ros.world_model.learning.scan_training import FittedPairs
 from ami_ros.world_model.scan_pairs import FEATURES, NUMBERS, POINTS, load_scan_pairs
 
 
-def job(folder: Path) -> ScanJob:
-    return ScanJob(folder / "out", 1, 0, 1, 1, 3, 0, 1, folder / "f.json")
+def job(folder: Path) -> ScanOptions:
+    return ScanOptions(folder / "out", 1, 0, 1, 1, 3, 0, 1, folder / "f.json")
 
 
 def pairs() -> FittedPairs:
@@ -33,7 +33,7 @@ def test_what_it_writes_compares_scans(tmp_path: Path) -> None:
     (drives := tmp_path / "out" / DRIVES).mkdir(parents=True)
     for kept in ("corridors_1", "buildings_2"):  # of a run that was stopped: only building 1 is driven through
         np.savez(drives / f"{kept}_0.npz", **vars(pairs()))
-    run(replace(job(tmp_path), corridors=0, buildings=1))
+    train_scans(replace(job(tmp_path), corridors=0, buildings=1))
     load_scan_pairs(tmp_path / "out")
     left = {file.name for file in (tmp_path / "out").iterdir()}
     assert DRIVES not in left and not any("so_far" in name for name in left), "what was kept for a stop is gone"
@@ -48,4 +48,4 @@ def test_what_it_writes_compares_scans(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_learned_is_refused(tmp_path: Path, change: dict[str, int], why: str) -> None:
     with pytest.raises(AmiError, match=why):
-        run(replace(job(tmp_path), **change))  # type: ignore[arg-type]
+        train_scans(replace(job(tmp_path), **change))  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.cli.test import REPOSITORY, _path_from_here
+from ami_ros.cli.tools import REPOSITORY, _path_from_here
 from ami_ros.core.errors import AmiError
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from ami_ros.cli.extract_run import progress_bar
-from ami_ros.cli.train_run import TrainingLog
+from ami_ros.cli.progress import progress_bar
+from ami_ros.cli.train import TrainingLog
 
 
 def test_a_phase_after_the_steps_has_a_bar_and_a_time_left_of_its_own() -> None:

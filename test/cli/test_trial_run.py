@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 
-from ami_ros.cli.trial import TrialSettings
-from ami_ros.cli.trial_run import run_trial, write_leash, write_slow_robot
+from ami_ros.cli.options import TrialOptions
+from ami_ros.cli.trial import run_trial, write_leash, write_slow_robot
 from ami_ros.core.errors import AmiError
 from ami_ros.core.robots.description import load_robot
 from ami_ros.memory.occupancy_map import OCCUPIED, read_map
@@ -36,5 +36,5 @@ def test_no_limit_and_no_plan_is_faster_than_the_trial_allows(tmp_path: Path, na
 
 def test_a_trial_without_a_robot_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(AmiError, match="name the robot with --robot"):
-        run_trial(TrialSettings(tmp_path / "trial"))
+        run_trial(TrialOptions(tmp_path / "trial"))
     assert not (tmp_path / "trial").exists()

@@ -20,7 +20,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from ami_ros.cli import view
+from ami_ros.cli.watching import view
 from ami_ros.console.desk import Desk, Keys, done
 from ami_ros.console.kept import MAX_BYTES, Pictures
 from ami_ros.console.requests import Request, Steer, Stop
@@ -313,7 +313,7 @@ def test_two_servers_take_different_ports_and_a_port_in_use_is_one_line(bench: B
 
 
 def test_the_page_leaves_foxglove_s_port_free() -> None:
-    port = inspect.signature(view.main).parameters["port"].default
+    port = inspect.signature(view).parameters["port"].default
     assert port + 1 < FIRST_PORT, "ami view listens there, with Rerun at the next one, too"
 
 

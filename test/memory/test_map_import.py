@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.cli.map import import_map
+from ami_ros.cli.memory import import_map
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import pose_gap, relative, transform_points
 from ami_ros.core.scan import Scan

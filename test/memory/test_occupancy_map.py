@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from ami_ros.cli.map import export_map
+from ami_ros.cli.memory import export_map
 from ami_ros.core.errors import AmiError
 from ami_ros.core.submaps import RAYS, submap_of
 from ami_ros.memory.occupancy_map import CELL, FREE, OCCUPIED, UNKNOWN, occupancy_map

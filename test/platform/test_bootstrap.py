@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.cli.setup.packages import requirement_files, requirements_digest
+from ami_ros.cli.setup.installer import requirement_files, requirements_digest
 from ami_ros.cli.setup.progress import read_record, write_record
 from ami_ros.cli.setup.system import sourced_ros
 from harness import Children, wait_until

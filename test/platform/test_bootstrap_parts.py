@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from ami_ros.cli.setup import system
-from ami_ros.cli.setup.installer import Installation, command_environment
-from ami_ros.cli.setup.packages import requirement_files, requirements_digest
+from ami_ros.cli.setup.installer import Installation, requirement_files, requirements_digest
+from ami_ros.cli.setup.main import command_environment
 from ami_ros.cli.setup.progress import Progress, digest, read_record, require_space, write_record
 from ami_ros.cli.setup.system import find_wheel_python, without_wheel_variables
 from ami_ros.core.errors import AmiError
@@ -135,7 +135,7 @@ def test_user_without_root_is_told_the_exact_line(tmp_path: Path, monkeypatch: p
     apt.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))  # no sudo in it
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    need = system.Need("a C++ compiler", ("build-essential",), lambda: False)
+    need = system.Need("a C++ compiler", ("build-essential",), False)
     line = "sudo apt-get update && sudo apt-get install -y --no-install-recommends build-essential"
     with pytest.raises(AmiError, match=f"^a C\\+\\+ compiler is missing; run this once, then try again:  {line}$"):
         system.provide([need], Progress(tmp_path / "setup.log"))
@@ -143,7 +143,7 @@ def test_user_without_root_is_told_the_exact_line(tmp_path: Path, monkeypatch: p
 
 def test_present_things_are_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    system.provide([system.Need("nothing", ("x",), lambda: True)], Progress(tmp_path / "setup.log"))
+    system.provide([system.Need("nothing", ("x",), True)], Progress(tmp_path / "setup.log"))
 
 
 def make_installation(tmp_path: Path, sourced: bool) -> Installation:

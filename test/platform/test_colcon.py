@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ami_ros.cli.setup.interfaces import SOURCE, files_of
+from ami_ros.cli.setup.installer import SOURCE, files_of
 from ami_ros.cli.setup.progress import digest
 from ami_ros.cli.setup.system import sourced_ros
 from harness import Children, RosPeer

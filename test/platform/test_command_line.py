@@ -11,9 +11,9 @@ from typing import NoReturn
 
 import pytest
 
-from ami_ros.cli import goto, patrol
-from ami_ros.cli.commands import COMMANDS, overview, version
-from ami_ros.cli.main import functions, module_of, with_exit_codes
+from ami_ros.cli.commands import COMMANDS, Command, find_command, overview, version
+from ami_ros.cli.driving import spelled_out
+from ami_ros.cli.main import functions, with_exit_codes
 from ami_ros.core.errors import AmiError
 from harness import Children
 from harness.processes import REPOSITORY
@@ -48,19 +48,22 @@ def test_help_shows_units_and_flags_in_80_columns() -> None:
     assert max(map(len, lines)) <= 80
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_help_is_in_short_sentences(name: str) -> None:
-    for part, function in functions(name).items():
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_help_is_in_short_sentences(command: Command) -> None:
+    for part, function in functions(command).items():
         options = inspect.signature(function, eval_str=True).parameters.values()
         helps = [about.help for o in options for about in getattr(o.annotation, "__metadata__", ()) if about.help]
         for text in (inspect.getdoc(function) or "", *helps):
             for sentence in re.split(r"[.:;]\s|, \d|\n\n", text):
-                assert len(sentence.split()) < 25, f"ami {name} {part}: {sentence}"
+                assert len(sentence.split()) < 25, f"ami {command.name} {part}: {sentence}"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help_needs_no_heavy_library(name: str) -> None:
-    code = f"import sys, {module_of(name)}; print(sorted({{'torch', 'mujoco', 'cv2'}} & set(sys.modules)))"
+    code = (
+        "import sys; from ami_ros.cli.commands import find_command; from ami_ros.cli.main import functions;"
+        f"functions(find_command({name!r})); print(sorted({{'torch', 'mujoco', 'cv2'}} & set(sys.modules)))"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 
@@ -79,8 +82,11 @@ def test_unknown_option_is_2(name: str) -> None:
 
 
 def test_a_pose_may_begin_with_a_minus() -> None:
-    assert goto.spelled_out(["-1.5,2", "--timeout", "5", "kitchen"]) == [" -1.5,2", "--timeout", "5", "kitchen"]
-    assert patrol.spelled_out(["-.5,2"]) == [" -.5,2"]
+    assert spelled_out(["-1.5,2", "--timeout", "5", "kitchen"]) == [" -1.5,2", "--timeout", "5", "kitchen"]
+    for name in ("goto", "patrol"):
+        command = find_command(name)
+        assert command is not None and command.spelled_out == "cli.driving:spelled_out"
+    assert spelled_out(["-.5,2"]) == [" -.5,2"]
 
 
 def test_error_that_a_user_can_mend_is_one_line_and_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,8 +140,8 @@ def test_test_passes_its_arguments_to_pytest_from_any_folder(children: Children,
 
 
 def test_every_command_has_what_it_runs() -> None:
-    for name in NAMES:
-        assert functions(name) and all(map(callable, functions(name).values())), name
+    for command in COMMANDS:
+        assert functions(command) and all(map(callable, functions(command).values())), command.name
 
 
 def test_part_of_a_command_has_its_own_help_and_an_unknown_one_is_2() -> None:
@@ -149,7 +155,7 @@ def test_signal_ends_a_command_through_its_finally_blocks(
     children: Children, number: signal.Signals, code: int
 ) -> None:
     script = (
-        "import sys, time, types, ami_ros.cli\n"
+        "import sys, time, types\n"
         "from ami_ros.cli.main import run\n"
         "def main():\n"
         "    try:\n"
@@ -157,7 +163,7 @@ def test_signal_ends_a_command_through_its_finally_blocks(
         "        time.sleep(60)\n"
         "    finally:\n"
         "        print('cleaned', flush=True)\n"
-        "sys.modules['ami_ros.cli.demo'] = types.SimpleNamespace(main=main)\n"
+        "sys.modules['ami_ros.cli.options'] = types.SimpleNamespace(demo=main)\n"
         "run(['demo'])\n"
     )
     child = children.python("-c", script)

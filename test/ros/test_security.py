@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ami_ros.cli.security import main
+from ami_ros.cli.describing import security
 from ami_ros.console.listener import Listener
 from ami_ros.console.scene import Scene
 from ami_ros.core.robots.derived import topics
@@ -125,7 +125,7 @@ def test_the_file_has_the_form_of_sros2() -> None:
 def test_the_command_writes_policies_and_says_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(tmp_path / "security", "ami_bot", "")
+    security(tmp_path / "security", "ami_bot", "")
     assert rights((tmp_path / "security" / "policies.xml").read_text())
     said = capsys.readouterr().out
     assert "ROS_SECURITY_ENABLE=true" in said and "security" in said

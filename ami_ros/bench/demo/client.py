@@ -44,30 +44,13 @@ from ami_ros.ros.node.executor import LeanExecutor
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.runtime.supervision import Code, Verdict
 
-# What the demo knows of robot and stack at a moment, in plain values.
-
-STARTING = "starting"  # the state before the planner told one
-HISTORY = 2000  # true poses kept; a drive at 10 Hz is shorter
-BELIEFS = 2000  # pairs of believed and true pose kept
-
-
-class Pace:
-    """How fast simulated time goes, from `simulated` [s] on."""
-
-    def __init__(self, simulated: float) -> None:
-        self._began, self._simulated = time.monotonic(), simulated
-
-    def factor(self, simulated: float) -> float:
-        """Simulated seconds in a second, up to `simulated` [s]."""
-        return (simulated - self._simulated) / max(time.monotonic() - self._began, 1e-6)
-
 
 class TruthLog:
     """The newest true poses, found again by their stamp. Written by one thread, read by others."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._log: deque[tuple[float, Array]] = deque(maxlen=HISTORY)
+        self._log: deque[tuple[float, Array]] = deque(maxlen=2000)  # a drive at 10 Hz is shorter
 
     def append(self, stamp: float, pose: Array) -> None:
         """Adds a true pose (3,) at `stamp` [s]; time that was turned back begins a new log."""
@@ -94,7 +77,7 @@ class Frames:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pairs: deque[tuple[Array, Array]] = deque(maxlen=BELIEFS)  # believed, true
+        self._pairs: deque[tuple[Array, Array]] = deque(maxlen=2000)  # believed, true
         self.odom: Array | None = None  # pose (3,) of odom in the world
 
     def add(self, truth: Array, odometry: Array, believed: Array | None) -> None:
@@ -136,7 +119,7 @@ class Telemetry:
     truth: Array | None = None  # (3,) in the world
     contacts: int = 0
     confidence: float | None = None
-    state: str = STARTING
+    state: str = "starting"  # the planner has told none
     observation_age: float | None = None  # [s]
     decision: str = ""
     stack: Verdict | None = None  # the supervisor's word
@@ -155,12 +138,8 @@ class Observed:
 
 
 STATES = {
-    value: name
-    for name in ("IDLE", "PLANNING", "CONTROLLING", "RECOVERING", "STOPPING", "FAULT")
-    for value in (getattr(PlannerState, name),)
+    getattr(PlannerState, name): name for name in ("IDLE", "PLANNING", "CONTROLLING", "RECOVERING", "STOPPING", "FAULT")
 }
-
-
 STATUS = {
     GoalStatus.STATUS_SUCCEEDED: "succeeded",
     GoalStatus.STATUS_ABORTED: "aborted",
@@ -189,11 +168,14 @@ class DemoClient:
 
     Attributes:
         control: gets every command of the planner while a goal is driven to, and the age of the image behind it.
+        telemetry: the newest of everything.
+        truth: where the robot truly was.
     """
 
     def __init__(self, context: Context) -> None:
         self.control = ControlRecord()
         self.observed = Observed()
+        self.telemetry, self.truth = self.observed.telemetry, self.observed.truth
         self._places: bytes | None = None  # as they came, until somebody asks
         self._run: GoalRun | None = None
         self.node = Node("demo_client", context=context)
@@ -209,26 +191,16 @@ class DemoClient:
         self._thread.start()
 
     def _subscribe(self) -> None:
-        subscribe = self.node.create_subscription
+        subscribe, know = self.node.create_subscription, partial(setattr, self.telemetry)
         subscribe(PoseStamped, "ground_truth", self._on_truth, SENSOR)
-        subscribe(UInt32, "simulator/contacts", self._on_contacts, RELIABLE)
-        subscribe(TwistStamped, "cmd_vel", self._on_command, RELIABLE)
+        subscribe(UInt32, "simulator/contacts", lambda m: know("contacts", m.data), RELIABLE)
+        subscribe(TwistStamped, "cmd_vel", lambda m: know("command", command_from_message(m)), RELIABLE)
         subscribe(TwistStamped, "cmd_vel_raw", self._on_planned, RELIABLE)
         subscribe(PlannerState, "planner/state", self._on_state, RELIABLE)
         subscribe(Location, "location", self._on_location, RELIABLE)
         subscribe(DiagnosticStatus, "supervisor/state", self._on_stack, RELIABLE)
-        subscribe(String, "planner/decision", self._on_decision, RELIABLE)
-        subscribe(MarkerArray, "places", self._on_places, LATCHED, raw=True)
-
-    @property
-    def telemetry(self) -> Telemetry:
-        """The newest of everything."""
-        return self.observed.telemetry
-
-    @property
-    def truth(self) -> TruthLog:
-        """Where the robot truly was."""
-        return self.observed.truth
+        subscribe(String, "planner/decision", lambda m: know("decision", m.data), RELIABLE)
+        subscribe(MarkerArray, "places", lambda serialised: setattr(self, "_places", serialised), LATCHED, raw=True)
 
     def doubled(self, names: Iterable[str]) -> list[str]:
         """Those of `names` that more than one node has, as happens when another stack runs in this domain."""
@@ -240,7 +212,7 @@ class DemoClient:
         telemetry = self.telemetry
         needed = {
             "simulator": telemetry.truth is not None and self._photograph.service_is_ready(),
-            "planner": telemetry.state != STARTING and self._action.server_is_ready(),
+            "planner": telemetry.state != "starting" and self._action.server_is_ready(),
             "memory": telemetry.confidence is not None,
             "commands": telemetry.command is not None,
             "supervisor": telemetry.stack is not None and telemetry.stack.code is Code.NONE,
@@ -354,12 +326,6 @@ class DemoClient:
         self.truth.append(stamp, pose)
         self.telemetry.time, self.telemetry.truth = stamp, pose
 
-    def _on_contacts(self, message: UInt32) -> None:
-        self.telemetry.contacts = message.data
-
-    def _on_command(self, message: TwistStamped) -> None:
-        self.telemetry.command = command_from_message(message)
-
     def _on_planned(self, message: TwistStamped) -> None:
         if self._is_driving():
             self.control.command(stamp_to_seconds(message.header.stamp), time.monotonic())
@@ -381,12 +347,6 @@ class DemoClient:
     def _on_stack(self, message: DiagnosticStatus) -> None:
         codes = [value.value for value in message.values if value.key == "code"]
         self.telemetry.stack = Verdict(Code[codes[0]], message.message)
-
-    def _on_decision(self, message: String) -> None:
-        self.telemetry.decision = message.data
-
-    def _on_places(self, serialised: bytes) -> None:
-        self._places = serialised
 
 
 def _finite(value: float) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from sensor_msgs.msg import CompressedImage
@@ -18,11 +19,16 @@ from ami_ros.ros.goals.robot_client import pose_goal
 from ami_ros.ros.messages.conversions import compressed_message
 from ami_ros.simulation.free_space import FreeSpace
 
-TICK = 0.2  # [s], steady
-PATIENCE = 5.0  # beyond its allowance that a goal may take to end [s], simulated
-SETTLING = 2.0  # that a robot may roll on after its goal ended [s], simulated
-RETURN = 120.0  # beyond its allowance that a robot may take to come back from exploring [s], simulated
-STANDSTILL = 20.0  # of the simulated clock that ends the demo [s], steady
+
+@dataclass(frozen=True)
+class CourseConfig:
+    """How long is waited for what; simulated [s] unless it says steady."""
+
+    tick: float = 0.2  # between two calls of `tick`, steady
+    patience: float = 5.0  # beyond its allowance that a goal may take to end
+    settling: float = 2.0  # that a robot may roll on after its goal ended
+    returns: float = 120.0  # beyond its allowance that a robot may take to come back from exploring
+    standstill: float = 20.0  # of the simulated clock that ends the demo, steady
 
 
 class Course:
@@ -40,6 +46,7 @@ class Course:
         self, client: DemoClient, space: FreeSpace, seed: int, tick: Callable[[], None], map_frame: str = ""
     ) -> None:
         self.leg: Leg | None = None
+        self._config = CourseConfig()
         self._map_frame = map_frame
         self._explored = False
         self._client = client
@@ -67,11 +74,7 @@ class Course:
         began, contacts = self._client.telemetry.time, self._client.telemetry.contacts
         self._explored = True
         run = self._client.explore(allowance)
-        try:
-            self._await(run, began + allowance + RETURN)
-        finally:
-            self._client.end(run)
-        self._await_rest()
+        self._await(run, began + allowance + self._config.returns)
         took, touched = self._client.telemetry.time - began, self._client.telemetry.contacts - contacts
         why = run.result.error_msg if run.result is not None else ""
         return f"explored for {took:.0f} s, {touched} contacts: {run.status}{': ' if why else ''}{why}"
@@ -81,11 +84,7 @@ class Course:
         "succeeded" would be a false claim."""
         began = self._client.telemetry.time
         run = self._client.send(picture_goal(compressed_message(encode_png(picture), "png")), allowance)
-        try:
-            self._await(run, began + allowance + PATIENCE)
-        finally:
-            self._client.end(run)
-        self._await_rest()
+        self._await(run, began + allowance + self._config.patience)
         return run.status
 
     def _drive(self, index: int, start: Array, goal: SampledGoal) -> Trial:
@@ -94,11 +93,9 @@ class Course:
         leg = self.leg = Leg(index, goal, telemetry.time, allowance_of(goal, self._explored))
         run = self._client.send(wanted, leg.allowance)
         try:
-            self._await(run, leg.began + leg.allowance + PATIENCE)
+            still = self._await(run, leg.began + leg.allowance + self._config.patience)
         finally:
-            self._client.end(run)
             self.leg = None
-        still = self._await_rest()
         return self._judge(leg, run, start, still, telemetry.contacts - contacts)
 
     def _wanted(self, pose: Array) -> NavigationGoal:
@@ -115,31 +112,31 @@ class Course:
             raise AmiError("the robot has no camera, and never knew where it is: it cannot be told where a goal is")
         return pose_goal(believed, self._map_frame)
 
-    def _await(self, run: GoalRun, deadline: float) -> None:
-        """Until the action ended, or should have by the simulated time `deadline` [s]."""
-        moved, seen = time.monotonic(), self._client.telemetry.time
-        while not run.done.wait(TICK):
+    def _await(self, run: GoalRun, deadline: float) -> bool:
+        """Until the action ended, or should have by the simulated time `deadline` [s], and the robot stands; False if
+        it does not soon."""
+        client, config = self._client, self._config
+        try:
+            moved, seen = time.monotonic(), client.telemetry.time
+            while not run.done.wait(config.tick):
+                self._tick()
+                now = client.telemetry.time
+                if now > deadline:
+                    break
+                if now != seen:
+                    moved, seen = time.monotonic(), now
+                elif time.monotonic() > moved + config.standstill:
+                    stands = f"the simulated clock stands still for {config.standstill:.0f} s"
+                    raise AmiError(f"{stands}: is the simulator still alive?")
+        finally:
+            client.end(run)
+        ended, latest = client.telemetry.time, time.monotonic() + config.standstill
+        while not (still := stands_still(*client.truth.since(ended))):
+            if client.telemetry.time >= ended + config.settling or time.monotonic() >= latest:
+                break
+            time.sleep(config.tick / 2)
             self._tick()
-            now = self._client.telemetry.time
-            if now > deadline:
-                return
-            if now != seen:
-                moved, seen = time.monotonic(), now
-            elif time.monotonic() > moved + STANDSTILL:
-                raise AmiError(
-                    f"the simulated clock stands still for {STANDSTILL:.0f} s: is the simulator still alive?"
-                )
-
-    def _await_rest(self) -> bool:
-        """Until the robot stands; False if it doesn't soon."""
-        ended = self._client.telemetry.time
-        deadline = time.monotonic() + STANDSTILL
-        while self._client.telemetry.time < ended + SETTLING and time.monotonic() < deadline:
-            if stands_still(*self._client.truth.since(ended)):
-                return True
-            time.sleep(TICK / 2)
-            self._tick()
-        return stands_still(*self._client.truth.since(ended))
+        return still
 
     def _judge(self, leg: Leg, run: GoalRun, start: Array, still: bool, contacts: int) -> Trial:
         result, ended = run.result, run.ended if run.ended is not None else self._client.telemetry.time
@@ -165,11 +162,11 @@ class Course:
     def _place(self, pose: Array) -> Array:
         """Puts the robot at `pose` and waits until the truth shows it there."""
         self._client.place_robot(pose)
-        deadline = time.monotonic() + STANDSTILL
+        deadline = time.monotonic() + self._config.standstill
         while max(goal_errors(self._true_pose(), pose)) > 0.05:
             if time.monotonic() > deadline:
                 raise AmiError("the simulator did not put the robot where it was asked to")
-            time.sleep(TICK / 4)
+            time.sleep(self._config.tick / 4)
         return self._true_pose()
 
     def _true_pose(self) -> Array:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ami_ros.bench.demo.scenery import Backdrop, RememberedPlaces
 from ami_ros.bench.trials import Trial
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array
@@ -24,24 +24,24 @@ with importing("report"):
     from matplotlib.patches import Circle, Polygon
     from matplotlib.patheffects import withStroke
 
+if TYPE_CHECKING:
+    from ami_ros.simulation.mjcf import TopView
+
 INK, SOFT, PAPER, GRAPH, BAD = "#1d2a2f", "#66757b", "#fbfbf8", "#5b6ee1", "#cc3d36"
-LISTED = 40  # more goals than this have no room in the list
-WIDTH = 14.0  # [in]
-TITLE = 84  # characters of a title at its full size
-DISC = 0.8  # of a goal, in radii of the robot
 
 
 def draw_picture(
-    path: Path, backdrop: Backdrop, trials: Sequence[Trial], graph: RememberedPlaces | None, title: str, figures: str,
-    explored: Array | None = None,
+    path: Path, floor: TopView, radius: float, trials: Sequence[Trial], graph: tuple[Array, Array] | None, title: str,
+    figures: str, explored: Array | None = None,
 ) -> None:  # fmt: skip
     """Writes a PNG.
 
     Args:
         path: of the file to write.
-        backdrop: the world.
+        floor: the world from above.
+        radius: of the robot [m].
         trials: what was driven, in order.
-        graph: the memory; None: nothing was remembered.
+        graph: remembered places (n, 2), and ends of ways (m, 2, 2), in the world [m]; None: nothing was remembered.
         title: what was driven; one line.
         figures: what was measured; one line.
         explored: (n, 2) the way before, in the world [m]; None: there was none.
@@ -49,23 +49,29 @@ def draw_picture(
     Raises:
         AmiError: the file cannot be written.
     """
-    x0, x1, y0, y1 = backdrop.extent
-    listed = 0 < len(trials) <= LISTED
-    share = 0.70 if listed else 0.96
-    height = WIDTH * share * (y1 - y0) / (x1 - x0) + 1.5
-    figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)
+    x0, x1, y0, y1 = floor.extent
+    listed = 0 < len(trials) <= 40  # more have no room in the list
+    width, share = 14.0, 0.70 if listed else 0.96  # [in]
+    height = width * share * (y1 - y0) / (x1 - x0) + 1.5
+    figure = Figure(figsize=(width, height), facecolor=PAPER)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.72 / height, share, 1 - 1.5 / height))
-    _draw_backdrop(axes, backdrop)
-    if graph is not None and len(graph.xy):
-        _draw_graph(axes, graph)
+    grey = floor.image.mean(axis=-1, keepdims=True)  # paled, so that what was driven stands out
+    paled = 255 - 0.62 * (255 - (0.65 * floor.image + 0.35 * grey))
+    axes.imshow(paled.astype(np.uint8), extent=floor.extent, origin="upper", interpolation="bilinear")
+    axes.set_xlim(x0, x1)
+    axes.set_ylim(y0, y1)
+    axes.set_axis_off()
+    if graph is not None and len(graph[0]):
+        places, ways = graph
+        axes.add_collection(LineCollection(list(ways), colors=GRAPH, linewidths=0.5, alpha=0.3, zorder=2))
+        axes.scatter(places[:, 0], places[:, 1], s=5, color=GRAPH, alpha=0.55, linewidths=0, zorder=2)
     if explored is not None:
         axes.plot(explored[:, 0], explored[:, 1], color=SOFT, lw=1.0, alpha=0.6, zorder=2)
     for index, trial in enumerate(trials):
-        _draw_trial(axes, index, trial, _colour(index, len(trials)), DISC * backdrop.robot_radius)
-    figure.text(
-        0.02, 1 - 0.46 / height, title, size=18 * min(1.0, TITLE / max(len(title), 1)), weight="bold", color=INK
-    )
+        _draw_trial(axes, index, trial, _colour(index, len(trials)), 0.8 * radius)
+    size = 18 * min(1.0, 84 / max(len(title), 1))  # a long title is smaller
+    figure.text(0.02, 1 - 0.46 / height, title, size=size, weight="bold", color=INK)
     figure.text(0.02, 0.2 / height, figures, size=11.5, color=SOFT)
     _draw_legend(figure, axes, explored is not None)
     if listed:
@@ -77,44 +83,24 @@ def draw_picture(
         raise AmiError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _draw_backdrop(axes: Axes, backdrop: Backdrop) -> None:
-    """The world, paled so that what was driven stands out."""
-    grey = backdrop.image.mean(axis=-1, keepdims=True)
-    paled = 255 - 0.62 * (255 - (0.65 * backdrop.image + 0.35 * grey))
-    axes.imshow(paled.astype(np.uint8), extent=backdrop.extent, origin="upper", interpolation="bilinear")
-    axes.set_xlim(*backdrop.extent[:2])
-    axes.set_ylim(*backdrop.extent[2:])
-    axes.set_axis_off()
-
-
-def _draw_graph(axes: Axes, graph: RememberedPlaces) -> None:
-    axes.add_collection(LineCollection(list(graph.edges), colors=GRAPH, linewidths=0.5, alpha=0.3, zorder=2))
-    axes.scatter(graph.xy[:, 0], graph.xy[:, 1], s=5, color=GRAPH, alpha=0.55, linewidths=0, zorder=2)
-
-
 def _draw_trial(axes: Axes, index: int, trial: Trial, colour: str, radius: float) -> None:
     """The way as a line, the goal as a numbered disc with its heading; of a failure also where the robot ended."""
     casing = [withStroke(linewidth=4.4, foreground=PAPER, alpha=0.75)]
     axes.plot(trial.path[:, 0], trial.path[:, 1], color=colour, lw=2.3, solid_capstyle="round", zorder=3,
               path_effects=casing)  # fmt: skip
     axes.plot(*trial.start[:2], marker="o", ms=5, mfc=PAPER, mec=colour, mew=1.6, zorder=4)
-    _draw_pose(axes, trial.goal, radius, colour if trial.success else PAPER, colour if trial.success else BAD, zorder=5)
+    x, y, yaw = trial.goal
+    c, s = math.cos(yaw), math.sin(yaw)
+    face, edge = (colour, colour) if trial.success else (PAPER, BAD)
+    nose = radius * np.array([[1.75, 0.0], [0.78, 0.62], [0.78, -0.62]]) @ np.array([[c, s], [-s, c]]) + (x, y)
+    axes.add_patch(Polygon(nose, closed=True, fc=edge, ec=PAPER, lw=0.8, zorder=5))
+    axes.add_patch(Circle((x, y), radius, fc=face, ec=PAPER if face == edge else edge, lw=1.6, zorder=5))
     axes.annotate(str(index + 1), trial.goal[:2], ha="center", va="center_baseline", size=8.5, weight="bold",
                   color=PAPER if trial.success else BAD, zorder=6)  # fmt: skip
     if not trial.success and all(map(math.isfinite, trial.final)):
-        (x, y, _), (goal_x, goal_y, _) = trial.final, trial.goal
-        axes.plot([x, goal_x], [y, goal_y], color=BAD, lw=1.1, ls=(0, (2, 3)), zorder=3)
-        axes.plot(x, y, marker="x", ms=9, mew=2.6, color=BAD, zorder=7, path_effects=casing)
-
-
-def _draw_pose(axes: Axes, pose: Sequence[float], radius: float, face: str, edge: str, zorder: int) -> None:
-    """A disc with a nose that points where the pose looks."""
-    x, y, yaw = pose
-    nose = radius * np.array([[1.75, 0.0], [0.78, 0.62], [0.78, -0.62]])
-    c, s = math.cos(yaw), math.sin(yaw)
-    points = nose @ np.array([[c, s], [-s, c]]) + (x, y)
-    axes.add_patch(Polygon(points, closed=True, fc=edge, ec=PAPER, lw=0.8, zorder=zorder))
-    axes.add_patch(Circle((x, y), radius, fc=face, ec=PAPER if face == edge else edge, lw=1.6, zorder=zorder))
+        end_x, end_y, _ = trial.final
+        axes.plot([end_x, x], [end_y, y], color=BAD, lw=1.1, ls=(0, (2, 3)), zorder=3)
+        axes.plot(end_x, end_y, marker="x", ms=9, mew=2.6, color=BAD, zorder=7, path_effects=casing)
 
 
 def _draw_legend(figure: Figure, axes: Axes, explored: bool) -> None:

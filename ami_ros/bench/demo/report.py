@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,18 +17,20 @@ from rich.text import Text
 
 from ami_ros import __version__
 from ami_ros.bench.demo.client import Leg, Telemetry
-from ami_ros.bench.demo.scenery import Backdrop, RememberedPlaces
 from ami_ros.bench.demo.stack import DemoSettings
 from ami_ros.bench.report import hardware, success_rates, write_json
 from ami_ros.bench.timing import ControlRecord, ProcessCost
 from ami_ros.bench.trials import Trial
 from ami_ros.core.geometry import Array
 
-# What a demo says: one line a goal, below them what goes on where there is a terminal, and a summary.
+if TYPE_CHECKING:
+    from ami_ros.simulation.mjcf import TopView
 
 
 class DemoTable:
-    """Use as a context: inside of it `update` shows what goes on.
+    """One line a goal, below them what goes on where there is a terminal, and a summary.
+
+    Use as a context: inside of it `update` shows what goes on.
 
     Args:
         console: where to write.
@@ -70,8 +72,12 @@ class DemoTable:
         )
         if trial.collisions:
             line += f"  {trial.collisions} contact{'s' if trial.collisions > 1 else ''}"
-        if not trial.success:
-            line += f"  {escape(_reason(trial))}"
+        if trial.status != "succeeded":
+            line += f"  {escape(f'{trial.status}: {trial.error_msg or trial.error_code}')}"
+        elif trial.there and not trial.success:
+            line += f"  it arrived, but after the {trial.allowance_s:.0f} s allowed"
+        elif not trial.success:
+            line += f"  the robot says it arrived; it {'is not there' if trial.still else 'still moves'}"
         self.say(line)
 
     def update(self, leg: Leg | None, telemetry: Telemetry) -> None:
@@ -85,11 +91,21 @@ class DemoTable:
 
     def summary(self, trials: Sequence[Trial], control: dict[str, Any], costs: Sequence[ProcessCost]) -> None:
         """Rates with their intervals, control figures, processes."""
+        table = Table("goals", "reached, 95 % interval", box=None, padding=(0, 3, 0, 0))
+        for kind, rate in success_rates(trials).items():
+            table.add_row(kind, str(rate))
         self._console.print()
-        self._console.print(_rates(trials))
+        self._console.print(table)
         self.say(control_line(control, sum(t.collisions for t in trials)))
         if costs:
-            self._console.print(_processes(costs))
+            table = Table("process", box=None, padding=(0, 3, 0, 0))
+            for title in ("CPU, % of a core", "memory, MB"):
+                table.add_column(title, justify="right")
+            for cost in costs:
+                table.add_row(cost.name, f"{cost.cpu_percent:.0f}", f"{cost.rss_mb:.0f}")
+            every = sum(c.cpu_percent for c in costs), sum(c.rss_mb for c in costs)
+            table.add_row("all", *(f"{value:.0f}" for value in every), style="bold")
+            self._console.print(table)
 
 
 def control_line(control: dict[str, Any], contacts: int) -> str:
@@ -105,38 +121,6 @@ def control_line(control: dict[str, Any], contacts: int) -> str:
     return f"{line} · {contacts} contact{'' if contacts == 1 else 's'}"
 
 
-def _reason(trial: Trial) -> str:
-    """Why a goal does not count as reached."""
-    if trial.status != "succeeded":
-        return f"{trial.status}: {trial.error_msg or trial.error_code}"
-    if trial.there:
-        return f"it arrived, but after the {trial.allowance_s:.0f} s allowed"
-    return "the robot says it arrived; it is not there" if trial.still else "the robot says it arrived; it still moves"
-
-
-def _rates(trials: Sequence[Trial]) -> Table:
-    table = Table("goals", "reached, 95 % interval", box=None, padding=(0, 3, 0, 0))
-    for kind, rate in success_rates(trials).items():
-        table.add_row(kind, str(rate))
-    return table
-
-
-def _processes(costs: Sequence[ProcessCost]) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0))
-    table.add_column("process")
-    table.add_column("CPU, % of a core", justify="right")
-    table.add_column("memory, MB", justify="right")
-    for cost in costs:
-        table.add_row(cost.name, f"{cost.cpu_percent:.0f}", f"{cost.rss_mb:.0f}")
-    table.add_row(
-        "all", f"{sum(c.cpu_percent for c in costs):.0f}", f"{sum(c.rss_mb for c in costs):.0f}", style="bold"
-    )
-    return table
-
-
-# What a demo leaves: the summary on the terminal, the figures as JSON, the picture.
-
-
 @dataclass
 class DemoResult:
     """What was measured so far."""
@@ -147,8 +131,8 @@ class DemoResult:
     costs: list[ProcessCost] = field(default_factory=list)
     restarts: dict[str, int] = field(default_factory=dict)  # of processes that died
     foreign: list[str] = field(default_factory=list)  # how goals of another building ended
-    places: RememberedPlaces | None = None
-    backdrop: Backdrop | None = None
+    places: tuple[Array, Array] | None = None  # remembered (n, 2), and ends of ways (m, 2, 2), in the world [m]
+    floor: TopView | None = None  # the world from above, where somebody wants to see it
     explored: Array | None = None  # (n, 2) the way before the goals, in the world [m]
     began: float = field(default_factory=time.monotonic)
     end: str = ""  # finished, interrupted, or what went wrong; empty: the robot never set out
@@ -201,7 +185,7 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
         }
         write_json(settings.json, report)
         table.say(f"figures: {settings.json}")
-    if settings.record is not None and result.backdrop is not None:
+    if settings.record is not None and result.floor is not None:
         from ami_ros.bench.demo.picture import draw_picture  # matplotlib is large
 
         rates = [f"{kind} {rate}" for kind, rate in success_rates(result.trials).items() if rate.n]
@@ -209,5 +193,6 @@ def write_report(result: DemoResult, table: DemoTable) -> None:
         title = f"{about}: {', '.join(rates) or 'no goal was driven to'}"
         figures = control_line(control, sum(trial.collisions for trial in result.trials))
         picture = settings.record / "demo.png"
-        draw_picture(picture, result.backdrop, result.trials, result.places, title, figures, result.explored)
+        radius = settings.robot.shape.radius
+        draw_picture(picture, result.floor, radius, result.trials, result.places, title, figures, result.explored)
         table.say(f"picture: {picture}\nbag: {settings.record / 'bag'}")

@@ -12,14 +12,14 @@ from ami_ros.core.robots.description import DEFAULT, RobotDescription, load_robo
 from ami_ros.memory.files import check_file, memory_beside
 from ami_ros.ros.start.gazebo import NODES as GAZEBO_NODES
 from ami_ros.ros.start.gazebo import Gazebo, find_gazebo, gazebo_environment, gazebo_processes, write_files
-from ami_ros.ros.start.graph import STACK, Arguments, ProcessSpec, processes
+from ami_ros.ros.start.graph import STACK, Arguments, processes
 from ami_ros.ros.start.processes import ProcessKeeper
 from ami_ros.simulation.robot import simulated
 from ami_ros.simulation.visit import parted
 from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.fit import LASER, check_model, shipped_model, simulated_robot
-from ami_ros.world_model.model_files import ModelIdentity, identify_model, model_folder
+from ami_ros.world_model.model_files import identify_model, model_folder
 
 # What a demo was asked for, checked before anything is started.
 
@@ -32,27 +32,27 @@ class DemoSettings:
     world_source: str  # as the simulator wants it: a name that ships, or an absolute path
     robot: RobotDescription
     robot_file: str
-    goals: int
-    seed: int
     model: Path
     memory: Path | None  # None: the robot remembers nothing at the start
-    composed: bool
-    headless: bool
-    json: Path | None
-    record: Path | None
-    min_success: float
     real_time_factor: float
-    port: int | None
-    domain_id: int | None
-    gazebo: Gazebo | None = None  # None: our own simulator
+    gazebo: Gazebo | None  # None: our own simulator
+    paced: bool  # simulated time runs as fast as the nodes keep up
     explore: float = 0.0  # [min] before the goals, as a mission
-    paced: bool = False  # simulated time runs as fast as the nodes keep up
+    goals: int = 10
+    seed: int = 0
+    composed: bool = False
+    headless: bool = False
+    json: Path | None = None
+    record: Path | None = None
+    min_success: float = 0.5
+    port: int | None = None
+    domain_id: int | None = None
     foreign_goals: int = 0  # pictures of another building, after the goals
 
     @classmethod
     def make(
-        cls, *, world: str, robot: str | None, model: Path | None, memory: Path | None, simulator: str = "ours",
-        explore: float = 0.0, real_time_factor: float | None = None, **others: Any,
+        cls, *, world: str, robot: str | None = None, model: Path | None = None, memory: Path | None = None,
+        simulator: str = "ours", explore: float = 0.0, real_time_factor: float | None = None, **others: Any,
     ) -> DemoSettings:  # fmt: skip
         """Checks what was asked for, and finds what was not named: the robot by the model, the model by the robot.
 
@@ -69,9 +69,12 @@ class DemoSettings:
         identity = identify_model(model)
         robot = robot or simulated_robot(identity.spec)
         check_model(simulated(robot), identity.spec, str(model))
-        memory = memory or (None if explore else _shipped_memory(model, described.name))
+        beside = memory_beside(model, described.name)
+        memory = memory or (beside if beside.is_file() and not explore else None)
         if memory is not None:
-            _check_memory(memory, identity)
+            if not memory.is_file():
+                raise AmiError(f"--memory {memory}: no such file")
+            check_file(memory, identity.encoder_id, identity.spec.latent_dim)
         settings = cls(
             world=described,
             world_source=f"{Path(own).resolve()}{visit.name}" if is_file else world,
@@ -98,23 +101,8 @@ def check_places(json: Path | None, record: Path | None) -> None:
     if record is not None:
         if record.exists() and (not record.is_dir() or any(record.iterdir())):
             raise AmiError(f"--record {record}: exists already; name a new folder")
-        _check_writable(_existing(record.absolute()), "--record")
-
-
-def _shipped_memory(model: Path, world: str) -> Path | None:
-    path = memory_beside(model, world)
-    return path if path.is_file() else None
-
-
-def _check_memory(path: Path, model: ModelIdentity) -> None:
-    if not path.is_file():
-        raise AmiError(f"--memory {path}: no such file")
-    check_file(path, model.encoder_id, model.spec.latent_dim)
-
-
-def _existing(path: Path) -> Path:
-    """`path` or the nearest folder above it that exists."""
-    return next(p for p in (path, *path.parents) if p.exists())
+        path = record.absolute()
+        _check_writable(next(p for p in (path, *path.parents) if p.exists()), "--record")
 
 
 def _check_writable(folder: Path, option: str) -> None:
@@ -123,8 +111,6 @@ def _check_writable(folder: Path, option: str) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise AmiError(f"{option}: {folder} is read-only; name another place")
 
-
-# Simulator, ours or Gazebo, and stack as the processes of a demo.
 
 NODES = ("simulator", *STACK, "supervisor")
 USUAL: dict[str, Any] = {f"{name}_topic": name for name in ("image", "scan", "odom", "cmd_vel")}  # whatever the robot's
@@ -135,73 +121,37 @@ def nodes_of(settings: DemoSettings) -> tuple[str, ...]:
     return NODES if settings.gazebo is None else (*GAZEBO_NODES, *NODES[1:])
 
 
-class DemoStack:
-    """Starts what `settings` ask for, in the ROS domain of this process's environment.
+def stack_of(settings: DemoSettings, folder: Path) -> ProcessKeeper:
+    """The processes of a demo, not started yet, in the ROS domain of this process's environment: simulator, ours or
+    Gazebo, and stack. What is remembered of this demo is forgotten at its end: the file that it begins with stays as
+    it is.
 
     Args:
         settings: checked.
         folder: for parameters and logs.
+
+    Raises:
+        AmiError: a file of the package is missing.
     """
-
-    def __init__(self, settings: DemoSettings, folder: Path) -> None:
-        self._settings = settings
-        self._folder = folder
-        self._keeper: ProcessKeeper | None = None
-
-    def start(self) -> None:
-        """Starts all processes. What is remembered of this demo is forgotten at its end: the file that it begins with
-        stays as it is.
-
-        Raises:
-            AmiError: a file of the package is missing.
-        """
-        settings = self._settings
-        arguments = Arguments(
-            use_sim_time=True,
-            robot=settings.robot_file,
-            **USUAL,
-            composed=settings.composed,
-            respawn=True,
-            model=str(settings.model),
-            memory_file=str(settings.memory or ""),
-            keep_memory=False,
-            world=settings.world_source,
-            seed=settings.seed,
-            real_time_factor=settings.real_time_factor,
-        )
-        folder = self._folder
-        if settings.gazebo is None:
-            self._keeper = ProcessKeeper(processes(arguments, ("simulation", "stack")), folder)
-        else:
-            environment = gazebo_environment(settings.gazebo, int(os.environ["ROS_DOMAIN_ID"]))
-            specs = [*self._gazebo(arguments, folder), *processes(arguments, ("stack",))]
-            self._keeper = ProcessKeeper(specs, folder, environment)
-        self._keeper.start()
-
-    def _gazebo(self, arguments: Arguments, folder: Path) -> list[ProcessSpec]:
-        settings = self._settings
-        assert settings.gazebo is not None
-        files = write_files(
-            folder, settings.world_source, settings.robot_file, seed=settings.seed,
-            photographer=True, real_time_factor=settings.real_time_factor,
-        )  # fmt: skip
-        return gazebo_processes(settings.gazebo, files, arguments)
-
-    def stop(self) -> None:
-        """Ends all processes; does nothing the second time."""
-        if self._keeper is not None:
-            self._keeper.stop()
-
-    def check(self) -> None:
-        """Raises AmiError if a process has ended for good."""
-        if self._keeper is not None:
-            self._keeper.check()
-
-    def restarts(self) -> dict[str, int]:
-        """How often each process that died was started again; those that never did are left out."""
-        processes = self._keeper.processes if self._keeper is not None else {}
-        return {name: process.respawns for name, process in processes.items() if process.respawns}
-
-    def pids(self) -> dict[str, int]:
-        """Process ids by name."""
-        return self._keeper.pids() if self._keeper is not None else {}
+    arguments = Arguments(
+        use_sim_time=True,
+        robot=settings.robot_file,
+        **USUAL,
+        composed=settings.composed,
+        respawn=True,
+        model=str(settings.model),
+        memory_file=str(settings.memory or ""),
+        keep_memory=False,
+        world=settings.world_source,
+        seed=settings.seed,
+        real_time_factor=settings.real_time_factor,
+    )
+    if settings.gazebo is None:
+        return ProcessKeeper(processes(arguments, ("simulation", "stack")), folder)
+    files = write_files(
+        folder, settings.world_source, settings.robot_file, seed=settings.seed, photographer=True,
+        real_time_factor=settings.real_time_factor,
+    )  # fmt: skip
+    specs = [*gazebo_processes(settings.gazebo, files, arguments), *processes(arguments, ("stack",))]
+    environment = gazebo_environment(settings.gazebo, int(os.environ["ROS_DOMAIN_ID"]))
+    return ProcessKeeper(specs, folder, environment)

@@ -1,4 +1,4 @@
-"""The state folder, in which lies everything that set-up makes; progress as one line a step, all the rest in a log."""
+"""The state folder, in which lies everything that set-up makes, and progress: a line a step, all the rest in a log."""
 
 from __future__ import annotations
 
@@ -15,15 +15,25 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ami_ros.core.errors import AmiError
 
-# The state folder: everything that set-up makes lies in it, and nothing elsewhere.
-
 REPOSITORY = Path(__file__).resolve().parents[3]
+# What the log of a failed step says -> what to do about it.
+ADVICE = (
+    (r"No space left on device|Disk quota exceeded", "the disk is full; free some space or set AMI_HOME elsewhere"),
+    (
+        r"Temporary failure in name resolution|Name or service not known|Network is unreachable|NewConnectionError"
+        r"|Max retries exceeded|ConnectTimeout|ReadTimeout|ProxyError|Connection refused|Temporary failure resolving"
+        r"|Could not connect|Connection (broken|aborted|reset)|SSLError"
+        r"|from versions: none",
+        "the package index could not be reached; check the network or pip's settings, and run it again",
+    ),
+    (r"No matching distribution found", "the package index lacks a package for this Python"),
+    (r"Permission denied|Read-only file system", "something could not be written; set AMI_HOME to another folder"),
+)
 
 
 def open_state_folder() -> Path:
@@ -98,28 +108,6 @@ def require_space(folder: Path, needed: float) -> None:
         )
 
 
-# Progress that a person likes to read: one line a step with its seconds; all the rest goes to a log file.
-
-POLL = 0.05  # of a command [s]
-REFRESH = 0.5  # of the line on a terminal [s]
-HEARTBEAT = 30.0  # between two lines where the output is no terminal [s]
-SHOWN_LINES = 12  # of the log, when a step failed
-
-# What the log of a failed step says -> what to do about it.
-ADVICE = (
-    (r"No space left on device|Disk quota exceeded", "the disk is full; free some space or set AMI_HOME elsewhere"),
-    (
-        r"Temporary failure in name resolution|Name or service not known|Network is unreachable|NewConnectionError"
-        r"|Max retries exceeded|ConnectTimeout|ReadTimeout|ProxyError|Connection refused|Temporary failure resolving"
-        r"|Could not connect|Connection (broken|aborted|reset)|SSLError"
-        r"|from versions: none",
-        "the package index could not be reached; check the network or pip's settings, and run it again",
-    ),
-    (r"No matching distribution found", "the package index lacks a package for this Python"),
-    (r"Permission denied|Read-only file system", "something could not be written; set AMI_HOME to another folder"),
-)
-
-
 class Progress:
     """Shows steps on stderr, unless it is not `shown`, and keeps the output of their commands in `log`."""
 
@@ -128,36 +116,31 @@ class Progress:
         self._quiet = not shown
         self._stopped = threading.Event()
         self._terminal = sys.stderr.isatty()
-        self._title = ""
-        self._started = 0.0
-        self._offset = 0
-        self._shown = 0.0
+        self._clear = "\r\033[K" if self._terminal else ""  # the line that is there
+        self._title, self._started, self._offset = "", 0.0, 0
 
-    @contextmanager
+    @contextlib.contextmanager
     def step(self, title: str) -> Iterator[None]:
         """Shows `title` and the seconds while the block runs."""
-        self._title = title
-        self._started = self._shown = time.monotonic()
+        self._title, self._started = title, time.monotonic()
         self._offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("a") as log:
             log.write(f"\n==== {time.strftime('%Y-%m-%d %H:%M:%S')} {title}\n")
         if not self._terminal:
             self._write(f"  {title} ...\n")
-        done = threading.Event()
+        done, ended = threading.Event(), "failed"
         ticker = threading.Thread(target=self._tick, args=(done,), daemon=True)
         ticker.start()
-        succeeded = False
         try:
             yield
-            succeeded = True
+            ended = "done"
         finally:
             done.set()
             ticker.join()
-            self._finish(succeeded)
+            seconds = time.monotonic() - self._started
+            self._write(f"{self._clear}  {title}: {ended} after {seconds:.1f} s\n")
 
-    def run(
-        self, command: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> None:
+    def run(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         """Runs a command of the current step.
 
         Raises:
@@ -167,74 +150,48 @@ class Progress:
             log.write(f"$ {' '.join(command)}\n")
             log.flush()
             process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                cwd=cwd,
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
                 start_new_session=self._quiet,
-            )
+            )  # fmt: skip
             try:
-                while (code := process.poll()) is None and not self._stopped.wait(POLL):
+                while (code := process.poll()) is None and not self._stopped.wait(0.05):
                     pass
             finally:  # after Ctrl-C, a signal or stop(): never leave it running
                 if process.poll() is None:
-                    self._end(process)
+                    if self._quiet:  # with what it has started, which a terminal does: cmake leaves ninja running
+                        os.killpg(process.pid, signal.SIGTERM)
+                    else:
+                        process.terminate()
+                    process.wait()
         if code != 0:  # None: stopped
-            raise AmiError(self._explain(code))
+            output = self._output()
+            self._write(self._clear + "".join(f"    {line}\n" for line in output.splitlines()[-12:]))
+            advice = next((text for pattern, text in ADVICE if re.search(pattern, output)), f"exit code {code}")
+            raise AmiError(f"{self._title}: {advice} (the whole output: {self.log})")
 
     def stop(self) -> None:
         """Ends the command that another thread runs; each later one, too."""
         self._stopped.set()
 
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        """With what it has started, unless the terminal does that: cmake leaves ninja running."""
-        if self._quiet:
-            os.killpg(process.pid, signal.SIGTERM)
-        else:
-            process.terminate()
-        process.wait()
-
-    def _explain(self, code: int | None) -> str:
-        """Shows the end of the log, and returns the line that says what is wrong."""
-        output = self._output()
-        self._clear()
-        for line in output.splitlines()[-SHOWN_LINES:]:
-            self._write(f"    {line}\n")
-        advice = next((text for pattern, text in ADVICE if re.search(pattern, output)), f"exit code {code}")
-        return f"{self._title}: {advice} (the whole output: {self.log})"
-
     def _output(self) -> str:
+        """Of this step, so far."""
         with self.log.open("rb") as log:
             log.seek(self._offset)
             return log.read().decode(errors="replace")
 
     def _tick(self, done: threading.Event) -> None:
-        while not done.wait(REFRESH):
-            now = time.monotonic()
+        """Tells the seconds: on a terminal with what the command wrote last, elsewhere as a line each half minute."""
+        shown = self._started
+        while not done.wait(0.5):
+            seconds = time.monotonic() - self._started
             if self._terminal:
-                self._show_line(now - self._started)
-            elif now - self._shown >= HEARTBEAT:
-                self._shown = now
-                self._write(f"  {self._title}: {now - self._started:.0f} s so far\n")
-
-    def _show_line(self, seconds: float) -> None:
-        """One line: title, seconds, and what the command wrote last."""
-        lines = self._output()[-2000:].splitlines()
-        detail = re.sub(r"\s+", " ", lines[-1]) if len(lines) > 1 else ""
-        text = f"  {self._title} ... {seconds:.0f} s   {detail}"
-        width = shutil.get_terminal_size().columns - 1
-        self._write(f"\r\033[K{text[:width]}")
-
-    def _finish(self, succeeded: bool) -> None:
-        self._clear()
-        seconds = time.monotonic() - self._started
-        self._write(f"  {self._title}: {'done' if succeeded else 'failed'} after {seconds:.1f} s\n")
-
-    def _clear(self) -> None:
-        if self._terminal:
-            self._write("\r\033[K")
+                lines = self._output()[-2000:].splitlines()
+                detail = re.sub(r"\s+", " ", lines[-1]) if len(lines) > 1 else ""
+                width = shutil.get_terminal_size().columns - 1
+                self._write(self._clear + f"  {self._title} ... {seconds:.0f} s   {detail}"[:width])
+            elif time.monotonic() - shown >= 30.0:
+                shown = time.monotonic()
+                self._write(f"  {self._title}: {seconds:.0f} s so far\n")
 
     def _write(self, text: str) -> None:
         if self._quiet:

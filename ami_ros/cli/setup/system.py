@@ -9,15 +9,13 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 
 from ami_ros.cli.setup.progress import Progress
 from ami_ros.core.errors import AmiError
-
-# Finds the Python that everything runs with.
 
 # There are ROS wheels for these; the first ones have been used most.
 WHEEL_VERSIONS = ((3, 11), (3, 12), (3, 13))
@@ -40,23 +38,14 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Python:
-    """An interpreter.
+    """An interpreter."""
 
-    Attributes:
-        path: of the executable.
-        version: (major, minor).
-        headers: whether C extensions can be built for it.
-        pip: whether it can make a virtual environment with pip.
-        ros: whether it imports rclpy.
-        interfaces: whether it imports ami_interfaces.
-    """
-
-    path: Path
-    version: tuple[int, int]
-    headers: bool
-    pip: bool
-    ros: bool
-    interfaces: bool
+    path: Path  # of the executable
+    version: tuple[int, int]  # (major, minor)
+    headers: bool  # whether C extensions can be built for it
+    pip: bool  # whether it can make a virtual environment with pip
+    ros: bool  # whether it imports rclpy
+    interfaces: bool  # whether it imports ami_interfaces
 
 
 def sourced_ros() -> str | None:
@@ -97,10 +86,8 @@ def find_wheel_python() -> Python:
     names = [f"python{major}.{minor}" for major, minor in WHEEL_VERSIONS]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     paths = [str(path / "bin" / "python") for name in names for path in sorted(pyenv.glob(f"{name[6:]}.*"))]
-    environment = without_wheel_variables(os.environ)
-    found = [
-        p for p in _pythons([*names, *paths, sys.executable, "python3"], environment) if p.version in WHEEL_VERSIONS
-    ]
+    everywhere = _pythons([*names, *paths, sys.executable, "python3"], without_wheel_variables(os.environ))
+    found = [python for python in everywhere if python.version in WHEEL_VERSIONS]
     if not found:
         raise AmiError(
             "no Python 3.11, 3.12 or 3.13 found; install one (Debian and Ubuntu: apt-get install python3.12-venv"
@@ -110,7 +97,7 @@ def find_wheel_python() -> Python:
     return min(found, key=lambda p: (not (p.headers and p.pip), p.version != own, WHEEL_VERSIONS.index(p.version)))
 
 
-def without_wheel_variables(environment: os._Environ[str] | dict[str, str]) -> dict[str, str]:
+def without_wheel_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """A copy without what the ROS wheels set for their own Python: another one would load foreign libraries."""
     copy = {k: v for k, v in environment.items() if k not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
     if copy.pop("_ROS_WHEELS_BOOTSTRAP_COMPLETE", None):
@@ -118,14 +105,9 @@ def without_wheel_variables(environment: os._Environ[str] | dict[str, str]) -> d
     return copy
 
 
-def _pythons(commands: list[str], environment: os._Environ[str] | dict[str, str]) -> Iterator[Python]:
+def _pythons(commands: list[str], environment: Mapping[str, str]) -> Iterator[Python]:
     """Those of `commands` that run, each interpreter once."""
-    seen: set[str] = set()
-    for command in commands:
-        executable = shutil.which(command)
-        if executable is None or executable in seen:
-            continue
-        seen.add(executable)
+    for executable in dict.fromkeys(filter(None, map(shutil.which, commands))):
         answer = subprocess.run(
             [executable, "-c", PROBE], env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
         )
@@ -134,58 +116,27 @@ def _pythons(commands: list[str], environment: os._Environ[str] | dict[str, str]
             yield Python(**{**values, "path": Path(values["path"]), "version": tuple(values["version"])})
 
 
-# What only the system's package manager can bring: a compiler, and OpenGL without a display.
-
-APT_OPTIONS = ("-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300")
-
-
 @dataclass(frozen=True)
 class Need:
-    """Something of the system's.
+    """Something of the system's."""
 
-    Attributes:
-        what: for people.
-        packages: the names of the Debian packages that bring it.
-        present: whether it is there.
-    """
-
-    what: str
-    packages: tuple[str, ...]
-    present: Callable[[], bool]
+    what: str  # for people
+    packages: tuple[str, ...]  # names of the Debian packages that bring it
+    present: bool
 
 
 def has_egl() -> bool:
     """Whether OpenGL can draw off screen with EGL: the loader and a driver below it."""
+    folders = ("/usr/lib/*", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib/*", "/lib")
+    # Looked for, not loaded: a driver brings a compiler with it, and that takes a while.
     drivers = ("libEGL_mesa.so.0", "libEGL_nvidia.so.0")
-    return _loads("libEGL.so.1") and _loads("libOpenGL.so.0", "libGL.so.1") and any(map(_installed, drivers))
+    driver = any(glob(f"{folder}/{name}") for name in drivers for folder in folders)
+    return driver and _loads("libEGL.so.1") and _loads("libOpenGL.so.0", "libGL.so.1")
 
 
-def has_osmesa() -> bool:
-    """Whether OpenGL can draw into memory."""
-    return _loads("libOSMesa.so.8", "libOSMesa.so.6")
-
-
-def rendering() -> Need:
-    """OpenGL without a display."""
-    packages = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri", "libopengl0")
-    return Need("OpenGL without a display (EGL)", packages, lambda: has_egl() or has_osmesa())
-
-
-def rendering_in_memory() -> Need:
-    """OpenGL on the processor, where there is no EGL."""
-    return Need("OpenGL in memory (OSMesa)", ("libosmesa6",), has_osmesa)
-
-
-def compiler() -> Need:
-    """A C and C++ compiler."""
-    return Need("a C++ compiler", ("build-essential",), lambda: bool(shutil.which("cc") and shutil.which("c++")))
-
-
-def python_parts(python: Python) -> Need:
-    """The headers and the venv module of `python`, which Debian packs apart."""
-    name = f"python{python.version[0]}.{python.version[1]}"
-    complete = python.headers and python.pip
-    return Need(f"the headers and venv of {python.path}", (f"{name}-dev", f"{name}-venv"), lambda: complete)
+def can_render() -> bool:
+    """Whether OpenGL can draw without a display: with EGL, or into memory with OSMesa."""
+    return has_egl() or _loads("libOSMesa.so.8", "libOSMesa.so.6")
 
 
 def provide(needs: Sequence[Need], progress: Progress) -> None:
@@ -194,7 +145,7 @@ def provide(needs: Sequence[Need], progress: Progress) -> None:
     Raises:
         AmiError: something is missing and could not be installed.
     """
-    missing = [need for need in needs if not need.present()]
+    missing = [need for need in needs if not need.present]
     if not missing:
         return
     what = " and ".join(need.what for need in missing)
@@ -205,28 +156,29 @@ def provide(needs: Sequence[Need], progress: Progress) -> None:
         )
     root = _become_root()
     if root is None:
-        line = f"sudo apt-get update && sudo apt-get install {' '.join(APT_OPTIONS[:2])} {' '.join(packages)}"
+        line = f"sudo apt-get update && sudo apt-get install -y --no-install-recommends {' '.join(packages)}"
         raise AmiError(f"{what} is missing; run this once, then try again:  {line}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    options = ("-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300")
     with progress.step(f"System packages ({' '.join(packages)})"):
         progress.run([*root, "apt-get", "update"], environment)
-        progress.run([*root, "apt-get", "install", *APT_OPTIONS, *packages], environment)
+        progress.run([*root, "apt-get", "install", *options, *packages], environment)
 
 
 def provide_rendering(progress: Progress) -> None:
     """EGL, or OSMesa where EGL cannot be installed."""
-    if rendering().present():
+    if can_render():
         return
+    egl = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri", "libopengl0")
     try:
-        provide([rendering()], progress)
+        provide([Need("OpenGL without a display (EGL)", egl, False)], progress)
     except AmiError:
         if shutil.which("apt-get") is None or _become_root() is None:
             raise
-        provide([rendering_in_memory()], progress)
-    if not rendering().present():
-        raise AmiError(
-            "OpenGL without a display is still missing after its packages were installed; see " + str(progress.log)
-        )
+        provide([Need("OpenGL in memory (OSMesa)", ("libosmesa6",), False)], progress)
+    if not can_render():
+        why = "OpenGL without a display is still missing after its packages were installed"
+        raise AmiError(f"{why}; see {progress.log}")
 
 
 def _become_root() -> list[str] | None:
@@ -246,9 +198,3 @@ def _loads(*names: str) -> bool:
             continue
         return True
     return False
-
-
-def _installed(name: str) -> bool:
-    # Looked for, not loaded: a driver brings a compiler with it, and that takes a while.
-    folders = ("/usr/lib/*", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib/*", "/lib")
-    return any(glob(f"{folder}/{name}") for folder in folders)

@@ -1,17 +1,19 @@
-"""ROS domains that no other ami process here uses, and shared memory that killed processes left behind."""
+"""ROS domains that no other ami process or stack here uses, and shared memory that killed processes left behind."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import tempfile
-from collections.abc import Iterable
+import time
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from ami_ros.core.errors import AmiError
 
-# ROS domains: claim one that no other ami process of this machine uses.
+if TYPE_CHECKING:
+    from rclpy.context import Context
 
 # Above 101 the ports of a domain fall into the range that Linux hands out to outgoing connections.
 HIGHEST = 101
@@ -58,6 +60,62 @@ def domain_in_environment() -> int | None:
     return int(text)
 
 
+def join_domain(wanted: int | None, names: Collection[str]) -> Context:
+    """An initialised context in a domain that is ours; ROS_DOMAIN_ID is set for children.
+
+    Args:
+        wanted: the domain to use, in which no node may be called as one of `names`; None: that of ROS_DOMAIN_ID, or
+            else the first one without any node.
+        names: of the nodes that are going to be started.
+
+    Raises:
+        AmiError: the wanted domain is in use, or no domain is free.
+    """
+    import rclpy  # a test worker claims its domain before anything imports it
+    from rclpy.context import Context
+    from rclpy.signals import SignalHandlerOptions
+
+    from ami_ros.ros.start.graph import enclave_arguments
+
+    wanted = domain_in_environment() if wanted is None else wanted
+    while True:
+        domain = claim_domain(wanted)  # each time another one; raises when none is left
+        context = Context()
+        rclpy.init(
+            args=enclave_arguments("console"), context=context, domain_id=domain,
+            signal_handler_options=SignalHandlerOptions.NO,
+        )  # fmt: skip
+        rival = _rival(context, None if wanted is None else names)
+        if rival is None:
+            os.environ["ROS_DOMAIN_ID"] = str(domain)
+            return context
+        context.shutdown()
+        if wanted is not None:
+            raise AmiError(rivalry(domain, rival))
+
+
+def rivalry(domain: int, name: str) -> str:
+    """What to tell where a node is called as one of ours."""
+    return f"ROS domain {domain}: a node '{name}' runs there already; stop it or use another"
+
+
+def _rival(context: Context, names: Collection[str] | None) -> str | None:
+    """A node that shows itself within a second and is called as one of `names`, or (None) in any way."""
+    from rclpy.node import Node
+
+    node = Node("demo_domain_probe", context=context, enable_rosout=False, start_parameter_services=False)
+    try:
+        deadline = time.monotonic() + 1.0
+        while time.monotonic() < deadline:
+            others = (name for name in node.get_node_names() if name != node.get_name() and not name.startswith("_"))
+            if found := [name for name in others if names is None or name in names]:
+                return min(found)
+            time.sleep(0.05)
+        return None
+    finally:
+        node.destroy_node()
+
+
 def _lock(domain: int) -> bool:
     if domain in _claims:
         return False
@@ -73,17 +131,24 @@ def _lock(domain: int) -> bool:
     return True
 
 
-# Segments in /dev/shm that a killed ROS process left behind.
-
-FOLDER = Path("/dev/shm")
-# Fast DDS, and the semaphores that go with its segments.
-PREFIXES = ("fastrtps_", "fastdds_", "sem.fastrtps_", "sem.fastdds_")
-
-
 def orphaned_segments() -> set[Path]:
-    """Fast DDS segments of this user that no running process has mapped or opened."""
-    segments = {path for path in _listed() if path.stat().st_uid == os.getuid()}
-    return segments - _in_use() if segments else set()
+    """Segments of Fast DDS in /dev/shm, with their semaphores, of this user that no running process has mapped or
+    opened: a killed process left them."""
+    folder, prefixes = Path("/dev/shm"), ("fastrtps_", "fastdds_", "sem.fastrtps_", "sem.fastdds_")
+    listed = [path for path in folder.glob("*") if path.name.startswith(prefixes) and path.exists()]
+    segments = {path for path in listed if path.stat().st_uid == os.getuid()}
+    if not segments:
+        return segments
+    used: set[Path] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            maps = (process / "maps").read_text()
+            opened = [os.readlink(entry) for entry in (process / "fd").iterdir()]
+        except OSError:  # ended meanwhile, or another user's
+            continue
+        used.update(Path(line[line.index("/") :]) for line in maps.splitlines() if f"{folder}/" in line)
+        used.update(Path(name) for name in opened if name.startswith(f"{folder}/"))
+    return segments - used
 
 
 def remove_orphaned_segments() -> int:
@@ -92,22 +157,3 @@ def remove_orphaned_segments() -> int:
     for path in orphans:
         path.unlink(missing_ok=True)
     return len(orphans)
-
-
-def _listed() -> list[Path]:
-    if not FOLDER.is_dir():
-        return []
-    return [path for path in FOLDER.iterdir() if path.name.startswith(PREFIXES) and path.exists()]
-
-
-def _in_use() -> set[Path]:
-    used: set[Path] = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            maps = (process / "maps").read_text()
-            opened = [os.readlink(entry) for entry in (process / "fd").iterdir()]
-        except OSError:  # ended meanwhile, or another user's
-            continue
-        used.update(Path(line[line.index("/") :]) for line in maps.splitlines() if f"{FOLDER}/" in line)
-        used.update(Path(name) for name in opened if name.startswith(f"{FOLDER}/"))
-    return used

@@ -7,13 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from ami_ros.bench.demo.picture import draw_picture
-from ami_ros.bench.demo.scenery import Backdrop, RememberedPlaces
 from ami_ros.bench.trials import Trial
 from ami_ros.core.errors import AmiError
+from ami_ros.simulation.mjcf import TopView
 
-BACKDROP = Backdrop(np.full((60, 80, 3), 200, np.uint8), (0.0, 8.0, 0.0, 6.0), 0.17)
+FLOOR = TopView(np.full((60, 80, 3), 200, np.uint8), 10.0)
 PLACES = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 2.0]])
-GRAPH = RememberedPlaces(PLACES, PLACES[[[0, 1], [1, 2]]])
+GRAPH = PLACES, PLACES[[[0, 1], [1, 2]]]
 
 
 def drive(final: tuple[float, float, float]) -> Trial:
@@ -50,8 +50,8 @@ def shades(image: NDArray[np.uint8], colour: NDArray[np.int64]) -> int:
 
 def test_picture_shows_paths_failures_and_places(tmp_path: Path) -> None:
     bare, full = tmp_path / "bare.png", tmp_path / "full.png"
-    draw_picture(bare, BACKDROP, [drive((4.0, 3.0, 1.0))], None, "two goals", "")
-    draw_picture(full, BACKDROP, [drive((4.0, 3.0, 1.0)), drive((2.0, 5.0, 0.0))], GRAPH, "two goals", "")
+    draw_picture(bare, FLOOR, 0.17, [drive((4.0, 3.0, 1.0))], None, "two goals", "")
+    draw_picture(full, FLOOR, 0.17, [drive((4.0, 3.0, 1.0)), drive((2.0, 5.0, 0.0))], GRAPH, "two goals", "")
     bare_image, full_image = read(bare), read(full)
     red = np.array([204, 61, 54])
     assert shades(full_image, red) > shades(bare_image, red) + 50
@@ -60,10 +60,10 @@ def test_picture_shows_paths_failures_and_places(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 50])
 def test_any_number_of_goals_is_drawn(tmp_path: Path, count: int) -> None:
-    draw_picture(tmp_path / "a.png", BACKDROP, [drive((math.nan,) * 3)] * count, None, "", "")
+    draw_picture(tmp_path / "a.png", FLOOR, 0.17, [drive((math.nan,) * 3)] * count, None, "", "")
     assert read(tmp_path / "a.png").shape[1] >= 1600
 
 
 def test_folder_that_is_gone_gives_one_line(tmp_path: Path) -> None:
     with pytest.raises(AmiError, match="cannot write"):
-        draw_picture(tmp_path / "gone" / "a.png", BACKDROP, [], None, "", "")
+        draw_picture(tmp_path / "gone" / "a.png", FLOOR, 0.17, [], None, "", "")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.cli.fleet import export as export_command
-from ami_ros.cli.fleet import import_memory as import_command
+from ami_ros.cli.memory import fleet_export as export_command
+from ami_ros.cli.memory import fleet_import as import_command
 from ami_ros.core.errors import AmiError
 from ami_ros.memory.fleet.dataset import BATCH, PLACES, compact, export_memory, import_memory, robots_of
 from ami_ros.memory.store import Store

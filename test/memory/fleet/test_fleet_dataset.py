@@ -38,7 +38,7 @@ from dataclasses import replace
 from pathlib import Path
 import torch, yaml
 from rich.console import Console
-from ami_ros.cli.datasets import open_datasets
+from ami_ros.cli.train import open_datasets
 from ami_ros.core.config import from_mapping
 from ami_ros.learning import parallel
 from ami_ros.world_model.learning.odometry_gains import PAIRS

@@ -5,7 +5,7 @@ import pytest
 from rclpy.context import Context
 
 from ami_ros.core.errors import AmiError
-from ami_ros.ros.start import join as demo_domain
+from ami_ros.ros.start import domain as demo_domain
 from harness import RosPeer
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.cli import export
+from ami_ros.cli.data import export
 from ami_ros.core.scan import Mount
 from ami_ros.world_model.learning.bag_writer import BagWriter
 from ami_ros.world_model.learning.dataset import Dataset
@@ -63,7 +63,7 @@ def test_an_interrupted_export_goes_on(dataset: Dataset, tmp_path: Path, capsys:
         export_bags(dataset, tmp_path / "bags", interrupt)
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "bags").glob("episode_*")}
     assert len(before) == 2
-    export.main(dataset.folder, tmp_path / "bags", bags=True)
+    export(dataset.folder, tmp_path / "bags", bags=True)
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "bags").iterdir()}
     assert len(after) == 6 and before.items() <= after.items()
     assert "1,200 rows in 6 bags" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ami_ros.cli import doctor
+from ami_ros.cli.describing import doctor
 from ami_ros.core.config import from_mapping
 from ami_ros.core.errors import AmiError
 from ami_ros.core.robots.checkup import examine
@@ -45,7 +45,7 @@ def test_what_was_recorded_is_compared_and_what_was_not_is_missed(tmp_path: Path
 
 def test_the_command_writes_a_description_and_fails_where_something_is_in_the_way(tmp_path: Path) -> None:
     bag, mine = record(tmp_path / "run"), tmp_path / "mine.yaml"
-    assert doctor.main(bag=bag, write=mine, json=tmp_path / "found.json") == 1
+    assert doctor(bag=bag, write=mine, json=tmp_path / "found.json") == 1
     assert {s.topic for s in load_robot(mine).sensors} == {"/scan", "/odom"}
     assert '"severity": "error"' in (tmp_path / "found.json").read_text()
 
@@ -55,7 +55,7 @@ def test_what_a_description_must_have_and_nobody_published_is_one_line(tmp_path:
         for i in range(30):
             bag.scan("scan", 0.1 * i, np.full(72, 2.0), -np.pi, np.radians(5), frame="base_link")
     with pytest.raises(AmiError, match="odometry is missing: none was heard"):
-        doctor.main(bag=tmp_path / "laser", write=tmp_path / "mine.yaml")
+        doctor(bag=tmp_path / "laser", write=tmp_path / "mine.yaml")
 
 
 def test_simulated_time_is_judged_by_itself(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_recordings_of_the_simulated_robot_are_what_its_description_says(
     with open_collection(out, config) as missing:
         for run in missing:
             record_run(out, config, run, lambda: None)
-    assert doctor.main(bag=out) == 0
+    assert doctor(bag=out) == 0
     words = capsys.readouterr().out
     assert words.count("extract: 40 of 40 moments can be used") == 2 and "run_001" in words
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
-from ami_ros.cli.datasets import with_camera
+from ami_ros.cli.train import with_camera
 from ami_ros.core.errors import AmiError
 from ami_ros.world_model.learning.bag_writer import BagWriter, message_types
 from ami_ros.world_model.learning.dataset import Dataset

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ami_ros.cli import export, extract
+from ami_ros.cli.data import export, extract
 from ami_ros.core.errors import AmiError
 from ami_ros.world_model.learning import lerobot_export
 from ami_ros.world_model.learning.alignment import AlignmentConfig
@@ -128,10 +128,10 @@ def test_foreign_features_are_named_by_the_user(tmp_path: Path, capsys: pytest.C
     bag = foreign(tmp_path / "foreign")
     out = tmp_path / "data"
     with pytest.raises(AmiError, match=r"is the command.*--topic command=FEATURE:0,1"):
-        extract.main([bag], out)
+        extract([bag], out)
     with pytest.raises(AmiError, match=r"no action:0,7 fit for 'command'"):
-        extract.main([bag], out, topic=["command=action:0,7"])
-    extract.main([bag], out, topic=["command=action:0,2", "odometry=observation.state:1,2,3"])
+        extract([bag], out, topic=["command=action:0,7"])
+    extract([bag], out, topic=["command=action:0,2", "odometry=observation.state:1,2,3"])
     data = Dataset(out)
     assert len(data) == 30 and data.card.image_size == (32, 24) and data.card.scan_beams == 0
     np.testing.assert_allclose(data.odometry[:, 0], 0.1 * np.arange(30))
@@ -159,7 +159,7 @@ def test_a_broken_video_is_one_line_and_leaves_nothing(exported: Path, tmp_path:
 
 def test_the_command_exports_and_refuses_to_overwrite(dataset: Dataset, exported: Path, tmp_path: Path) -> None:
     with pytest.raises(AmiError, match="exists already"):
-        export.main(dataset.folder, exported)
+        export(dataset.folder, exported)
 
 
 def test_without_the_extra_both_ways_say_so(

@@ -1,10 +1,13 @@
-"""What `ami film` does: a recording -> pictures of what the robot knew at each moment -> a GIF."""
+"""Pictures that commands write: the film of a recorded drive, and a world with views from marked places."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -14,24 +17,19 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, compose, inverse, relative, transform_points
 from ami_ros.core.images import image_of
 from ami_ros.core.installation import need
+from ami_ros.core.robots.description import default_robot
 from ami_ros.core.scan import Scan, scan_points
 from ami_ros.ros.messages.conversions import pose_from_message
 from ami_ros.world_model.learning.bag_reader import BagReader
 
+if TYPE_CHECKING:
+    from ami_ros.simulation.free_space import FreeSpace
+
 Picture = NDArray[np.uint8]
-TOPICS = (
-    "odom", "scan", "location", "image", "place_graph", "plan", "planner/decision", "mission/decision",
-)  # fmt: skip
-DRAWN = 0.1  # [m] or [rad] of motion between two scans that are drawn into the map
-SIGHT = 5.0  # [m] of a scan that is shown
-SURE = 2  # scans that met something at a spot, until it is a wall
-BORDER = 0.6  # [m] around what was seen
 NIGHT, FLOOR, WALL, FOG = (24, 26, 31), (226, 229, 233), (58, 63, 72), (38, 41, 48)  # RGB
 WAY, PLACE, PLAN, LASER, ROBOT, INK = (
     (90, 150, 255), (60, 120, 230), (255, 160, 0), (235, 60, 60), (20, 70, 200), (225, 228, 232),
 )  # fmt: skip
-COLOURS = 96  # of the GIF
-STRIP = 56  # [px] for words, of a film 640 wide
 
 
 class Film:
@@ -53,7 +51,8 @@ class Film:
         self.count, self._size = count, (width, width * 5 // 8)
         self._moments: list[tuple[float, str, Any]] = []
         with BagReader(bag) as reader:
-            names = {f"/{name}" for name in TOPICS}
+            known = "odom scan location image place_graph plan planner/decision mission/decision"
+            names = {f"/{name}" for name in known.split()}
             for topic, time, data in reader.messages(names):
                 self._moments.append((time * 1e-9, topic[1:], reader.decode(topic, data)))
         if missing := {"odom", "scan"} - {topic for _, topic, _ in self._moments}:
@@ -94,7 +93,7 @@ class Film:
         if not np.isfinite(low).all():
             raise AmiError("film: the robot never knew where it was in this recording")
         self._drawn, self._way, self._seen_floor, self._lost = None, [], [], lost
-        return low - BORDER, high + BORDER
+        return low - 0.6, high + 0.6  # [m] around what was seen
 
     @property
     def _pose(self) -> Array:
@@ -125,9 +124,10 @@ class Film:
         ranges = np.array(message.ranges, np.float32)
         ranges[ranges < message.range_min] = np.nan
         scan = Scan(ranges, message.angle_min, message.angle_increment, max_range=message.range_max)
-        self._points, pose = scan_points(scan, SIGHT), self._pose
-        if not self._lost and (self._drawn is None or np.abs(relative(self._drawn, pose)).max() > DRAWN):
-            reach = np.minimum(np.where(np.isnan(ranges), 0.0, ranges), SIGHT)
+        sight = 5.0  # [m] of a scan that is shown
+        self._points, pose = scan_points(scan, sight), self._pose
+        if not self._lost and (self._drawn is None or np.abs(relative(self._drawn, pose)).max() > 0.1):
+            reach = np.minimum(np.where(np.isnan(ranges), 0.0, ranges), sight)
             edge = np.column_stack([np.cos(scan.angles), np.sin(scan.angles)]) * reach[:, None]
             self._seen_floor.append((transform_points(pose, edge), transform_points(pose, self._points)))
             self._way.append(pose[:2])
@@ -136,15 +136,19 @@ class Film:
     def _picture(self, bounds: tuple[Array, Array]) -> Picture:
         """Left the floor, right above what the camera sees, below it what the robot says."""
         width, height = self._size
-        strip = STRIP * width // 640
+        strip = 56 * width // 640  # [px] for words
         picture = np.full((height, width, 3), NIGHT, np.uint8)
         floor = self._floor(bounds, (width * 2 // 3, height - strip - 16))
         picture[8 : 8 + floor.shape[0], 8 : 8 + floor.shape[1]] = floor
         side = min(width - floor.shape[1] - 24, height - strip - 16)
         if self._seen is not None:
             left = floor.shape[1] + 16 + (width - floor.shape[1] - 24 - side) // 2
-            picture[8 : 8 + side, left : left + side] = _square(self._seen, side)
-        for k, line in enumerate(_lines(self._words, width // 8)[:2]):
+            high, wide = self._seen.shape[:2]
+            least = min(high, wide)
+            top, cut = (high - least) // 2, (wide - least) // 2
+            middle = self._seen[top : top + least, cut : cut + least]
+            picture[8 : 8 + side, left : left + side] = cv2.resize(middle, (side, side))
+        for k, line in enumerate(wrap(self._words, width // 8, break_on_hyphens=False)[:2]):
             at = (10, height - strip + (20 + 20 * k) * width // 640)
             cv2.putText(picture, line, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45 * width / 640, INK, 1, cv2.LINE_AA)
         return picture
@@ -167,7 +171,7 @@ class Film:
             column, row = np.clip(at(met).T, 0, [[width - 1], [height - 1]])
             walls[row, column] += 1
         walls = cv2.dilate(walls, np.ones((2, 2), np.uint8))
-        picture[walls >= SURE] = WALL
+        picture[walls >= 2] = WALL  # what two scans met
         for place in at(self._places):
             cv2.circle(picture, place.tolist(), 2, PLACE, -1, cv2.LINE_AA)
         cv2.polylines(picture, [at(np.array(self._way))], False, WAY, 1, cv2.LINE_AA)
@@ -178,24 +182,6 @@ class Film:
         outline = np.array([[0.24, 0.0], [-0.16, 0.14], [-0.16, -0.14]])
         cv2.fillPoly(picture, [at(transform_points(self._pose, outline))], ROBOT, cv2.LINE_AA)
         return picture
-
-
-def _square(picture: Picture, side: int) -> Picture:
-    """The middle of a picture."""
-    height, width = picture.shape[:2]
-    least = min(height, width)
-    top, left = (height - least) // 2, (width - least) // 2
-    return cv2.resize(picture[top : top + least, left : left + least], (side, side)).astype(np.uint8)
-
-
-def _lines(words: str, most: int) -> list[str]:
-    """Of at most so many letters."""
-    found = [""]
-    for word in words.split():
-        if len(found[-1]) + len(word) >= most:
-            found.append("")
-        found[-1] = f"{found[-1]} {word}".strip()
-    return found
 
 
 def write_gif(out: Path, pictures: Iterator[Picture], rate: float) -> None:
@@ -210,9 +196,52 @@ def write_gif(out: Path, pictures: Iterator[Picture], rate: float) -> None:
     swatches = cv2.resize(colours[None], (160, 40), interpolation=cv2.INTER_NEAREST)
     shown = [cv2.resize(np.asarray(frame), (160, 100)) for frame in frames[:: max(1, len(frames) // 8)]]
     sheet = np.concatenate([swatches, *shown])
-    palette = image.fromarray(sheet).quantize(COLOURS)
+    palette = image.fromarray(sheet).quantize(96)
     small = [frame.quantize(palette=palette, dither=image.Dither.NONE) for frame in frames]
     try:
         small[0].save(out, save_all=True, append_images=small[1:], duration=round(1000 / rate), loop=0, optimize=True)
     except OSError as error:
         raise AmiError(f"film: cannot write {out}: {error.strerror or error}") from error
+
+
+def draw_world(path: Path, space: FreeSpace, views: int, seed: int) -> None:
+    """Writes a PNG of a world: its plan from above, and below it `views` from poses drawn by `seed`, in rows.
+
+    Raises AmiError: it cannot be written, or there is no OpenGL.
+    """
+    from ami_ros.simulation.mjcf import draw_top_view
+    from ami_ros.simulation.simulator import Simulator
+
+    rng, world = np.random.default_rng(seed), space.world
+    poses = [_pose(space, rng) for _ in range(views)]
+    top = draw_top_view(world, 900 / max(world.size))  # [px] of the longer side
+    plan = np.ascontiguousarray(top.image)
+    robot = default_robot()
+    camera = robot.camera
+    assert camera is not None and camera.mount is not None
+    mount = replace(camera.mount, z=0.45, pitch=0.0)  # a camera for people
+    simulator = Simulator(world, robot.with_sensor(camera.name, width=320, height=240, fov=85.0, mount=mount), seed)
+    pictures = []
+    for number, pose in enumerate(poses, 1):
+        column, row = (int(v) for v in top.to_pixels(pose))
+        tip = (int(column + 18 * math.cos(pose[2])), int(row - 18 * math.sin(pose[2])))
+        cv2.arrowedLine(plan, (column, row), tip, (220, 40, 40), 2, cv2.LINE_AA, tipLength=0.4)
+        picture = simulator.photograph(pose)
+        for image, place in ((plan, (column + 6, row - 6)), (picture, (6, 18))):
+            cv2.putText(image, str(number), place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (220, 40, 40), 2, cv2.LINE_AA)
+        pictures.append(picture)
+    simulator.close()
+    rows = [plan, *(np.concatenate(pictures[i : i + 4], axis=1) for i in range(0, len(pictures), 4))]
+    width = max(row.shape[1] for row in rows)
+    sheet = [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
+    if not cv2.imwrite(str(path), cv2.cvtColor(np.concatenate(sheet), cv2.COLOR_RGB2BGR)):
+        raise AmiError(f"cannot write {path}: is its folder there, and does its name end in .png?")
+
+
+def _pose(space: FreeSpace, rng: np.random.Generator) -> Array:
+    """Somewhere free, rather with a metre of room ahead."""
+    for _ in range(20):
+        pose = space.sample_pose(rng)
+        if space.plan.cast(pose[:2], [pose[2]])[0] > 1.0:
+            break
+    return pose
