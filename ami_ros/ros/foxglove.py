@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
@@ -18,9 +19,10 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array
 from ami_ros.core.installation import need
+from ami_ros.ros.messages.conversions import message_class
 from ami_ros.ros.node.health import STEADY
-from ami_ros.ros.node.qos import RELIABLE
-from ami_ros.ros.recorder import Frames, matching_qos, message_class, message_definitions
+from ami_ros.ros.node.qos import RELIABLE, matching_qos
+from ami_ros.ros.recorder import Frames, message_definitions
 from ami_ros.ros.scanner import TFMessage
 from ami_ros.world_model.learning.bag_writer import message_types
 
@@ -31,13 +33,8 @@ if TYPE_CHECKING:
 # Stands between viewers and foxglove-sdk's server, and says what Lichtblick's 3D panel needs for its goals and poses.
 #
 # It offers these tools only where `serverInfo` names a ROS distribution, which foxglove-sdk cannot be told in Python.
-# And it must know topics before that, if none: see NO_TOPICS. All else passes as it is.
+# And it must know topics before that, if none. All else passes as it is.
 
-PROTOCOL = "foxglove.sdk.v1"
-MOST_BYTES = 1 << 18  # of what a viewer says at once: subscriptions to some thousand topics
-# Lichtblick 1.28.1 (FoxgloveWebSocketPlayer) tells its panels of the distribution only once it has a list of topics. If
-# they hear of it after `clientPublish`, it makes the 3D panel anew, and the old one takes back what the new advertised.
-NO_TOPICS = json.dumps({"op": "advertise", "channels": []})
 SILENT = logging.Logger("viewers", logging.CRITICAL)  # a stranger who speaks no WebSocket is no error of ours
 
 
@@ -54,11 +51,12 @@ class Relay:
     """
 
     def __init__(self, host: str, port: int, server: int) -> None:
-        self._connect = need("websockets.sync.client", "foxglove").connect
-        self._address = f"ws://127.0.0.1:{server}"
-        self._server = need("websockets.sync.server", "foxglove").serve(
-            self._meet, host, port, subprotocols=[PROTOCOL], compression=None, max_size=MOST_BYTES, logger=SILENT
-        )
+        options = {"subprotocols": ["foxglove.sdk.v1"], "compression": None, "logger": SILENT}
+        connect, address = need("websockets.sync.client", "foxglove").connect, f"ws://127.0.0.1:{server}"
+        self._connect = partial(connect, address, max_size=None, **options)
+        most = 1 << 18  # bytes of what a viewer says at once: subscriptions to some thousand topics
+        serve = need("websockets.sync.server", "foxglove").serve
+        self._server = serve(self._meet, host, port, max_size=most, **options)
         self.port = int(self._server.socket.getsockname()[1])
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -68,25 +66,19 @@ class Relay:
 
     def _meet(self, viewer: Any) -> None:
         """One viewer, on a thread of its own, until either side ends."""
-        with self._connect(
-            self._address, subprotocols=[PROTOCOL], compression=None, max_size=None, logger=SILENT
-        ) as server:
+        headers = viewer.request.headers
+        is_foxglove = any("foxglove" in headers.get(name, "").lower() for name in ("Origin", "User-Agent"))
+        with self._connect() as server:
             threading.Thread(target=_pass_on, args=(viewer, server), daemon=True).start()
-            if not _is_foxglove(viewer.request.headers):  # which was never tried with more than the protocol says
-                viewer.send(NO_TOPICS)
-            viewer.send(with_distribution(server.recv()))
+            # Lichtblick 1.28.1 (FoxgloveWebSocketPlayer) tells its panels of the distribution only once it has a list
+            # of topics. If they hear of it after `clientPublish`, it makes the 3D panel anew, and the old one takes
+            # back what the new advertised. Foxglove was never tried with more than the protocol says.
+            if not is_foxglove:
+                viewer.send(json.dumps({"op": "advertise", "channels": []}))
+            hello = json.loads(server.recv())  # `serverInfo`
+            hello["metadata"] = {**hello.get("metadata", {}), "ROS_DISTRO": os.environ.get("ROS_DISTRO", "jazzy")}
+            viewer.send(json.dumps(hello))
             _pass_on(server, viewer)
-
-
-def with_distribution(hello: str | bytes) -> str:
-    """A server's first message, `serverInfo`, with the distribution of ROS."""
-    said = json.loads(hello)
-    said["metadata"] = {**said.get("metadata", {}), "ROS_DISTRO": os.environ.get("ROS_DISTRO", "jazzy")}
-    return json.dumps(said)
-
-
-def _is_foxglove(headers: Any) -> bool:
-    return any("foxglove" in headers.get(name, "").lower() for name in ("Origin", "User-Agent"))
 
 
 def _pass_on(source: Any, target: Any) -> None:
@@ -106,12 +98,8 @@ def _pass_on(source: Any, target: Any) -> None:
 #
 # Messages pass as they are on the wire. A topic is subscribed to only while a viewer looks at it.
 
-POLL = 0.25  # [s] between two looks for topics and viewers
-FRAMES = "/frames"  # topic of transforms, where there is no /tf
-ENCODING, SCHEMA = "cdr", "ros2msg"
 # What a viewer may send, as its 3D panel does by a click: a goal goes to the planner, and through the gate.
 ACCEPTED = {"goal_pose": PoseStamped, "initialpose": PoseWithCovarianceStamped}
-FOXGLOVE_MOST_BYTES = 4096  # of such a message
 
 
 class FoxgloveServer:
@@ -143,7 +131,7 @@ class FoxgloveServer:
         self._context = self._sdk.Context()
         capabilities = [self._sdk.websocket.Capability.ClientPublish]
         self._server = self._sdk.start_server(
-            name="ami_ros", host="127.0.0.1", port=0, capabilities=capabilities, supported_encodings=[ENCODING],
+            name="ami_ros", host="127.0.0.1", port=0, capabilities=capabilities, supported_encodings=["cdr"],
             server_listener=_Listener(self), context=self._context,
         )  # fmt: skip
         try:
@@ -152,11 +140,10 @@ class FoxgloveServer:
             self._server.stop()
             raise AmiError(f"cannot listen at {host}:{port}: {error}; name another --port") from error
         if TFMessage is None:  # nobody has, so /tf is silent
-            self._transforms = need("foxglove.channels", "foxglove").FrameTransformChannel(
-                FRAMES, context=self._context
-            )
+            channels = need("foxglove.channels", "foxglove")
+            self._transforms = channels.FrameTransformChannel("/frames", context=self._context)
             self._frames = Frames(node, frames, self._move)
-        self._timer = node.create_timer(POLL, self._poll, clock=STEADY)
+        self._timer = node.create_timer(0.25, self._poll, clock=STEADY)
         self._poll()
 
     @property
@@ -194,7 +181,7 @@ class FoxgloveServer:
 
     def take(self, topic: str, encoding: str, data: bytes) -> None:
         """A viewer sends a message; called on the server's threads."""
-        if topic in self._publishers and encoding == ENCODING and len(data) <= FOXGLOVE_MOST_BYTES:
+        if topic in self._publishers and encoding == "cdr" and len(data) <= 4096:
             with self._lock:
                 self._sent = [*self._sent[-9:], (topic, data)]
 
@@ -228,8 +215,8 @@ class FoxgloveServer:
             self._unknown.add(topic)
             self._node.get_logger().warning(f"{topic} is not shown: {error}")
             return
-        schema = self._sdk.Schema(name=type_name, encoding=SCHEMA, data=_with_defaults(text).encode())
-        channel = self._sdk.Channel(topic, schema=schema, message_encoding=ENCODING, context=self._context)
+        schema = self._sdk.Schema(name=type_name, encoding="ros2msg", data=_with_defaults(text).encode())
+        channel = self._sdk.Channel(topic, schema=schema, message_encoding="cdr", context=self._context)
         self._channels[topic] = channel, type_name
 
     def _hear(self, topic: str) -> None:

@@ -30,8 +30,6 @@ from ami_ros.safety.zones import corners_of
 
 # Sensors beside the laser, for the safety gate, in the words of Nav2's collision monitor: what each message shows.
 
-KINDS = {"scan": LaserScan, "pointcloud": PointCloud2, "range": Range, "bool": Bool}
-
 
 @dataclass(frozen=True)
 class Source:
@@ -76,10 +74,11 @@ class Sources:
     ) -> None:
         self._base, self._take, self._frames = base, take, StaticFrames()
         self.names: list[str] = []  # of those that are heard
+        kinds = {"scan": LaserScan, "pointcloud": PointCloud2, "range": Range, "bool": Bool}
         laser = node.resolve_topic_name("scan")
         for name, source in sources.items():
             if source.enabled and not (source.type == "scan" and node.resolve_topic_name(source.topic) == laser):
-                node.subscribe(KINDS[source.type], source.topic, partial(self._hear, name, source))
+                node.subscribe(kinds[source.type], source.topic, partial(self._hear, name, source))
                 self.names.append(name)
         if self.names and TFMessage is not None:
             node.subscribe(TFMessage, "/tf_static", self._frames_of, TF_STATIC, always=True)
@@ -112,24 +111,20 @@ def points_of(source: Source, message: LaserScan | PointCloud2 | Range, pose: Ar
         scan = range_sensors.scan_from_message(message)
         if np.isnan(scan.ranges).all():
             raise AmiError("a scan without a reading shows nothing: is its laser covered?")
-        local = _flat(scan_points(scan, math.inf))
+        local = scan_points(scan, math.inf)
     elif source.type == "range":
-        local = _flat(range_sensors.arc_from_message(message, source.obstacles_angle))
+        local = range_sensors.arc_from_message(message, source.obstacles_angle)
     else:
         local = range_sensors.cloud_from_message(message)
+    if local.shape[1] == 2:
+        local = np.column_stack([local, np.zeros(len(local))])
     points = local @ pose[:3, :3].T + pose[:3, 3]
     if source.type == "pointcloud":
         points = points[(points[:, 2] >= source.min_height) & (points[:, 2] <= source.max_height)]
     return points[:, :2]
 
 
-def _flat(points: Array) -> Array:
-    return np.column_stack([points, np.zeros(len(points))])
-
-
 # Where the gate keeps the robot out of: a mask as Nav2's map server sends it, and what memory was told to avoid.
-
-MASK = "mask"
 
 
 @dataclass(frozen=True)
@@ -160,10 +155,10 @@ class KeepOutAreas:
     def __init__(self, node: AmiNode[Any], config: KeepOutParameters, margin: float) -> None:
         self._node, self._config = node, config
         self._by_memory: set[str] = set()  # frames of which memory says whether the robot is localised in them
-        expected = (MASK,) if config.mask_topic else ()
+        expected = ("mask",) if config.mask_topic else ()
         self.areas = KeepOut(config.odom_frame, margin, expected, config.timeout)
         if config.mask_topic:
-            node.subscribe_any(OccupancyGrid, config.mask_topic, self._mask, ANY_LATCHED, always=True)
+            node.subscribe(OccupancyGrid, config.mask_topic, self._mask, ANY_LATCHED, always=True)
         if config.memory:
             node.subscribe(KeepAway, "keep_away", self._circles, LATCHED, always=True)
         if config.mask_topic or config.memory:
@@ -173,7 +168,7 @@ class KeepOutAreas:
 
     def _mask(self, message: OccupancyGrid) -> None:
         cells = range_sensors.mask_from_message(message)
-        self.areas.mask(MASK, message.header.frame_id, *cells, stamp=self._node.now())
+        self.areas.mask("mask", message.header.frame_id, *cells, stamp=self._node.now())
 
     def _circles(self, message: KeepAway) -> None:
         circles = keep_away_from_message(message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,14 @@ from ami_ros.ros.messages.gazebo import image_from_gazebo
 from ami_ros.simulation.contacts import ContactCounter
 from ami_ros.simulation.gazebo.robot_sdf import AWAY, PHOTOGRAPHER, PICTURE, TRIGGER
 
-ANSWER = 1000  # within which Gazebo says whether it will do it [ms]
-TRIES = 10  # of a request, and of a picture
-EXPOSURE = 2.0  # that a picture may take [s]
+
+@dataclass(frozen=True)
+class GazeboPatience:
+    """With Gazebo's answers and pictures."""
+
+    answer: int = 1000  # [ms] within which it says whether it will do it
+    tries: int = 10  # of a request, and of a picture
+    exposure: float = 2.0  # [s] that a picture may take
 
 
 class GazeboWorld:
@@ -27,22 +33,24 @@ class GazeboWorld:
     answer needs for every message that comes before it. So nothing is listened to meanwhile.
 
     Args:
-        gz: as `gazebo_transport.transport` gives it.
+        gz: as `messages.gazebo.transport` gives it.
         world: its name in Gazebo.
         model: that of the robot.
         contacts: topic of its bumper.
+        patience: see there.
 
     Raises:
         AmiError: Gazebo's topics cannot be subscribed to.
     """
 
-    def __init__(self, gz: Any, world: str, model: str, contacts: str) -> None:
+    def __init__(self, gz: Any, world: str, model: str, contacts: str, patience: GazeboPatience | None = None) -> None:
+        self._patience = patience or GazeboPatience()
         self._gz, self._service, self._model, self._bumper = gz, f"/world/{world}/set_pose", model, contacts
         self._node = gz.Node()
         self._trigger = self._node.advertise(TRIGGER, gz.message("boolean", "Boolean"))
         self._counter, self._picture, self._seen = ContactCounter(), None, threading.Event()
-        self._listen(gz.message("image", "Image"), PICTURE, self._take_picture)
-        self._listen_to_bumper()
+        self._listen("image", "Image", PICTURE, self._take_picture)
+        self._listen("contacts", "Contacts", contacts, self._take_contacts)
 
     def close(self) -> None:
         """Listens to nothing any more: while it does, Gazebo's side and it keep each other alive."""
@@ -69,12 +77,14 @@ class GazeboWorld:
             self._move(PHOTOGRAPHER, AWAY[:3], AWAY[5])
 
     def _expose(self) -> Image:
-        for _ in range(TRIES):
+        patience = self._patience
+        for _ in range(patience.tries):
             self._seen.clear()
             self._trigger.publish(self._gz.message("boolean", "Boolean")(data=True))
-            if self._seen.wait(EXPOSURE):
+            if self._seen.wait(patience.exposure):
                 return image_of(image_from_gazebo(self._picture))
-        raise AmiError(f"Gazebo took no picture within {TRIES * EXPOSURE:.0f} s: does it run, and can it draw?")
+        waited = patience.tries * patience.exposure
+        raise AmiError(f"Gazebo took no picture within {waited:.0f} s: does it run, and can it draw?")
 
     def _move(self, name: str, place: tuple[float, ...], yaw: float) -> None:
         kind, answer = self._gz.message("pose", "Pose"), self._gz.message("boolean", "Boolean")
@@ -83,20 +93,17 @@ class GazeboWorld:
         request.orientation.w, request.orientation.z = math.cos(yaw / 2), math.sin(yaw / 2)
         self._node.unsubscribe(self._bumper)
         try:
-            for _ in range(TRIES):
-                done, said = self._node.request(self._service, request, kind, answer, ANSWER)
+            for _ in range(self._patience.tries):
+                done, said = self._node.request(self._service, request, kind, answer, self._patience.answer)
                 if done and said.data:
                     return
-                time.sleep(ANSWER / 10_000)
+                time.sleep(self._patience.answer / 10_000)
         finally:
-            self._listen_to_bumper()
+            self._listen("contacts", "Contacts", self._bumper, self._take_contacts)
         raise AmiError(f"Gazebo did not move '{name}': is {self._service} there, and does the world have that model?")
 
-    def _listen_to_bumper(self) -> None:
-        self._listen(self._gz.message("contacts", "Contacts"), self._bumper, self._take_contacts)
-
-    def _listen(self, kind: Any, topic: str, receive: Any) -> None:
-        if not self._node.subscribe(kind, topic, receive, self._gz.SubscribeOptions()):
+    def _listen(self, module: str, kind: str, topic: str, receive: Any) -> None:
+        if not self._node.subscribe(self._gz.message(module, kind), topic, receive, self._gz.SubscribeOptions()):
             raise AmiError(f"Gazebo's topic {topic} cannot be subscribed to")
 
     def _take_picture(self, message: Any) -> None:

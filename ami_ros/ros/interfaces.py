@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from ami_ros.ros.node.bus import TYPES
@@ -143,48 +143,32 @@ INTERFACES: dict[str, Interface] = {
 # by which people drive by hand, what goes into it, and only the robot scans, odometry and the clock.
 # The form is that of SROS 2 (https://design.ros2.org/articles/ros2_access_control_policies.html).
 
-VERSION = "0.2.0"  # of the form
 NODES = (*STACK, "supervisor", "sharing", "simulator")
-
-# What rclpy and a managed node bring along.
-_PUBLISHED = ("/rosout", "/parameter_events", "/diagnostics", "/tf", "/bond", "heartbeat", "~/transition_event")
-_HEARD = ("/clock", "/parameter_events", "/tf", "/tf_static", "/bond")
-_OFFERED = (
-    *(f"~/{name}" for name in ("describe_parameters", "get_parameter_types", "get_parameters", "list_parameters")),
-    *(f"~/{name}" for name in ("set_parameters", "set_parameters_atomically", "get_type_description")),
-    *(f"~/{name}" for name in ("change_state", "get_state", "get_available_states", "get_available_transitions")),
-    "~/get_transition_graph",
-)
-# What nodes ask of each other, which `INTERFACES` does not say.
-_ASKED = {"planner": ("memory/find_route",), "mission": ("memory/find_route",)}
-_CALLED = {"planner": ("navigate_to_goal",), "mission": ("navigate_to_goal",)}
-# Where the code's names of Nav2's actions and topics may be offered as well.
-_NAV2 = ("navigate_to_pose", "navigate_through_poses")
-_Full = Callable[..., str]  # the fully qualified name of a topic, service or action of a node
-
-
-@dataclass
-class _Rights:
-    """What one enclave may do: fully qualified names."""
-
-    publish: set[str] = field(default_factory=set)
-    subscribe: set[str] = field(default_factory=set)
-    reply: set[str] = field(default_factory=set)
-    request: set[str] = field(default_factory=set)
-    execute: set[str] = field(default_factory=set)
-    call: set[str] = field(default_factory=set)
+# What rclpy and a managed node bring along, and where Nav2's names may be offered as well.
+BROUGHT = {
+    "publish": ("/rosout", "/parameter_events", "/diagnostics", "/tf", "/bond", "heartbeat", "~/transition_event"),
+    "subscribe": ("/clock", "/parameter_events", "/tf", "/tf_static", "/bond"),
+    "reply": (
+        *("~/describe_parameters", "~/get_parameter_types", "~/get_parameters", "~/list_parameters"),
+        *("~/set_parameters", "~/set_parameters_atomically", "~/get_type_description"),
+        *("~/change_state", "~/get_state", "~/get_available_states", "~/get_available_transitions"),
+        "~/get_transition_graph",
+    ),
+    "execute": ("navigate_to_pose", "navigate_through_poses"),
+}
+Rights = dict[str, set[str]]  # what one enclave may do: fully qualified names by verb
+Full = Callable[..., str]  # the fully qualified name of a topic, service or action of a node
 
 
 def policies(remappings: Mapping[str, str], namespace: str = "", scans_of_pictures: bool = False) -> str:
     """The policy file (XML) of the stack, of the robot, of an operator, and of a console that also drives by hand.
 
     Args:
-        remappings: of the code's topics to those of the robot, as `robots.derived.topics` gives them.
+        remappings: of the code's topics to those of the robot, as `core.robots.derived.topics` gives them.
         namespace: of all nodes.
         scans_of_pictures: the robot has no laser: not it publishes scans but perception.
     """
     prefix = "/" + namespace.strip("/") if namespace.strip("/") else ""
-
     renamed = {**remappings, **(TRANSFORMS if prefix else {})}
 
     def full(name: str, node: str = "") -> str:
@@ -192,32 +176,28 @@ def policies(remappings: Mapping[str, str], namespace: str = "", scans_of_pictur
         return name if name.startswith("/") else f"{prefix}/{name}"
 
     rights = {node: _of_node(node, INTERFACES[node], full) for node in NODES}
-    rights["supervisor"].request |= {full(f"{node}/change_state") for node in STACK}
-    rights["operator"] = _of_operator(full)
-    rights["console"] = _of_operator(full)
-    rights["console"].publish |= {full("cmd_vel_raw"), full("keep_out_areas")}
+    rights["supervisor"]["request"] |= {full(f"{node}/change_state") for node in STACK}
+    rights["operator"], rights["console"] = _of_operator(full), _of_operator(full)
+    rights["console"]["publish"] |= {full("cmd_vel_raw"), full("keep_out_areas")}
     if scans_of_pictures:
-        rights["perception"].publish.add(full("scan"))
-        rights["simulator"].publish.discard(full("scan"))
+        rights["perception"]["publish"].add(full("scan"))
+        rights["simulator"]["publish"].discard(full("scan"))
     if "depth" in remappings:
         heard = {full("depth"), full("depth_info")}
-        rights["simulator"].publish |= heard
+        rights["simulator"]["publish"] |= heard
         for node in ("perception", "safety"):
-            rights[node].subscribe |= heard
-    root = ET.Element("policy", version=VERSION)
+            rights[node]["subscribe"] |= heard
+    root = ET.Element("policy", version="0.2.0")  # of the form
     enclaves = ET.SubElement(root, "enclaves")
     for node, allowed in rights.items():
         profiles = ET.SubElement(ET.SubElement(enclaves, "enclave", path=f"{ENCLAVES}/{node}"), "profiles")
         profile = ET.SubElement(profiles, "profile", ns=prefix or "/", node=node)
-        for kind, verb, names in (
-            ("service", "reply", allowed.reply),
-            ("service", "request", allowed.request),
-            ("topic", "publish", allowed.publish),
-            ("topic", "subscribe", allowed.subscribe),
-            ("action", "call", allowed.call),
-            ("action", "execute", allowed.execute),
-        ):
-            _allow(profile, kind, verb, names)
+        for kind, verbs in (("service", "reply request"), ("topic", "publish subscribe"), ("action", "call execute")):
+            for verb in verbs.split():
+                if allowed[verb]:
+                    group = ET.SubElement(profile, f"{kind}s", {verb: "ALLOW"})
+                    for name in sorted(allowed[verb]):
+                        ET.SubElement(group, kind).text = name
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
@@ -227,39 +207,39 @@ def enclaves() -> tuple[str, ...]:
     return tuple(f"{ENCLAVES}/{node}" for node in (*NODES, "operator", "console"))
 
 
-def _of_node(node: str, described: Interface, full: _Full) -> _Rights:
-    rights = _Rights(
-        publish={full(name, node) for name in (*described.publishes, *_PUBLISHED)},
-        subscribe={full(name, node) for name in (*described.subscribes, *_HEARD)},
-        reply={full(name, node) for name in (*described.services, *_OFFERED)},
-        request={full(name, node) for name in _ASKED.get(node, ())},
-        execute={full(name, node) for name in described.actions},
-        call={full(name, node) for name in _CALLED.get(node, ())},
-    )
+def _of_node(node: str, described: Interface, full: Full) -> Rights:
+    drives = node in ("planner", "mission")  # `INTERFACES` does not say what nodes ask of each other
+    rights = {
+        "publish": {full(name, node) for name in (*described.publishes, *BROUGHT["publish"])},
+        "subscribe": {full(name, node) for name in (*described.subscribes, *BROUGHT["subscribe"])},
+        "reply": {full(name, node) for name in (*described.services, *BROUGHT["reply"])},
+        "request": {full("memory/find_route")} if drives else set(),
+        "execute": {full(name, node) for name in described.actions},
+        "call": {full("navigate_to_goal")} if drives else set(),
+    }
     if node == "safety":  # with keep_out.*
-        rights.subscribe |= {full(name) for name in ("keep_away", "location", "keep_out_mask")}
+        rights["subscribe"] |= {full(name) for name in ("keep_away", "location", "keep_out_mask")}
     if node == "mission":
-        rights.subscribe.add(full("keep_out_mask"))
+        rights["subscribe"].add(full("keep_out_mask"))
     if node == "planner":
-        rights.execute |= {full(name) for name in _NAV2}
+        rights["execute"] |= {full(name) for name in BROUGHT["execute"]}
     return rights
 
 
-def _of_operator(full: _Full) -> _Rights:
+def _of_operator(full: Full) -> Rights:
     """Who gives goals, looks at everything, and may stop the robot; it drives nothing by itself."""
-    everything = [(node, INTERFACES[node]) for node in (*STACK, "supervisor", "sharing")]
-    return _Rights(
-        publish={full("goal_pose"), full("initialpose"), full("emergency_stop"), "/rosout", "/parameter_events"},
-        subscribe={full(name, node) for node, described in everything for name in described.publishes}
-        | {full(name, node) for node, described in everything for name in described.subscribes}
-        | {full(name) for name in (*_HEARD, "/diagnostics", "/rosout")},
-        request={full(name, node) for node, described in everything for name in (*described.services, *_OFFERED)},
-        call={full(name) for _, described in everything for name in described.actions} | {full(n) for n in _NAV2},
-    )
-
-
-def _allow(profile: ET.Element, kind: str, verb: str, names: Iterable[str]) -> None:
-    if names := sorted(names):
-        group = ET.SubElement(profile, f"{kind}s", {verb: "ALLOW"})
-        for name in names:
-            ET.SubElement(group, kind).text = name
+    given = ("goal_pose", "initialpose", "emergency_stop", "/rosout", "/parameter_events")
+    rights: Rights = {
+        "publish": {full(name) for name in given},
+        "subscribe": {full(name) for name in (*BROUGHT["subscribe"], "/diagnostics", "/rosout")},
+        "reply": set(),
+        "request": set(),
+        "execute": set(),
+        "call": {full(name) for name in BROUGHT["execute"]},
+    }
+    for node in (*STACK, "supervisor", "sharing"):
+        described = INTERFACES[node]
+        rights["subscribe"] |= {full(name, node) for name in (*described.publishes, *described.subscribes)}
+        rights["request"] |= {full(name, node) for name in (*described.services, *BROUGHT["reply"])}
+        rights["call"] |= {full(name) for name in described.actions}
+    return rights

@@ -7,7 +7,7 @@ import array
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,15 @@ from std_msgs.msg import Header
 from ami_interfaces.srv import FindRoute, ForgetPlaces, MemoryFile, MemoryStatistics, RecallPlaces, RememberPlace
 from ami_ros.core.background import Slices
 from ami_ros.core.errors import AmiError
-from ami_ros.core.geometry import Array
 from ami_ros.core.images import Image
 from ami_ros.memory.files import named_file
 from ami_ros.memory.occupancy_map import OccupancyMap, Seen, drawing, read_map
 from ami_ros.memory.place_memory import TOLD
-from ami_ros.memory.types import MAX_RESULTS, Location, PlaceQuery
+from ami_ros.memory.types import MAX_RESULTS, Location, PlaceQuery, Statistics
 from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages import memory as memory_messages
+from ami_ros.ros.messages.conversions import Record
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
@@ -38,33 +38,16 @@ from ami_ros.runtime.memory import MemoryPart
 from ami_ros.runtime.part import Said
 from ami_ros.world_model.perception import Perception
 
-# Memory's services: routes, recall by description, labelling and forgetting of places; and `initialpose`.
+_STATISTICS = Record(
+    Statistics, MemoryStatistics.Response, num_places="places", num_ways="ways", num_blocked="blocked",
+    num_labels="labels", num_episodes="episodes", num_visits="visits", first="first", last="last", size="size",
+)  # fmt: skip
 
 
-class LockedServices:
-    """Offers services that lock memory, with their own codes for its errors."""
+class MemoryServices:
+    """Memory's services: routes, recall by description, labelling and forgetting of places, and files.
 
-    def __init__(self, node: AmiNode, part: MemoryPart) -> None:
-        self._node, self._part, self._memory, self._lock = node, part, part.memory, part.lock
-
-    def offer(
-        self, service: Any, name: str, answer: Callable[[Any, Any], None], default: str = "INVALID_INPUT"
-    ) -> None:
-        """`default`: name of the service's code for errors that have none."""
-
-        def locked(request: Any, response: Any) -> None:
-            try:
-                with self._lock:
-                    answer(request, response)
-            except AmiError as error:
-                code = memory_messages.service_code(service.Response, error, default)
-                raise AmiError(str(error), code) from error
-
-        self._node.offer(service, name, locked)
-
-
-class MemoryServices(LockedServices):
-    """The services that ask about places.
+    Each locks memory, and has its own codes for memory's errors.
 
     Args:
         node: whose services they are.
@@ -72,6 +55,7 @@ class MemoryServices(LockedServices):
         encoder_id: of the latents.
         frame: of the memory.
         decode: makes an array of a picture.
+        folder: of the files; None: there is none.
     """
 
     def __init__(
@@ -81,15 +65,35 @@ class MemoryServices(LockedServices):
         encoder_id: str,
         frame: str,
         decode: Callable[[CompressedImage], Image],
+        folder: Path | None,
     ) -> None:
-        super().__init__(node, part)
-        self._encoder_id, self._frame, self._decode = encoder_id, frame, decode
+        self._node, self._part, self._memory = node, part, part.memory
+        self._encoder_id, self._frame, self._decode, self._folder = encoder_id, frame, decode, folder
         self._latent_dim = part.memory.map.latent_dim
         self._perception = Perception(part.memory.map.index.model)
-        self.offer(FindRoute, "~/find_route", self._find_route)
-        self.offer(RecallPlaces, "~/recall", self._recall)
-        self.offer(RememberPlace, "~/remember", self._remember, "WRITE_FAILED")
-        self.offer(ForgetPlaces, "~/forget", self._forget, "WRITE_FAILED")
+        asks: dict[str, tuple[Any, Callable[[Any, Any], None]]] = {
+            "~/find_route": (FindRoute, self._find_route),
+            "~/recall": (RecallPlaces, self._recall),
+            "~/statistics": (MemoryStatistics, self._count),
+        }
+        writes: dict[str, tuple[Any, Callable[[Any, Any], None]]] = {
+            "~/remember": (RememberPlace, self._remember),
+            "~/forget": (ForgetPlaces, self._forget),
+            "~/save": (MemoryFile, self._save),
+            "~/load": (MemoryFile, self._load),
+            "~/merge": (MemoryFile, self._merge),
+        }
+        for services, default in ((asks, "INVALID_INPUT"), (writes, "WRITE_FAILED")):
+            for name, (service, answer) in services.items():
+                node.offer(service, name, partial(self._answer, service.Response, answer, default))
+
+    def _answer(self, kind: Any, answer: Callable[[Any, Any], None], default: str, request: Any, response: Any) -> None:
+        """`default`: name of the service's code for errors that have none."""
+        try:
+            with self._part.lock:
+                answer(request, response)
+        except AmiError as error:
+            raise AmiError(str(error), memory_messages.service_code(kind, error, default)) from error
 
     def _find_route(self, request: FindRoute.Request, response: FindRoute.Response) -> None:
         code = self._perception.spec.picture_code
@@ -102,13 +106,17 @@ class MemoryServices(LockedServices):
     def _recall(self, request: RecallPlaces.Request, response: RecallPlaces.Response) -> None:
         if not 1 <= request.max_results <= MAX_RESULTS:
             raise AmiError(f"recall: max_results must be from 1 to {MAX_RESULTS}")
-        window = (-np.inf, np.inf)
+        window, centre = (-np.inf, np.inf), None
         if request.use_window:
             window = conversions.stamp_to_seconds(request.since), conversions.stamp_to_seconds(request.until)
+        if request.use_pose:
+            if (frame := request.pose.header.frame_id) != self._frame:
+                raise AmiError(f"recall: pose must be in '{self._frame}', found '{frame}'")
+            centre = conversions.pose_from_message(request.pose.pose)
         query = PlaceQuery(
             label=request.label,
             latent=self._likeness(request),
-            pose=self._centre(request),
+            pose=centre,
             radius=request.radius,
             since=window[0],
             until=window[1],
@@ -141,13 +149,6 @@ class MemoryServices(LockedServices):
             return self._perception.encode_goal(self._decode(request.image))
         return None
 
-    def _centre(self, request: RecallPlaces.Request) -> Array | None:
-        if not request.use_pose:
-            return None
-        if request.pose.header.frame_id != self._frame:
-            raise AmiError(f"recall: pose must be in '{self._frame}', found '{request.pose.header.frame_id}'")
-        return conversions.pose_from_message(request.pose.pose)
-
     def _remember(self, request: RememberPlace.Request, response: RememberPlace.Response) -> None:
         response.id = self._memory.remember(
             request.label, request.note, request.overwrite, request.place_id, request.keep_away
@@ -157,24 +158,6 @@ class MemoryServices(LockedServices):
         if request.all and (request.ids or request.labels):
             raise AmiError("forget: give `all`, or ids and labels, not both", ForgetPlaces.Response.INVALID_INPUT)
         response.num_forgotten = self._memory.forget(list(request.ids), list(request.labels), request.all)
-
-
-class MemoryFiles(LockedServices):
-    """The services about memory as a whole.
-
-    Args:
-        node: whose services they are.
-        part: has the memory, and the lock that keeps services and observation apart.
-        folder: of the files; None: there is none.
-    """
-
-    def __init__(self, node: AmiNode, part: MemoryPart, folder: Path | None) -> None:
-        super().__init__(node, part)
-        self._folder = folder
-        self.offer(MemoryFile, "~/save", self._save, "WRITE_FAILED")
-        self.offer(MemoryFile, "~/load", self._load, "WRITE_FAILED")
-        self.offer(MemoryFile, "~/merge", self._merge, "WRITE_FAILED")
-        self.offer(MemoryStatistics, "~/statistics", self._count)
 
     def _save(self, request: MemoryFile.Request, response: MemoryFile.Response) -> None:
         response.size = self._memory.save(named_file(self._folder, request.name), request.overwrite)
@@ -197,65 +180,60 @@ class MemoryFiles(LockedServices):
     def _count(self, request: MemoryStatistics.Request, response: MemoryStatistics.Response) -> None:
         counts, store = self._memory.statistics(), self._memory.map.store
         response.encoder_id = self._memory.map.encoder_id
-        response.num_places, response.num_ways = counts.places, counts.ways
-        response.num_blocked, response.num_labels = counts.blocked, counts.labels
-        response.num_episodes, response.num_visits = counts.episodes, counts.visits
-        response.first = conversions.seconds_to_stamp(counts.first)
-        response.last = conversions.seconds_to_stamp(counts.last)
-        response.size, response.persistent = counts.size, store.path is not None
+        _STATISTICS.fill(response, counts)
+        response.persistent = store.path is not None
         response.warning = str(store.error) if store.error else store.notice
 
 
-SIGMAS = 3.0  # standard deviations that it may be off
-LEAST, MOST = (0.2, 0.1), (2.0, math.pi)  # [m], [rad] that are looked through, whatever the covariance says
-
-
 def said_from_message(message: PoseWithCovarianceStamped, frame: str) -> Said:
-    """Where the robot is said to be, in `frame`, that of the memory. Raises AmiError if it is in another."""
+    """Where the robot is said to be, in `frame`, that of the memory, and how far off [m], [rad] it may be by the
+    covariance; TOLD, where that says nothing. Raises AmiError if it is in another frame."""
     found = message.header.frame_id.lstrip("/")
     if found != frame:
         raise AmiError(f"initialpose is in frame '{found}'; say it in '{frame}', as RViz's fixed frame")
-    return Said(conversions.pose_from_message(message.pose.pose), *_reach(message.pose.covariance))
-
-
-def _reach(covariance: np.typing.ArrayLike) -> tuple[float, float]:
-    """How far off [m], [rad] a pose may be with this covariance (36,); where that says nothing, TOLD."""
-    variances = np.asarray(covariance, np.float64).reshape(6, 6).diagonal()[[0, 1, 5]]
+    pose = conversions.pose_from_message(message.pose.pose)
+    variances = np.asarray(message.pose.covariance, np.float64).reshape(6, 6).diagonal()[[0, 1, 5]]
     if not np.isfinite(variances).all() or not (variances > 0).all():
-        return TOLD
-    wanted = SIGMAS * np.sqrt([max(variances[:2]), variances[2]])
-    reach, turn = np.clip(wanted, LEAST, MOST)
-    return float(reach), float(turn)
+        return Said(pose, *TOLD)
+    sigmas = 3.0 * np.sqrt([max(variances[:2]), variances[2]])  # what is looked through has bounds, whatever it says
+    return Said(pose, *np.clip(sigmas, (0.2, 0.1), (2.0, math.pi)).tolist())
 
 
-# Where the robot is, what it has seen and where it must not go, as the tools of others expect it.
+@dataclass(frozen=True)
+class MapConfig:
+    """How maps are drawn beside the robot's work: a large one takes long."""
+
+    period: float = 3.0  # [s] between the beginnings of two maps, at least
+    tick: float = 0.1  # [s] between two slices of drawing one
+    slice: float = 0.01  # [s] of such a slice
+    places: int = 16  # that are drawn at once
+
 
 try:
     from map_msgs.msg import OccupancyGridUpdate
 except ImportError:  # the ROS wheels do not have it
     OccupancyGridUpdate = None
 
-MAP_PERIOD = 3.0  # [s] between the beginnings of two maps, at least
-TICK, SLICE = 0.1, 0.01  # [s] between two slices of drawing one, and how long these are: a large map takes long
-PART = 16  # places that are drawn at once
-WITHIN = 0.5  # [m], [rad] of the pose: the mass that `Location.confidence` is
-
 
 class MapTopics:
-    """Publishes both for the node memory.
+    """Publishes where the robot is, what it has seen and where it must not go, as the tools of others expect it.
 
     Args:
         node: that they are of.
         part: has the memory, and the lock that whoever asks it holds.
         frame: of the memory.
         keep_out: a map in that frame, of whose occupied cells the robot has to keep out; None: of none.
+        config: how maps are drawn.
 
     Raises:
         AmiError: `keep_out` cannot be read.
     """
 
-    def __init__(self, node: AmiNode[Any], part: MemoryPart, frame: str, keep_out: Path | None) -> None:
+    def __init__(
+        self, node: AmiNode[Any], part: MemoryPart, frame: str, keep_out: Path | None, config: MapConfig | None = None
+    ) -> None:
         self._node, self._memory, self._lock, self._frame = node, part.memory, part.lock, frame
+        self._config = config or MapConfig()
         self._pose = node.publisher(PoseWithCovarianceStamped, "pose", RELIABLE)
         self._map = node.publisher(OccupancyGrid, "map", LATCHED)
         self._updates = None if OccupancyGridUpdate is None else node.publisher(OccupancyGridUpdate, "map_updates")
@@ -268,7 +246,7 @@ class MapTopics:
         self._listeners = 0  # to maps
         self._is_heard_anew = False  # by somebody who has not been sent a map since
         self._patched = False  # an update was sent since the last map
-        node.every(TICK, self._draw, STEADY)
+        node.every(self._config.tick, self._draw, STEADY)
 
     def located(self, location: Location, header: Header) -> None:
         """Says where the robot is, once memory knows; `header` is of the memory's frame."""
@@ -291,7 +269,7 @@ class MapTopics:
         self._listeners = listeners
         if self._work is None and not self._begin():
             return
-        until = time.perf_counter() + SLICE
+        until = time.perf_counter() + self._config.slice
         while self._work is not None and time.perf_counter() < until:
             try:
                 next(self._work)
@@ -302,7 +280,7 @@ class MapTopics:
 
     def _begin(self) -> bool:
         """Begins a new map, if it is time for one."""
-        if not self._listeners or time.monotonic() - self._begun < MAP_PERIOD:
+        if not self._listeners or time.monotonic() - self._begun < self._config.period:
             return False
         if self._is_heard_anew and self._patched:
             self._drawn = -1  # the map that the new one was given lacks what changed since
@@ -315,9 +293,10 @@ class MapTopics:
 
     def _seen(self, ids: list[int]) -> Iterator[Seen]:
         """What was seen around places, some at a time: whoever holds the lock keeps the robot from finding itself."""
-        for first in range(0, len(ids), PART):
+        count = self._config.places
+        for first in range(0, len(ids), count):
             with self._lock:
-                part = self._memory.submaps(ids[first : first + PART])
+                part = self._memory.submaps(ids[first : first + count])
             yield part
 
     def _send(self, drawn: OccupancyMap) -> None:
@@ -357,7 +336,8 @@ def update_message(drawn: OccupancyMap, changed: tuple[int, int, int, int], head
 def pose_message(location: Location, header: Header) -> PoseWithCovarianceStamped:
     """A belief, with the variance of a normal distribution that has so much of its mass so near."""
     share = min(max(location.confidence, 0.01), 0.999)
-    variance = WITHIN**2 / (-2.0 * math.log(1.0 - share))
+    within = 0.5  # [m], [rad] of the pose: the mass that `Location.confidence` is
+    variance = within**2 / (-2.0 * math.log(1.0 - share))
     message = PoseWithCovarianceStamped(header=header)
     message.pose.pose = conversions.pose_to_message(location.pose)
     covariance = np.zeros((6, 6))

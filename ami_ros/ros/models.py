@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ami_interfaces.msg import Adaptation
 from ami_ros.core.camera import CameraMount, Rectifier, camera_of
 from ami_ros.core.errors import AmiError
 from ami_ros.core.images import MAX_PIXELS, image_of
@@ -18,11 +19,10 @@ from ami_ros.core.images import Image as Picture
 from ami_ros.core.installation import importing
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.runtime.perception import place_camera
+from ami_ros.world_model.adaptation import Weights, unpack
 from ami_ros.world_model.latent_model import load_inference, on_arrays
 from ami_ros.world_model.model_files import LoadedModel, identify_model, model_folder
 from ami_ros.world_model.spec import InputSpec
-
-# The learned model of a process, loaded once however many nodes of the process use it.
 
 Loaded = TypeVar("Loaded")
 _loaded: dict[tuple[Callable[..., Any], Path], tuple[list[tuple[int, int, int]], Any]] = {}  # files as they were, model
@@ -75,7 +75,15 @@ def _load_arrays(folder: Path) -> LoadedModel:
     return replace(loaded, model=on_arrays(loaded.model))
 
 
-# The robot's camera as a model sees by it: pictures raw or compressed, brought to the model's own camera.
+def weights_of(encoder_id: str) -> dict[str, Callable[[Adaptation], Weights]]:
+    """Reads what was adapted in one model, as `RosBus.join` takes it; refuses what belongs to another."""
+
+    def read(message: Adaptation) -> Weights:
+        if message.encoder_id != encoder_id:
+            raise AmiError(f"it belongs to the model {message.encoder_id}, not to {encoder_id}: ignored")
+        return unpack(bytes(message.tensors), encoder_id, "a message")
+
+    return {"adaptation": read}
 
 
 class CalibratedCamera:

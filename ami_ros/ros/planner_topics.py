@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Path
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header, String
@@ -30,19 +30,18 @@ from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.conversions import things_to_message
 from ami_ros.ros.messages.goals import Frames, path_message, rollout_message
 from ami_ros.ros.messages.markers import goal_markers, people_markers, rollout_markers
-from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.health import key_values
+from ami_ros.ros.node.lifecycle import AmiNode, CommandPublisher
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.runtime.goal_execution import GoalExecution, Verdict
 from ami_ros.safety.moving_things import MovingThings
 from ami_ros.world_model.model_files import LoadedModel
 
-# The goal under way, for those who look: where it is believed to be, its picture, and what is done about it.
-
-MOVED = 0.05  # [m] or [rad] by which the belief changes before it is said again
-
 
 class GoalTopics:
-    """Publishers of the planner node, all latched.
+    """The goal under way, for those who look: where it is believed to be, its picture, and what is done about it.
+
+    All is latched.
 
     Args:
         node: whose publishers they are.
@@ -69,7 +68,7 @@ class GoalTopics:
         if decision is None or decision.goal is None:
             return
         pose, words = self._told
-        moved = pose is None or bool((np.abs(decision.goal - pose) > MOVED).any())
+        moved = pose is None or bool((np.abs(decision.goal - pose) > 0.05).any())
         if not moved and words == decision.message:
             return
         self._told = decision.goal, decision.message
@@ -93,8 +92,8 @@ class PlannerTopics:
     """
 
     def __init__(self, node: AmiNode, loaded: LoadedModel, frames: Frames, stamped: bool) -> None:
-        self._node, self._loaded, self._frames, self._stamped = node, loaded, frames, stamped
-        self._command = node.publisher(TwistStamped if stamped else Twist, "cmd_vel_raw")
+        self._node, self._loaded, self._frames = node, loaded, frames
+        self._command = CommandPublisher(node, "cmd_vel_raw", stamped, frames.base)
         self._state = node.publisher(PlannerState, "~/state")
         self._plan = node.publisher(Path, "plan")
         self._rollout = node.publisher(Rollout, "~/rollout")
@@ -117,35 +116,22 @@ class PlannerTopics:
             return 0.0
         return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-6)
 
-    def command(self, command: Command) -> None:
-        """Sends a command."""
+    def command(self, command: Command, last: bool = False) -> None:
+        """Sends a command; if it is the `last`, waits until it has arrived."""
         self._sent = command
-        self._command.publish(self._message(command))
-
-    def last_zero(self) -> None:
-        """Sends zero, and waits until it has arrived."""
-        self._sent = STILL
-        self._node.publish_last(self._command, self._message(self._sent))
-
-    def _message(self, command: Command) -> Twist | TwistStamped:
-        return conversions.command_message(
-            command, self._stamped, self._node.get_clock().now().to_msg(), self._frames.base
-        )
+        self._command.send(command, last)
 
     def state(self, verdict: Verdict, execution: GoalExecution | None, observation_age: float) -> None:
         """Publishes the planner's state, and what was sent last."""
         self._times.append(time.monotonic())
-        decision = execution.plan.decision if execution is not None else None
+        decision, used = None, observation_age
         if execution is None:
             self._sent = STILL
-        used = (
-            self._node.now() - execution.plan.stamp
-            if execution is not None and decision is not None
-            else observation_age
-        )
+        elif (decision := execution.plan.decision) is not None:
+            used = self._node.now() - execution.plan.stamp
         self._state.publish(
             PlannerState(
-                header=self._header(self._frames.base),
+                header=conversions.header_at(self._node.get_clock().now().to_msg(), self._frames.base),
                 state=int(verdict.state),
                 error_code=int(verdict.code),
                 error_msg=verdict.message[:256] if verdict.code else "",
@@ -167,17 +153,15 @@ class PlannerTopics:
         self.goal.follow(execution)
         if not len(decision.poses):
             return
-        header = conversions.header_at(execution.plan.stamp, self._frames.odom)
+        header, spec = conversions.header_at(execution.plan.stamp, self._frames.odom), self._loaded.model.spec
         self._plan.publish(path_message(decision, header))
         if decision.shares and self._costs.get_subscription_count():
             self._costs.publish(costs_message(decision.shares, header))
         if self._markers.get_subscription_count():
             self._markers.publish(rollout_markers(decision.poses, decision.others, header))
         if self._rollout.get_subscription_count():
-            spec = self._loaded.model.spec
-            self._rollout.publish(
-                rollout_message(decision, header, self._loaded.encoder_id, spec.chunk, spec.step_duration)
-            )
+            rollout = rollout_message(decision, header, self._loaded.encoder_id, spec.chunk, spec.step_duration)
+            self._rollout.publish(rollout)
 
     def moving(self, things: MovingThings) -> None:
         """Publishes what moves; as markers if somebody looks."""
@@ -198,9 +182,6 @@ class PlannerTopics:
             self._size = budget.size
             self._node.get_logger().info(str(budget))
 
-    def _header(self, frame: str) -> conversions.Header:
-        return conversions.header_at(self._node.get_clock().now().to_msg(), frame)
-
 
 def costs_message(shares: Sequence[CostShare], header: Header) -> DiagnosticArray:
     """One status for each cost, level OK; the one that decided says so.
@@ -208,17 +189,9 @@ def costs_message(shares: Sequence[CostShare], header: Header) -> DiagnosticArra
     Its values are `value`, the cost of the chosen future [m], and `pull` [m]: by how much another future would have
     been better, had this cost been silent. In the manner of the critics' statistics of Nav2's MPPI controller.
     """
-    decided = deciding(shares)
-    status = [
-        DiagnosticStatus(
-            name=share.name,
-            level=DiagnosticStatus.OK,
-            message="decided" if share.name == decided else "",
-            values=[
-                KeyValue(key="value", value=f"{share.value:.4f}"),
-                KeyValue(key="pull", value=f"{share.pull:.4f}"),
-            ],
-        )
-        for share in shares
-    ]
+    decided, status = deciding(shares), []
+    for share in shares:
+        values = key_values({"value": f"{share.value:.4f}", "pull": f"{share.pull:.4f}"})
+        message = "decided" if share.name == decided else ""
+        status.append(DiagnosticStatus(name=share.name, level=DiagnosticStatus.OK, message=message, values=values))
     return DiagnosticArray(header=header, status=status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import math
 import re
 import shutil
 import threading
@@ -19,7 +19,7 @@ from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
 
 from ami_interfaces.msg import Location, SharedMemory
@@ -28,43 +28,36 @@ from ami_ros.core.geometry import Array, inverse
 from ami_ros.core.robots.observation import HEARD, TRANSFORMS, Observation, Topic
 from ami_ros.memory.sharing.letters import SiteStatus
 from ami_ros.memory.types import map_to_odom
-from ami_ros.ros.messages.conversions import pose_from_message, stamp_of
+from ami_ros.ros.messages.conversions import message_class, pose_from_message, stamp_of
 from ami_ros.ros.messages.memory import LETTERS, TOPIC, letter_from_message, location_from_message
 from ami_ros.ros.node.health import STEADY
-from ami_ros.ros.node.qos import SENSOR
-from ami_ros.ros.scanner import TF_STATIC
+from ami_ros.ros.node.qos import SENSOR, TF_STATIC, matching_qos
 from ami_ros.world_model.learning.bag_writer import BagWriter, message_types
 
-# Listens to a running graph for a while: who publishes what, and how it arrives.
 
-LOOK = 0.5  # [s] between two looks for topics that are new
-
-
-def listen(node: Node, seconds: float, tick: Callable[[float], None] = lambda _: None) -> Observation:
+def listen(
+    node: Node, seconds: float, tick: Callable[[float], None] = lambda _: None, look: float = 0.5
+) -> Observation:
     """What is heard in `seconds` of steady time; sensors of all kinds that `HEARD` names are listened to.
 
     Ages are judged on the clock of the system, or where somebody publishes /clock on that.
 
     Args:
         node: to listen with; nobody else may spin it.
+        seconds: see above.
         tick: called now and then with the share of the time that is over.
+        look: [s] between two looks for topics that are new.
     """
-    seen = Observation()
-    executor = SingleThreadedExecutor(context=node.context)
-    executor.add_node(node)
-    heard: dict[str, Any] = {}
-    began = looked = time.monotonic()
-    _look(node, seen, heard)
-    try:
-        while (now := time.monotonic()) - began < seconds:
-            if now - looked > LOOK:
-                looked = now
-                _look(node, seen, heard)
-            executor.spin_once(timeout_sec=0.1)
-            tick(min(1.0, (now - began) / seconds))
-        _look(node, seen, heard)
-    finally:
-        executor.shutdown()
+    seen, heard, looked = Observation(), dict[str, Any](), -math.inf
+
+    def turn(passed: float) -> None:
+        nonlocal looked
+        if passed - looked > look or passed >= seconds:
+            looked = passed
+            _look(node, seen, heard)
+        tick(min(1.0, passed / seconds))
+
+    _spin(node, seconds, turn)
     return seen
 
 
@@ -73,6 +66,7 @@ def listen_to_site(node: Node, seconds: float) -> SiteStatus:
 
     Args:
         node: to listen with; nobody else may spin it.
+        seconds: see above.
     """
     status = SiteStatus()
 
@@ -81,50 +75,47 @@ def listen_to_site(node: Node, seconds: float) -> SiteStatus:
             status.take(letter_from_message(message), time.time())
 
     node.create_subscription(SharedMemory, TOPIC, take, LETTERS)
-    executor = SingleThreadedExecutor(context=node.context)
+    _spin(node, seconds, lambda passed: None)
+    return status
+
+
+def _spin(node: Node, seconds: float, turn: Callable[[float], None]) -> None:
+    """For `seconds` of steady time; `turn` is called with how many of them have passed."""
+    executor, began = SingleThreadedExecutor(context=node.context), time.monotonic()
     executor.add_node(node)
-    deadline = time.monotonic() + seconds
     try:
-        while time.monotonic() < deadline:
+        while (passed := time.monotonic() - began) < seconds:
+            turn(passed)
             executor.spin_once(timeout_sec=0.1)
+        turn(passed)
     finally:
         executor.shutdown()
-    return status
 
 
 def _look(node: Node, seen: Observation, heard: dict[str, Any]) -> None:
     """Notes who publishes and listens, and subscribes to what is new."""
+
+    def names_of(endpoints: Any) -> tuple[str, ...]:
+        others = (end for end in endpoints if end.node_name != node.get_name())
+        return tuple(sorted({f"{end.node_namespace.rstrip('/')}/{end.node_name}" for end in others}))
+
+    def take(topic: Topic, message: Any) -> None:
+        topic.take(message, node.get_clock().now().nanoseconds * 1e-9)
+
     for name, types in node.get_topic_names_and_types():
         topic = seen.topics.setdefault(name, Topic(types[0]))
-        topic.publishers = _nodes(node.get_publishers_info_by_topic(name), node)
-        topic.subscribers = _nodes(node.get_subscriptions_info_by_topic(name), node)
+        topic.publishers = names_of(node.get_publishers_info_by_topic(name))
+        topic.subscribers = names_of(node.get_subscriptions_info_by_topic(name))
         if name == "/clock" and topic.publishers and not seen.simulated_time:
             seen.simulated_time = True
             node.set_parameters([Parameter("use_sim_time", value=True)])
-        if name in heard or topic.type not in HEARD or (topic.type == TRANSFORMS and not name.endswith("tf_static")):
-            continue
-        package, _, message = topic.type.split("/")
-        try:
-            kind = getattr(importlib.import_module(f"{package}.msg"), message)
-        except ImportError:
-            continue  # a type that is not installed here
         static = topic.type == TRANSFORMS
-        take = partial(_take_transforms, seen) if static else partial(_take, node, topic)
-        heard[name] = node.create_subscription(kind, name, take, TF_STATIC if static else SENSOR)
-
-
-def _nodes(endpoints: Any, node: Node) -> tuple[str, ...]:
-    """Full names of other nodes."""
-    names = {f"{e.node_namespace.rstrip('/')}/{e.node_name}" for e in endpoints if e.node_name != node.get_name()}
-    return tuple(sorted(names))
-
-
-def _take(node: Node, topic: Topic, message: Any) -> None:
-    topic.take(message, node.get_clock().now().nanoseconds * 1e-9)
-
-
-def _take_transforms(seen: Observation, message: Any) -> None:
-    seen.take_transforms(message)
+        if name in heard or topic.type not in HEARD or (static and not name.endswith("tf_static")):
+            continue
+        with suppress(AmiError):  # a type that is not installed here
+            handle = seen.take_transforms if static else partial(take, topic)
+            kind, qos = message_class(topic.type), TF_STATIC if static else SENSOR
+            heard[name] = node.create_subscription(kind, name, handle, qos)
 
 
 # Where odom and base_link are, by the topics that say so: not everybody who runs ami_ros has the messages of /tf.
@@ -169,8 +160,6 @@ class Frames:
 
 # Records topics of a running system into a bag, as they are on the wire.
 
-_FIELD = re.compile(r"^(?:(?P<package>\w+)/(?:msg/)?)?(?P<name>[A-Z]\w*)(?:\[.*?\])?\s+\w+", re.MULTILINE)
-
 
 def message_definitions(type_name: str) -> dict[str, str]:
     """Texts by type name: of `type_name` ("package/msg/Name") and of all that it is made of, ROS 2's own left out.
@@ -178,31 +167,21 @@ def message_definitions(type_name: str) -> dict[str, str]:
     Raises:
         AmiError: the package is not installed, or without its .msg files.
     """
-    known, found = message_types().fielddefs, {}
+    known, found = message_types().fielddefs, dict[str, str]()
+    field = re.compile(r"^(?:(?P<package>\w+)/(?:msg/)?)?(?P<name>[A-Z]\w*)(?:\[.*?\])?\s+\w+", re.MULTILINE)
     waiting = [type_name]
     while waiting:
         name = waiting.pop()
         if name in known or name in found:
             continue
-        package = name.split("/")[0]
-        found[name] = _text(name)
-        for field in _FIELD.finditer(found[name]):
-            waiting.append(f"{field['package'] or package}/msg/{field['name']}")
+        package, _, kind = name.split("/")
+        try:
+            found[name] = Path(get_package_share_directory(package), "msg", f"{kind}.msg").read_text("utf-8")
+        except (PackageNotFoundError, OSError):
+            raise AmiError(f"no definition of {name}: install {package}, or leave its topic out") from None
+        for part in field.finditer(found[name]):
+            waiting.append(f"{part['package'] or package}/msg/{part['name']}")
     return found
-
-
-def _text(type_name: str) -> str:
-    package, _, name = type_name.split("/")
-    try:
-        return (Path(get_package_share_directory(package)) / "msg" / f"{name}.msg").read_text("utf-8")
-    except (PackageNotFoundError, OSError):
-        raise AmiError(f"no definition of {type_name}: install {package}, or leave its topic out") from None
-
-
-MEGABYTE = 1_000_000
-POLL_PERIOD = 0.5  # between two looks for topics, and at the limits [s]
-FLUSH_PERIOD = 5.0  # a killed recorder loses at most this much [s]
-DEPTH = 100  # of the subscriptions: bursts that a busy disk may cause
 
 
 @dataclass(frozen=True)
@@ -212,7 +191,8 @@ class RecorderLimits:
     max_megabytes: float = float("inf")  # of messages, before compression
     max_duration: float = float("inf")  # since the first message [s]
     min_free_megabytes: float = 500.0  # left on the disk
-    poll_period: float = POLL_PERIOD
+    poll_period: float = 0.5  # [s] between two looks for topics, and at the limits
+    flush_period: float = 5.0  # [s]; a killed recorder loses at most this much
 
 
 class Bag(Protocol):
@@ -275,7 +255,7 @@ class Recorder:
     @property
     def megabytes(self) -> float:
         """Recorded so far, before compression."""
-        return self._bag.size / MEGABYTE
+        return self._bag.size / 1e6
 
     @property
     def duration(self) -> float:
@@ -351,40 +331,16 @@ class Recorder:
         limits, now = self._limits, time.monotonic()
         if self._timer is None or self.stopped:
             return
-        free = shutil.disk_usage(self._bag.path).free / MEGABYTE
+        free = shutil.disk_usage(self._bag.path).free / 1e6
         if free < limits.min_free_megabytes:
             self.stopped = f"only {free:.0f} MB are free on the disk of {self._bag.path}: make room and record again"
         elif self.megabytes >= limits.max_megabytes:
             self.stopped = f"the maximum size of {limits.max_megabytes:g} MB is reached"
         elif self.duration >= limits.max_duration:
             self.stopped = f"the maximum duration of {limits.max_duration:g} s is reached"
-        elif now - self._flushed > FLUSH_PERIOD:
+        elif now - self._flushed > limits.flush_period:
             self._flushed = now
             try:
                 self._bag.flush()
             except AmiError as error:
                 self.stopped = f"{error}; what was recorded before is kept"
-
-
-def matching_qos(offered: list[QoSProfile]) -> QoSProfile:
-    """The strictest quality of service that every publisher fulfils."""
-    reliable = all(qos.reliability == QoSReliabilityPolicy.RELIABLE for qos in offered)
-    latched = all(qos.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL for qos in offered)
-    return QoSProfile(
-        depth=DEPTH,
-        reliability=QoSReliabilityPolicy.RELIABLE if reliable else QoSReliabilityPolicy.BEST_EFFORT,
-        durability=QoSDurabilityPolicy.TRANSIENT_LOCAL if latched else QoSDurabilityPolicy.VOLATILE,
-    )
-
-
-def message_class(type_name: str) -> Any:
-    """The class of a message type, as "nav_msgs/msg/Path".
-
-    Raises:
-        AmiError: its package is not installed.
-    """
-    package, kind, name = type_name.split("/")
-    try:
-        return getattr(importlib.import_module(f"{package}.{kind}"), name)
-    except (ImportError, AttributeError):
-        raise AmiError(f"the Python module of {type_name} cannot be imported: install {package}") from None

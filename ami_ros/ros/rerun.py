@@ -6,12 +6,13 @@ Entities lie below the frame that their messages are in: floor/map, floor/map/od
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from visualization_msgs.msg import Marker
+from visualization_msgs.msg import Marker, MarkerArray
 
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, transform_points
@@ -19,15 +20,11 @@ from ami_ros.core.images import image_of
 from ami_ros.core.installation import need
 from ami_ros.core.scan import scan_points
 from ami_ros.memory.occupancy_map import FREE, OCCUPIED
-from ami_ros.ros.messages.conversions import pose_from_message, stamp_of
+from ami_ros.ros.messages.conversions import message_class, pose_from_message, stamp_of
 from ami_ros.ros.messages.range_sensors import scan_from_message
 from ami_ros.ros.node.health import STEADY
-from ami_ros.ros.recorder import Frames, matching_qos, message_class
-
-POLL = 0.5  # [s] between two looks for topics
-SHADES = {FREE: (225, 228, 232, 255), OCCUPIED: (40, 44, 52, 255)}
-PLAN, POSE, SCAN = (255, 200, 40), (120, 170, 255), (255, 90, 80)
-HEIGHT = {"scan": 0.02, "plan": 0.03}  # [m] above the map, so that one hides the other from above
+from ami_ros.ros.node.qos import matching_qos
+from ami_ros.ros.recorder import Frames
 
 
 def time_of(message: Any, newest: float | None) -> float | None:
@@ -88,14 +85,14 @@ class RerunViewer:
             "scan": self._scan, "plan": self._plan, "pose": self._pose, "footprint": self._footprint,
             "image": lambda m: self._picture("camera", m),
             "goal_picture/compressed": lambda m: self._picture("goal", m),
-            **{name: self._markers_of(name) for name in ("places", "imagined", "people", "goal_markers")},
+            **{name: partial(self._markers, name) for name in ("places", "imagined", "people", "goal_markers")},
             "planner/decision": lambda m: self._words("planner", m.data),
             "mission/decision": lambda m: self._words("mission", m.data),
             "safety/status": lambda m: self._words("safety", m.message),
         }  # fmt: skip
         self._names = {node.resolve_topic_name(name): name for name in self._shows}
         self._frames = Frames(node, frames, self._move)
-        self._timer = node.create_timer(POLL, self._poll, clock=STEADY)
+        self._timer = node.create_timer(0.5, self._poll, clock=STEADY)
         self._poll()
 
     def _serve(self, port: int) -> str:
@@ -120,26 +117,17 @@ class RerunViewer:
                 continue
             qos = matching_qos([info.qos_profile for info in publishers])
             kind = message_class(types[topic][0])
-            self._heard[topic] = self._node.create_subscription(kind, topic, self._guarded(name), qos)
+            self._heard[topic] = self._node.create_subscription(kind, topic, partial(self._show, name), qos)
 
-    def _guarded(self, name: str) -> Callable[[Any], None]:
+    def _show(self, name: str, message: Any) -> None:
         """Shows a message; one that cannot be shown is said, and ends nothing."""
-
-        def show(message: Any) -> None:
-            try:
-                self._newest = time_of(message, self._newest)
-                self._stream.set_time("robot", timestamp=self._now() if self._newest is None else self._newest)
-                self._shows[name](message)
-            except (AmiError, ValueError, KeyError) as error:
-                self._node.get_logger().warning(f"{name} cannot be shown: {error}", throttle_duration_sec=5.0)
-
-        return show
-
-    def _now(self) -> float:
-        return self._node.get_clock().now().nanoseconds * 1e-9
-
-    def _log(self, path: str, *what: Any) -> None:
-        self._stream.log(path, *what)
+        try:
+            self._newest = time_of(message, self._newest)
+            now = self._node.get_clock().now().nanoseconds * 1e-9 if self._newest is None else self._newest
+            self._stream.set_time("robot", timestamp=now)
+            self._shows[name](message)
+        except (AmiError, ValueError, KeyError) as error:
+            self._node.get_logger().warning(f"{name} cannot be shown: {error}", throttle_duration_sec=5.0)
 
     def _path(self, message: Any, name: str) -> str:
         return f"{self._paths[message.header.frame_id]}/{name}"
@@ -148,14 +136,14 @@ class RerunViewer:
         x, y, yaw = pose
         turn = self._rr.RotationAxisAngle(axis=[0, 0, 1], radians=yaw)
         self._stream.set_time("robot", timestamp=stamp)
-        self._log(self._paths[child], self._rr.Transform3D(translation=[x, y, 0], rotation=turn))
+        self._stream.log(self._paths[child], self._rr.Transform3D(translation=[x, y, 0], rotation=turn))
 
     def _map(self, message: Any) -> None:
         """A rectangle on the floor with the map as its picture."""
         info, pose = message.info, pose_from_message(message.info.origin)
         cells = np.array(message.data, np.int8).reshape(info.height, info.width)
         picture = np.full((*cells.shape, 4), (128, 132, 140, 255), np.uint8)
-        for value, shade in SHADES.items():
+        for value, shade in {FREE: (225, 228, 232, 255), OCCUPIED: (40, 44, 52, 255)}.items():
             picture[cells == value] = shade
         width, height = info.width * info.resolution, info.height * info.resolution
         corners = np.array([[0, 0], [width, 0], [width, height], [0, height]])
@@ -164,7 +152,7 @@ class RerunViewer:
             vertex_positions=np.column_stack([at, np.zeros(4)]), triangle_indices=[[0, 1, 2], [0, 2, 3]],
             vertex_texcoords=[[0, 0], [1, 0], [1, 1], [0, 1]], albedo_texture=picture,
         )  # fmt: skip
-        self._log(self._path(message, "map"), mesh)
+        self._stream.log(self._path(message, "map"), mesh)
 
     def _scan(self, message: Any) -> None:
         """In the frame of the robot's base, where that is the scan's own."""
@@ -172,46 +160,44 @@ class RerunViewer:
         frame = message.header.frame_id
         if frame not in self._paths:  # a laser is taken to be level; /tf_static says where it sits
             self._paths[frame] = f"floor/map/odom/base_link/{frame}"
-        dots = self._rr.Points3D(_raised(points, HEIGHT["scan"]), colors=SCAN, radii=0.02)
-        self._log(self._path(message, "scan"), dots)
+        dots = self._rr.Points3D(_raised(points, 0.02), colors=(255, 90, 80), radii=0.02)
+        self._stream.log(self._path(message, "scan"), dots)
 
     def _plan(self, message: Any) -> None:
         points = np.array([[p.pose.position.x, p.pose.position.y] for p in message.poses]).reshape(-1, 2)
-        strip = self._rr.LineStrips3D([_raised(points, HEIGHT["plan"])], colors=PLAN, radii=0.02)
-        self._log(self._path(message, "plan"), strip)
+        strip = self._rr.LineStrips3D([_raised(points, 0.03)], colors=(255, 200, 40), radii=0.02)
+        self._stream.log(self._path(message, "plan"), strip)
 
     def _pose(self, message: Any) -> None:
         x, y, yaw = pose_from_message(message.pose.pose)
         ahead = [0.3 * np.cos(yaw), 0.3 * np.sin(yaw), 0]
-        arrow = self._rr.Arrows3D(vectors=[ahead], origins=[[x, y, 0.05]], colors=POSE)
-        self._log(self._path(message, "pose"), arrow)
+        arrow = self._rr.Arrows3D(vectors=[ahead], origins=[[x, y, 0.05]], colors=(120, 170, 255))
+        self._stream.log(self._path(message, "pose"), arrow)
 
     def _footprint(self, message: Any) -> None:
         corners = np.array([[point.x, point.y] for point in message.polygon.points]).reshape(-1, 2)
         closed = np.concatenate([corners, corners[:1]])
-        self._log(self._path(message, "footprint"), self._rr.LineStrips3D([_raised(closed, 0.03)], radii=0.01))
+        self._stream.log(self._path(message, "footprint"), self._rr.LineStrips3D([_raised(closed, 0.03)], radii=0.01))
 
     def _picture(self, name: str, message: Any) -> None:
         if hasattr(message, "format"):
-            self._log(name, self._rr.EncodedImage(contents=bytes(message.data), media_type=_media(message.format)))
+            kind = "image/png" if "png" in message.format.lower() else "image/jpeg"
+            self._stream.log(name, self._rr.EncodedImage(contents=bytes(message.data), media_type=kind))
         else:
-            self._log(name, self._rr.Image(image_of(message)))
+            self._stream.log(name, self._rr.Image(image_of(message)))
 
     def _words(self, who: str, words: str) -> None:
-        self._log(f"words/{who}", self._rr.TextLog(words or "all is well"))
+        self._stream.log(f"words/{who}", self._rr.TextLog(words or "all is well"))
 
-    def _markers_of(self, name: str) -> Callable[[Any], None]:
-        return lambda message: self._markers(name, message.markers)
-
-    def _markers(self, name: str, markers: list[Marker]) -> None:
+    def _markers(self, name: str, message: MarkerArray) -> None:
         """All markers of a message; those from before are gone."""
         rr = self._rr
-        shown = [marker for marker in markers if marker.action == Marker.ADD]
+        shown = [marker for marker in message.markers if marker.action == Marker.ADD]
         if not shown:
             for path in {f"{path}/{name}" for path in self._paths.values()}:
-                self._log(path, rr.Clear(recursive=True))
+                self._stream.log(path, rr.Clear(recursive=True))
         for marker in shown:
-            self._log(*self._marker(name, marker))
+            self._stream.log(*self._marker(name, marker))
 
     def _marker(self, name: str, marker: Marker) -> tuple[str, Any]:
         """Where one marker is shown, and as what."""
@@ -234,9 +220,5 @@ class RerunViewer:
 
 
 def _raised(points: Array, height: float) -> Array:
-    """Points (n, 2) as (n, 3)."""
+    """Points (n, 2) as (n, 3), by `height` [m] above the map, so that one hides the other from above."""
     return np.column_stack([points, np.full(len(points), height)])
-
-
-def _media(kind: str) -> str:
-    return "image/png" if "png" in kind.lower() else "image/jpeg"

@@ -6,10 +6,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geometry_msgs.msg import Pose, TransformStamped
-from rclpy.qos import QoSDurabilityPolicy, QoSHistoryPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, LaserScan
 from std_msgs.msg import Header
 
@@ -17,11 +16,14 @@ from ami_ros.core.camera import camera_of
 from ami_ros.core.depth import Depth, DepthConfig, DepthScanner, depth_of
 from ami_ros.core.errors import AmiError
 from ami_ros.core.frames import StaticFrames, mount_of
-from ami_ros.core.robots.description import RobotDescription
 from ami_ros.core.robots.sensors import LensSensor
 from ami_ros.core.scan import Mount, Scan
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.qos import TF_STATIC
+
+if TYPE_CHECKING:  # who hears a scanner needs no robot's description
+    from ami_ros.core.robots.description import RobotDescription
 
 # Transforms, where tf2_msgs is installed (the ROS wheels do not have it): odom -> base_link and map -> odom.
 
@@ -53,35 +55,21 @@ def send_transform(publisher: Any | None, header: Header, child_frame: str, pose
 
 # Where a robot's sensors sit, by its description, as static transforms.
 
-OPTICAL = (-0.5, 0.5, -0.5, 0.5)  # quaternion of z forwards in x forwards (REP 103)
-
 
 def sensor_frames(robot: RobotDescription, stamp: Any) -> list[TransformStamped]:
     """Those of the sensors that have a frame of their own, in the robot's base frame."""
     base, found = robot.frames.base, []
+    optical = (-0.5, 0.5, -0.5, 0.5)  # quaternion of z forwards in x forwards (REP 103)
     for sensor in robot.sensors:
         if sensor.mount is None or sensor.frame in ("", base):
             continue
         at, pose = sensor.mount, Pose()
         turn = conversions.quaternion_from_angles(at.roll, at.pitch, at.yaw)
-        x, y, z, w = conversions.turned_quaternion(turn, OPTICAL) if isinstance(sensor, LensSensor) else turn
+        x, y, z, w = conversions.turned_quaternion(turn, optical) if isinstance(sensor, LensSensor) else turn
         pose.position.x, pose.position.y, pose.position.z = at.x, at.y, at.z
         pose.orientation.x, pose.orientation.y, pose.orientation.z, pose.orientation.w = x, y, z, w
         found.append(transform_message(conversions.header_at(stamp, base), sensor.frame, pose))
     return found
-
-
-# Scans in base_link, wherever the scanner sits: by /tf_static where tf2_msgs is installed, or by parameters.
-
-PATIENCE = 3.0  # [s] to wait for the transforms of a frame before reporting that there are none
-
-# One latched message from each of many publishers: a depth of 1 would keep that of one only.
-TF_STATIC = QoSProfile(
-    history=QoSHistoryPolicy.KEEP_LAST,
-    depth=100,
-    reliability=QoSReliabilityPolicy.RELIABLE,
-    durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
-)
 
 
 class Scanner:
@@ -91,7 +79,12 @@ class Scanner:
         node: hears the transforms.
         base: name of base_link.
         given: how it is mounted, if it says anything: that counts, whatever transforms say.
+
+    Attributes:
+        patience: [s] to wait for the transforms of a frame before reporting that there are none.
     """
+
+    patience: float = 3.0
 
     def __init__(self, node: AmiNode[Any], base: str, given: Mount) -> None:
         self._node, self._base, self._given = node, base, given
@@ -117,24 +110,22 @@ class Scanner:
         return (self._given if self._given != Mount() else self._mount(message.header.frame_id)).in_base(measured)
 
     def _mount(self, frame: str) -> Mount:
-        if frame not in self._mounts:
-            pose = self._frames.pose_of(frame, self._base)
-            if pose is None:
-                raise self._miss(frame)
+        if frame in self._mounts:
+            return self._mounts[frame]
+        pose = self._frames.pose_of(frame, self._base)
+        if pose is not None:
             self._mounts[frame] = mount_of(pose, frame)
-        return self._mounts[frame]
-
-    def _miss(self, frame: str) -> AmiError:
-        """A frame is not known: an error of the node's, but not at once, for its transform may be on the way."""
+            return self._mounts[frame]
         since = self._missed.setdefault(frame, time.monotonic())
         why = "tf2_msgs is not installed" if TFMessage is None else f"/tf_static does not lead there from {self._base}"
         problem = AmiError(
             f"it is not known where the scanner's frame '{frame}' sits ({why}): its scans are not used; "
             "publish a static transform, or set the parameters scanner.*"
         )
-        if TFMessage is None or time.monotonic() - since >= PATIENCE:
+        # An error of the node's, but not at once, for its transform may be on the way.
+        if TFMessage is None or time.monotonic() - since >= self.patience:
             self._node.health.error(f"frame {frame}", str(problem))
-        return problem
+        raise problem
 
 
 # The robot's depth camera: pictures and camera_info of ROS for who makes scans of them.

@@ -29,8 +29,8 @@ from ami_ros.core.robots.description import DEFAULT, RobotDescription
 from ami_ros.core.robots.sensors import Sensor
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
-from ami_ros.ros.scanner import TF_STATIC, TFMessage, send_transform, sensor_frames, tf_publisher, transform_message
+from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR, TF_STATIC
+from ami_ros.ros.scanner import TFMessage, send_transform, sensor_frames, tf_publisher, transform_message
 from ami_ros.simulation.gazebo.robot_sdf import robot_urdf
 from ami_ros.simulation.noise import noise_of
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation, Robot, simulated
@@ -41,9 +41,13 @@ from ami_ros.simulation.robot_model import WHEEL_RADIUS, wheel_places
 RobotT = TypeVar("RobotT", bound=Robot)
 T = TypeVar("T")
 
-COMMAND_TIMEOUT = 0.5  # a robot stops by itself when no command came for so long [s], simulated
-HAIR = 1e-6  # [s] of rounding
-MAX_LAG = 0.1  # lag that the simulation tries to make up for; more is dropped [s]
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How a simulated robot keeps in step."""
+
+    command_timeout: float = 0.5  # [s] simulated, without a command, after which a robot stops by itself
+    max_lag: float = 0.1  # [s] that the simulation tries to make up for; more is dropped
 
 
 class SimulationLoop(Generic[RobotT]):
@@ -54,6 +58,7 @@ class SimulationLoop(Generic[RobotT]):
         real_time_factor: simulated seconds in a second; 0: as fast as possible.
         follows: it goes no further than `go_to` says, at whatever pace.
         on_tick: called on the loop's thread with the robot and the number of steps so far.
+        config: see there.
 
     Raises:
         Exception: whatever `make_robot` raised.
@@ -65,7 +70,9 @@ class SimulationLoop(Generic[RobotT]):
         real_time_factor: float,
         on_tick: Callable[[RobotT, int], None],
         follows: bool = False,
+        config: LoopConfig | None = None,
     ) -> None:
+        self.config = config or LoopConfig()
         self._make_robot, self.factor, self._on_tick = make_robot, real_time_factor, on_tick
         self._calls: queue.SimpleQueue[tuple[Callable[[RobotT], Any], Future[Any]]] = queue.SimpleQueue()
         self._command, self._command_age = STILL, 0.0
@@ -119,17 +126,17 @@ class SimulationLoop(Generic[RobotT]):
         ticks, due = 0, time.monotonic()
         while not self._closing.is_set():
             self._answer_calls(robot)
-            if robot.time + CONTROL_PERIOD > self._until + HAIR:
+            if robot.time + CONTROL_PERIOD > self._until + 1e-6:  # [s] of rounding
                 self._further.wait(CONTROL_PERIOD)
                 self._further.clear()
                 continue
-            late = self._command_age >= COMMAND_TIMEOUT
+            late = self._command_age >= self.config.command_timeout
             robot.step(STILL if late else self._command, CONTROL_PERIOD)
             self._command_age += CONTROL_PERIOD
             ticks += 1
             self._on_tick(robot, ticks)
             if self.factor > 0:
-                due = max(due + CONTROL_PERIOD / self.factor, time.monotonic() - MAX_LAG)
+                due = max(due + CONTROL_PERIOD / self.factor, time.monotonic() - self.config.max_lag)
                 time.sleep(max(0.0, due - time.monotonic()))
 
     def _answer_calls(self, robot: RobotT) -> None:
@@ -142,8 +149,6 @@ class SimulationLoop(Generic[RobotT]):
 
 
 # Shared by the nodes of simulated robots: the topics of a real robot, and services of simulation only.
-
-WORLD_FRAME = "world"
 
 
 @dataclass(frozen=True)
@@ -191,7 +196,7 @@ class RobotNode(AmiNode[ParametersT]):
 
     @abstractmethod
     def make_robot(self) -> Robot:
-        """The robot, at its start; called on the thread that will step it."""
+        """The robot; called on the thread that will step it."""
 
     camera_info: bool = True  # pictures are those of the camera that is described
 
@@ -215,12 +220,12 @@ class RobotNode(AmiNode[ParametersT]):
         self._mounts = self.publisher(TFMessage, "/tf_static", TF_STATIC) if TFMessage is not None else None
         self._ticks = {s.name: max(1, round(1.0 / s.rate / CONTROL_PERIOD)) for s in self.description.sensors}
         self.loop: SimulationLoop[Any] = SimulationLoop(
-            self.make_robot, 0.0 if config.follow_clock else config.real_time_factor, self._publish, config.follow_clock
+            self._start, 0.0 if config.follow_clock else config.real_time_factor, self._publish, config.follow_clock
         )
         if config.follow_clock:
             self._time = 0.0  # of the robot
             self.subscribe(Clock, "/clock", self._go_with, SENSOR)
-        self.subscribe(TwistStamped if self.description.command.stamped else Twist, "cmd_vel", self._drive, RELIABLE)
+        self.subscribe(conversions.command_type(self.description.command.stamped), "cmd_vel", self._drive, RELIABLE)
         self.every(0.5, self._check)
         self.offer(Trigger, "~/reset", lambda request, response: self.loop.call(lambda robot: robot.reset()))
         self.offer(PlaceRobot, "~/place_robot", self._place)
@@ -248,13 +253,19 @@ class RobotNode(AmiNode[ParametersT]):
     def _go_with(self, message: Clock) -> None:
         """The clock of others went on; what this robot was late, or they were set back, is left out."""
         now = conversions.stamp_to_seconds(message.clock)
-        if abs(now - self._ahead - self._time) > MAX_LAG:
+        if abs(now - self._ahead - self._time) > self.loop.config.max_lag:
             self._ahead = now - self._time
         self.loop.go_to(now - self._ahead)
 
     def _check(self) -> None:
         if self.loop.failure is not None:
             raise self.loop.failure
+
+    def _start(self) -> Robot:
+        robot = self.make_robot()
+        if self.config.start_pose:
+            robot.reset(np.array(self.config.start_pose))
+        return robot
 
     def _publish(self, robot: Robot, tick: int) -> None:
         """On the simulation's thread, after each step."""
@@ -311,17 +322,15 @@ class RobotNode(AmiNode[ParametersT]):
     def _publish_truth(self, robot: Robot, stamp: Any) -> None:
         truth = robot.ground_truth()
         pose = conversions.pose_to_message(truth.pose)
-        self._truth.publish(PoseStamped(header=conversions.header_at(stamp, WORLD_FRAME), pose=pose))
+        self._truth.publish(PoseStamped(header=conversions.header_at(stamp, "world"), pose=pose))
         self._contacts.publish(UInt32(data=truth.contacts))
 
     def _place(self, request: PlaceRobot.Request, response: PlaceRobot.Response) -> None:
-        pose = np.array([request.pose.x, request.pose.y, request.pose.theta])
-        self.loop.call(lambda robot: robot.place(pose))
+        self.loop.call(lambda robot: robot.place(conversions.pose_from_pose2d(request.pose)))
 
     def _set_door(self, request: SetDoor.Request, response: SetDoor.Response) -> None:
         self.loop.call(lambda robot: robot.set_door(request.name, request.open))
 
     def _photograph(self, request: Photograph.Request, response: Photograph.Response) -> None:
-        pose = np.array([request.pose.x, request.pose.y, request.pose.theta])
-        image = self.loop.call(lambda robot: robot.photograph(pose))
+        image = self.loop.call(lambda robot: robot.photograph(conversions.pose_from_pose2d(request.pose)))
         response.image = conversions.compressed_message(encode_png(image), "png")

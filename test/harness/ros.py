@@ -9,12 +9,14 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 
 from harness.waiting import wait_until
 
 T = TypeVar("T")
+NodeT = TypeVar("NodeT", bound=Any)
 
 
 class CountingExecutor(SingleThreadedExecutor):
@@ -61,6 +63,25 @@ class RosPeer:
         """Spins `node` (made with `context=peer.context`) too, and destroys it at the end."""
         self.executor.add_node(node)
         self._nodes.append(node)
+        return node
+
+    def make(self, kind: Callable[..., NodeT], arguments: list[str] | None = None, **parameters: Any) -> NodeT:
+        """A node of ours in this context, spun and destroyed as by `add`.
+
+        Args:
+            kind: its class.
+            arguments: its command line.
+            parameters: plain values by name; double underscores are dots.
+        """
+        values = [Parameter(name.replace("__", "."), value=value) for name, value in parameters.items()]
+        node = kind(context=self.context, cli_args=arguments, parameter_overrides=values)
+        self.add(node)
+        return node
+
+    def start(self, kind: Callable[..., NodeT], arguments: list[str] | None = None, **parameters: Any) -> NodeT:
+        """The same, configured and active."""
+        node = self.make(kind, arguments, **parameters)
+        node.start()
         return node
 
     def collect(self, message_type: type[T], topic: str, qos: QoSProfile | int = 10) -> list[T]:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from ami_ros.core.errors import AmiError
-from ami_ros.ros import gazebo_world
-from ami_ros.ros.gazebo_world import GazeboWorld
+from ami_ros.ros.gazebo_world import GazeboPatience, GazeboWorld
 from ami_ros.simulation.gazebo.robot_sdf import AWAY, PHOTOGRAPHER, PICTURE, TRIGGER
 
 
@@ -81,9 +80,8 @@ def test_nothing_is_listened_to_while_gazebo_is_asked() -> None:
     assert gazebo.deaf == [True] and "/model/ami_bot/contacts" in gazebo.heard
 
 
-def test_request_that_gazebo_refuses_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gazebo_world, "ANSWER", 1)
-    world = GazeboWorld(StandIn(obeys=False), "home", "ami_bot", "/model/ami_bot/contacts")
+def test_request_that_gazebo_refuses_is_an_error() -> None:
+    world = GazeboWorld(StandIn(obeys=False), "home", "ami_bot", "/bumper", GazeboPatience(answer=1))
     with pytest.raises(AmiError, match="did not move 'ami_bot'"):
         world.place(np.zeros(3))
 

@@ -19,7 +19,6 @@ from std_msgs.msg import Header
 
 from ami_ros.core.errors import AmiError
 from ami_ros.core.scan import Mount
-from ami_ros.ros import scanner
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.scanner import TF_STATIC, Scanner
 from harness.ros import RosPeer
@@ -32,11 +31,8 @@ class Config:
     pass
 
 
-class Host(AmiNode[Config]):
+class Host(AmiNode[Config], name="host", parameters=Config):
     """A node that has a scanner."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("host", Config, **options)
 
     def configure(self) -> None:
         self.scanner = Scanner(self, "base_link", Mount())
@@ -44,9 +40,7 @@ class Host(AmiNode[Config]):
 
 @pytest.fixture
 def host(ros: RosPeer) -> Iterator[Host]:
-    node = Host(context=ros.context)
-    ros.add(node)
-    node.start()
+    node = ros.start(Host)
     yield node
     node.stop()
 
@@ -84,7 +78,7 @@ def test_a_scan_in_base_link_stays_as_it_is(host: Host) -> None:
 def test_scans_of_a_frame_that_nobody_knows_are_not_used_and_in_time_that_is_an_error(
     ros: RosPeer, host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scanner, "PATIENCE", 0.0)
+    monkeypatch.setattr(Scanner, "patience", 0.0)
     log = ros.collect(Log, "/rosout")
     for _ in range(5):
         for frame in ("laser", "lidar"):
@@ -117,9 +111,7 @@ def test_transforms_that_were_published_before_it_came_are_heard(ros: RosPeer) -
     publisher.publish(message(transforms=transforms(parent="mast")))
     other = ros.node.create_publisher(message, "/tf_static", TF_STATIC)
     other.publish(message(transforms=transforms(child="mast", turn=(0.0, 0.0, 0.0, 1.0))))
-    node = Host(context=ros.context)
-    ros.add(node)
-    node.start()
+    node = ros.start(Host)
 
     def origin() -> tuple[float, float] | None:
         try:

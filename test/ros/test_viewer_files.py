@@ -17,8 +17,8 @@ from ami_ros.core.installation import share
 from ami_ros.core.robots.derived import recorded_topics
 from ami_ros.core.robots.description import load_robot
 from ami_ros.ros.interfaces import INTERFACES
+from ami_ros.ros.messages.conversions import message_class
 from ami_ros.ros.messages.memory import TOPIC
-from ami_ros.ros.node.bus import message_type
 from ami_ros.ros.scanner import sensor_frames
 from ami_ros.ros.simulated_robot import wheel_frames
 from ami_ros.simulation.gazebo.robot_sdf import robot_urdf
@@ -130,7 +130,7 @@ def test_foxglove_s_panels_get_what_they_take(panel: str) -> None:
     else:
         for path in [config["topicPath"]] if kind == "RawMessages" else [line["value"] for line in config["paths"]]:
             topic, *fields = path.removeprefix("/").split(".")
-            value = message_type(PUBLISHED[topic])()
+            value = message_class(PUBLISHED[topic])()
             for field in fields:
                 value = getattr(value, field)
             assert kind == "RawMessages" or isinstance(value, float)

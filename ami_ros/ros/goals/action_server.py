@@ -1,13 +1,19 @@
 """The semantics of a navigation action, written once: one goal at a time, the newest wins, each client gets a result;
-and goals in any frame that transforms lead to."""
+and goals in any frame that transforms lead to.
+
+rclpy by itself runs goals side by side and refuses to cancel.
+"""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import traceback
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,22 +26,24 @@ from rclpy.task import Future
 
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.core.errors import AmiError
-from ami_ros.core.frames import MAX_FRAMES, StaticFrames, rigid
+from ami_ros.core.frames import StaticFrames, rigid
 from ami_ros.planning.types import Code
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames
 from ami_ros.ros.node.lifecycle import AmiNode
-from ami_ros.ros.node.qos import REQUESTS
-from ami_ros.ros.scanner import TF_STATIC, TFMessage
+from ami_ros.ros.node.qos import REQUESTS, TF_STATIC
+from ami_ros.ros.scanner import TFMessage
 
-# The semantics of a navigation action, written once: one goal at a time, the newest wins, each client gets a result.
-#
-# rclpy by itself runs goals side by side and refuses to cancel.
 
-# rclpy keeps every accepted goal, and tells all of them whenever one changes: who sends goals without end is held up.
-KEPT = 10  # [s] that a result can be fetched
-BURST, RATE = 200, 20.0  # goals at once, and each second, that are looked at; all others are rejected
-REMIND = 5.0  # [s] between two words about that
+@dataclass(frozen=True)
+class GoalLimits:
+    """How many goals are looked at: rclpy keeps every accepted one, and tells all of them whenever one changes, so who
+    sends goals without end is held up."""
+
+    kept: int = 10  # [s] that a result can be fetched
+    burst: int = 200  # goals that are looked at at once; all others are rejected
+    rate: float = 20.0  # [1/s] of goals that are looked at
+    remind: float = 5.0  # [s] between two words about that
 
 
 class Outcome(Enum):
@@ -87,6 +95,7 @@ class SimpleActionServer:
         canceled: makes the result of a goal whose client canceled it; called the moment the request arrives, so it
             is the place to stop the robot.
         accepted: called with each goal that became the current one, for work that does not poll `current`.
+        limits: of the goals that are looked at.
     """
 
     def __init__(
@@ -100,14 +109,15 @@ class SimpleActionServer:
         preempted: Callable[[GoalTicket], Any],
         canceled: Callable[[GoalTicket], Any],
         accepted: Callable[[GoalTicket], None] = lambda ticket: None,
+        limits: GoalLimits | None = None,
     ) -> None:
         self._node = node
         self._check, self._rejected, self._preempted, self._canceled = check, rejected, preempted, canceled
-        self._accepted = accepted
+        self._accepted, self._limits = accepted, limits or GoalLimits()
         self._lock = threading.RLock()
         self._current: GoalTicket | None = None
         self._prepared: Any = None
-        self._allowance, self._counted, self._reminded = float(BURST), time.monotonic(), -REMIND
+        self._allowance, self._counted, self._reminded = float(self._limits.burst), time.monotonic(), -math.inf
         self._server = ActionServer(
             node,
             action_type,
@@ -119,7 +129,7 @@ class SimpleActionServer:
             goal_service_qos_profile=REQUESTS,
             result_service_qos_profile=REQUESTS,
             cancel_service_qos_profile=REQUESTS,
-            result_timeout=KEPT,
+            result_timeout=self._limits.kept,
         )
 
     @property
@@ -158,15 +168,16 @@ class SimpleActionServer:
         return GoalResponse.ACCEPT
 
     def _may_be_looked_at(self) -> bool:
-        now = time.monotonic()
-        self._allowance = min(BURST, self._allowance + RATE * (now - self._counted))
+        now, limits = time.monotonic(), self._limits
+        self._allowance = min(limits.burst, self._allowance + limits.rate * (now - self._counted))
         self._counted = now
         if self._allowance >= 1.0:
             self._allowance -= 1.0
             return True
-        if now - self._reminded > REMIND:
+        if now - self._reminded > limits.remind:
             self._reminded = now
-            self._rejected(AmiError(f"goal: more than {RATE:g} goals a second come; what is too much is rejected"))
+            excess = f"goal: more than {limits.rate:g} goals a second come; what is too much is rejected"
+            self._rejected(AmiError(excess))
         return False
 
     def _accept(self, handle: ServerGoalHandle) -> None:
@@ -192,27 +203,32 @@ class SimpleActionServer:
         return result
 
 
-# Goals in any frame that transforms lead to, as goals in the frame of odometry or of the memory.
-
-MAX_AGE = 1.0  # [s] of a transform that is sent again and again; older, its frame may be anywhere by now
-
-
 class GoalFrames:
-    """Knows the newest transforms, where tf2_msgs is installed; else goals are in the frames of `names` only.
+    """Goals in any frame that transforms lead to, as goals in the frame of odometry or of the memory.
 
-    A goal in a frame that moves, as one metre ahead in base_link, is where that is when the goal comes.
+    It knows the newest transforms, where tf2_msgs is installed; else goals are in the frames of `names` only. A goal in
+    a frame that moves, as one metre ahead in base_link, is where that is when the goal comes.
 
     Args:
         node: hears /tf and /tf_static.
         names: of the frames that goals end up in.
+        max_age: [s] of a transform that is sent again and again; older, its frame may be anywhere by now.
     """
 
-    def __init__(self, node: AmiNode[Any], names: Frames) -> None:
-        self._node, self._names = node, names
-        self._newest: dict[str, tuple[Any, bool]] = {}  # by child; whether it is sent again and again
+    def __init__(self, node: AmiNode[Any], names: Frames, max_age: float = 1.0) -> None:
+        self._node, self._names, self._max_age = node, names, max_age
+        self._frames = StaticFrames()  # as they are now
+        self._stamps: dict[str, float] = {}  # [s] by child, of transforms that are sent again and again
         if TFMessage is not None:
-            node.subscribe(TFMessage, "/tf", lambda message: self._take(message, True), QoSProfile(depth=100))
-            node.subscribe(TFMessage, "/tf_static", lambda message: self._take(message, False), TF_STATIC, always=True)
+            node.subscribe(TFMessage, "/tf", self.take, QoSProfile(depth=100))
+            node.subscribe(TFMessage, "/tf_static", partial(self.take, static=True), TF_STATIC, always=True)
+
+    def take(self, message: Any, static: bool = False) -> None:
+        """A TFMessage. Raises AmiError: one is no pose, else no goal could be placed by any; or they are too many."""
+        for transform in message.transforms:
+            self._frames.put_message(transform)
+            child = transform.child_frame_id.lstrip("/")
+            self._stamps[child] = math.inf if static else conversions.stamp_of(transform)
 
     def resolve_goal(self, goal: NavigationGoal) -> None:
         """Puts the pose of a goal that has one into a frame that goals end up in; raises as `resolve`."""
@@ -225,57 +241,25 @@ class GoalFrames:
         Raises:
             AmiError: no pose, or with `Code.TF_ERROR` no transform leads there, or only an old one.
         """
-        frame, names = given.header.frame_id.lstrip("/"), self._names
-        conversions.pose_from_message(given.pose)  # refuses what is no pose
-        if frame not in (names.odom, names.map):
-            frames = self._frames()
-            target = names.odom if names.odom in frames.above(frame) else names.map
-            pose = frames.pose_of(frame, target) if frame else None
-            if pose is None:
-                raise AmiError(self._unknown(frame), Code.TF_ERROR)
-            self._check_age(set(frames.above(frame)) ^ set(frames.above(target)))
-            given, frame = _moved(given, pose), target
-        return PoseStamped(header=conversions.header_at(given.header.stamp, frame), pose=given.pose)
-
-    def _take(self, message: Any, repeated: bool) -> None:
-        for transform in message.transforms:
-            child, move, turn = transform.child_frame_id.lstrip("/"), *_numbers(transform)
-            if child not in self._newest and len(self._newest) >= MAX_FRAMES:
-                raise AmiError(f"transforms of more than {MAX_FRAMES} frames: that of '{child}' is left out")
-            if not np.isfinite(rigid(move, turn)).all():  # else no goal could be placed by any
-                raise AmiError(f"the transform of frame '{child}' is no pose, and left out")
-            self._newest[child] = transform, repeated
-
-    def _frames(self) -> StaticFrames:
-        frames = StaticFrames()
-        for child, (transform, _) in self._newest.items():
-            frames.put(transform.header.frame_id, child, *_numbers(transform))
-        return frames
-
-    def _unknown(self, frame: str) -> str:
-        names = f"{self._names.odom} and {self._names.map}"
-        if TFMessage is None:
-            return f"goal: frame '{frame}' is not known: without tf2_msgs only {names} are"
-        return f"goal: no transform leads from frame '{frame}' to {names}; is its publisher running, in this namespace?"
-
-    def _check_age(self, passed: set[str]) -> None:
-        """Of the transforms of all frames that are passed on the way from one to another."""
-        for child in passed:
-            transform, repeated = self._newest[child]
-            age = self._node.now() - conversions.stamp_of(transform)
-            if repeated and age > MAX_AGE:
+        frame, names, message = given.header.frame_id.lstrip("/"), self._names, given.pose
+        conversions.pose_from_message(message)  # refuses what is no pose
+        if frame in (names.odom, names.map):
+            return PoseStamped(header=conversions.header_at(given.header.stamp, frame), pose=message)
+        above = self._frames.above(frame)
+        target = names.odom if names.odom in above else names.map
+        origin = self._frames.pose_of(frame, target) if frame else None
+        if origin is None:
+            known = f"{names.odom} and {names.map}"
+            why = f"no transform leads from frame '{frame}' to {known}; is its publisher running, in this namespace?"
+            if TFMessage is None:
+                why = f"frame '{frame}' is not known: without tf2_msgs only {known} are"
+            raise AmiError(f"goal: {why}", Code.TF_ERROR)
+        for child in set(above) ^ set(self._frames.above(target)):  # all that are passed on the way
+            age = self._node.now() - self._stamps[child]
+            if age > self._max_age:
                 raise AmiError(f"goal: the transform of frame '{child}' is {age:.1f} s old", Code.TF_ERROR)
-
-
-def _numbers(transform: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Translation and quaternion of a TransformStamped."""
-    move, turn = transform.transform.translation, transform.transform.rotation
-    return (move.x, move.y, move.z), (turn.x, turn.y, turn.z, turn.w)
-
-
-def _moved(given: PoseStamped, frame: Any) -> PoseStamped:
-    """A pose in a frame that has itself the pose `frame` (4, 4)."""
-    at, turn = given.pose.position, given.pose.orientation
-    pose = frame @ rigid((at.x, at.y, at.z), (turn.x, turn.y, turn.z, turn.w))
-    planar = np.array([pose[0, 3], pose[1, 3], np.arctan2(pose[1, 0], pose[0, 0])])
-    return PoseStamped(header=given.header, pose=conversions.pose_to_message(planar))
+        at, turn = message.position, message.orientation
+        pose = origin @ rigid((at.x, at.y, at.z), (turn.x, turn.y, turn.z, turn.w))
+        planar = np.array([pose[0, 3], pose[1, 3], np.arctan2(pose[1, 0], pose[0, 0])])
+        header = conversions.header_at(given.header.stamp, target)
+        return PoseStamped(header=header, pose=conversions.pose_to_message(planar))

@@ -6,7 +6,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from action_msgs.msg import GoalStatus
@@ -23,27 +22,76 @@ from ami_ros.ros.node.health import STEADY
 from ami_ros.runtime.mission import LegOutcome
 from ami_ros.runtime.part import Answered
 
-# Sends the planner one goal at a time, and reports when it ended or the planner fell silent.
+
+class SentGoal:
+    """A goal of navigate_to_goal on its way to its end. All is called on the executor's one thread.
+
+    Args:
+        client: that sends it.
+        goal: what is sent.
+        feedback: called with each feedback.
+        ended: called once with its status and result; with None if it was not accepted.
+
+    Attributes:
+        heard: steady time [s] of the last word about it; of being sent, while there was none.
+    """
+
+    def __init__(
+        self, client: ActionClient, goal: Any, feedback: Callable[[Any], None], ended: Callable[[Any], None]
+    ) -> None:
+        self._feedback, self._ended = feedback, ended
+        self._handle: Any = None  # once it is accepted
+        self._left = False
+        self.heard = time.monotonic()
+        client.send_goal_async(goal, self._hear).add_done_callback(self._answered)
+
+    def leave(self) -> None:
+        """Nothing more is heard of it; one that is accepted after this is canceled."""
+        self._left = True
+
+    def cancel(self) -> None:
+        """The same, and it ends."""
+        self._left = True
+        if self._handle is not None:
+            self._handle.cancel_goal_async()
+
+    def _hear(self, message: Any) -> None:
+        if not self._left:
+            self.heard = time.monotonic()
+            self._feedback(message.feedback)
+
+    def _answered(self, sent: Future) -> None:
+        handle = sent.result()
+        self.heard = time.monotonic()
+        if self._left:
+            if handle.accepted:
+                handle.cancel_goal_async()
+        elif handle.accepted:
+            self._handle = handle
+            handle.get_result_async().add_done_callback(lambda done: self._tell(done.result()))
+        else:
+            self._ended(None)
+
+    def _tell(self, answer: Any) -> None:
+        if not self._left:
+            self._ended(answer)
 
 
 class LegClient:
-    """A client of navigate_to_goal. All its methods and callbacks are of the executor's one thread.
+    """Sends the planner one goal at a time, and reports when it ended or the planner fell silent.
 
     Args:
         node: its owner.
-        action: name.
         make_goal: a leg, as the planner takes it.
     """
 
-    def __init__(self, node: Node, action: str, make_goal: Callable[[Leg], NavigateToGoal.Goal]) -> None:
-        self._client = ActionClient(node, NavigateToGoal, action)
+    def __init__(self, node: Node, make_goal: Callable[[Leg], NavigateToGoal.Goal]) -> None:
+        self._client = ActionClient(node, NavigateToGoal, "navigate_to_goal")
         self._make_goal = make_goal
-        self._log = node.get_logger()
         self.leg: Leg | None = None  # under way
         self.outcome: LegOutcome | None = None  # of the leg that ended, until it is taken
         self.distance = math.nan  # what is left of the leg [m]
-        self._handle: Any = None
-        self._heard = 0.0
+        self._sent: SentGoal | None = None
 
     @property
     def ready(self) -> bool:
@@ -53,20 +101,20 @@ class LegClient:
     @property
     def silence(self) -> float:
         """Steady time [s] without feedback on the current leg; 0 where there is none."""
-        return time.monotonic() - self._heard if self.leg is not None else 0.0
+        return time.monotonic() - self._sent.heard if self._sent is not None else 0.0
 
     def send(self, leg: Leg) -> None:
         """Sends a leg; at the planner it replaces the current goal."""
-        self.leg, self.outcome, self._handle, self.distance = leg, None, None, math.nan
-        self._heard = time.monotonic()
-        sent = self._client.send_goal_async(self._make_goal(leg), partial(self._on_feedback, leg))
-        sent.add_done_callback(partial(self._on_answer, leg))
+        if self._sent is not None:
+            self._sent.leave()
+        self.leg, self.outcome, self.distance = leg, None, math.nan
+        self._sent = SentGoal(self._client, self._make_goal(leg), self._hear, self._ended)
 
     def cancel(self) -> None:
         """Cancels the leg; nothing more is heard of it."""
-        if self.leg is not None and self._handle is not None:
-            self._handle.cancel_goal_async()
-        self.leg = self.outcome = self._handle = None
+        if self._sent is not None:
+            self._sent.cancel()
+        self.leg = self.outcome = self._sent = None
 
     def take_outcome(self) -> LegOutcome | None:
         """How the leg ended, once."""
@@ -77,43 +125,21 @@ class LegClient:
         """Takes the client off the graph."""
         self._client.destroy()
 
-    def _on_answer(self, leg: Leg, sent: Future) -> None:
-        handle = sent.result()
-        if leg is not self.leg:  # replaced or canceled before the planner had answered
-            if handle.accepted:
-                handle.cancel_goal_async()
-            return
-        self._heard = time.monotonic()
-        if not handle.accepted:
-            code = NavigateToGoal.Result.GOAL_REJECTED
-            self._end(leg, LegOutcome(leg.number, False, code, "the planner rejected the goal; its log says why"))
-            return
-        self._handle = handle
-        handle.get_result_async().add_done_callback(partial(self._on_result, leg))
+    def _hear(self, feedback: Any) -> None:
+        self.distance = feedback.distance_remaining
 
-    def _on_feedback(self, leg: Leg, message: Any) -> None:
-        if leg is self.leg:
-            self._heard = time.monotonic()
-            self.distance = message.feedback.distance_remaining
-
-    def _on_result(self, leg: Leg, answered: Future) -> None:
-        answer = answered.result()
-        if leg is not self.leg:
-            return
-        succeeded = answer.status == GoalStatus.STATUS_SUCCEEDED
-        code, message = int(answer.result.error_code), str(answer.result.error_msg)
-        if answer.status == GoalStatus.STATUS_CANCELED:
-            code, message = NavigateToGoal.Result.PREEMPTED, "somebody else canceled the goal"
-        self._end(leg, LegOutcome(leg.number, succeeded, code, message))
-
-    def _end(self, leg: Leg, outcome: LegOutcome) -> None:
-        self.leg = self._handle = None
-        self.outcome = outcome
-
-
-# Carries questions for routes to memory.
-
-FORGOTTEN = 60.0  # [s] of steady time after which an answer is not waited for any more
+    def _ended(self, answer: Any) -> None:
+        leg, codes = self.leg, NavigateToGoal.Result
+        assert leg is not None
+        succeeded = answer is not None and answer.status == GoalStatus.STATUS_SUCCEEDED
+        if answer is None:
+            code, message = codes.GOAL_REJECTED, "the planner rejected the goal; its log says why"
+        elif answer.status == GoalStatus.STATUS_CANCELED:
+            code, message = codes.PREEMPTED, "somebody else canceled the goal"
+        else:
+            code, message = int(answer.result.error_code), str(answer.result.error_msg)
+        self.leg = self._sent = None
+        self.outcome = LegOutcome(leg.number, succeeded, code, message)
 
 
 class RouteClient:
@@ -123,19 +149,20 @@ class RouteClient:
         node: its owner, spun by whichever thread.
         frame: of the memory.
         encoder_id: of the latents in questions and answers.
+        forgotten: [s] of steady time after which an answer is not waited for any more.
     """
 
-    def __init__(self, node: Node, frame: str, encoder_id: Callable[[], str]) -> None:
-        self._node, self._frame, self._encoder_id = node, frame, encoder_id
+    def __init__(self, node: Node, frame: str, encoder_id: Callable[[], str], forgotten: float = 60.0) -> None:
+        self._node, self._frame, self._encoder_id, self._forgotten = node, frame, encoder_id, forgotten
         self._client = node.create_client(FindRoute, "memory/find_route")
         self._open: deque[tuple[float, Future]] = deque()
 
     def ask(self, request: RouteRequest, answered: Answered) -> bool:
-        """See `parts.part.Bus.ask`."""
+        """See `runtime.part.Bus.ask`."""
         if not self._client.service_is_ready():
             return False
         now, encoder_id = time.monotonic(), self._encoder_id()
-        while self._open and now - self._open[0][0] > FORGOTTEN:
+        while self._open and now - self._open[0][0] > self._forgotten:
             self._client.remove_pending_request(self._open.popleft()[1])
         future = self._client.call_async(request_to_message(request, encoder_id, self._frame))
         self._open.append((now, future))
@@ -147,30 +174,31 @@ class RouteClient:
         self._node.destroy_client(self._client)
 
 
-# The result of a goal, also where its action server died: ROS 2 by itself then lets its client wait for ever.
-#
-# The request for the result went to a process that is gone. A server that was started in its place does not know the
-# goal, but says so, with STATUS_UNKNOWN, to whoever asks it; so this asks again and again.
-
-PERIOD = 2.0  # [s] between two questions
 LOST = "the planner that had this goal is gone: it died, or was started again; send the goal again"
 
 
 class ResultWatch:
-    """Waits for the result of an accepted goal of navigate_to_goal. All is called on the executor's one thread.
+    """Waits for the result of an accepted goal of navigate_to_goal, also where its action server died: ROS 2 by itself
+    then lets its client wait for ever. All is called on the executor's one thread.
+
+    The request for the result went to a process that is gone. A server that was started in its place does not know the
+    goal, but says so, with STATUS_UNKNOWN, to whoever asks it; so this asks again and again.
 
     Args:
         node: that the client is of.
         client: that sent the goal.
         handle: of the goal.
         ended: called once, with the goal's status and result; STATUS_UNKNOWN and UNKNOWN of one whose planner is gone.
+        period: between two questions [s].
     """
 
-    def __init__(self, node: Node, client: ActionClient, handle: Any, ended: Callable[[int, Any], None]) -> None:
+    def __init__(
+        self, node: Node, client: ActionClient, handle: Any, ended: Callable[[int, Any], None], period: float = 2.0
+    ) -> None:
         self._node, self._client, self._handle, self._tell = node, client, handle, ended
         self._over = False
         self._ask()
-        self._timer = node.create_timer(PERIOD, self._look, clock=STEADY)
+        self._timer = node.create_timer(period, self._look, clock=STEADY)
 
     def close(self) -> None:
         """Nothing more is heard of the goal."""

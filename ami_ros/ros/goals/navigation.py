@@ -13,7 +13,6 @@ from typing import Any
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionClient
-from rclpy.task import Future
 
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal
@@ -22,6 +21,7 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array
 from ami_ros.planning.types import Code
 from ami_ros.ros.goals.action_server import GoalFrames, GoalTicket, Outcome, SimpleActionServer
+from ami_ros.ros.goals.clients import SentGoal
 from ami_ros.ros.messages.goals import Frames, feedback_message, result_message
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE, REQUESTS
@@ -140,10 +140,6 @@ try:
 except ImportError:  # it comes with Nav2, not with the ROS wheels
     nav2 = None
 
-OUTCOMES = {GoalStatus.STATUS_SUCCEEDED: Outcome.SUCCEEDED, GoalStatus.STATUS_CANCELED: Outcome.CANCELED}
-MOST_POSES = 1000  # of one goal
-PASSED = "current_pose", "navigation_time", "estimated_time_remaining", "distance_remaining"  # of a leg's feedback
-
 
 class PoseGoals:
     """Passes poses on. All is called on the executor's threads.
@@ -185,8 +181,7 @@ class _PassedOn:
 
     def __init__(self, poses: list[PoseStamped]) -> None:
         self.poses = poses
-        self.handle: Any = None  # of the first of them at navigate_to_goal, once that has accepted it
-        self.canceled = False
+        self.leg: SentGoal | None = None  # the first of them at navigate_to_goal
         self.recoveries = 0  # of legs that are over
 
 
@@ -205,67 +200,57 @@ class _Nav2Action:
             canceled=self._canceled,
             accepted=self._send,
         )
-
-    def destroy(self) -> None:
-        self._server.destroy()
+        self.destroy = self._server.destroy
 
     def _check(self, request: Any) -> _PassedOn:
         if not self._node.is_active:
             raise AmiError("the planner is not active; activate it", Code.DEACTIVATED)
         if request.behavior_tree:
             self._node.get_logger().warning(f"{self._name}: there are no behaviour trees here; the field is ignored")
-        poses = [request.pose] if hasattr(request, "pose") else request.poses
+        poses, most = [request.pose] if hasattr(request, "pose") else request.poses, 1000
         poses = list(getattr(poses, "goals", poses))  # since Kilted a nav_msgs/Goals
-        if not 0 < len(poses) <= MOST_POSES:
-            raise AmiError(f"{len(poses)} poses; send 1 to {MOST_POSES}", Code.INVALID_GOAL)
+        if not 0 < len(poses) <= most:
+            raise AmiError(f"{len(poses)} poses; send 1 to {most}", Code.INVALID_GOAL)
         return _PassedOn([self._frames.resolve(pose) for pose in poses])
 
     def _send(self, ticket: GoalTicket) -> None:
-        sent = self._client.send_goal_async(request_to(ticket.prepared.poses[0]), partial(self._on_feedback, ticket))
-        sent.add_done_callback(partial(self._on_answer, ticket))
+        goal = request_to(ticket.prepared.poses[0])
+        ticket.prepared.leg = SentGoal(self._client, goal, partial(self._hear, ticket), partial(self._ended, ticket))
 
-    def _on_answer(self, ticket: GoalTicket, sent: Future) -> None:
-        passed, handle = ticket.prepared, sent.result()
-        if not handle.accepted:
-            message = "navigate_to_goal rejected it; the log says why"
-            self._finish(ticket, Outcome.ABORTED, NavigateToGoal.Result.GOAL_REJECTED, message)
-        elif passed.canceled:
-            handle.cancel_goal_async()
-        else:
-            passed.handle = handle
-            handle.get_result_async().add_done_callback(partial(self._on_result, ticket))
-
-    def _on_feedback(self, ticket: GoalTicket, message: Any) -> None:
-        passed, feedback, given = ticket.prepared, self._type.Feedback(), message.feedback
-        for name in PASSED:
+    def _hear(self, ticket: GoalTicket, given: NavigateToGoal.Feedback) -> None:
+        passed, feedback = ticket.prepared, self._type.Feedback()
+        for name in ("current_pose", "navigation_time", "estimated_time_remaining", "distance_remaining"):
             setattr(feedback, name, getattr(given, name))
-        feedback.distance_remaining += _length(passed.poses)
+        # From each pose straight to the next [m]; those of different frames are not apart.
+        for a, b in pairwise(passed.poses):
+            if a.header.frame_id == b.header.frame_id:
+                start, stop = a.pose.position, b.pose.position
+                feedback.distance_remaining += math.hypot(stop.x - start.x, stop.y - start.y)
         feedback.number_of_recoveries = passed.recoveries + given.number_of_recoveries
         if hasattr(feedback, "number_of_poses_remaining"):
             feedback.number_of_poses_remaining = len(passed.poses)
         ticket.send_feedback(feedback)
 
-    def _on_result(self, ticket: GoalTicket, answered: Future) -> None:
-        answer, passed = answered.result(), ticket.prepared
-        outcome = OUTCOMES.get(answer.status, Outcome.ABORTED)
-        if outcome is Outcome.CANCELED:  # not by this client, which has its result by now
-            outcome = Outcome.ABORTED
+    def _ended(self, ticket: GoalTicket, answer: Any) -> None:
+        """A leg has; answer None: it was not accepted."""
+        passed, outcome = ticket.prepared, Outcome.ABORTED  # also of a leg that somebody else has canceled
+        if answer is None:
+            code, message = NavigateToGoal.Result.GOAL_REJECTED, "navigate_to_goal rejected it; the log says why"
+        else:
+            code, message = answer.result.error_code, answer.result.error_msg
+            if answer.status == GoalStatus.STATUS_SUCCEEDED:
+                outcome = Outcome.SUCCEEDED
         if outcome is Outcome.SUCCEEDED and len(passed.poses) > 1 and ticket.is_open:
             passed.poses.pop(0)
-            passed.handle, passed.recoveries = None, passed.recoveries + answer.result.number_of_recoveries
+            passed.recoveries += answer.result.number_of_recoveries
             self._send(ticket)
         else:
-            self._finish(ticket, outcome, int(answer.result.error_code), answer.result.error_msg)
+            self._server.finish(ticket, outcome, self._result(code, message))
 
     def _canceled(self, ticket: GoalTicket) -> Any:
-        passed = ticket.prepared
-        passed.canceled = True
-        if passed.handle is not None:
-            passed.handle.cancel_goal_async()
+        if ticket.prepared.leg is not None:
+            ticket.prepared.leg.cancel()
         return self._result(Code.NONE, "canceled by the client")
-
-    def _finish(self, ticket: GoalTicket, outcome: Outcome, code: int, message: str) -> None:
-        self._server.finish(ticket, outcome, self._result(code, message))
 
     def _result(self, code: int, message: str) -> Any:
         """Codes are those of NavigateToGoal, apart from Nav2's own; releases before Kilted have no text."""
@@ -279,9 +264,3 @@ class _Nav2Action:
 def request_to(pose: PoseStamped) -> NavigateToGoal.Goal:
     """The same goal for navigate_to_goal."""
     return NavigateToGoal.Goal(goal=NavigationGoal(type=NavigationGoal.TYPE_POSE, pose=pose))
-
-
-def _length(poses: list[PoseStamped]) -> float:
-    """From each pose straight to the next [m]; those of different frames are not apart."""
-    steps = ((a.pose.position, b.pose.position) for a, b in pairwise(poses) if a.header.frame_id == b.header.frame_id)
-    return sum(math.hypot(b.x - a.x, b.y - a.y) for a, b in steps)

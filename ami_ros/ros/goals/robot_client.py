@@ -49,11 +49,7 @@ from ami_ros.ros.start.graph import enclave_arguments
 from ami_ros.safety.output import STOPPED
 
 SILENCE = 10.0  # [s] without feedback, which comes some times a second, after which whoever had the goal is gone
-ANSWER = 10.0  # [s] that an answer to a request may take
-CANCEL_WITHIN = 5.0  # [s]
-GATE_WITHIN = 1.0  # [s] that the gate's newest word may take to come; it is latched
 HOME = "home"
-_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 
 
 class End(IntEnum):
@@ -77,7 +73,6 @@ class Outcome:
     result: Any = None
 
 
-OVER = {NavigateToGoal.Result.TIMEOUT, RunMission.Result.TIMEOUT}
 Tell = Callable[[Any], None]  # takes the feedback of an action
 
 
@@ -87,10 +82,11 @@ class RobotClient:
     Args:
         namespace: of the robot.
         domain: ROS domain; None: that of the environment.
+        patience: [s] that an answer to a request may take; half as long that to a cancel.
     """
 
-    def __init__(self, namespace: str = "", domain: int | None = None) -> None:
-        self._context = Context()
+    def __init__(self, namespace: str = "", domain: int | None = None, patience: float = 10.0) -> None:
+        self._context, self._patience = Context(), patience
         rclpy.init(
             args=enclave_arguments("operator"), context=self._context, domain_id=domain,
             signal_handler_options=SignalHandlerOptions.NO,
@@ -195,38 +191,50 @@ class RobotClient:
             AmiError: no node offers the action.
         """
         with self._signals.held():
-            return self._send(kind, name, goal, tell)
+            client = ActionClient(self.node, kind, name)
+            self._clients.append(client)
+            deadline = time.monotonic() + self._patience
+            while not client.server_is_ready():
+                if time.monotonic() > deadline:
+                    raise AmiError(self._nobody(name))
+                self._spin(0.1)
+            if self._is_stopped():
+                held = "an emergency stop holds, and nothing moves the robot; end it with ./ami stop --release"
+                return Outcome(End.REJECTED, held, NavigateToGoal.Result.GOAL_REJECTED)
+            return self._drive(client, name, goal, tell)
 
-    def _send(self, kind: Any, name: str, goal: Any, tell: Tell | None) -> Outcome:
-        client = ActionClient(self.node, kind, name)
-        self._clients.append(client)
-        deadline = time.monotonic() + ANSWER
-        while not client.server_is_ready():
-            if time.monotonic() > deadline:
-                raise AmiError(self._nobody(name))
-            self._spin(0.1)
-        if self._is_stopped():
-            held = "an emergency stop holds, and nothing moves the robot; end it with ./ami stop --release"
-            return Outcome(End.REJECTED, held, NavigateToGoal.Result.GOAL_REJECTED)
-        heard = [time.monotonic()]
+    def _drive(self, client: ActionClient, name: str, goal: Any, tell: Tell | None) -> Outcome:
+        """Waits for the end of a goal; whatever ends this, ends that."""
+        heard = time.monotonic()
 
         def hear(message: Any) -> None:
-            heard[0] = time.monotonic()
+            nonlocal heard
+            heard = time.monotonic()
             if tell is not None:
                 tell(message.feedback)
 
-        sent = client.send_goal_async(goal, hear)
+        sent, handle = client.send_goal_async(goal, hear), None
         try:
             handle = self._wait(sent)
-        except BaseException as stop:  # it may be under way all the same, once it is accepted
-            return self._cancel(self._wait(sent, CANCEL_WITHIN), stop)
-        if handle is None:
-            return Outcome(End.LOST, f"{name} did not answer: is its node still alive?")
-        if not handle.accepted:
-            return Outcome(
-                End.REJECTED, "not accepted; the log of the stack says why", NavigateToGoal.Result.GOAL_REJECTED
-            )
-        return self._follow(handle, heard)
+            if handle is None:
+                return Outcome(End.LOST, f"{name} did not answer: is its node still alive?")
+            if not handle.accepted:
+                words = "not accepted; the log of the stack says why"
+                return Outcome(End.REJECTED, words, NavigateToGoal.Result.GOAL_REJECTED)
+            ended = handle.get_result_async()
+            while not ended.done():
+                self._spin(0.2)
+                if time.monotonic() - heard > SILENCE:
+                    return Outcome(End.LOST, "nothing is heard any more: its node died, or was started again")
+            return outcome_of(ended.result())
+        except BaseException as stop:  # Ctrl-C, or a signal that ends this process: the robot must not drive on
+            # It may be under way although no answer has come, once it is accepted.
+            handle = self._wait(sent, self._patience / 2) if handle is None else handle
+            if handle is not None and handle.accepted:
+                self._wait(handle.cancel_goal_async(), self._patience / 2)
+            if not isinstance(stop, KeyboardInterrupt):
+                raise
+            return Outcome(End.CANCELED, "cancelled; the robot stands")
 
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """Calls a service of the stack.
@@ -235,7 +243,7 @@ class RobotClient:
             AmiError: it is not there, does not answer, or refused.
         """
         client = self.node.create_client(kind, name)
-        if not client.wait_for_service(ANSWER):
+        if not client.wait_for_service(self._patience):
             raise AmiError(self._nobody(name))
         response = self._wait(client.call_async(request))
         if response is None or not response.success:
@@ -243,28 +251,8 @@ class RobotClient:
             raise AmiError(f"{name}: {why}")
         return response
 
-    def _follow(self, handle: Any, heard: list[float]) -> Outcome:
-        """Waits for the end of an accepted goal; whatever ends this, ends that."""
-        ended = handle.get_result_async()
-        try:
-            while not ended.done():
-                self._spin(0.2)
-                if time.monotonic() - heard[0] > SILENCE:
-                    return Outcome(End.LOST, "nothing is heard any more: its node died, or was started again")
-        except BaseException as stop:
-            return self._cancel(handle, stop)
-        return outcome_of(ended.result())
-
-    def _cancel(self, handle: Any, stop: BaseException) -> Outcome:
-        """After Ctrl-C, or a signal that ends this process: the robot must not drive on. Raises all but Ctrl-C."""
-        if handle is not None and handle.accepted:
-            self._wait(handle.cancel_goal_async(), CANCEL_WITHIN)
-        if not isinstance(stop, KeyboardInterrupt):
-            raise stop
-        return Outcome(End.CANCELED, "cancelled; the robot stands")
-
-    def _wait(self, future: Any, patience: float = ANSWER) -> Any:
-        deadline = time.monotonic() + patience
+    def _wait(self, future: Any, patience: float | None = None) -> Any:
+        deadline = time.monotonic() + (self._patience if patience is None else patience)
         while not future.done() and time.monotonic() < deadline:
             self._spin(0.1)
         return future.result() if future.done() else None
@@ -278,7 +266,7 @@ class RobotClient:
         """Whether the gate says so. A goal would end as stuck, and memory would take open ways for blocked."""
         said: list[DiagnosticStatus] = []
         listening = self.node.create_subscription(DiagnosticStatus, "safety/status", said.append, LATCHED)
-        deadline = time.monotonic() + GATE_WITHIN
+        deadline = time.monotonic() + 1.0  # [s] that the gate's newest word may take to come; it is latched
         while not said and time.monotonic() < deadline:
             self._spin(0.05)
         self.node.destroy_subscription(listening)
@@ -307,14 +295,15 @@ def outcome_of(answer: Any) -> Outcome:
         return Outcome(End.CANCELED, message or "cancelled", code, result)
     if status == GoalStatus.STATUS_UNKNOWN:
         return Outcome(End.LOST, "its node was started again and knows nothing of it", code, result)
-    return Outcome(End.TIMEOUT if code in OVER else End.FAILED, message or f"code {code}", code, result)
+    over = code in (NavigateToGoal.Result.TIMEOUT, RunMission.Result.TIMEOUT)
+    return Outcome(End.TIMEOUT if over else End.FAILED, message or f"code {code}", code, result)
 
 
 def pose_of(text: str) -> np.ndarray | None:
     """Two or three numbers with commas between, as they are; None where it is something else. Raises AmiError: one is
     beyond any building."""
-    parts = text.split(",")
-    if len(parts) not in (2, 3) or not all(_NUMBER.fullmatch(part) for part in parts):
+    parts, number = text.split(","), r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*"
+    if len(parts) not in (2, 3) or not all(re.fullmatch(number, part) for part in parts):
         return None
     pose = np.array([float(part) for part in parts])
     if not np.all(np.abs(pose) <= FARTHEST):
@@ -342,7 +331,13 @@ def panorama_goal(folder: Path) -> NavigationGoal:
     Raises:
         AmiError: one is no picture, 0 is not among them, or they are too many.
     """
-    files = {turn: file for file in sorted(folder.iterdir()) if (turn := _degrees(file)) is not None}
+    files = dict[float, Path]()
+    for file in sorted(folder.iterdir()):
+        try:
+            files[float(file.stem)] = file
+        except ValueError:  # named by something else
+            continue
+    files = {turn: file for turn, file in files.items() if math.isfinite(turn)}
     if 0.0 not in files:
         raise AmiError(f"goal {folder}: no picture is named 0, as 0.jpg; name each by its turn to the left in degrees")
     first = picture_goal(files.pop(0.0))
@@ -350,15 +345,6 @@ def panorama_goal(folder: Path) -> NavigationGoal:
         raise AmiError(f"goal {folder}: {len(files) + 1} pictures; at most {MOST_VIEWS + 1} are compared")
     first.views = [GoalView(turn=math.radians(turn), image=_picture(file)) for turn, file in sorted(files.items())]
     return first
-
-
-def _degrees(file: Path) -> float | None:
-    """What a file is named by; None: by something else."""
-    try:
-        turn = float(file.stem)
-    except ValueError:
-        return None
-    return turn if math.isfinite(turn) else None
 
 
 def _picture(file: Path) -> CompressedImage:

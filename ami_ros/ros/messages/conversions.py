@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import array
+import importlib
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
@@ -16,6 +17,7 @@ from geometry_msgs.msg import (
     Polygon,
     PolygonStamped,
     Pose,
+    Pose2D,
     Quaternion,
     Transform,
     Twist,
@@ -42,8 +44,21 @@ from ami_ros.safety.moving_things import MOST_THINGS, Kind, MovingThing, MovingT
 #
 # Everything from outside is checked here; a message that cannot be used raises `AmiError`.
 
+T = TypeVar("T")
 FARTHEST = 1e100  # [m] that a coordinate may be: squares stay finite
-LEAST_DEVIATION = 1e-3  # of what is sent: a variance of 0 says that nothing is known
+
+
+def message_class(type_name: str) -> Any:
+    """The class of a message type, as "nav_msgs/msg/Path".
+
+    Raises:
+        AmiError: its package is not installed.
+    """
+    package, kind, name = type_name.split("/")
+    try:
+        return getattr(importlib.import_module(f"{package}.{kind}"), name)
+    except (ImportError, AttributeError):
+        raise AmiError(f"the Python module of {type_name} cannot be imported: install {package}") from None
 
 
 def stamp_to_seconds(stamp: Time | Duration) -> float:
@@ -129,24 +144,22 @@ def pose_from_message(pose: Pose) -> Array:
     return np.array([pose.position.x, pose.position.y, yaw_from_quaternion((q.x, q.y, q.z, q.w))])
 
 
+def pose_from_pose2d(pose: Pose2D) -> Array:
+    """The planar pose (3,) in a Pose2D."""
+    return np.array([pose.x, pose.y, pose.theta])
+
+
 def pose_to_message(pose: ArrayLike) -> Pose:
     """A Pose from a planar pose (3,)."""
     x, y, yaw = (float(v) for v in np.asarray(pose))
-    message = Pose(orientation=yaw_to_message(yaw))
-    message.position.x, message.position.y = x, y
-    return message
+    z, w = math.sin(yaw / 2), math.cos(yaw / 2)
+    return Pose(position=Point(x=x, y=y), orientation=Quaternion(z=z, w=w))
 
 
 def polygon_message(corners: ArrayLike, header: Header) -> PolygonStamped:
     """Corners (n, 2) [m] in the frame of `header`."""
     points = [Point32(x=float(x), y=float(y)) for x, y in np.asarray(corners, np.float64).reshape(-1, 2)]
     return PolygonStamped(header=header, polygon=Polygon(points=points))
-
-
-def yaw_to_message(yaw: float) -> Quaternion:
-    """A Quaternion that turns by `yaw` [rad] about z."""
-    x, y, z, w = quaternion_from_yaw(yaw)
-    return Quaternion(x=x, y=y, z=z, w=w)
 
 
 def odometry_from_message(message: Odometry) -> tuple[Array, Command]:
@@ -169,9 +182,10 @@ def odometry_to_message(
     message = Odometry(header=header, child_frame_id=child_frame)
     message.pose.pose = pose_to_message(pose)
     message.twist.twist = twist_message(velocity)
-    linear, angular = (max(deviation, LEAST_DEVIATION) ** 2 for deviation in deviations)
+    least = 1e-3  # a variance of 0 says that nothing is known
+    linear, angular = (max(deviation, least) ** 2 for deviation in deviations)
     # x, y, z, roll, pitch, yaw: a robot on a floor neither rises nor tilts.
-    covariance = np.diag([linear, linear, LEAST_DEVIATION**2, LEAST_DEVIATION**2, LEAST_DEVIATION**2, angular])
+    covariance = np.diag([linear, linear, least**2, least**2, least**2, angular])
     message.pose.covariance = message.twist.covariance = covariance.ravel()
     return message
 
@@ -199,6 +213,11 @@ def twist_message(command: ArrayLike) -> Twist:
     twist = Twist()
     twist.linear.x, twist.angular.z, twist.linear.y = of_width(np.asarray(command), 3)
     return twist
+
+
+def command_type(stamped: bool) -> type[Twist] | type[TwistStamped]:
+    """Of the messages that carry commands."""
+    return TwistStamped if stamped else Twist
 
 
 def command_message(command: ArrayLike, stamped: bool, stamp: Time, frame: str) -> Twist | TwistStamped:
@@ -319,43 +338,80 @@ def yaw_from_quaternion(xyzw: tuple[float, float, float, float]) -> float:
     return math.atan2(2.0 * (w * z + x * y), w * w + x * x - y * y - z * z)
 
 
-# Messages of what moves to its plain values and back.
+def point_from_message(point: Point | Vector3) -> Array:
+    """Its x and y (2,)."""
+    return np.array([point.x, point.y])
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+# By the type of a message's field: how a value becomes it, and how it becomes a value. All else is as it is.
+CARRIED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "float": (float, float),
+    "double": (float, float),
+    "builtin_interfaces/Time": (seconds_to_stamp, stamp_to_seconds),
+    "builtin_interfaces/Duration": (seconds_to_duration, stamp_to_seconds),
+    "geometry_msgs/Pose": (pose_to_message, pose_from_message),
+    "geometry_msgs/Point": (lambda xy: Point(x=float(xy[0]), y=float(xy[1])), point_from_message),
+    "geometry_msgs/Vector3": (lambda xy: Vector3(x=float(xy[0]), y=float(xy[1])), point_from_message),
+}
+
+
+class Record(Generic[T]):
+    """A dataclass and a message of the same content, field by field; see `CARRIED`.
+
+    Args:
+        cls: the dataclass.
+        message: type of the message.
+        fields: attribute of the dataclass, by field of the message.
+    """
+
+    def __init__(self, cls: Callable[..., T], message: Any, **fields: str) -> None:
+        kinds = message.get_fields_and_field_types()
+        self._cls, self._message = cls, message
+        self._fields = [(name, own, *CARRIED.get(kinds[name], (_same, _same))) for name, own in fields.items()]
+
+    def fill(self, message: Any, value: T) -> None:
+        """Writes a value into a message."""
+        for name, own, write, _ in self._fields:
+            setattr(message, name, write(getattr(value, own)))
+
+    def to_message(self, value: T, **others: Any) -> Any:
+        """A message, with what `others` say of its further fields."""
+        message = self._message(**others)
+        self.fill(message, value)
+        return message
+
+    def from_message(self, message: Any, **others: Any) -> T:
+        """A value, with what `others` say of its further fields. Raises AmiError: a pose is none."""
+        return self._cls(**{own: read(getattr(message, name)) for name, own, _, read in self._fields}, **others)
+
+
+_THING = Record(
+    MovingThing, ThingMessage, id="id", position="position", velocity="velocity", radius="radius",
+    confidence="confidence",
+)  # fmt: skip
 
 
 def things_to_message(things: MovingThings, header: Header) -> ThingsMessage:
     """`header`: stamp of the scan, frame odom."""
-    return ThingsMessage(header=header, things=[_thing_to_message(thing) for thing in things.things])
-
-
-def _thing_to_message(thing: MovingThing) -> ThingMessage:
-    (x, y), (vx, vy) = thing.position.tolist(), thing.velocity.tolist()
-    return ThingMessage(
-        id=thing.id,
-        kind=int(thing.kind),
-        position=Point(x=x, y=y),
-        velocity=Vector3(x=vx, y=vy),
-        covariance=np.asarray(thing.covariance, np.float64).ravel(),
-        radius=float(thing.radius),
-        confidence=float(thing.confidence),
-    )
+    found = [
+        _THING.to_message(thing, kind=int(thing.kind), covariance=np.asarray(thing.covariance, np.float64).ravel())
+        for thing in things.things
+    ]
+    return ThingsMessage(header=header, things=found)
 
 
 def things_from_message(message: ThingsMessage) -> MovingThings:
-    """Raises AmiError on what no tracker can mean: see `moving.things.checked`."""
+    """Raises AmiError on what no tracker can mean: see `safety.moving_things.checked`."""
     if len(message.things) > MOST_THINGS:  # before a thousand of them cost time
         raise AmiError(f"moving things: {len(message.things)} at once; at most {MOST_THINGS}, publish the nearest")
-    return checked(MovingThings(stamp_of(message), tuple(map(_thing_from_message, message.things))))
-
-
-def _thing_from_message(message: ThingMessage) -> MovingThing:
-    if message.kind not in list(Kind):
-        raise AmiError(f"moving things: {message.kind} is no kind of thing; see MovingThing.msg")
-    return MovingThing(
-        id=message.id,
-        position=np.array([message.position.x, message.position.y]),
-        velocity=np.array([message.velocity.x, message.velocity.y]),
-        covariance=np.array(message.covariance, np.float64).reshape(4, 4),
-        radius=message.radius,
-        kind=Kind(message.kind),
-        confidence=message.confidence,
-    )
+    found = []
+    for thing in message.things:
+        if thing.kind not in list(Kind):
+            raise AmiError(f"moving things: {thing.kind} is no kind of thing; see MovingThing.msg")
+        covariance = np.array(thing.covariance, np.float64).reshape(4, 4)
+        found.append(_THING.from_message(thing, kind=Kind(thing.kind), covariance=covariance))
+    return checked(MovingThings(stamp_of(message), tuple(found)))

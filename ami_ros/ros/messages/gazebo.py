@@ -19,11 +19,6 @@ from std_msgs.msg import Header
 from ami_ros.core.errors import AmiError
 from ami_ros.ros.messages.conversions import bytes_of
 
-# gz.transport and gz.msgs for Python, whichever version of them is installed.
-
-# In the names of gz.transport and gz.msgs: Harmonic, Ionic, and Jetty, whose names have none.
-VERSIONS = (("13", "10"), ("14", "11"), ("", ""))
-
 
 def transport() -> SimpleNamespace:
     """`Node` and `SubscribeOptions` of gz.transport, and `message(module, name)` for the classes of gz.msgs.
@@ -32,7 +27,8 @@ def transport() -> SimpleNamespace:
         AmiError: neither version of them is installed.
     """
     why = ""
-    for number, messages in VERSIONS:
+    # In their names: Harmonic, Ionic, and Jetty, whose names have none.
+    for number, messages in (("13", "10"), ("14", "11"), ("", "")):
         try:
             found = importlib.import_module(f"gz.transport{number}")
             importlib.import_module(f"gz.msgs{messages}")
@@ -51,20 +47,16 @@ def _message(package: str, module: str, name: str) -> Any:
     return getattr(importlib.import_module(f"{package}.{module}_pb2"), name)
 
 
-# Messages of Gazebo Transport to those of ROS, and commands back, as ros_gz_bridge converts them.
-#
 # Where they come from need not be installed: a message is any object with the fields of its protobuf (gz-msgs 10).
 
 # By PixelFormatType, with the bytes of a pixel; 13 is depth.
 ENCODINGS = {1: ("mono8", 1), 3: ("rgb8", 3), 4: ("rgba8", 4), 5: ("bgra8", 4), 8: ("bgr8", 3), 13: ("32FC1", 4)}
-HALF = 0.5  # [px]: gz-sensors counts from the edge of the picture, ROS from the middle of the first pixel
-DISTORTIONS = ("plumb_bob", "rational_polynomial", "equidistant")
 
 
-def header_from_gazebo(header: Any, key: str = "frame_id") -> Header:
-    """Stamp and frame; `key` names the entry of the header that says the frame."""
+def header_from_gazebo(header: Any) -> Header:
+    """Stamp and frame."""
     stamp = Time(sec=header.stamp.sec, nanosec=header.stamp.nsec)
-    return Header(stamp=stamp, frame_id=_value(header, key))
+    return Header(stamp=stamp, frame_id=_value(header, "frame_id"))
 
 
 def _value(header: Any, key: str) -> str:
@@ -99,14 +91,14 @@ def image_from_gazebo(message: Any) -> Image:
 def camera_info_from_gazebo(message: Any) -> CameraInfo:
     """From gz.msgs.CameraInfo."""
     info = CameraInfo(header=header_from_gazebo(message.header), height=message.height, width=message.width)
-    info.distortion_model = DISTORTIONS[message.distortion.model]
+    info.distortion_model = ("plumb_bob", "rational_polynomial", "equidistant")[message.distortion.model]
     info.d = [float(v) for v in message.distortion.k]
     for name, values in (("k", message.intrinsics.k), ("p", message.projection.p), ("r", message.rectification_matrix)):
         if len(values) == len(getattr(info, name)):  # else it stays 0: not calibrated
             setattr(info, name, [float(v) for v in values])
     for matrix, middles in ((info.k, (2, 5)), (info.p, (2, 6))):
-        for i in middles:
-            matrix[i] -= HALF if matrix[0] else 0.0
+        for i in middles:  # gz-sensors counts from the edge of the picture, ROS from the middle of the first pixel
+            matrix[i] -= 0.5 if matrix[0] else 0.0
     return info
 
 
@@ -137,7 +129,14 @@ def pose_from_gazebo(message: Any) -> PoseStamped:
 
 def transforms_from_gazebo(message: Any) -> list[TransformStamped]:
     """From gz.msgs.Pose_V; each pose says its frames itself."""
-    return [_transform(pose) for pose in message.pose]
+    found = []
+    for pose in message.pose:
+        child = _value(pose.header, "child_frame_id")
+        transform = TransformStamped(header=header_from_gazebo(pose.header), child_frame_id=child)
+        _copy(pose.position, transform.transform.translation)
+        _copy(pose.orientation, transform.transform.rotation, "xyzw")
+        found.append(transform)
+    return found
 
 
 def imu_from_gazebo(message: Any) -> Imu:
@@ -166,14 +165,6 @@ READ: dict[str, tuple[type[Any], str, str, Callable[[Any], Any]]] = {
     "nav_msgs/msg/Odometry": (Odometry, "odometry", "Odometry", odometry_from_gazebo),
     "geometry_msgs/msg/PoseStamped": (PoseStamped, "pose", "Pose", pose_from_gazebo),
 }
-
-
-def _transform(message: Any) -> TransformStamped:
-    header = message.header
-    found = TransformStamped(header=header_from_gazebo(header), child_frame_id=_value(header, "child_frame_id"))
-    _copy(message.position, found.transform.translation)
-    _copy(message.orientation, found.transform.rotation, "xyzw")
-    return found
 
 
 def _pose(message: Any) -> Pose:

@@ -22,8 +22,6 @@ from ami_ros.runtime.goal_execution import GoalExecution, Photograph
 from ami_ros.world_model.perception import NO_CAMERA
 from ami_ros.world_model.spec import ModelSpec
 
-LEAST_WAY = 0.2  # [m] that must be behind the robot before its mean speed tells when it arrives
-
 
 @dataclass(frozen=True)
 class Frames:
@@ -184,7 +182,7 @@ def seconds_left(elapsed: float, at_start: float, left: float) -> float:
     """Time to go [s] at the mean speed of `elapsed` [s], in which the way of `at_start` [m] became `left` [m]; -1 as
     long as that tells nothing."""
     come = at_start - left
-    return elapsed * left / come if come > LEAST_WAY else -1.0
+    return elapsed * left / come if come > 0.2 else -1.0  # [m]
 
 
 def _stamped(pose: Array | None, now: float, frame: str) -> PoseStamped:

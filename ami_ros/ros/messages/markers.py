@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
-from geometry_msgs.msg import Point
+from geometry_msgs.msg import Point, Pose, Vector3
+from numpy.typing import ArrayLike
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -12,58 +16,65 @@ from ami_ros.memory.types import Places
 from ami_ros.ros.messages.conversions import pose_to_message
 from ami_ros.safety.moving_things import Kind, MovingThings
 
-_GOAL = ColorRGBA(r=1.0, g=0.35, b=0.85, a=0.9)
-_PLACE, _EDGE, _LABEL = (
-    ColorRGBA(r=0.20, g=0.55, b=0.95, a=0.9),
-    ColorRGBA(r=0.55, g=0.60, b=0.65, a=0.5),
-    ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
-)
-_OTHER = ColorRGBA(r=1.0, g=0.75, b=0.2, a=0.35)
-_MOVING = ColorRGBA(r=0.95, g=0.35, b=0.25, a=0.7)
+COLOURS = {
+    "goal": (1.0, 0.35, 0.85, 0.9),
+    "places": (0.20, 0.55, 0.95, 0.9),
+    "ways": (0.55, 0.60, 0.65, 0.5),
+    "words": (1.0, 1.0, 1.0, 1.0),
+    "others": (1.0, 0.75, 0.2, 0.35),
+    "people": (0.95, 0.35, 0.25, 0.7),
+}
+
+
+def _marker(header: Header, ns: str, kind: int, colour: str, scale: Sequence[float], **more: Any) -> Marker:
+    """`scale` is x, y, z [m], as far as the kind has them."""
+    x, y, z = (*scale, 0.0, 0.0)[:3]
+    r, g, b, a = COLOURS[colour]
+    color, size = ColorRGBA(r=r, g=g, b=b, a=a), Vector3(x=x, y=y, z=z)
+    return Marker(header=header, ns=ns, type=kind, color=color, scale=size, **more)
+
+
+def _pose(pose: ArrayLike, height: float) -> Pose:
+    message = pose_to_message(pose)
+    message.position.z = height
+    return message
 
 
 def place_markers(places: Places, header: Header) -> MarkerArray:
     """Markers in the frame of `header`, that of the memory; they replace the ones before."""
-    dots = Marker(header=header, ns="places", type=Marker.SPHERE_LIST, color=_PLACE, points=_points(places.poses))
-    dots.scale.x = dots.scale.y = dots.scale.z = 0.08
-    ways = Marker(header=header, ns="ways", type=Marker.LINE_LIST, color=_EDGE)
-    ways.scale.x = 0.02
+    dots = _marker(header, "places", Marker.SPHERE_LIST, "places", (0.08, 0.08, 0.08), points=_points(places.poses))
+    ways = _marker(header, "ways", Marker.LINE_LIST, "ways", (0.02,))
     if len(places.edges):
         order = np.argsort(places.ids)
         rows = order[np.searchsorted(places.ids, places.edges.reshape(-1), sorter=order)]
         ways.points = _points(places.poses[rows])
     markers = [Marker(header=header, action=Marker.DELETEALL), dots, ways]
     for number, (place_id, label) in enumerate(places.labels.items()):  # ids of places have 52 bits, of markers 31
-        pose = pose_to_message(places.poses[int(np.flatnonzero(places.ids == place_id)[0])])
-        pose.position.z = 0.3
-        text = Marker(header=header, ns="labels", id=number, type=Marker.TEXT_VIEW_FACING, text=label, pose=pose)
-        text.color, text.scale.z = _LABEL, 0.2
-        markers.append(text)
+        pose = _pose(places.poses[int(np.flatnonzero(places.ids == place_id)[0])], 0.3)
+        kind, size = Marker.TEXT_VIEW_FACING, (0.0, 0.0, 0.2)
+        markers.append(_marker(header, "labels", kind, "words", size, id=number, text=label, pose=pose))
     return MarkerArray(markers=markers)
 
 
 def rollout_markers(poses: Array, others: Array, header: Header) -> MarkerArray:
     """The expected poses (n, 3) in the frame of `header`, as arrows that grow faint with time; other futures
     (k, n, 3) as thin lines."""
-    lines = Marker(header=header, ns="others", type=Marker.LINE_LIST, color=_OTHER)
-    lines.scale.x = 0.008
+    lines = _marker(header, "others", Marker.LINE_LIST, "others", (0.008,))
     if len(others):
         lines.points = _points(np.stack([others[:, :-1], others[:, 1:]], 2).reshape(-1, 3))
     markers = [Marker(header=header, action=Marker.DELETEALL), lines]
     for index, pose in enumerate(poses):
-        arrow = Marker(header=header, ns="rollout", id=index, type=Marker.ARROW, pose=pose_to_message(pose))
-        arrow.scale.x, arrow.scale.y, arrow.scale.z = 0.2, 0.04, 0.04
-        arrow.color = ColorRGBA(r=1.0, g=0.75, b=0.2, a=1.0 - 0.8 * index / len(poses))
-        markers.append(arrow)
+        size, at = (0.2, 0.04, 0.04), pose_to_message(pose)
+        markers.append(_marker(header, "rollout", Marker.ARROW, "others", size, id=index, pose=at))
+        markers[-1].color.a = 1.0 - 0.8 * index / len(poses)
     return MarkerArray(markers=markers)
 
 
 def goal_markers(pose: Array, text: str, header: Header) -> MarkerArray:
     """An arrow at a goal's pose (3,), and above it what is done about it; they replace the ones before."""
-    arrow = Marker(header=header, ns="goal", id=0, type=Marker.ARROW, pose=pose_to_message(pose))
-    arrow.scale.x, arrow.scale.y, arrow.scale.z, arrow.color = 0.4, 0.06, 0.06, _GOAL
-    words = Marker(header=header, ns="goal", id=1, type=Marker.TEXT_VIEW_FACING, text=text, pose=pose_to_message(pose))
-    words.pose.position.z, words.scale.z, words.color = 0.4, 0.15, _LABEL
+    arrow = _marker(header, "goal", Marker.ARROW, "goal", (0.4, 0.06, 0.06), id=0, pose=pose_to_message(pose))
+    kind, above = Marker.TEXT_VIEW_FACING, _pose(pose, 0.4)
+    words = _marker(header, "goal", kind, "words", (0.0, 0.0, 0.15), id=1, text=text, pose=above)
     return MarkerArray(markers=[arrow, words])
 
 
@@ -72,16 +83,11 @@ def people_markers(things: MovingThings, header: Header) -> MarkerArray:
     markers = [Marker(header=header, action=Marker.DELETEALL)]
     for thing in things.things:
         (x, y), (vx, vy) = thing.position.tolist(), thing.velocity.tolist()
-        height = 1.7 if thing.kind is Kind.PERSON else 0.8
-        drum = Marker(header=header, ns="people", id=thing.id, type=Marker.CYLINDER, color=_MOVING)
-        drum.pose = pose_to_message([x, y, 0.0])
-        drum.pose.position.z = height / 2
-        drum.scale.x = drum.scale.y = 2.0 * thing.radius
-        drum.scale.z = height
-        way = Marker(header=header, ns="velocities", id=thing.id, type=Marker.ARROW, color=_MOVING)
-        way.points = [Point(x=x, y=y, z=0.1), Point(x=x + vx, y=y + vy, z=0.1)]
-        way.scale.x, way.scale.y = 0.04, 0.1
-        markers += [drum, way]
+        height, width = 1.7 if thing.kind is Kind.PERSON else 0.8, 2.0 * thing.radius
+        size, middle = (width, width, height), _pose([x, y, 0.0], height / 2)
+        markers.append(_marker(header, "people", Marker.CYLINDER, "people", size, id=thing.id, pose=middle))
+        way = [Point(x=x, y=y, z=0.1), Point(x=x + vx, y=y + vy, z=0.1)]
+        markers.append(_marker(header, "velocities", Marker.ARROW, "people", (0.04, 0.1), id=thing.id, points=way))
     return MarkerArray(markers=markers)
 
 

@@ -22,59 +22,38 @@ from ami_ros.memory.sharing.letters import Kind, Letter, packed, unpacked
 from ami_ros.memory.types import Code, GoalQuery, Location, Place, Places, Route, SearchState
 from ami_ros.planning.types import RouteRequest
 from ami_ros.ros.messages import conversions
-from ami_ros.ros.messages.conversions import seconds_to_stamp, stamp_to_seconds
+from ami_ros.ros.messages.conversions import Record
+from ami_ros.runtime.part import Known
 
-# Messages of memory to its plain values and back.
-
-MAX_CIRCLES = 10_000  # to keep away from: what a gate that has 50 ms has time for
-MOST_POINTS = 1000  # from where a goal was looked for: as many as FindRoute.srv holds, the newest
-MAX_ID = 2**63 - 1  # of a place: SQLite's integers are signed
+_LOCATION = Record(
+    Location, LocationMessage, localised="localised", confidence="confidence", entropy="entropy", pose="pose",
+    odom_pose="odometry", place_id="place_id",
+)  # fmt: skip
+_PLACE = Record(
+    Place, PlaceMessage, id="id", label="label", created="created", last_seen="last_seen", visit_count="visits",
+    note="note", surprise="surprise", keep_away="keep_away",
+)  # fmt: skip
 
 
 def location_to_message(location: Location, header: Header, encoder_id: str) -> LocationMessage:
     """`header`: stamp of the latent, frame of the memory."""
-    return LocationMessage(
-        header=header,
-        encoder_id=encoder_id,
-        localised=location.localised,
-        confidence=float(location.confidence),
-        entropy=float(location.entropy),
-        pose=conversions.pose_to_message(location.pose),
-        odom_pose=conversions.pose_to_message(location.odometry),
-        place_id=location.place_id,
-    )
+    return _LOCATION.to_message(location, header=header, encoder_id=encoder_id)
 
 
 def location_from_message(message: LocationMessage) -> Location:
     """Raises AmiError on a pose that is none."""
-    return Location(
-        stamp=conversions.stamp_to_seconds(message.header.stamp),
-        pose=conversions.pose_from_message(message.pose),
-        odometry=conversions.pose_from_message(message.odom_pose),
-        confidence=message.confidence,
-        entropy=message.entropy,
-        localised=message.localised,
-        place_id=message.place_id,
-    )
+    return _LOCATION.from_message(message, stamp=conversions.stamp_of(message))
 
 
 def place_to_message(place: Place, encoder_id: str, frame: str, with_latent: bool) -> PlaceMessage:
     """`frame`: of the memory."""
-    last_seen = conversions.seconds_to_stamp(place.last_seen)
-    header = Header(stamp=last_seen, frame_id=frame)
-    message = PlaceMessage(
-        id=place.id,
-        label=place.label,
+    header = Header(stamp=conversions.seconds_to_stamp(place.last_seen), frame_id=frame)
+    message = _PLACE.to_message(
+        place,
         encoder_id=encoder_id,
-        created=conversions.seconds_to_stamp(place.created),
-        last_seen=last_seen,
-        visit_count=place.visits,
         pose=PoseStamped(header=header, pose=conversions.pose_to_message(place.pose)),
-        note=place.note,
         similarity=float(place.similarity),
         distance=float(place.distance),
-        surprise=float(place.surprise),
-        keep_away=float(place.keep_away),
     )
     if with_latent:
         if place.covariance is not None:
@@ -90,17 +69,10 @@ def place_to_message(place: Place, encoder_id: str, frame: str, with_latent: boo
 def place_from_message(message: PlaceMessage, encoder_id: str) -> Place:
     """A place with its latent."""
     covariance = np.array(message.covariance, np.float32).reshape(3, 3)
-    return Place(
-        id=message.id,
+    return _PLACE.from_message(
+        message,
         pose=conversions.pose_from_message(message.pose.pose),
         latent=conversions.latent_from_message(message.latent, encoder_id, Code.ENCODER_MISMATCH),
-        label=message.label,
-        note=message.note,
-        created=conversions.stamp_to_seconds(message.created),
-        last_seen=conversions.stamp_to_seconds(message.last_seen),
-        visits=message.visit_count,
-        surprise=message.surprise,
-        keep_away=message.keep_away,
         covariance=covariance if covariance.any() else None,
         commands=unpack(message.commands),
     )
@@ -146,7 +118,8 @@ def request_to_message(request: RouteRequest, encoder_id: str, frame: str) -> Fi
         goal=query_to_message(query, encoder_id, frame),
         hypothesis=request.hypothesis,
         reach=query.search.reach,
-        looked_from=_points(query.search.looked_from[-MOST_POINTS:]),
+        # As many as FindRoute.srv holds, the newest.
+        looked_from=[Point(x=x, y=y) for x, y in query.search.looked_from[-1000:].tolist()],
         avoid_edges=[place for edge in request.avoid_edges for place in edge],
     )
 
@@ -161,17 +134,13 @@ def search_from_message(request: FindRoute.Request) -> SearchState:
     return SearchState(points, request.reach)
 
 
-def _points(points: Array) -> list[Point]:
-    """Of (k, 2) [m]."""
-    return [Point(x=x, y=y) for x, y in points.tolist()]
+_ROUTE = Record(Route, FindRoute.Response, length="length", goal_pose="goal_pose", goal_confidence="goal_confidence")
 
 
 def fill_route(response: FindRoute.Response, route: Route, encoder_id: str, frame: str) -> None:
     """Writes `route` into the answer of ~/find_route."""
     response.places = [place_to_message(place, encoder_id, frame, with_latent=True) for place in route.places]
-    response.length = float(route.length)
-    response.goal_pose = conversions.pose_to_message(route.goal_pose)
-    response.goal_confidence = float(route.goal_confidence)
+    _ROUTE.fill(response, route)
 
 
 def route_from_response(response: FindRoute.Response, encoder_id: str) -> Route | AmiError:
@@ -182,12 +151,7 @@ def route_from_response(response: FindRoute.Response, encoder_id: str) -> Route 
         places = [place_from_message(place, encoder_id) for place in response.places]
     except AmiError as error:
         return error
-    return Route(
-        places=places,
-        length=response.length,
-        goal_pose=conversions.pose_from_message(response.goal_pose),
-        goal_confidence=response.goal_confidence,
-    )
+    return _ROUTE.from_message(response, places=places)
 
 
 def edges_from_message(pairs: list[int]) -> list[tuple[int, int]]:
@@ -195,8 +159,9 @@ def edges_from_message(pairs: list[int]) -> list[tuple[int, int]]:
     if len(pairs) % 2:
         raise AmiError("avoid_edges must hold pairs of place ids", Code.INVALID_INPUT)
     ids = [int(place) for place in pairs]
-    if any(place > MAX_ID for place in ids):
-        raise AmiError(f"avoid_edges holds an id that no place can have: more than {MAX_ID}", Code.INVALID_INPUT)
+    most = 2**63 - 1  # SQLite's integers are signed
+    if any(place > most for place in ids):
+        raise AmiError(f"avoid_edges holds an id that no place can have: more than {most}", Code.INVALID_INPUT)
     return list(zip(ids[::2], ids[1::2], strict=True))
 
 
@@ -222,11 +187,13 @@ def keep_away_to_message(circles: Array, header: Header) -> KeepAway:
 
 
 def keep_away_from_message(message: KeepAway) -> Array:
-    """Circles (n, 3): x, y, radius [m]. Raises AmiError on numbers that make no sense."""
+    """Circles (n, 3): x, y, radius [m]. Raises AmiError on numbers that make no sense, or on more circles than a gate
+    that has 50 ms has time for."""
+    most = 10_000
     if not len(message.x) == len(message.y) == len(message.radius):
         raise AmiError("keep_away has lists of different lengths")
-    if len(message.x) > MAX_CIRCLES:
-        raise AmiError(f"keep_away has {len(message.x)} circles; at most {MAX_CIRCLES} are usable")
+    if len(message.x) > most:
+        raise AmiError(f"keep_away has {len(message.x)} circles; at most {most} are usable")
     circles = np.column_stack([message.x, message.y, message.radius]).astype(np.float64)
     if not np.isfinite(circles).all() or (circles[:, 2] < 0.0).any():
         raise AmiError("keep_away has a circle that is not finite")
@@ -252,18 +219,21 @@ def graph_to_message(places: Places, edges: NDArray[np.void], header: Header, en
     )
 
 
-# Letters between robots as messages.
+def known_from_message(message: PlaceGraph) -> Known:
+    """Where all places are, and their ids."""
+    poses = np.column_stack([message.x, message.y, message.yaw]).astype(np.float64)
+    return Known(poses, np.array(message.ids, np.int64))
 
-TOPIC = "/memory_sharing"  # the same for all robots, whatever their namespaces
+
+TOPIC = "/memory_sharing"  # of letters between robots: the same for all, whatever their namespaces
 # One that is away holds nobody up: the oldest letters go.
 LETTERS = QoSProfile(history=QoSHistoryPolicy.KEEP_LAST, depth=64, reliability=QoSReliabilityPolicy.RELIABLE)
+_LETTER = Record(Letter, SharedMemory, site="site", robot="robot", to="to", stamp="stamp")
 
 
 def letter_to_message(letter: Letter) -> SharedMemory:
     """As it is published."""
-    message = SharedMemory(site=letter.site, robot=letter.robot, to=letter.to, kind=int(letter.kind))
-    message.stamp, message.content = seconds_to_stamp(letter.stamp), packed(letter.content)
-    return message
+    return _LETTER.to_message(letter, kind=int(letter.kind), content=packed(letter.content))
 
 
 def letter_from_message(message: SharedMemory) -> Letter:
@@ -272,4 +242,4 @@ def letter_from_message(message: SharedMemory) -> Letter:
         kind, content = Kind(message.kind), unpacked(bytes(message.content))
     except (AmiError, ValueError) as error:
         raise AmiError(f"robot '{message.robot}': {error}") from error
-    return Letter(message.site, message.robot, message.to, stamp_to_seconds(message.stamp), kind, content)
+    return _LETTER.from_message(message, kind=kind, content=content)

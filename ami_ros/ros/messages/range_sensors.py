@@ -18,13 +18,6 @@ from ami_ros.core.geometry import Array
 from ami_ros.core.scan import Scan
 from ami_ros.ros.messages.conversions import floats_of, pose_from_message
 
-MAX_BEAMS = 100_000
-MAX_POINTS = 100_000  # of a cloud: what a gate that has 50 ms has time for
-MAX_CELLS = 2**22  # of a mask: 100 m each way at 5 cm
-OCCUPIED = 100  # in a mask
-MAX_RANGE = 100.0
-TURN = 2 * math.pi + 0.2  # [rad] that a scan may reach over; drivers count the first beam twice
-
 
 def scan_from_message(message: LaserScan) -> Scan:
     """A scan as it was measured, in the frame of the scanner.
@@ -33,12 +26,13 @@ def scan_from_message(message: LaserScan) -> Scan:
     to measure and becomes `range_min`. What is no reading becomes NaN: NaN, 0, less than `range_min`, and inf where
     `range_max` is not set.
     """
-    count = len(message.ranges)
-    if not 0 < count <= MAX_BEAMS:
-        raise AmiError(f"scan has {count} beams; between 1 and {MAX_BEAMS} are allowed")
+    count, most_beams = len(message.ranges), 100_000
+    if not 0 < count <= most_beams:
+        raise AmiError(f"scan has {count} beams; between 1 and {most_beams} are allowed")
     if not (math.isfinite(message.angle_min) and math.isfinite(message.angle_increment) and message.angle_increment):
         raise AmiError("scan has no usable angle_min and angle_increment")
-    if abs(message.angle_increment) * (count - 1) > TURN or abs(message.angle_min) > 2 * TURN:
+    turn = 2 * math.pi + 0.2  # [rad]: drivers count the first beam twice
+    if abs(message.angle_increment) * (count - 1) > turn or abs(message.angle_min) > 2 * turn:
         raise AmiError(
             f"scan has {count} beams {message.angle_increment:.3g} rad apart, from {message.angle_min:.3g} rad on: "
             "more than a turn; are its angles in degrees?"
@@ -77,8 +71,9 @@ def cloud_from_message(message: PointCloud2) -> Array:
         AmiError: it is malformed, too large, or has points of which none is finite: that does not say that all is free.
     """
     count, places = message.width * message.height, {field.name: field for field in message.fields}
-    if count > MAX_POINTS:
-        raise AmiError(f"a cloud of {count} points; at most {MAX_POINTS} are usable: have its driver send fewer")
+    most = 100_000  # what a gate that has 50 ms has time for
+    if count > most:
+        raise AmiError(f"a cloud of {count} points; at most {most} are usable: have its driver send fewer")
     end = ">" if message.is_bigendian else "<"
     formats = {PointField.FLOAT32: f"{end}f4", PointField.FLOAT64: f"{end}f8"}
     axes = [places[name] for name in ("x", "y", "z") if name in places and places[name].datatype in formats]
@@ -104,11 +99,12 @@ def mask_from_message(message: OccupancyGrid) -> tuple[NDArray[np.bool_], float,
     """Cells (h, w) of a grid that are wholly occupied (100), as a keep-out mask of Nav2 has them; the side of a cell
     [m], and the pose (3,) of the corner of the first one."""
     info = message.info
-    if not 0 < info.resolution < math.inf or not 0 < info.width * info.height <= MAX_CELLS:
+    most = 2**22  # cells: 100 m each way at 5 cm
+    if not 0 < info.resolution < math.inf or not 0 < info.width * info.height <= most:
         raise AmiError(f"a mask of {info.width} x {info.height} cells of {info.resolution} m cannot be used")
     if len(message.data) != info.width * info.height:
         raise AmiError(f"a mask of {info.width} x {info.height} cells has {len(message.data)} of them")
-    cells = np.asarray(message.data, dtype=np.int8).reshape(info.height, info.width) >= OCCUPIED
+    cells = np.asarray(message.data, dtype=np.int8).reshape(info.height, info.width) >= 100
     return cells, float(info.resolution), pose_from_message(info.origin)
 
 
@@ -121,6 +117,6 @@ def scan_to_message(scan: Scan, header: Header, range_min: float = 0.0, period: 
         angle_increment=float(scan.angle_increment),
         scan_time=period,
         range_min=range_min,
-        range_max=min(float(scan.max_range), MAX_RANGE),
+        range_max=min(float(scan.max_range), 100.0),
         ranges=floats_of(scan.ranges),
     )

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-import numpy as np
 from rclpy.qos import QoSProfile
 from rclpy.timer import Timer
 from std_msgs.msg import Header
 
-from ami_interfaces.msg import Latent, PlaceGraph
+from ami_interfaces.msg import Latent
 from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.messages.conversions import things_from_message
-from ami_ros.ros.messages.memory import keep_away_from_message, location_from_message
-from ami_ros.ros.node.health import STEADY
+from ami_ros.ros.messages.memory import keep_away_from_message, known_from_message, location_from_message
+from ami_ros.ros.node.health import STEADY, Health
 from ami_ros.ros.node.lifecycle import AmiNode, ConfigT
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
-from ami_ros.ros.node.worker import Worker
-from ami_ros.runtime.part import Answered, Job, Known, Motion, Part, Port, Quality, Question
+from ami_ros.runtime.part import Answered, Job, Motion, Part, Port, Quality, Question
 from ami_ros.runtime.perception import LatentFrame
 from ami_ros.safety.output import SafetyOutput
 from ami_ros.world_model.spec import ModelSpec
@@ -35,18 +33,13 @@ from ami_ros.world_model.spec import ModelSpec
 Read = Callable[[Any], Any]  # a message -> its value; None: it says nothing to this part
 
 
-def _places(message: PlaceGraph) -> Known:
-    poses = np.column_stack([message.x, message.y, message.yaw]).astype(np.float64)
-    return Known(poses, np.array(message.ids, np.int64))
-
-
 READS: Mapping[str, Read] = {
     "odom": lambda message: Motion(*conversions.odometry_from_message(message)),
     "scan": range_sensors.scan_from_message,  # in the scanner's own frame
     "battery_state": lambda message: message.percentage,
     "location": location_from_message,
     "moving_things": things_from_message,
-    "place_graph": _places,
+    "place_graph": known_from_message,
     "keep_away": keep_away_from_message,
     "attention": lambda message: message.data,
     "safety/status": lambda message: SafetyOutput(0.0, 0.0, message.message),  # what it sends is not in it
@@ -74,6 +67,99 @@ def commands_of(width: int) -> Read:
     return lambda message: conversions.command_from_message(message, width)
 
 
+T = TypeVar("T")
+
+
+class Worker(Generic[T]):
+    """Runs `task` on the newest item submitted, on a thread of its own.
+
+    A piece of work that has not begun when the next is submitted is dropped. The thread is a daemon, so that a
+    model that hangs cannot keep the process alive.
+
+    Args:
+        name: of the thread.
+        task: the work; everything it raises goes to `on_error`, and the thread goes on.
+        on_error: called on the worker thread.
+        between: a short piece of other work, done again and again while no item waits, from the first item on; False:
+            there is none until after the next item.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        task: Callable[[T], None],
+        on_error: Callable[[Exception], None],
+        between: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._task, self._on_error, self._between = task, on_error, between
+        self._changed = threading.Condition()
+        self._waiting: list[T] = []
+        self._busy_since: float | None = None
+        self._durations: deque[float] = deque(maxlen=200)  # of the newest items [s]
+        self.dropped = 0  # items that newer ones replaced
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, item: T) -> None:
+        """Leaves `item` for the worker, in place of one that waits there."""
+        with self._changed:
+            self.dropped += len(self._waiting)
+            self._waiting = [item]
+            self._changed.notify()
+
+    def clear(self) -> None:
+        """Takes back an item that waits."""
+        with self._changed:
+            self._waiting = []
+
+    def busy_for(self) -> float:
+        """Steady time [s] that the current item has taken so far; 0 when idle."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def tell(self, health: Health) -> None:
+        """Adds to the figures of a node how long it takes, and what it leaves out."""
+
+        def percentile(share: float) -> str:
+            took = sorted(self._durations.copy())
+            return f"{1e3 * took[min(int(share * len(took)), len(took) - 1)]:.1f}" if took else ""
+
+        health.figure("inference p50 (ms)", lambda: percentile(0.5))
+        health.figure("inference p99 (ms)", lambda: percentile(0.99))
+        health.figure("dropped", lambda: str(self.dropped))
+
+    def close(self, timeout: float = 1.0) -> bool:
+        """Ends the thread; False if its work does not end within `timeout` [s] (it is then left behind)."""
+        with self._changed:
+            self._closed, self._waiting = True, []
+            self._changed.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        more = False  # to do between items
+        while True:
+            with self._changed:
+                self._busy_since = None
+                # Those who wait for a lock that `between` takes get it in a pause of 5 ms.
+                self._changed.wait_for(lambda: self._waiting or self._closed, 0.005 if more else None)
+                if self._closed:
+                    return
+                items, self._waiting = self._waiting, []
+                self._busy_since = time.monotonic()
+            began = time.monotonic()
+            try:
+                for item in items:
+                    self._task(item)
+                    self._durations.append(time.monotonic() - began)
+                more = bool(items) or self._between()
+            except Exception as error:  # nothing that a model raises may end the worker
+                more = False
+                if not self._closed:  # after that, its node is gone
+                    self._on_error(error)
+
+
 # What is not here passes within a process only.
 TYPES = {
     "image": "sensor_msgs/msg/Image",
@@ -97,21 +183,13 @@ TYPES = {
 }
 
 
-def message_type(name: str) -> Any:
-    """The class of a type, as "nav_msgs/msg/Odometry"."""
-    package, kind, message = name.split("/")
-    return getattr(importlib.import_module(f"{package}.{kind}"), message)
-
-
 QUALITIES: Mapping[Quality, QoSProfile] = {"newest": SENSOR, "every": RELIABLE, "latched": LATCHED}
-HEADERS = 32  # that are kept until what was made of their message is sent
-
 Send = Callable[[float, Any], None]  # publishes a value of that stamp [s]
 Ask = Callable[[Any, Answered], bool]
 
 
 class RosBus:
-    """See `parts.part.Bus`. Make the part with it, then `join` them; `close` it in the node's cleanup.
+    """See `runtime.part.Bus`. Make the part with it, then `join` them; `close` it in the node's cleanup.
 
     Args:
         node: the part's.
@@ -125,7 +203,7 @@ class RosBus:
         self._soon: deque[Callable[[], None]] = deque()
         self._guard = node.create_guard_condition(self._call_soon)
         self._watched: dict[str, list[Send]] = {}
-        self._headers: deque[tuple[float, Header]] = deque(maxlen=HEADERS)
+        self._headers: deque[tuple[float, Header]] = deque(maxlen=32)  # until what was made of their message is sent
 
     def join(
         self,
@@ -155,18 +233,16 @@ class RosBus:
         node, self._sends, self._asks = self._node, sends, asks or {}
         if part.works:
             self._worker = Worker(part.name, self._work, part.failed, part.between)
-            node.health.follow(self._worker)
+            self._worker.tell(node.health)
         for port in part.takes:
             if port.name in without:
                 continue
             read = (reads or {}).get(port.name) or READS[port.name]
             take = partial(self._take, part.handler(port), read, port.name in headers)
-            kind = (types or {}).get(port.name) or message_type(TYPES[port.name])
-            if wide := (profiles or {}).get(port.name):
-                node.subscribe_any(kind, port.name, take, wide, always=LATCHED in wide)
-                continue
-            latched, frame = port.quality == "latched", (frames or {}).get(port.name, "")
-            node.subscribe(kind, port.name, take, QUALITIES[port.quality], always=latched, frame=frame)
+            kind = (types or {}).get(port.name) or conversions.message_class(TYPES[port.name])
+            heard = (profiles or {}).get(port.name) or [QUALITIES[port.quality]]
+            frame = (frames or {}).get(port.name, "")
+            node.subscribe(kind, port.name, take, heard, always=LATCHED in heard, frame=frame)
 
     def close(self) -> None:
         """Ends the worker."""
@@ -269,7 +345,7 @@ class PartNode(AmiNode[ConfigT]):
 
 
 class RosTimer:
-    """See `parts.part.Timer`."""
+    """See `runtime.part.Timer`."""
 
     def __init__(self, timer: Timer) -> None:
         self.timer = timer

@@ -25,9 +25,6 @@ from rclpy.task import Task
 
 KINDS = "subscription", "guard_condition", "timer", "client", "service"  # as rcl counts them
 ORDER = "timer", "subscription", "guard_condition", "client", "service"  # of those that are ready together, as in rclpy
-FOR_EVER = -1  # [ns]
-EVENTS = 0.5  # [s] between two looks at event handlers
-BREATH = 0.01  # [s] after something that could not even be taken, such as a message that is none
 
 
 class LeanExecutor(SingleThreadedExecutor):
@@ -101,7 +98,7 @@ class LeanExecutor(SingleThreadedExecutor):
         wait_set.clear_entities()
         waitables = self._others
         if (now := time.monotonic()) > self._events_at:
-            waitables, self._events_at = self._waitables, now + EVENTS
+            waitables, self._events_at = self._waitables, now + 0.5  # [s]
         try:
             for add in self._add:
                 add()
@@ -111,7 +108,7 @@ class LeanExecutor(SingleThreadedExecutor):
             return True
         if self._is_shutdown or not self._add:  # while entities were gathered: an empty set cannot be waited for
             return True
-        wait_set.wait(FOR_EVER)
+        wait_set.wait(-1)  # for ever
         if self._is_shutdown or not self._context.ok():
             return True
         ready = [(kind, entities[kind][pointer]) for kind in ORDER for pointer in self._ready(kind)]
@@ -139,7 +136,7 @@ class LeanExecutor(SingleThreadedExecutor):
             work = take(entity)
         except Exception as error:
             self.failed(error)
-            time.sleep(BREATH)
+            time.sleep(0.01)  # what could not even be taken, such as a message that is none, may be there again
             return
         if work is None or self._is_shutdown:
             return

@@ -1,8 +1,12 @@
-"""What a node tells of itself: what it hears, what is wrong with it, in its log and on /diagnostics, and signs of
-life."""
+"""What a node tells of itself: what it hears, what is wrong with it, and signs of life.
+
+Problems go to its log and to /diagnostics, with figures of how it does. Signs of life come from the thread that serves
+the node's callbacks, so one that hangs gives none.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -14,20 +18,31 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType, JumpThreshold
-from rclpy.duration import Duration
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 
 from ami_ros.ros.node.qos import RELIABLE
-from ami_ros.ros.node.worker import Worker
 from ami_ros.runtime.supervision import Beat
 
-# What a node hears: how often and how old, and who speaks to it in a way that it cannot hear.
+try:
+    from bond.msg import Status as BondStatus
+except ImportError:  # the ROS wheels do not have it
+    BondStatus = None
 
-LOOK = 3.0  # [s] between two looks at who publishes
-GOOD = 0.5  # [s] for which one good header stands for those after it: looking costs as much as taking a message
-OTHER_CLOCK = 3600.0  # [s] that stamps may be off before it is said that clocks are not alike
+STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+
+
+@dataclass(frozen=True)
+class HealthConfig:
+    """How often a node tells of itself, and what is odd about what it hears."""
+
+    period: float = 1.0  # [s] of /diagnostics
+    repeat: float = 5.0  # [s] after which a problem that goes on is logged again
+    memory: float = 3.0  # [s] after which a problem that was not reported is over
+    look: float = 3.0  # [s] between two looks at who publishes
+    trust: float = 0.5  # [s] for which one good header stands for those after it: looking costs time
+    other_clock: float = 3600.0  # [s] that stamps may be off before it is said that clocks are not alike
 
 
 @dataclass
@@ -44,14 +59,16 @@ class _Input:
 
 
 class Inputs:
-    """Counts messages by topic; everything is called on the node's thread.
+    """What a node hears, by topic: how often and how old, and who speaks to it in a way that it cannot hear.
+
+    Everything is called on the node's thread.
 
     Attributes:
         own_time: the node hears stamps of its own clock; not so one that makes the time itself.
     """
 
-    def __init__(self, node: Any) -> None:
-        self._node = node
+    def __init__(self, node: Any, config: HealthConfig) -> None:
+        self._node, self._config = node, config
         self._inputs: dict[str, _Input] = {}
         self.own_time = True
         self._looked = 0.0
@@ -79,28 +96,27 @@ class Inputs:
         heard.stamp = header.stamp
         if (steady := time.monotonic()) < heard.good_until:
             return ""
-        stamp = _seconds(header.stamp)
-        age = self._now() - stamp
-        if self.own_time and stamp and abs(age) > OTHER_CLOCK:
+        age = self._age(header.stamp)
+        if self.own_time and (header.stamp.sec or header.stamp.nanosec) and abs(age) > self._config.other_clock:
             return f"stamps are {age:.0f} s behind this node's clock: is use_sim_time the same everywhere?"
         if heard.frame and header.frame_id != heard.frame:
             return f"messages are in frame '{header.frame_id}', expected is '{heard.frame}'"
-        heard.good_until = steady + GOOD
+        heard.good_until = steady + self._config.trust
         return ""
 
     def figures(self) -> dict[str, str]:
         """Rate since the last call, and age of the newest message, by topic."""
-        now, steady, found = self._now(), time.monotonic(), {}
+        steady, found = time.monotonic(), {}
         for topic, heard in self._inputs.items():
             found[f"{topic}: actual frequency (Hz)"] = f"{heard.count / max(steady - heard.began, 1e-3):.1f}"
             if heard.stamp is not None:
-                found[f"{topic}: age (s)"] = f"{now - _seconds(heard.stamp):.2f}"
+                found[f"{topic}: age (s)"] = f"{self._age(heard.stamp):.2f}"
             heard.count, heard.began = 0, steady
         return found
 
     def problems(self) -> list[tuple[str, str]]:
         """(topic, what is wrong) of those who publish another type, or with a quality of service that does not fit."""
-        if time.monotonic() - self._looked > LOOK:
+        if time.monotonic() - self._looked > self._config.look:
             self._looked = time.monotonic()
             self._mismatches = [
                 (topic, text)
@@ -110,12 +126,8 @@ class Inputs:
             ]
         return self._mismatches
 
-    def _now(self) -> float:
-        return float(self._node.get_clock().now().nanoseconds * 1e-9)
-
-
-def _seconds(stamp: Any) -> float:
-    return float(stamp.sec + stamp.nanosec * 1e-9)
+    def _age(self, stamp: Any) -> float:
+        return float(self._node.get_clock().now().nanoseconds * 1e-9 - (stamp.sec + stamp.nanosec * 1e-9))
 
 
 def _mismatch(topic: str, heard: _Input, end: Any) -> str:
@@ -128,22 +140,6 @@ def _mismatch(topic: str, heard: _Input, end: Any) -> str:
     return ""
 
 
-# What is wrong with a node at present, in its log and on /diagnostics; and there how it does, in numbers.
-
-STEADY = Clock(clock_type=ClockType.STEADY_TIME)
-BACKWARD = JumpThreshold(
-    min_forward=None, min_backward=Duration(seconds=-0.1), on_clock_change=False
-)  # the node's clock was turned back
-
-
-PAGE = os.sysconf("SC_PAGE_SIZE")  # [bytes]
-PERIOD = 1.0  # of /diagnostics [s]
-REPEAT = 5.0  # a problem that goes on is logged this often [s]
-MEMORY = 3.0  # a problem not reported for this long is over [s]
-
-_ORDINARY = DiagnosticStatus(level=DiagnosticStatus.OK, message="fine")
-
-
 @dataclass
 class _Problem:
     """One kind of trouble: its newest text, how often it came, and when (steady time [s])."""
@@ -151,8 +147,8 @@ class _Problem:
     level: bytes
     text: str = ""
     count: int = 0
-    seen: float = -float("inf")
-    logged: float = -float("inf")
+    seen: float = -math.inf
+    logged: float = -math.inf
 
 
 class Health:
@@ -162,24 +158,18 @@ class Health:
         inputs: what the node hears.
     """
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, config: HealthConfig | None = None) -> None:
+        self._node, self._config = node, config or HealthConfig()
         self._lock = threading.Lock()
         self._problems: dict[str, _Problem] = {}
         self._figures: dict[str, Callable[[], str]] = {}
-        self.inputs = Inputs(node)
+        self.inputs = Inputs(node, self._config)
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 5)
-        self._timer = node.create_timer(PERIOD, self._publish, clock=STEADY)
+        self._timer = node.create_timer(self._config.period, self._publish, clock=STEADY)
 
     def figure(self, name: str, read: Callable[[], str]) -> None:
         """Adds a value to each message until `forget`; `read` is called on the node's thread."""
         self._figures[name] = read
-
-    def follow(self, worker: Worker[Any]) -> None:
-        """Adds how long a worker takes, and what it leaves out."""
-        self.figure("inference p50 (ms)", lambda: _percentile(worker.durations(), 0.5))
-        self.figure("inference p99 (ms)", lambda: _percentile(worker.durations(), 0.99))
-        self.figure("dropped", lambda: str(worker.dropped))
 
     def forget(self) -> None:
         """Of a node that is not configured any more: its figures and inputs."""
@@ -209,54 +199,34 @@ class Health:
             problem = self._problems.setdefault(kind, _Problem(level))
             problem.level, problem.text, problem.seen = level, text, now
             problem.count += 1
-            if now - problem.logged < REPEAT:
+            if now - problem.logged < self._config.repeat:
                 return False
             problem.logged = now
             return True
 
     def _publish(self) -> None:
-        name = self._node.get_fully_qualified_name()
         for kind, text in self.inputs.problems():
             self.warn(kind, text)
+        oldest = time.monotonic() - self._config.memory
         with self._lock:
-            current = {k: p for k, p in self._problems.items() if time.monotonic() - p.seen < MEMORY}
-            worst = max(current.values(), key=lambda p: p.level, default=None)
-            counts = [KeyValue(key=k, value=str(p.count)) for k, p in self._problems.items()]
-        read = {name: figure() for name, figure in self._figures.items()} | {"resident memory (MB)": _resident()}
-        counts += [KeyValue(key=k, value=v) for k, v in (self.inputs.figures() | read).items()]
-        status = DiagnosticStatus(name=name, hardware_id="ami_ros", values=counts)
-        status.level = worst.level if worst else _ORDINARY.level
-        status.message = worst.text if worst else _ORDINARY.message
+            current = [problem for problem in self._problems.values() if problem.seen > oldest]
+            figures = {kind: str(problem.count) for kind, problem in self._problems.items()}
+        worst = max(current, key=lambda p: p.level, default=_Problem(DiagnosticStatus.OK, "fine"))
+        figures |= self.inputs.figures() | {name: read() for name, read in self._figures.items()}
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        figures["resident memory (MB)"] = f"{pages * os.sysconf('SC_PAGE_SIZE') / 1e6:.0f}"
+        name, values = self._node.get_fully_qualified_name(), key_values(figures)
+        status = DiagnosticStatus(
+            name=name, hardware_id="ami_ros", level=worst.level, message=worst.text, values=values
+        )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 
 
-def _percentile(values: list[float], share: float) -> str:
-    """Of sorted durations [s], in milliseconds."""
-    return f"{1e3 * values[min(int(share * len(values)), len(values) - 1)]:.1f}" if values else ""
-
-
-def _resident() -> str:
-    """Of this process [MB]."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return f"{pages * PAGE / 1e6:.0f}"
-
-
-# Signs of life of a node: to the supervisor on `heartbeat`, and to Nav2's lifecycle manager on `bond`.
-#
-# They come from the thread that serves the node's callbacks, so one that hangs gives none.
-
-try:
-    from bond.msg import Status as BondStatus
-except ImportError:  # the ROS wheels do not have it
-    BondStatus = None
-
-TOPIC = "heartbeat"
-MOST_DIGITS = 9  # of a process id
-BOND_TOPIC = "bond"
-BOND_PERIOD, BOND_TIMEOUT = 0.1, 4.0  # [s], as nodes of Nav2 have them
-BOND_QOS = QoSProfile(depth=100)  # it is shared by all nodes
+def key_values(values: dict[str, str]) -> list[KeyValue]:
+    """The values of a DiagnosticStatus."""
+    return [KeyValue(key=key, value=value) for key, value in values.items()]
 
 
 def here() -> str:
@@ -271,6 +241,8 @@ def here() -> str:
 class Heartbeat:
     """Beats every `period` [s] of steady time, and at each change of state.
 
+    To the supervisor on `heartbeat`, and to Nav2's lifecycle manager on `bond`.
+
     Args:
         node: an `AmiNode`.
         period: between two beats.
@@ -278,7 +250,7 @@ class Heartbeat:
 
     def __init__(self, node: Any, period: float) -> None:
         self._node, self._here = node, here()
-        self._publisher = node.create_publisher(DiagnosticStatus, TOPIC, RELIABLE)
+        self._publisher = node.create_publisher(DiagnosticStatus, "heartbeat", RELIABLE)
         self._timer = node.create_timer(period, self.beat, clock=STEADY)
         self._bond = Bond(node) if BondStatus is not None else None
 
@@ -286,31 +258,29 @@ class Heartbeat:
         """Publishes now."""
         node = self._node
         beat = Beat(node.get_name(), node.lifecycle_state, os.getpid(), self._here, node.failure, node.is_stopped)
-        self._publisher.publish(message_of(beat))
+        self._publisher.publish(beat_to_message(beat))
         if self._bond is not None:
             self._bond.follow(beat.state == "active")
 
 
-def message_of(beat: Beat) -> DiagnosticStatus:
-    """A beat as it is published: `message` is the state, or why a transition failed."""
+def beat_to_message(beat: Beat) -> DiagnosticStatus:
+    """A beat as it is published: `message` is why a transition failed."""
     return DiagnosticStatus(
         level=DiagnosticStatus.ERROR if beat.failure else DiagnosticStatus.OK,
         name=beat.node,
         message=beat.failure,
         hardware_id=beat.place,
-        values=[
-            KeyValue(key="state", value=beat.state),
-            KeyValue(key="pid", value=str(beat.pid)),
-            KeyValue(key="emergency_stop", value=str(beat.stopped).lower()),
-        ],
+        values=key_values(
+            {"state": beat.state, "pid": str(beat.pid), "emergency_stop": str(beat.stopped).lower()},
+        ),
     )
 
 
-def beat_of(message: DiagnosticStatus) -> Beat | None:
+def beat_from_message(message: DiagnosticStatus) -> Beat | None:
     """The beat in a message; None if it is none."""
     values = {entry.key: entry.value for entry in message.values}
     pid, stopped = values.get("pid", ""), values.get("emergency_stop") == "true"
-    if not (pid.isascii() and pid.isdecimal() and len(pid) <= MOST_DIGITS) or "state" not in values:
+    if not (pid.isascii() and pid.isdecimal() and len(pid) < 10) or "state" not in values:
         return None
     return Beat(message.name, values["state"], int(pid), message.hardware_id, message.message, stopped)
 
@@ -321,29 +291,31 @@ class Bond:
     Each side says every period that it lives; either breaks the bond by saying that it does not, which the other
     acknowledges. A manager that comes later, or anew, is taken as well. All share one topic, so a node also hears
     itself: what it said of a bond before this one is not a manager's word.
+
+    Args:
+        node: an `AmiNode`.
+        period: between two words [s]; it and the timeout are those of Nav2's nodes.
+        timeout: silence after which a bond is broken [s].
     """
 
-    def __init__(self, node: Any) -> None:
-        self._id, self._clock = node.get_name(), node.get_clock()
+    def __init__(self, node: Any, period: float = 0.1, timeout: float = 4.0) -> None:
+        self._id, self._clock, self._times = node.get_name(), node.get_clock(), (period, timeout)
         self._mine = f"{uuid.uuid4()}:"  # the beginning of each instance of ours
         self._bonds = 0
         self._instance = ""  # "" while there is no bond
-        self._publisher = node.create_publisher(BondStatus, BOND_TOPIC, BOND_QOS)
-        self._subscription = node.create_subscription(BondStatus, BOND_TOPIC, self._hear, BOND_QOS)
-        self._timer = node.create_timer(BOND_PERIOD, self._live, clock=STEADY)
+        qos = QoSProfile(depth=100)  # the topic is shared by all nodes
+        self._publisher = node.create_publisher(BondStatus, "bond", qos)
+        self._subscription = node.create_subscription(BondStatus, "bond", self._hear, qos)
+        self._timer = node.create_timer(period, lambda: self._say(True), clock=STEADY)
 
     def follow(self, active: bool) -> None:
         """Forms the bond of a node that is active, and breaks that of one that is not."""
         if active and not self._instance:
             self._renew()
-            self._live()
-        elif not active and self._instance:
+            self._say(True)
+        elif not active:
             self._say(False)
             self._instance = ""
-
-    def _live(self) -> None:
-        if self._instance:
-            self._say(True)
 
     def _hear(self, message: Any) -> None:
         if message.id != self._id or message.active or message.instance_id.startswith(self._mine):
@@ -357,7 +329,9 @@ class Bond:
         self._instance = f"{self._mine}{self._bonds}"
 
     def _say(self, active: bool) -> None:
-        message = BondStatus(id=self._id, instance_id=self._instance, active=active)
-        message.header.stamp = self._clock.now().to_msg()
-        message.heartbeat_timeout, message.heartbeat_period = BOND_TIMEOUT, BOND_PERIOD
-        self._publisher.publish(message)
+        """If there is a bond."""
+        if self._instance:
+            message = BondStatus(id=self._id, instance_id=self._instance, active=active)
+            message.header.stamp = self._clock.now().to_msg()
+            message.heartbeat_period, message.heartbeat_timeout = self._times
+            self._publisher.publish(message)

@@ -11,24 +11,23 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from rcl_interfaces.msg import ParameterDescriptor, ParameterType
-from rclpy.clock import Clock, TimeJump
+from rclpy.clock import Clock, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from rclpy.timer import Timer
 
+from ami_ros.core.commands import Command
 from ami_ros.core.errors import AmiError
-from ami_ros.ros.node.health import BACKWARD, Health, Heartbeat
+from ami_ros.ros.messages.conversions import command_message, command_type
+from ami_ros.ros.node.health import Health, Heartbeat
 from ami_ros.ros.node.parameters import declare, watch
-from ami_ros.ros.node.qos import ANY, RELIABLE, SENSOR
+from ami_ros.ros.node.qos import RELIABLE, SENSOR
 
 ConfigT = TypeVar("ConfigT")
-
-DUPLICATES = 16  # newest messages among which a second copy is looked for; more than all profiles queue together
-LAST_WORD = Duration(seconds=0.5)  # to wait for its arrival
 
 
 class AmiNode(LifecycleNode, Generic[ConfigT]):
@@ -36,20 +35,26 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
 
     Derived classes override `configure` (load, create publishers, subscriptions and timers with the methods below),
     `activate`, `deactivate` (a robot must stand still afterwards), `cleanup` and `time_jumped`; each may raise. Those
-    with parameters that can be set while the node runs override `allow` and `reconfigure`.
+    with parameters that can be set while the node runs override `allow` and `reconfigure`. They say their name, and the
+    dataclass whose fields are their parameters: `class SafetyNode(AmiNode[P], name="safety", parameters=P)`.
 
     Args:
-        name: of the node.
-        config: dataclass whose fields are the parameters.
         options: of `rclpy.node.Node`, as `context` or `parameter_overrides`.
 
     Raises:
         AmiError: a parameter is unknown, of a wrong type or out of range.
     """
 
-    heartbeat_period = 0.2  # [s], see `heartbeat`
+    heartbeat_period = 0.2  # [s], see `Heartbeat`
+    _called: ClassVar[tuple[str, Any]]  # name, and type of the parameters
 
-    def __init__(self, name: str, config: type[ConfigT], **options: Any) -> None:
+    def __init_subclass__(cls, name: str = "", parameters: Any = None, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if name:
+            cls._called = name, parameters
+
+    def __init__(self, **options: Any) -> None:
+        name, config = self._called
         super().__init__(name, **options)
         clock = ParameterDescriptor(type=ParameterType.PARAMETER_BOOL, description="take the time from /clock")
         self.set_descriptor("use_sim_time", clock)
@@ -64,7 +69,8 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         self._failure: AmiError | None = None
         self._starting = False
         self._created: list[Callable[[], object]] = []
-        self._jumps = self.get_clock().create_jump_callback(BACKWARD, post_callback=self._jumped)
+        backward = JumpThreshold(min_forward=None, min_backward=Duration(seconds=-0.1), on_clock_change=False)
+        self._jumps = self.get_clock().create_jump_callback(backward, post_callback=self._jumped)
         self._heartbeat = Heartbeat(self, self.heartbeat_period)
 
     @property
@@ -133,9 +139,9 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         self._heartbeat.beat()
 
     def publish_last(self, publisher: Any, message: Any) -> None:
-        """Publishes what must arrive before this node or its process ends."""
+        """Publishes what must arrive before this node or its process ends, and waits a moment for that."""
         publisher.publish(message)
-        publisher.wait_for_all_acked(LAST_WORD)
+        publisher.wait_for_all_acked(Duration(seconds=0.5))
 
     def publisher(self, message_type: Any, topic: str, qos: QoSProfile = RELIABLE) -> Any:
         """A publisher that lives until cleanup and publishes while the node is active."""
@@ -148,46 +154,32 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         message_type: Any,
         topic: str,
         callback: Callable[[Any], None],
-        qos: QoSProfile = SENSOR,
+        qos: QoSProfile | Sequence[QoSProfile] = SENSOR,
         always: bool = False,
         frame: str = "",
     ) -> None:
         """Calls `callback` with messages while the node is active; what it raises is reported, the message dropped.
 
         With `always` also while it is not: what is latched comes only once. Messages of another `frame` are warned of.
-        """
-        self.health.inputs.add(topic, message_type, qos, frame)
 
+        With several profiles publishers of any of them are heard, and a message that fits several counts once. A
+        best-effort reader hears every publisher, but asks for nothing again and gets nothing from before it came; so
+        the stricter profiles listen beside it.
+        """
+        profiles = [qos] if isinstance(qos, QoSProfile) else list(qos)
+        self.health.inputs.add(topic, message_type, profiles[0], frame)
         receive = partial(self._receive, topic, callback, always)
-        subscription = self.create_subscription(message_type, topic, receive, qos)
-        self._created.append(lambda: self.destroy_subscription(subscription))
-
-    def subscribe_any(
-        self,
-        message_type: Any,
-        topic: str,
-        callback: Callable[[Any], None],
-        profiles: Sequence[QoSProfile] = ANY,
-        always: bool = False,
-    ) -> None:
-        """As `subscribe`, to publishers of any quality of service. A message that fits several profiles counts once.
-
-        A best-effort reader hears every publisher, but asks for nothing again and gets nothing from before it came;
-        so the stricter profiles listen beside it.
-        """
-        taken: deque[int] = deque(maxlen=DUPLICATES)
+        taken: deque[int] = deque(maxlen=16)  # more than all profiles queue together
 
         def once(message: Any, info: dict[str, Any]) -> None:
             sent = info["source_timestamp"]
-            if sent and sent in taken:
-                return
-            taken.append(sent)
-            self._receive(topic, callback, always, message)
+            if not (sent and sent in taken):
+                taken.append(sent)
+                receive(message)
 
-        self.health.inputs.add(topic, message_type, profiles[0], "")
         for profile in profiles:
-            subscription = self.create_subscription(message_type, topic, once, profile)
-            self._created.append(partial(self.destroy_subscription, subscription))
+            heard = self.create_subscription(message_type, topic, once if len(profiles) > 1 else receive, profile)
+            self._created.append(partial(self.destroy_subscription, heard))
 
     def _receive(self, topic: str, callback: Callable[[Any], None], always: bool, message: Any) -> None:
         if not self.is_active and not always:
@@ -216,10 +208,15 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
                     raise AmiError(f"{self.get_name()} is not active; activate it", code)
                 response.success = True
                 callback(request, response)
+                return response
             except AmiError as error:
-                response = _refusal(service_type.Response, error, "INVALID_INPUT")
+                refused, default = error, "INVALID_INPUT"
             except Exception as error:
-                response = _refusal(service_type.Response, self.failed(name.removeprefix("~/"), error), "UNKNOWN")
+                refused, default = self.failed(name.removeprefix("~/"), error), "UNKNOWN"
+            response = service_type.Response(success=False)  # nothing half done
+            if hasattr(response, "error_code"):
+                response.error_code = refused.code or getattr(response, default, response.UNKNOWN)
+            setattr(response, "error_msg" if hasattr(response, "error_msg") else "message", str(refused))
             return response
 
         service = self.create_service(service_type, name, answer)
@@ -322,10 +319,24 @@ class AmiNode(LifecycleNode, Generic[ConfigT]):
         self.survive("time jumped", self.time_jumped)
 
 
-def _refusal(response_type: Any, error: AmiError, default: str) -> Any:
-    """The answer of a service that could not do what was asked; `default`: name of the code of an error without one."""
-    response = response_type(success=False)
-    if hasattr(response, "error_code"):
-        response.error_code = error.code or getattr(response_type, default, response_type.UNKNOWN)
-    setattr(response, "error_msg" if hasattr(response, "error_msg") else "message", str(error))
-    return response
+class CommandPublisher:
+    """Sends commands, see `core.commands`, stamped or not.
+
+    Args:
+        node: whose publisher it is; it publishes while that is active.
+        topic: of the commands.
+        stamped: they are TwistStamped; else Twist.
+        frame: of the commands.
+    """
+
+    def __init__(self, node: AmiNode[Any], topic: str, stamped: bool, frame: str) -> None:
+        self._node, self._stamped, self._frame = node, stamped, frame
+        self.publisher = node.publisher(command_type(stamped), topic)
+
+    def send(self, command: Command, last: bool = False) -> None:
+        """Publishes it now; if it is the `last`, waits until it has arrived."""
+        message = command_message(command, self._stamped, self._node.get_clock().now().to_msg(), self._frame)
+        if last:
+            self._node.publish_last(self.publisher, message)
+        else:
+            self.publisher.publish(message)

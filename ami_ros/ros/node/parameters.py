@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -25,18 +26,9 @@ from ami_ros.core.errors import AmiError
 T = TypeVar("T")
 Change = Literal["no", "free", "lower", "higher"]  # while the node runs; lower, higher: not beyond the value at start
 
-CONSTRAINTS: dict[Change, str] = {
-    "no": "",
-    "free": "",
-    "lower": "while the node runs: at most what it was at start",
-    "higher": "while the node runs: at least what it was at start",
-}
-# Parameters that rclpy itself brings to every node.
-_FOREIGN = ("use_sim_time", "start_type_description_service", "qos_overrides")
-
 
 @dataclasses.dataclass(frozen=True)
-class _Leaf:
+class Described:
     """One parameter: a field that is no dataclass itself."""
 
     name: str
@@ -53,21 +45,15 @@ class _Leaf:
 
     @property
     def default(self) -> Any:
+        """As ROS has it."""
         if self.field.default is not dataclasses.MISSING:
-            return self.field.default
+            return _ros_value(self.field.default)
         assert self.field.default_factory is not dataclasses.MISSING, f"parameter {self.name} needs a default"
-        return () if self.is_names else self.field.default_factory()
+        return [] if self.is_names else _ros_value(self.field.default_factory())
 
-
-@dataclasses.dataclass(frozen=True)
-class Described:
-    """One parameter, for tables."""
-
-    name: str
-    default: Any
-    unit: str
-    doc: str
-    change: Change
+    @property
+    def unit(self) -> str:
+        return str(self.field.metadata.get("unit", ""))
 
 
 def declare(node: Node, cls: type[T]) -> T:
@@ -77,12 +63,12 @@ def declare(node: Node, cls: type[T]) -> T:
         AmiError: a parameter that no field has, a wrong type, or a value out of range.
     """
     overrides = _overrides(node)
-    leaves = list(_leaves(cls, overrides))
+    leaves = describe(cls, overrides)
     _refuse_unknown(node, leaves, overrides)
     values: dict[str, Any] = {}
     for leaf in leaves:
         value = overrides.get(leaf.name)
-        value = _ros_value(leaf.default) if value is None else _checked(leaf, value, node.get_name())
+        value = leaf.default if value is None else _checked(leaf, value, node.get_name())
         node.declare_parameter(leaf.name, value, _descriptor(leaf), ignore_override=True)
         values[leaf.name] = value
     return _build(cls, leaves, values, node.get_name())
@@ -97,7 +83,7 @@ def watch(node: Node, cls: type[T], allow: Callable[[T], None], changed: Callabl
         allow: called with the new values before they are set; an AmiError refuses them.
         changed: called with the new values once they are set.
     """
-    leaves = {leaf.name: leaf for leaf in _leaves(cls, _overrides(node))}
+    leaves = {leaf.name: leaf for leaf in describe(cls, _overrides(node))}
     start = {name: node.get_parameter(name).value for name in leaves}
 
     def values_with(changes: list[Parameter]) -> T:
@@ -132,14 +118,11 @@ def group_of(hint: Any) -> type[Any] | None:
 
 def describe(cls: type[Any], given: dict[str, Any] | None = None) -> list[Described]:
     """Every parameter of `cls`; of named groups those that `given` values name."""
-    return [
-        Described(leaf.name, _ros_value(leaf.default), leaf.field.metadata.get("unit", ""), leaf.doc, leaf.change)
-        for leaf in _leaves(cls, given)
-    ]
+    return list(_leaves(cls, given))
 
 
 def _overrides(node: Node) -> dict[str, Any]:
-    """Values given at start, by name."""
+    """Values given at start."""
     return {name: override.value for name, override in node._parameter_overrides.items()}
 
 
@@ -149,7 +132,7 @@ def _leaves(
     prefix: str = "",
     path: tuple[str, ...] = (),
     changes: Mapping[str, Change] | None = None,
-) -> Iterator[_Leaf]:
+) -> Iterator[Described]:
     """All parameters of `cls`; those of named groups where `overrides` names them.
 
     `changes` by the name of a parameter, or of a group of them, below `cls`.
@@ -163,7 +146,7 @@ def _leaves(
             continue
         own: Change = "free" if field.metadata.get("mutable") else "no"
         doc = field.metadata.get("doc") or comments[field.name]
-        leaf = _Leaf(f"{prefix}{field.name}", hint, field, inner, doc, (changes or {}).get(field.name, own))
+        leaf = Described(f"{prefix}{field.name}", hint, field, inner, doc, (changes or {}).get(field.name, own))
         yield leaf
         group, names = group_of(hint), (overrides or {}).get(leaf.name, ())
         if group is not None and isinstance(names, list | tuple):
@@ -180,21 +163,22 @@ def _changes_below(field: dataclasses.Field[Any], changes: Mapping[str, Change],
     return found | {name.removeprefix(start): value for name, value in changes.items() if name.startswith(start)}
 
 
-def _refuse_unknown(node: Node, leaves: list[_Leaf], overrides: dict[str, Any]) -> None:
-    known = {leaf.name for leaf in leaves} | set(node._parameters)
-    if len({leaf.name for leaf in leaves}) < len(leaves):
-        taken = sorted({leaf.name.split(".")[0] for leaf in leaves if sum(leaf.name == o.name for o in leaves) > 1})
-        raise AmiError(f"{node.get_name()}: the name {', '.join(taken)} is given twice; choose another one")
+def _refuse_unknown(node: Node, leaves: list[Described], overrides: dict[str, Any]) -> None:
+    count = Counter(leaf.name for leaf in leaves)
+    if twice := sorted({name.split(".")[0] for name in count if count[name] > 1}):
+        raise AmiError(f"{node.get_name()}: the name {', '.join(twice)} is given twice; choose another one")
+    known = set(count) | set(node._parameters)
+    foreign = ("use_sim_time", "start_type_description_service", "qos_overrides")  # rclpy's own
     for name in overrides:
-        if name not in known and name.split(".")[0] not in _FOREIGN:
+        if name not in known and name.split(".")[0] not in foreign:
             raise AmiError(f"{node.get_name()}: unknown parameter '{name}'; known are {', '.join(sorted(known))}")
 
 
-def _checked(leaf: _Leaf, value: Any, where: str) -> Any:
+def _checked(leaf: Described, value: Any, where: str) -> Any:
     """`value` in the type of the parameter, an integer taken for a float where one is due."""
     if leaf.hint is Any:  # text, or numbers
         return value if isinstance(value, str) or not hasattr(value, "__len__") else list(value)
-    default = _ros_value(leaf.default)
+    default = leaf.default
     if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if isinstance(default, list):
@@ -209,7 +193,7 @@ def _checked(leaf: _Leaf, value: Any, where: str) -> Any:
     return value
 
 
-def _changed(leaf: _Leaf, value: Any, start: Any, where: str) -> Any:
+def _changed(leaf: Described, value: Any, start: Any, where: str) -> Any:
     """`value` as `_checked` gives it, if it may take the place of the one that the node started with."""
     checked = _checked(leaf, value, where)
     if (leaf.change == "lower" and checked > start) or (leaf.change == "higher" and checked < start):
@@ -220,7 +204,7 @@ def _changed(leaf: _Leaf, value: Any, start: Any, where: str) -> Any:
     return checked
 
 
-def _build(cls: type[T], leaves: Iterable[_Leaf], values: dict[str, Any], where: str) -> T:
+def _build(cls: type[T], leaves: Iterable[Described], values: dict[str, Any], where: str) -> T:
     nested: dict[str, Any] = {}
     for leaf in leaves:
         *groups, name = leaf.path
@@ -246,15 +230,15 @@ def _core_value(hint: Any, value: Any) -> Any:
     return Path(value) if Path in options else value
 
 
-def _descriptor(leaf: _Leaf) -> ParameterDescriptor:
-    metadata = leaf.field.metadata
-    unit = f" [{metadata['unit']}]" if metadata.get("unit") else ""
+def _descriptor(leaf: Described) -> ParameterDescriptor:
+    unit, limits = f" [{leaf.unit}]" if leaf.unit else "", leaf.field.metadata.get("limits")
     descriptor = ParameterDescriptor(description=leaf.doc + unit, read_only=leaf.change == "no")
-    descriptor.additional_constraints = CONSTRAINTS[leaf.change]
-    descriptor.dynamic_typing = leaf.default == ()  # rclpy takes an empty list for bytes; `_checked` knows better
+    if leaf.change in ("lower", "higher"):
+        most = "most" if leaf.change == "lower" else "least"
+        descriptor.additional_constraints = f"while the node runs: at {most} what it was at start"
+    descriptor.dynamic_typing = leaf.default == []  # rclpy takes an empty list for bytes; `_checked` knows better
     if typing.get_origin(leaf.hint) is typing.Literal:
         descriptor.additional_constraints = f"one of {', '.join(map(str, typing.get_args(leaf.hint)))}"
-    limits = metadata.get("limits")
     if limits and isinstance(leaf.default, float):
         descriptor.floating_point_range = [FloatingPointRange(from_value=float(limits[0]), to_value=float(limits[1]))]
     elif limits:

@@ -29,10 +29,6 @@ from ami_ros.ros.node.executor import LeanExecutor
 from ami_ros.ros.node.lifecycle import AmiNode
 
 URGENT = -5  # niceness of what stands between an image and a command
-AUTOGROUP = Path("/proc/self/autogroup")  # Linux weighs sessions against each other, and processes only within one
-M_ARENA_MAX, HEAPS = -8, 2  # an option of glibc, and its value
-M_MMAP_THRESHOLD, LARGE = -3, 2**20  # [bytes]
-BLOCKS, BLOCK_SIZES = 7, 1024  # freed blocks that NumPy keeps of each size [bytes], and below which
 
 
 def be_urgent(niceness: int) -> bool:
@@ -50,28 +46,25 @@ def be_urgent(niceness: int) -> bool:
         os.setpriority(os.PRIO_PROCESS, 0, niceness)
     except PermissionError:
         return False
+    # Linux weighs sessions against each other, and processes only within one.
     with suppress(OSError):  # a kernel without sessions of processes, or one that is asked too often
-        AUTOGROUP.write_text(f"{niceness}\n")
+        Path("/proc/self/autogroup").write_text(f"{niceness}\n")
     return True
 
 
 def settle() -> None:
-    """Freezes the objects there are: full garbage collections, 0.1 s with torch loaded, then skip them. And takes the
-    memory that NumPy will keep, at once: a process that grows for hours looks like one that leaks."""
-    fill_block_cache()
+    """Takes the memory that NumPy will keep, and freezes the objects there are.
+
+    NumPy never gives back the small blocks that it has kept (numpy/_core/src/multiarray/alloc.c): 7 of each size below
+    1024 bytes, 3.7 MB in all. They would come in hours, and a process that grows for hours looks like one that leaks.
+    Full garbage collections, 0.1 s with torch loaded, skip what is frozen.
+    """
+    for size in range(1, 1024):
+        blocks = [np.empty(size, np.uint8) for _ in range(7)]
+        del blocks
     gc.collect()
     gc.freeze()
     give_back()
-
-
-def fill_block_cache() -> None:
-    """Has NumPy keep as many small blocks as it ever will: 3.7 MB, which come in hours else.
-
-    It never gives them back (numpy/_core/src/multiarray/alloc.c).
-    """
-    for size in range(1, BLOCK_SIZES):
-        blocks = [np.empty(size, np.uint8) for _ in range(BLOCKS)]
-        del blocks
 
 
 def give_back() -> None:
@@ -94,12 +87,8 @@ def share_heaps() -> None:
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
-        set_option(M_ARENA_MAX, HEAPS)
-        set_option(M_MMAP_THRESHOLD, LARGE)
-
-
-GIVE_BACK = 30.0  # [s] between two times that freed memory is handed back
-LOOK = 0.2  # [s] between two checks for a signal: Linux may deliver it to another thread, and Python then wakes nobody
+        for option, value in ((-8, 2), (-3, 2**20)):  # M_ARENA_MAX, M_MMAP_THRESHOLD [bytes]
+            set_option(option, value)
 
 
 def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | None = None, niceness: int = 0) -> int:
@@ -114,18 +103,18 @@ def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | No
     Args:
         node_classes: the nodes.
         arguments: the command line; else that of this process.
-        niceness: what the process asks for, where it may (`urgency.be_urgent`).
+        niceness: what the process asks for, where it may (`be_urgent`).
 
     Returns:
         0 after a signal; 1 after a bug of ours, with its traceback; 2 after a mistake in the set-up, with one line.
     """
     be_urgent(niceness)
     share_heaps()
-    # Python gives signals their own meaning back at its end: a second Ctrl-C would make a failure of a clean one.
-    atexit.register(_ignore_signals)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
+        # Python gives signals their own meaning back at its end: a second Ctrl-C would make a failure of a clean one.
+        atexit.register(signal.signal, number, signal.SIG_IGN)
     try:
         _initialise(list(sys.argv if arguments is None else arguments))
         executors = [LeanExecutor() for _ in node_classes]
@@ -146,11 +135,6 @@ def run(*node_classes: Callable[[], AmiNode[Any]], arguments: Sequence[str] | No
         rclpy.try_shutdown()
 
 
-def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
 def _initialise(arguments: list[str]) -> None:
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
@@ -162,31 +146,35 @@ def _initialise(arguments: list[str]) -> None:
 
 
 def _report(node: AmiNode[Any], stopping: threading.Event, error: Exception) -> None:
-    if not stopping.is_set():  # else it is rclpy's: its `shutdown` takes away what callbacks still need
+    if not stopping.is_set():
         node.failed("callback", error)
 
 
 def _wait(nodes: list[AmiNode[Any]], stopping: threading.Event) -> None:
     """Until a signal, or until a node has to end."""
     settled, given = False, time.monotonic()
-    while not (stopping.wait(LOOK) or any(node.ended for node in nodes)):
+    # Looks for a signal now and then: Linux may deliver it to another thread, and Python then wakes nobody.
+    while not (stopping.wait(0.2) or any(node.ended for node in nodes)):
         if not settled and all(node.is_active for node in nodes):
             settled = True
             settle()
-        if time.monotonic() - given > GIVE_BACK:
+        if time.monotonic() - given > 30.0:  # [s]
             given = time.monotonic()
             give_back()
 
 
 def _spin(nodes: list[AmiNode[Any]], executors: list[LeanExecutor], stopping: threading.Event) -> int:
-    """Starts the nodes and serves each on a thread of its own, for this one has to be free for signals."""
+    """Starts the nodes and serves each on a thread of its own, for this one has to be free for signals.
+
+    What is raised while all stop is rclpy's: its `shutdown` takes away what callbacks still need.
+    """
     failures: list[str] = []
 
     def serve(executor: LeanExecutor) -> None:
         try:
             executor.spin()
         except Exception:  # nothing can be served any more: the robot is stopped first, then the process ends
-            if not stopping.is_set():  # else it is rclpy's: its `shutdown` takes away what callbacks still need
+            if not stopping.is_set():
                 failures.append(traceback.format_exc())
         finally:
             stopping.set()

@@ -6,15 +6,15 @@ import math
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from geometry_msgs.msg import Twist, TwistStamped
 
 from ami_ros.core.commands import STILL
 from ami_ros.core.config import parameter
-from ami_ros.ros.messages import conversions
+from ami_ros.ros.messages.conversions import command_type
 from ami_ros.ros.node.health import STEADY
-from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.lifecycle import AmiNode, CommandPublisher
 from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import RELIABLE
 
@@ -28,39 +28,32 @@ class CommandTimeoutParameters:
     base_frame: str = parameter("base_link", "Frame of the commands.")
 
 
-class CommandTimeoutNode(AmiNode[CommandTimeoutParameters]):
+class CommandTimeoutNode(
+    AmiNode[CommandTimeoutParameters], name="command_timeout", parameters=CommandTimeoutParameters
+):
     """Passes commands on as they come. While none come it sends zero again and again: what carries commands to the base
     may have been started again, and nobody tells. Time is steady, as the gate's: a slow simulation is no silence."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__("command_timeout", CommandTimeoutParameters, **options)
-
     def configure(self) -> None:
-        kind = TwistStamped if self.config.enable_stamped_cmd_vel else Twist
+        config = self.config
         self._heard = -math.inf  # steady time
-        self._output = self.publisher(kind, "cmd_vel_base")
-        self.subscribe(kind, "cmd_vel", self._pass_on, RELIABLE)
-        self.every(self.config.timeout / 4, self._stop_if_silent, STEADY)
+        self._output = CommandPublisher(self, "cmd_vel_base", config.enable_stamped_cmd_vel, config.base_frame)
+        self.subscribe(command_type(config.enable_stamped_cmd_vel), "cmd_vel", self._pass_on, RELIABLE)
+        self.every(config.timeout / 4, self._stop_if_silent, STEADY)
 
     def deactivate(self) -> None:
-        self.publish_last(self._output, self._zero())
+        self._output.send(STILL, last=True)
 
     def _pass_on(self, message: Twist | TwistStamped) -> None:
         self._heard = time.monotonic()
-        self._output.publish(message)
+        self._output.publisher.publish(message)
 
     def _stop_if_silent(self) -> None:
         if time.monotonic() - self._heard > self.config.timeout:
-            self._output.publish(self._zero())
-
-    def _zero(self) -> Twist | TwistStamped:
-        stamp, config = self.get_clock().now().to_msg(), self.config
-        return conversions.command_message(STILL, config.enable_stamped_cmd_vel, stamp, config.base_frame)
+            self._output.send(STILL)
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(CommandTimeoutNode)
+main = partial(run, CommandTimeoutNode)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,12 @@ from ami_ros.ros.nodes.planner import PlannerNode
 from ami_ros.ros.nodes.safety import SafetyNode
 from ami_ros.ros.nodes.world_model import WorldModelNode
 
-# Torch gives the interpreter's lock away at every operation, of which a search has hundreds, and waits this long for
-# a thread that has taken it meanwhile. With Python's own 5 ms a command is half a second late.
-SWITCH_INTERVAL = 1e-4  # [s]
-
 
 def main() -> int:
     """Runs the nodes; returns the exit code. The gate starts first and ends last."""
-    sys.setswitchinterval(SWITCH_INTERVAL)
+    # Torch gives the interpreter's lock away at every operation, of which a search has hundreds, and waits this long
+    # for a thread that has taken it meanwhile. With Python's own 5 ms a command is half a second late.
+    sys.setswitchinterval(1e-4)
     return run(SafetyNode, PerceptionNode, WorldModelNode, MemoryNode, PlannerNode, MissionNode, niceness=URGENT)
 
 

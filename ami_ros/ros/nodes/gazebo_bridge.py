@@ -18,8 +18,6 @@ from ami_ros.ros.node.process import run
 from ami_ros.ros.node.qos import RELIABLE, SENSOR
 from ami_ros.ros.scanner import TFMessage
 
-CLOCK_RATE = 100  # messages a second at most; Gazebo sends one for each step of its physics
-
 
 @dataclass(frozen=True)
 class GazeboBridgeParameters:
@@ -38,12 +36,9 @@ if TFMessage is not None:
     )  # fmt: skip
 
 
-class GazeboBridgeNode(AmiNode[GazeboBridgeParameters]):
+class GazeboBridgeNode(AmiNode[GazeboBridgeParameters], name="gazebo_bridge", parameters=GazeboBridgeParameters):
     """Carries what `simulation.gazebo.robot_sdf` lists, by gz.transport's bindings for Python; of contacts nothing, and
     transforms where tf2_msgs is installed. What Gazebo calls back on is a thread of its own."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("gazebo_bridge", GazeboBridgeParameters, **options)
 
     def configure(self) -> None:
         from ami_ros.simulation.gazebo.robot_sdf import clock_topics, robot_topics  # here: nothing else needs mujoco
@@ -64,7 +59,7 @@ class GazeboBridgeNode(AmiNode[GazeboBridgeParameters]):
                 output = self.publisher(kind, topic.ros_topic, SENSOR if is_clock else RELIABLE)
                 options = gz.SubscribeOptions()
                 if is_clock:
-                    options.msgs_per_sec = CLOCK_RATE
+                    options.msgs_per_sec = 100  # at most; Gazebo sends one for each step of its physics
                 receive = partial(self._receive, topic.ros_topic, output, read)
                 if not self._gazebo.subscribe(gz.message(module, message), topic.gz_topic, receive, options):
                     raise AmiError(f"Gazebo's topic {topic.gz_topic} cannot be subscribed to")
@@ -83,9 +78,7 @@ def _send(publisher: Any, message_type: Any, command: Twist | TwistStamped) -> N
     publisher.publish(message)
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(GazeboBridgeNode)
+main = partial(run, GazeboBridgeNode)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-import numpy as np
 from std_msgs.msg import UInt32
 
 from ami_interfaces.srv import Photograph, PlaceRobot
@@ -18,7 +17,8 @@ from ami_ros.ros.messages.gazebo import transport
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.process import run
-from ami_ros.ros.scanner import TF_STATIC, TFMessage, sensor_frames
+from ami_ros.ros.node.qos import TF_STATIC
+from ami_ros.ros.scanner import TFMessage, sensor_frames
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,8 @@ class GazeboWorldParameters:
     model: str = parameter("", "Name of the robot's model in Gazebo; empty: the robot's.")
 
 
-class GazeboWorldNode(AmiNode[GazeboWorldParameters]):
+class GazeboWorldNode(AmiNode[GazeboWorldParameters], name="gazebo_world", parameters=GazeboWorldParameters):
     """Pictures of goals, putting the robot somewhere, contacts, and where the sensors sit."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("gazebo_world", GazeboWorldParameters, **options)
 
     def configure(self) -> None:
         from ami_ros.ros.gazebo_world import GazeboWorld
@@ -63,16 +60,14 @@ class GazeboWorldNode(AmiNode[GazeboWorldParameters]):
         self._contacts.publish(UInt32(data=self._world.contacts))
 
     def _place(self, request: PlaceRobot.Request, response: PlaceRobot.Response) -> None:
-        self._world.place(np.array([request.pose.x, request.pose.y, request.pose.theta]))
+        self._world.place(conversions.pose_from_pose2d(request.pose))
 
     def _photograph(self, request: Photograph.Request, response: Photograph.Response) -> None:
-        image = self._world.photograph(np.array([request.pose.x, request.pose.y, request.pose.theta]))
+        image = self._world.photograph(conversions.pose_from_pose2d(request.pose))
         response.image = conversions.compressed_message(encode_png(image), "png")
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(GazeboWorldNode)
+main = partial(run, GazeboWorldNode)
 
 
 if __name__ == "__main__":

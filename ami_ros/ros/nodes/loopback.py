@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from functools import partial
 
 from ami_ros.core.config import parameter
 from ami_ros.ros.node.process import run
@@ -23,25 +21,17 @@ class LoopbackParameters(RobotParameters):
     )
 
 
-class LoopbackNode(RobotNode[LoopbackParameters]):
+class LoopbackNode(RobotNode[LoopbackParameters], name="loopback", parameters=LoopbackParameters):
     """See `ami_ros.ros.simulated_robot`; kinematic."""
 
     camera_info = False
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__("loopback", LoopbackParameters, **options)
-
     def make_robot(self) -> Loopback:
         config = self.config
-        robot = Loopback(config.world, config.image_size or None, config.seed, self.noise, self.description)
-        if config.start_pose:
-            robot.reset(np.array(config.start_pose))
-        return robot
+        return Loopback(config.world, config.image_size or None, config.seed, self.noise, self.description)
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(LoopbackNode)
+main = partial(run, LoopbackNode)
 
 
 if __name__ == "__main__":

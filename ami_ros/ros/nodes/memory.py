@@ -6,10 +6,8 @@ import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Twist, TwistStamped
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.msg import KeepAway, Location, PlaceGraph
@@ -22,7 +20,7 @@ from ami_ros.core.scan import Mount
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.sharing.replica import robot_name
 from ami_ros.memory.types import Location as Belief
-from ami_ros.ros.memory_services import MapTopics, MemoryFiles, MemoryServices, said_from_message
+from ami_ros.ros.memory_services import MapTopics, MemoryServices, said_from_message
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages import memory as memory_messages
 from ami_ros.ros.messages.markers import place_markers
@@ -65,13 +63,10 @@ class MemoryParameters(MemorySettings):
     memory: MemoryConfig = field(default_factory=MemoryConfig)
 
 
-class MemoryNode(PartNode[MemoryParameters]):
+class MemoryNode(PartNode[MemoryParameters], name="memory", parameters=MemoryParameters):
     """The part `memory` on ROS; a lock keeps services and worker apart."""
 
     part: MemoryPart
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("memory", MemoryParameters, **options)
 
     def configure(self) -> None:
         config, loaded = self.config, shared_arrays(self.config.model)
@@ -123,15 +118,14 @@ class MemoryNode(PartNode[MemoryParameters]):
             without=[name for name, wanted in heard.items() if not wanted],
             types={
                 "image": self._camera.message_type,
-                "cmd_vel": TwistStamped if config.enable_stamped_cmd_vel else Twist,
+                "cmd_vel": conversions.command_type(config.enable_stamped_cmd_vel),
             },
             frames={"odom": config.odom_frame, "moving_things": config.odom_frame},
             headers=("latent",),
         )
         self._map_topics = MapTopics(self, self.part, config.map_frame, config.keep_out_file)
-        MemoryServices(self, self.part, loaded.encoder_id, config.map_frame, self._camera.picture)
         folder = config.folder.expanduser() if config.folder else path.parent if path else None
-        MemoryFiles(self, self.part, folder)
+        MemoryServices(self, self.part, loaded.encoder_id, config.map_frame, self._camera.picture, folder)
 
     def activate(self) -> None:
         self.part.show()
@@ -180,9 +174,7 @@ class MemoryNode(PartNode[MemoryParameters]):
         self._send_keep_away(self.now(), self._circles)
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(MemoryNode)
+main = partial(run, MemoryNode)
 
 
 if __name__ == "__main__":

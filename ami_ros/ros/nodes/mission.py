@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from nav_msgs.msg import OccupancyGrid
 from std_msgs.msg import String
 
 from ami_interfaces.action import RunMission
-from ami_interfaces.msg import Location, NavigationGoal
+from ami_interfaces.msg import Location
 from ami_ros.behaviour.mission_file import MissionFile
 from ami_ros.behaviour.task import Code, Phase, Task
 from ami_ros.behaviour.unexplored import ExplorationConfig
@@ -76,17 +76,14 @@ class MissionParameters:
     exploration: ExplorationConfig = group(ExplorationConfig, mutable=None)
 
 
-class MissionNode(PartNode[MissionParameters]):
+class MissionNode(PartNode[MissionParameters], name="mission", parameters=MissionParameters):
     """One mission at a time, the newest; it goes on without its client."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("mission", MissionParameters, **options)
 
     def configure(self) -> None:
         config = self.config
         self._file = MissionFile(config.mission_file.expanduser() if config.mission_file else None)
         self._interrupted = self._file.load(config.exploration)  # a bad file shows now, while the robot is not moving
-        self._legs = LegClient(self, "navigate_to_goal", lambda leg: goal_message(leg, config.frames))
+        self._legs = LegClient(self, lambda leg: goal_message(leg, config.frames))
         self._memory_id = ""  # of the memory's latents, as long as nothing was heard of it empty
         self._routes = RouteClient(self, config.frames.map, lambda: self._memory_id)
         self._bus = RosBus(self)
@@ -103,7 +100,7 @@ class MissionNode(PartNode[MissionParameters]):
             "run_mission",
             check=self._check,
             rejected=lambda error: self.get_logger().warning(f"rejected ({error.code}): {error}"),
-            preempted=lambda ticket: self._result(ticket, Code.PREEMPTED, "replaced by a newer mission"),
+            preempted=lambda ticket: result_message(ticket.prepared, Code.PREEMPTED, "replaced by a newer mission"),
             canceled=self._canceled,
         )
         self._bus.join(
@@ -118,7 +115,7 @@ class MissionNode(PartNode[MissionParameters]):
             frames={"moving_things": config.frames.odom},
         )
         if config.keep_out_topic:
-            self.subscribe_any(OccupancyGrid, config.keep_out_topic, self._mask, ANY_LATCHED, always=True)
+            self.subscribe(OccupancyGrid, config.keep_out_topic, self._mask, ANY_LATCHED, always=True)
         self._timer = self.every(1.0 / config.rate, self._tick, STEADY)
 
     def activate(self) -> None:
@@ -165,8 +162,11 @@ class MissionNode(PartNode[MissionParameters]):
         if not self.is_active:
             raise AmiError("mission: the node is not active; activate it", Code.DEACTIVATED)
         if request.kind != RunMission.Goal.RESUME:
-            for goal in (*request.goals, request.home):
-                self._resolve(goal)
+            try:
+                for goal in (*request.goals, request.home):
+                    self._frames.resolve_goal(goal)
+            except AmiError as error:
+                raise AmiError(f"mission: {error}", Code.INVALID_MISSION) from error
             return task_from_message(request, self.config.frames, self.config.exploration)
         if self.runner.task is not None and self.runner.suspended is None:
             return self.runner.task
@@ -174,12 +174,6 @@ class MissionNode(PartNode[MissionParameters]):
         if task is None:
             raise AmiError("mission: nothing to resume; send a mission", Code.NOTHING_TO_RESUME)
         return task
-
-    def _resolve(self, goal: NavigationGoal) -> None:
-        try:
-            self._frames.resolve_goal(goal)
-        except AmiError as error:
-            raise AmiError(f"mission: {error}", Code.INVALID_MISSION) from error
 
     def _take_up(self) -> None:
         """The mission of the newest client, if it is not the current one."""
@@ -219,22 +213,17 @@ class MissionNode(PartNode[MissionParameters]):
         ticket = self._server.current
         if ticket is not None and ticket.prepared is task:
             outcome = Outcome.SUCCEEDED if code is Code.NONE else Outcome.ABORTED
-            self._server.finish(ticket, outcome, self._result(ticket, code, message))
+            self._server.finish(ticket, outcome, result_message(ticket.prepared, code, message))
 
     def _canceled(self, ticket: GoalTicket) -> RunMission.Result:
         self._take_up()
         self.runner.stop(Code.CANCELED, "canceled by the client")
         self.runner.task, self.runner.suspended = None, None
         self._say("cancelled; the robot stands")
-        return self._result(ticket, Code.CANCELED, "canceled by the client")
-
-    def _result(self, ticket: GoalTicket, code: Code, message: str) -> RunMission.Result:
-        return result_message(ticket.prepared, code, message)
+        return result_message(ticket.prepared, Code.CANCELED, "canceled by the client")
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(MissionNode)
+main = partial(run, MissionNode)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,10 @@ from ami_ros.core.images import MAX_PIXELS
 from ami_ros.core.installation import share
 from ami_ros.core.scan import Scan
 from ami_ros.ros.messages import conversions, range_sensors
-from ami_ros.ros.models import CalibratedCamera, shared_arrays
+from ami_ros.ros.models import CalibratedCamera, shared_arrays, weights_of
 from ami_ros.ros.node.bus import PartNode, RosBus, Send
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
-from ami_ros.ros.nodes.world_model import weights_of
 from ami_ros.ros.scanner import DepthCamera
 from ami_ros.runtime.perception import FollowedModel, LatentFrame, PerceptionPart, PerceptionSettings, PictureScanConfig
 from ami_ros.world_model.latent_model import ByTorch
@@ -44,13 +43,10 @@ class PerceptionParameters(PerceptionSettings):
     depth_camera: DepthConfig = field(default_factory=DepthConfig)
 
 
-class PerceptionNode(PartNode[PerceptionParameters]):
+class PerceptionNode(PartNode[PerceptionParameters], name="perception", parameters=PerceptionParameters):
     """The part `perception` on ROS."""
 
     part: PerceptionPart
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("perception", PerceptionParameters, **options)
 
     def configure(self) -> None:
         config, loaded = self.config, shared_arrays(self.config.model)
@@ -120,9 +116,7 @@ def model_info(loaded: LoadedModel, stamp: Any) -> ModelInfo:
     )
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(PerceptionNode, niceness=URGENT)
+main = partial(run, PerceptionNode, niceness=URGENT)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from std_msgs.msg import Bool
@@ -14,7 +14,7 @@ from ami_interfaces.action import NavigateToGoal
 from ami_ros.behaviour.config import NavigatorConfig
 from ami_ros.behaviour.navigator import Navigator
 from ami_ros.core.camera import CameraMount
-from ami_ros.core.commands import Command
+from ami_ros.core.commands import STILL
 from ami_ros.core.config import group, parameter
 from ami_ros.core.images import MAX_PIXELS
 from ami_ros.core.scan import Mount
@@ -25,44 +25,16 @@ from ami_ros.ros.goals.action_server import GoalFrames
 from ami_ros.ros.goals.clients import RouteClient
 from ami_ros.ros.goals.navigation import NavigationGoals, PoseGoals
 from ami_ros.ros.messages.goals import Frames, goal_from_message
-from ami_ros.ros.models import CalibratedCamera, shared_arrays
+from ami_ros.ros.models import CalibratedCamera, shared_arrays, weights_of
 from ami_ros.ros.node.bus import PartNode, RosBus, latents_of, surprise_of
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
-from ami_ros.ros.nodes.world_model import weights_of
 from ami_ros.ros.planner_topics import PlannerTopics
 from ami_ros.ros.scanner import Scanner
 from ami_ros.runtime.goal_execution import GoalExecution
 from ami_ros.runtime.perception import FollowedModel
 from ami_ros.runtime.planner import PlannerPart, PlannerSettings, PlannerStatus, Thought, tuned_navigator
-from ami_ros.safety.moving_things import MovingThings
 from ami_ros.world_model.perception import Perception
-
-# First calls of a planner's model, before anybody waits for them.
-
-
-def warm_up(perception: Perception, planner: LatentPlanner) -> None:
-    """Makes a model's first calls, which take longer, before anybody waits for them, and fits the search's size to what
-    the others took."""
-    spec = perception.spec
-    latent = np.zeros(spec.latent_dim, dtype=np.float32)
-    for k in range(1 + planner.budget.enough):
-        planner.plan(k * spec.period, latent, (0.0, 0.0), None, Target(latent, None, final=True))
-    planner.reset()
-    if spec.inputs.image_size:
-        blank = np.zeros((spec.inputs.image_size, spec.inputs.image_size, 3), dtype=np.uint8)
-        perception.encode_goal(blank)
-        perception.encode_picture(blank)
-
-
-# The node `planner`: the action navigate_to_goal, by planning in latent space; the part is `parts.planner`.
-
-# What can be set while the node runs; all but control_rate and route_timeout count from the next goal on.
-TUNED = (
-    *("use_memory", "distance_tolerance", "angle_tolerance", "approach", "doubt", "follower", "progress", "recovery"),
-    *("planner.deadline", "planner.costs"),
-)
-SPEEDS = [f"planner.kinematics.{name}" for name in ("max_linear", "max_reverse", "max_angular", "max_lateral")]
 
 
 @dataclass(frozen=True)
@@ -80,16 +52,21 @@ class PlannerParameters(PlannerSettings):
     frames: Frames = field(default_factory=Frames)
     scanner: Mount = field(default_factory=Mount)
     camera: CameraMount = field(default_factory=CameraMount)
-    navigator: NavigatorConfig = group(NavigatorConfig, TUNED, lower=SPEEDS)
+    # What can be set while the node runs; all but control_rate and route_timeout count from the next goal on.
+    navigator: NavigatorConfig = group(
+        NavigatorConfig,
+        mutable=(
+            *("use_memory", "distance_tolerance", "angle_tolerance", "approach", "doubt", "follower", "progress"),
+            *("recovery", "planner.deadline", "planner.costs"),
+        ),
+        lower=[f"planner.kinematics.{name}" for name in ("max_linear", "max_reverse", "max_angular", "max_lateral")],
+    )
 
 
-class PlannerNode(PartNode[PlannerParameters]):
+class PlannerNode(PartNode[PlannerParameters], name="planner", parameters=PlannerParameters):
     """The part `planner` on ROS: every goal gets a result, whatever the model does."""
 
     part: PlannerPart
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("planner", PlannerParameters, **options)
 
     @property
     def navigator(self) -> Navigator:
@@ -120,11 +97,11 @@ class PlannerNode(PartNode[PlannerParameters]):
         self._bus.join(
             self.part,
             {
-                "cmd_vel_raw": self._send_command,
+                "cmd_vel_raw": lambda stamp, command: self.topics.command(command),
                 "attention": lambda stamp, compares: self._attention.publish(Bool(data=compares)),
                 "planner/state": self._send_state,
                 "planner/thought": self._send_budget,
-                "moving_things": self._send_moving,
+                "moving_things": lambda stamp, things: self.topics.moving(things),
             },
             {
                 "scan": Scanner(self, config.frames.base, config.scanner).read,
@@ -141,7 +118,7 @@ class PlannerNode(PartNode[PlannerParameters]):
 
     def deactivate(self) -> None:
         self._goals.abort_current(Code.DEACTIVATED, "the planner was deactivated or shut down")
-        self.topics.last_zero()
+        self.topics.command(STILL, last=True)
 
     def cleanup(self) -> None:
         super().cleanup()
@@ -166,25 +143,31 @@ class PlannerNode(PartNode[PlannerParameters]):
         goal, photographs = goal_from_message(request, self._encoder_id, self._spec, frames, decode)
         return GoalExecution(goal, photographs, self.config.patience, self._spec.period, self.now())
 
-    def _send_command(self, stamp: float, command: Command) -> None:
-        self.topics.command(command)
-
     def _send_state(self, stamp: float, status: PlannerStatus) -> None:
         self.topics.state(*status)
         if status.execution is not None:
             self.topics.follow(status.execution)
-
-    def _send_moving(self, stamp: float, things: MovingThings) -> None:
-        self.topics.moving(things)
 
     def _send_budget(self, stamp: float, thought: Thought) -> None:
         if thought.decision is not None:
             self.topics.say_budget(self.navigator.planner.budget)
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(PlannerNode, niceness=URGENT)
+def warm_up(perception: Perception, planner: LatentPlanner) -> None:
+    """Makes a model's first calls, which take longer, before anybody waits for them, and fits the search's size to what
+    the others took."""
+    spec = perception.spec
+    latent = np.zeros(spec.latent_dim, dtype=np.float32)
+    for k in range(1 + planner.budget.enough):
+        planner.plan(k * spec.period, latent, (0.0, 0.0), None, Target(latent, None, final=True))
+    planner.reset()
+    if spec.inputs.image_size:
+        blank = np.zeros((spec.inputs.image_size, spec.inputs.image_size, 3), dtype=np.uint8)
+        perception.encode_goal(blank)
+        perception.encode_picture(blank)
+
+
+main = partial(run, PlannerNode, niceness=URGENT)
 
 
 if __name__ == "__main__":

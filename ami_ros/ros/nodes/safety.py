@@ -4,54 +4,34 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from geometry_msgs.msg import PolygonStamped, Twist, TwistStamped
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import PolygonStamped
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
-from ami_interfaces.msg import MovingThing, MovingThings
+from ami_interfaces.msg import MovingThings
 from ami_ros.core.commands import STILL, Command
 from ami_ros.core.config import group, named, parameter
 from ami_ros.core.depth import DepthConfig
-from ami_ros.core.geometry import Array
 from ami_ros.core.scan import Mount
 from ami_ros.ros.gate_sensors import KeepOutAreas, KeepOutParameters, Source, Sources
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.node.bus import PartNode, RosBus, commands_of
-from ami_ros.ros.node.health import STEADY
+from ami_ros.ros.node.health import STEADY, key_values
+from ami_ros.ros.node.lifecycle import CommandPublisher
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import ANY, ANY_LATCHED, LATCHED, NEWEST
 from ami_ros.ros.scanner import DepthCamera, Scanner
 from ami_ros.runtime.safety import DEPTH_SOURCE, GATE_RATE, SafetyPart, track_of
 from ami_ros.safety.config import Footprint, SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.obstruction import Track
 from ami_ros.safety.output import BLIND, BY_SCANS, STOPPED, SafetyOutput
 from ami_ros.safety.zones import Zone
-
-# What moves, as a tracker tells the safety gate.
-
-
-def tracks_from_message(message: MovingThings) -> list[Track]:
-    """All of a message, in its frame; the gate refuses what cannot be."""
-    return [_track(thing) for thing in message.things]
-
-
-def _track(thing: MovingThing) -> Track:
-    position = np.array([thing.position.x, thing.position.y])
-    velocity = np.array([thing.velocity.x, thing.velocity.y])
-    return track_of(position, velocity, thing.radius, np.array(thing.covariance, dtype=np.float64).reshape(4, 4))
-
-
-# What can be set while the node runs, only to what is more careful than at start.
-CAUTIOUS = (
-    *("max_linear", "max_angular", "max_lateral", "max_linear_acceleration"),
-    *("command_timeout", "scan_timeout", "silence_timeout", "clock_timeout"),
-)
 
 
 @dataclass(frozen=True)
@@ -71,7 +51,15 @@ class SafetyParameters:
     )
     scanner: Mount = field(default_factory=Mount)
     depth_camera: DepthConfig = field(default_factory=DepthConfig)
-    gate: SafetyConfig = group(SafetyConfig, lower=CAUTIOUS, higher=("margin", "obstacle_speed", "track_margin"))
+    # While the node runs, it can only be set to what is more careful than at start.
+    gate: SafetyConfig = group(
+        SafetyConfig,
+        lower=(
+            *("max_linear", "max_angular", "max_lateral", "max_linear_acceleration"),
+            *("command_timeout", "scan_timeout", "silence_timeout", "clock_timeout"),
+        ),
+        higher=("margin", "obstacle_speed", "track_margin"),
+    )
     polygons: dict[str, Zone] = named("Names of zones around the robot; each has a group of parameters, NAME.*.")
     observation_sources: dict[str, Source] = named("Names of sensors; each has a group of parameters, NAME.*.")
     source_timeout: float = parameter(
@@ -94,17 +82,14 @@ class SafetyParameters:
         return self.source_timeout if own < 0 else own
 
 
-HEARD = "cmd_vel_raw", "scan", "depth", "odom", "/clock"  # of which one publisher each is right
-
-
-class SafetyNode(PartNode[SafetyParameters]):
+class SafetyNode(PartNode[SafetyParameters], name="safety", parameters=SafetyParameters):
     """The part `safety` on ROS."""
 
     heartbeat_period = 0.1  # the supervisor sends zero when it hears nothing for longer
     _gate: SafetyGate | None = None  # the newest
 
     def __init__(self, **options: Any) -> None:
-        super().__init__("safety", SafetyParameters, **options)
+        super().__init__(**options)
         self.add_on_set_parameters_callback(_keep_clock)
 
     @property
@@ -114,9 +99,8 @@ class SafetyNode(PartNode[SafetyParameters]):
 
     def configure(self) -> None:
         config, base = self.config, self.config.base_frame
-        kind = TwistStamped if config.enable_stamped_cmd_vel else Twist
         self._bus = RosBus(self)
-        sources = Sources(self, base, config.observation_sources, self._observe)
+        sources = Sources(self, base, config.observation_sources, lambda *seen: self.part.observe(*seen))
         timeouts = {name: config.timeout_of(name) for name in sources.names}
         depth = DepthCamera(self, config.depth_camera) if config.depth_camera.beams else None
         if depth is not None and not config.depth_camera.is_scan:
@@ -126,7 +110,7 @@ class SafetyNode(PartNode[SafetyParameters]):
         gate = SafetyGate(config.gate, config.polygons, timeouts, areas, simulated)
         gate.emergency = self.is_stopped
         self._gate = gate
-        self._output = self.publisher(kind, "cmd_vel")
+        self._output = CommandPublisher(self, "cmd_vel", config.enable_stamped_cmd_vel, base)
         self._status = self.publisher(DiagnosticStatus, "~/status", LATCHED)
         scanner = None if depth is None else depth.scanner
         self.part = SafetyPart(self._bus, gate, config.rate, config.supervised, scanner)
@@ -140,12 +124,13 @@ class SafetyNode(PartNode[SafetyParameters]):
                 "emergency_stop": lambda message: message.data or None,  # false changes nothing
             },
             without=["moving_things"],
-            types={"cmd_vel_raw": kind},
+            types={"cmd_vel_raw": conversions.command_type(config.enable_stamped_cmd_vel)},
             profiles={"cmd_vel_raw": ANY, "emergency_stop": ANY_LATCHED},
         )
         self.subscribe(MovingThings, "moving_things", self._track)
         if config.supervised:
-            self.subscribe(DiagnosticStatus, "supervisor/state", self._supervise, NEWEST)
+            well = lambda message: self.part.supervise(message.level == DiagnosticStatus.OK)  # noqa: E731
+            self.subscribe(DiagnosticStatus, "supervisor/state", well, NEWEST)
         self.offer(Trigger, "~/emergency_stop", lambda request, response: self.part.on_emergency_stop(0.0, True))
         self.offer(Trigger, "~/release", self._release_stop)
         self.every(2.0, self._look_for_rivals, STEADY)
@@ -159,28 +144,27 @@ class SafetyNode(PartNode[SafetyParameters]):
 
     def deactivate(self) -> None:
         self.part.restart()
-        self.publish_last(self._output, self._message(STILL))
+        self._output.send(STILL, last=True)
 
     def reconfigure(self, before: SafetyParameters) -> None:
         self.part.gate.tighten(self.config.gate)
 
-    def _observe(self, source: str, points: Array, stamp: float | None) -> None:
-        self.part.observe(source, points, stamp)
-
     def _track(self, message: MovingThings) -> None:
-        odom = message.header.frame_id != self.config.base_frame
-        self.part.track(conversions.stamp_of(message), tracks_from_message(message), odom)
+        """In its frame; the gate refuses what cannot be."""
+        odom, found = message.header.frame_id != self.config.base_frame, []
+        for thing in message.things:
+            position, velocity = map(conversions.point_from_message, (thing.position, thing.velocity))
+            covariance = np.array(thing.covariance, dtype=np.float64).reshape(4, 4)
+            found.append(track_of(position, velocity, thing.radius, covariance))
+        self.part.track(conversions.stamp_of(message), found, odom)
 
     def _release_stop(self, request: Trigger.Request, response: Trigger.Response) -> None:
         self.part.gate.release()
         self.beat()
 
-    def _supervise(self, message: DiagnosticStatus) -> None:
-        self.part.supervise(message.level == DiagnosticStatus.OK)
-
     def _send_command(self, stamp: float, command: Command) -> None:
         if self.is_active:
-            self._output.publish(self._message(command))
+            self._output.send(command)
 
     def _send_status(self, stamp: float, output: SafetyOutput) -> None:
         if self.is_active:
@@ -198,7 +182,7 @@ class SafetyNode(PartNode[SafetyParameters]):
             level=DiagnosticStatus.ERROR if output.guarantee == BLIND else level,
             name=self.get_fully_qualified_name(),
             message=output.reason,
-            values=[KeyValue(key=k, value=v) for k, v in {"guarantee": str(output.guarantee), **lacks, **zone}.items()],
+            values=key_values({"guarantee": str(output.guarantee), **lacks, **zone}),
         )
 
     def _show_outlines(self) -> None:
@@ -209,33 +193,26 @@ class SafetyNode(PartNode[SafetyParameters]):
         for publisher, outline in [(self._footprint, footprint.outline), *zones]:
             publisher.publish(conversions.polygon_message(outline, header))
 
-    def _message(self, command: Command) -> Twist | TwistStamped:
-        stamp, config = self.get_clock().now().to_msg(), self.config
-        return conversions.command_message(command, config.enable_stamped_cmd_vel, stamp, config.base_frame)
-
     def _look_for_rivals(self) -> None:
         """A second publisher of cmd_vel goes round the gate; one of what the gate hears makes it do as two are told.
 
         The supervisor may: it sends zero, where the gate is gone.
         """
-        allowed = {_full_name(self.get_namespace(), name) for name in (self.get_name(), "supervisor")}
-        said = ("supervisor/state",) if self.config.supervised else ()
-        for topic, ours in ((self._output.topic_name, 1), *((heard, 0) for heard in (*HEARD, *said))):
+        space = self.get_namespace().rstrip("/")
+        allowed = {f"{space}/{name}" for name in (self.get_name(), "supervisor")}
+        ours, heard = self._output.publisher.topic_name, ["cmd_vel_raw", "scan", "depth", "odom", "/clock"]
+        if self.config.supervised:
+            heard.append("supervisor/state")
+        for topic in (ours, *heard):
             found = self.get_publishers_info_by_topic(self.resolve_topic_name(topic))
-            names = [_full_name(end.node_namespace, end.node_name) for end in found]
+            names = [f"{end.node_namespace.rstrip('/')}/{end.node_name}" for end in found]
             others = sorted({name for name in names if name not in allowed or names.count(name) > 1})
-            if ours and others:
-                self.health.warn(
-                    f"rival on {topic}", f"{', '.join(others)} also publishes {topic}, past the safety gate"
-                )
-            elif len(found) > 1 and not ours:
-                self.health.warn(
-                    f"rival on {topic}", f"{topic} has several publishers: {', '.join(others)}; only one should send it"
-                )
-
-
-def _full_name(namespace: str, name: str) -> str:
-    return f"{namespace.rstrip('/')}/{name}"
+            who = ", ".join(others)
+            if topic == ours and others:
+                self.health.warn(f"rival on {topic}", f"{who} also publishes {topic}, past the safety gate")
+            elif topic != ours and len(found) > 1:
+                text = f"{topic} has several publishers: {who}; only one should send it"
+                self.health.warn(f"rival on {topic}", text)
 
 
 def _keep_clock(changes: list[Parameter]) -> SetParametersResult:
@@ -246,9 +223,7 @@ def _keep_clock(changes: list[Parameter]) -> SetParametersResult:
     return SetParametersResult(successful=True)
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(SafetyNode, niceness=URGENT)
+main = partial(run, SafetyNode, niceness=URGENT)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ami_interfaces.msg import SharedMemory
 from ami_ros.core.config import parameter
@@ -22,8 +22,6 @@ from ami_ros.ros.messages.memory import LETTERS, TOPIC, letter_from_message, let
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.process import run
-
-TICK, SEND = 1.0, 0.1  # [s]
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,8 @@ class SharingParameters:
     clock_error: float = parameter(30.0, "By which another robot's clock may be off.", "s", (1.0, 1e6))
 
 
-class SharingNode(AmiNode[SharingParameters]):
+class SharingNode(AmiNode[SharingParameters], name="sharing", parameters=SharingParameters):
     """Carries letters between an `Exchange` and a topic."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("sharing", SharingParameters, **options)
 
     def configure(self) -> None:
         config = self.config
@@ -58,8 +53,9 @@ class SharingNode(AmiNode[SharingParameters]):
         self.health.figure("robot", lambda: name)
         self.health.figure("places", lambda: str(self.exchange.places))
         self.health.figure("copies", self._copies)
-        self.every(TICK, lambda: self._send(self.exchange.tick(self.now(), time.monotonic())), STEADY)
-        self.every(SEND, lambda: self._send(self.exchange.send_rows(self.now(), SEND)), STEADY)
+        send_period = 0.1  # [s]
+        self.every(1.0, lambda: self._send(self.exchange.tick(self.now(), time.monotonic())), STEADY)
+        self.every(send_period, lambda: self._send(self.exchange.send_rows(self.now(), send_period)), STEADY)
 
     def cleanup(self) -> None:
         if hasattr(self, "exchange"):
@@ -77,9 +73,7 @@ class SharingNode(AmiNode[SharingParameters]):
         return ", ".join(f"{robot}: {places} places" for robot, places in self.exchange.copies().items()) or "none"
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(SharingNode)
+main = partial(run, SharingNode)
 
 
 if __name__ == "__main__":

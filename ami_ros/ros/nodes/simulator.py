@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-import numpy as np
 from geometry_msgs.msg import PoseStamped
 
 from ami_ros.core.config import parameter
@@ -26,11 +24,8 @@ class SimulatorParameters(RobotParameters):
     )
 
 
-class SimulatorNode(RobotNode[SimulatorParameters]):
+class SimulatorNode(RobotNode[SimulatorParameters], name="simulator", parameters=SimulatorParameters):
     """See `ami_ros.ros.simulated_robot`; pictures come from MuJoCo's renderer."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("simulator", SimulatorParameters, **options)
 
     def configure(self) -> None:
         super().configure()
@@ -42,19 +37,14 @@ class SimulatorNode(RobotNode[SimulatorParameters]):
         from ami_ros.simulation.simulator import Simulator  # here, so that a machine without MuJoCo gets one line
 
         config = self.config
-        robot = Simulator(config.world, self.description, config.seed, self.noise, others=len(config.others))
-        if config.start_pose:
-            robot.reset(np.array(config.start_pose))
-        return robot
+        return Simulator(config.world, self.description, config.seed, self.noise, others=len(config.others))
 
     def _meet(self, index: int, message: PoseStamped) -> None:
         pose = conversions.pose_from_message(message.pose)
         self.loop.tell(lambda robot: robot.show_other(index, pose))
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(SimulatorNode, niceness=URGENT)
+main = partial(run, SimulatorNode, niceness=URGENT)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Twist, TwistStamped
+from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from std_msgs.msg import Bool
@@ -20,20 +20,14 @@ from std_msgs.msg import Bool
 from ami_ros.core.commands import STILL
 from ami_ros.core.config import group, parameter
 from ami_ros.core.errors import AmiError
-from ami_ros.ros.messages import conversions
-from ami_ros.ros.node.health import STEADY, TOPIC, beat_of, here
-from ami_ros.ros.node.lifecycle import AmiNode
+from ami_ros.ros.node.health import STEADY, beat_from_message, here, key_values
+from ami_ros.ros.node.lifecycle import AmiNode, CommandPublisher
 from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.start.processes import ProcessWatch
 from ami_ros.runtime.supervision import FINAL, Code, Order, Supervision, SupervisionConfig, Verdict
 
-PERIOD = 0.05  # [s] of everything
-STATE_PERIOD = 0.1  # [s] between two messages of the state
 GATE = "safety"
-GATE_SILENCE = 0.35  # [s] without a sign of life of the gate, which beats every 0.1 s, after which zero is sent for it
-TRANSITIONS = {"configure": Transition.TRANSITION_CONFIGURE, "activate": Transition.TRANSITION_ACTIVATE}
-LEVELS = {Code.NONE: DiagnosticStatus.OK, Code.STARTING: DiagnosticStatus.WARN}
 
 
 @dataclass(frozen=True)
@@ -53,22 +47,19 @@ class SupervisorParameters:
             raise ValueError(f"nodes must be names, each once; found {list(self.nodes)}")
 
 
-class SupervisorNode(AmiNode[SupervisorParameters]):
+class SupervisorNode(AmiNode[SupervisorParameters], name="supervisor", parameters=SupervisorParameters):
     """Says what `Supervision` says, and does what it orders."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("supervisor", SupervisorParameters, **options)
 
     def configure(self) -> None:
         self._here, self._processes = here(), ProcessWatch()
         self._state = self.publisher(DiagnosticStatus, "~/state")
         self._stop = self.publisher(Bool, "emergency_stop")
-        self._zero = self.publisher(TwistStamped if self.config.enable_stamped_cmd_vel else Twist, "cmd_vel")
+        self._zero = CommandPublisher(self, "cmd_vel", self.config.enable_stamped_cmd_vel, self.config.base_frame)
         self._changes = {n: self.create_client(ChangeState, f"{n}/change_state") for n in self.config.nodes}
         self._asked: dict[str, Any] = {}  # futures by node
         self._told, self._told_at = Verdict(Code.NONE, ""), 0.0
-        self.subscribe(DiagnosticStatus, TOPIC, self._heard, RELIABLE)
-        self.every(PERIOD, self._tick, STEADY)
+        self.subscribe(DiagnosticStatus, "heartbeat", self._heard, RELIABLE)
+        self.every(0.05, self._tick, STEADY)
 
     def activate(self) -> None:
         self._supervision = Supervision(self.config.nodes, self.config.supervision, time.monotonic())
@@ -85,7 +76,7 @@ class SupervisorNode(AmiNode[SupervisorParameters]):
             del self._changes
 
     def _heard(self, message: DiagnosticStatus) -> None:
-        beat = beat_of(message)
+        beat = beat_from_message(message)
         if beat is None:
             raise AmiError(f"{message.name} gives no sign of life that can be read; is it of another version?")
         if beat.place == self._here and beat.node in self._changes:
@@ -98,8 +89,9 @@ class SupervisorNode(AmiNode[SupervisorParameters]):
             self._supervision.died(pid, self._here, now)
         for order in self._supervision.tick(now, lambda name: bool(self._changes[name].service_is_ready())):
             self._carry_out(order)
-        if GATE in self._changes and self._supervision.silent_for(GATE, now) > GATE_SILENCE:
-            self._zero.publish(self._still())
+        # Without a sign of life of the gate, which beats every 0.1 s, zero is sent for it.
+        if GATE in self._changes and self._supervision.silent_for(GATE, now) > 0.35:
+            self._zero.send(STILL)
         if any(ward.forgot for ward in self._supervision.wards.values()):
             self._stop.publish(Bool(data=True))
         self._tell(self._supervision.verdict(), now)
@@ -112,7 +104,8 @@ class SupervisorNode(AmiNode[SupervisorParameters]):
         client, old = self._changes[order.node], self._asked.pop(order.node, None)
         if old is not None and not old.done():  # of a process that is gone
             client.remove_pending_request(old)
-        future = client.call_async(ChangeState.Request(transition=Transition(id=TRANSITIONS[order.action])))
+        transition = Transition(id=getattr(Transition, f"TRANSITION_{order.action.upper()}"))
+        future = client.call_async(ChangeState.Request(transition=transition))
         self._asked[order.node] = future
         future.add_done_callback(lambda f: self._answered(order, f))
 
@@ -123,41 +116,34 @@ class SupervisorNode(AmiNode[SupervisorParameters]):
 
     def _tell(self, verdict: Verdict, now: float) -> None:
         """On the topic, on the terminal when it changes; what is for good from the start ends the process."""
-        changed = verdict != self._told
-        if not changed and now - self._told_at < STATE_PERIOD:
+        changed, node_missing = verdict != self._told, verdict.code not in (Code.NONE, Code.STARTING)
+        if not changed and now - self._told_at < 0.1:  # [s]
             return
         self._told, self._told_at = verdict, now
-        self._state.publish(self._message(verdict))
-        if changed:
-            if verdict.code in LEVELS:
-                self.get_logger().info(verdict.message)
-            else:
-                self.get_logger().error(verdict.message)
+        level = DiagnosticStatus.WARN if verdict.code is Code.STARTING else DiagnosticStatus.OK
+        values = {"code": verdict.code.name}
+        for ward in self._supervision.wards.values():
+            values[ward.name] = ward.beat.state if ward.beat is not None else "not there"
+        self._state.publish(
+            DiagnosticStatus(
+                level=DiagnosticStatus.ERROR if node_missing else level,
+                name=self.get_fully_qualified_name(),
+                message=verdict.message,
+                hardware_id="ami_ros",
+                values=key_values(values),
+            )
+        )
+        if changed and node_missing:
+            self.get_logger().error(verdict.message)
+        elif changed:
+            self.get_logger().info(verdict.message)
         if verdict.code is Code.START_FAILED and self.ended is None:
             self.ended = AmiError(verdict.message)
         elif verdict.code in FINAL:
             self.health.error(verdict.code.name, verdict.message)
 
-    def _message(self, verdict: Verdict) -> DiagnosticStatus:
-        values = {"code": verdict.code.name}
-        for ward in self._supervision.wards.values():
-            values[ward.name] = ward.beat.state if ward.beat is not None else "not there"
-        return DiagnosticStatus(
-            level=LEVELS.get(verdict.code, DiagnosticStatus.ERROR),
-            name=self.get_fully_qualified_name(),
-            message=verdict.message,
-            hardware_id="ami_ros",
-            values=[KeyValue(key=key, value=value) for key, value in values.items()],
-        )
 
-    def _still(self) -> Twist | TwistStamped:
-        stamp, config = self.get_clock().now().to_msg(), self.config
-        return conversions.command_message(STILL, config.enable_stamped_cmd_vel, stamp, config.base_frame)
-
-
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(SupervisorNode, niceness=URGENT)
+main = partial(run, SupervisorNode, niceness=URGENT)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,10 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from geometry_msgs.msg import Twist, TwistStamped
 
 from ami_interfaces.msg import Adaptation, Rollout
 from ami_interfaces.msg import Surprise as SurpriseMessage
@@ -34,22 +31,15 @@ from ami_ros.world_model.adaptation import (
     Journal,
     Segment,
     Step,
-    Weights,
     load_weights,
     pack,
     save_weights,
-    unpack,
 )
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.surprise import HORIZON
 
 if TYPE_CHECKING:
     from ami_ros.world_model.adapter import Adapter
-
-
-# Adaptation between nodes: `world_model` learns and publishes, nodes that predict follow. Both sides are here.
-
-TOPIC = "adaptation"
 
 
 @dataclass(frozen=True)
@@ -62,17 +52,6 @@ class AdaptationParameters:
     )
     journal: Path | None = parameter(None, "File that gets a line of JSON for every step; empty: none.")
     learning: AdaptationConfig = field(default_factory=AdaptationConfig)
-
-
-def weights_of(encoder_id: str) -> dict[str, Callable[[Adaptation], Weights]]:
-    """Reads what was adapted in one model, as `RosBus.join` takes it; refuses what belongs to another."""
-
-    def read(message: Adaptation) -> Weights:
-        if message.encoder_id != encoder_id:
-            raise AmiError(f"it belongs to the model {message.encoder_id}, not to {encoder_id}: ignored")
-        return unpack(bytes(message.tensors), encoder_id, "a message")
-
-    return {TOPIC: read}
 
 
 class AdaptationDesk:
@@ -105,7 +84,7 @@ class AdaptationDesk:
         self.looks = self._adapter is not None and config.learning.colours  # segments need what the sensors gave
         self._lock = threading.Lock()
         self._published = -1
-        self._publisher = node.publisher(Adaptation, TOPIC, LATCHED)
+        self._publisher = node.publisher(Adaptation, "adaptation", LATCHED)
         node.offer(ChangeAdaptation, "~/adaptation", self._change)
 
     def begin(self) -> None:
@@ -188,19 +167,15 @@ class AdaptationDesk:
 
 
 def _summary(adapter: Adapter) -> str:
+    def rounded(rows: list[list[float]]) -> str:
+        return "[" + ", ".join("[" + ", ".join(f"{v:.2f}" for v in row) + "]" for row in rows) + "]"
+
     trained, adapted = adapter.losses
     use = "adapted model in use" if adapter.in_use else "model in use as it was trained"
-    learned = f"drive {_rounded(adapter.model.drive.tolist())}"
+    learned = f"drive {rounded(adapter.model.drive.tolist())}"
     if adapter.config.colours:
-        learned += f", colours {_rounded(adapter.model.colours.tolist())}"
+        learned += f", colours {rounded(adapter.model.colours.tolist())}"
     return f"{use}; loss {trained:.3f} as trained, {adapted:.3f} adapted; {learned}"
-
-
-def _rounded(rows: list[list[float]]) -> str:
-    return "[" + ", ".join("[" + ", ".join(f"{v:.2f}" for v in row) + "]" for row in rows) + "]"
-
-
-# The node `world_model`: compares the last moment with its prediction, and predicts on request.
 
 
 @dataclass(frozen=True)
@@ -217,13 +192,10 @@ class WorldModelParameters(SurpriseSettings):
     adaptation: AdaptationParameters = field(default_factory=AdaptationParameters)
 
 
-class WorldModelNode(PartNode[WorldModelParameters]):
+class WorldModelNode(PartNode[WorldModelParameters], name="world_model", parameters=WorldModelParameters):
     """The part `world_model` on ROS, and predictions on request."""
 
     part: WorldModelPart
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("world_model", WorldModelParameters, **options)
 
     def configure(self) -> None:
         config, loaded = self.config, shared_arrays(self.config.model)
@@ -250,7 +222,7 @@ class WorldModelNode(PartNode[WorldModelParameters]):
                 "latent": latents_of(loaded.encoder_id, self._spec),
             },
             without=[n for n in ("image", "scan") if not (desk.looks and n in self.part.sensors.kept)],
-            types={"image": camera.message_type, "cmd_vel": TwistStamped if config.enable_stamped_cmd_vel else Twist},
+            types={"image": camera.message_type, "cmd_vel": conversions.command_type(config.enable_stamped_cmd_vel)},
             frames={"odom": config.odom_frame},
         )
 
@@ -319,9 +291,7 @@ class WorldModelNode(PartNode[WorldModelParameters]):
         return rollout
 
 
-def main() -> int:
-    """Runs the node; returns the exit code."""
-    return run(WorldModelNode)
+main = partial(run, WorldModelNode)
 
 
 if __name__ == "__main__":

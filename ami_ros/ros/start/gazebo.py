@@ -112,7 +112,6 @@ def start_pose(world: World, robot: RobotDescription, pose: str, seed: int) -> A
 
 
 PREFIX = "GAZEBO_PREFIX"  # environment variable: a folder with bin, lib and share, where `gz` is not in PATH
-TOLD = 60.0  # within which it tells its version [s]
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ def _variables(prefix: Path, environment: Mapping[str, str]) -> dict[str, str]:
 def _version(program: str, environment: Mapping[str, str]) -> str:
     try:
         told = subprocess.run(
-            [program, "sim", "--versions"], env=dict(environment), capture_output=True, text=True, timeout=TOLD,
+            [program, "sim", "--versions"], env=dict(environment), capture_output=True, text=True, timeout=60.0,
             check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -172,7 +171,6 @@ def _version(program: str, environment: Mapping[str, str]) -> str:
 
 
 NODES = ("clock_bridge", "gazebo_bridge", "gazebo_world", "command_timeout")
-USUAL = ("image", "scan", "odom")  # as the stack beside a simulator has them, whatever the robot calls them
 
 
 def gazebo_environment(gazebo: Gazebo, domain: int) -> dict[str, str]:
@@ -192,7 +190,8 @@ def gazebo_processes(gazebo: Gazebo, files: GazeboFiles, arguments: Arguments) -
     model = robot | {"model": files.model}
     server = (gazebo.program, "sim", *files.arguments(headless=True).split())
     command = {"enable_stamped_cmd_vel": files.robot.command.stamped, "base_frame": files.robot.frames.base}
-    usual = {topic: name for name, topic in topics(files.robot).items() if name in USUAL and topic != name}
+    known = topics(files.robot)  # the stack beside a simulator has the usual names, whatever the robot calls them
+    usual = {known[name]: name for name in ("image", "scan", "odom") if known.get(name, name) != name}
     return [
         ProcessSpec("gazebo", {}, (), {}, "", arguments.log_level, program=server),
         _node(arguments, "gazebo_bridge", robot | {"part": "clock"}, "clock_bridge", clock=False),

@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -134,8 +135,9 @@ class ProcessSpec:
     def files(self, folder: Path) -> list[str]:
         """Its parameter files, the weakest first; those of `defaults` and `parameters` are written into `folder`."""
         first, last = (folder / f"{self.name}{suffix}.yaml" for suffix in (".robot", ""))
-        first.write_text(_parameters_yaml(self.defaults))
-        last.write_text(_parameters_yaml(self.parameters))
+        for file, parameters in ((first, self.defaults), (last, self.parameters)):  # good for any namespace
+            given = {f"/**/{node}": {"ros__parameters": values} for node, values in parameters.items() if values}
+            file.write_text(dump_yaml(given))
         return [str(first), *self.parameter_files, str(last)]
 
     @property
@@ -176,12 +178,6 @@ def rules_of(arguments: Arguments, robot: RobotDescription) -> dict[str, str]:
     return in_namespace(_remappings(arguments, robot), arguments.namespace)
 
 
-def _parameters_yaml(parameters: dict[str, dict[str, Any]]) -> str:
-    """A ROS parameter file, good for any namespace."""
-    files = {f"/**/{node}": {"ros__parameters": values} for node, values in parameters.items() if values}
-    return dump_yaml(files)
-
-
 def declared(parts: Iterable[Part]) -> list[dataclasses.Field[Any]]:
     """The fields of `Arguments` that matter to `parts`."""
     wanted = set(parts)
@@ -197,14 +193,17 @@ def processes(arguments: Arguments, parts: Iterable[Part]) -> list[ProcessSpec]:
     robot = _as_asked(load_robot(arguments.robot), arguments)
     if "simulation" in parts and (arguments.compressed, arguments.enable_stamped_cmd_vel) != ("robot", "robot"):
         raise AmiError("launch arguments: compressed, enable_stamped_cmd_vel: a simulated robot is as its file says")
-    found = []
+    make, found, watched = partial(_spec, arguments, robot), list[ProcessSpec](), list[str]()
     if "simulation" in parts:
-        found.append(_spec(arguments, robot, "simulator", _simulator(arguments)))
+        found.append(make("simulator", _simulator(arguments)))
     if "stack" in parts:
-        found += _stack(arguments, robot)
+        watched = list(STACK)
+        found += _stack(arguments, robot, make)
     if "gate" in parts:  # behind the planner of somebody else
-        found.append(_spec(arguments, robot, "safety", {"safety": {"supervised": arguments.autostart}}))
-        found += _supervisor(arguments, robot, ("safety",))
+        watched = ["safety"]
+        found.append(make("safety", {"safety": {"supervised": arguments.autostart}}))
+    if watched and arguments.autostart:  # else a lifecycle manager takes its place
+        found.append(make("supervisor", {"supervisor": {"nodes": watched}}))
     return found
 
 
@@ -218,17 +217,7 @@ def _as_asked(robot: RobotDescription, arguments: Arguments) -> RobotDescription
     return robot.with_sensor(robot.camera.name, **camera) if robot.camera is not None and camera else robot
 
 
-def _parameter_files(arguments: Arguments) -> tuple[str, ...]:
-    files = [share("config", "params.yaml")]
-    if arguments.params_file:
-        own = Path(arguments.params_file).expanduser().resolve()
-        if not own.is_file():
-            raise AmiError(f"params_file {own}: no such file")
-        files.append(own)
-    return tuple(str(file) for file in files)
-
-
-def _stack(arguments: Arguments, robot: RobotDescription) -> list[ProcessSpec]:
+def _stack(arguments: Arguments, robot: RobotDescription, make: Callable[..., ProcessSpec]) -> list[ProcessSpec]:
     named = arguments.model or shipped_model(robot)
     model = model_folder(named)
     check_model(robot, identify_model(model).spec, named)
@@ -237,8 +226,8 @@ def _stack(arguments: Arguments, robot: RobotDescription) -> list[ProcessSpec]:
         parameters[node]["model"] = str(model.resolve())
     memory_file = str(Path(arguments.memory_file).expanduser().resolve()) if arguments.memory_file else ""
     parameters["memory"] |= {"memory_file": memory_file, "keep": arguments.keep_memory}
+    name = robot_name(arguments.robot_name, arguments.namespace) if arguments.site else ""
     if arguments.site and memory_file:
-        name = robot_name(arguments.robot_name, arguments.namespace)
         parameters["memory"] |= {"copies": str(copies_beside(Path(memory_file))), "robot": name}
     if arguments.keep_memory and memory_file:
         parameters["mission"]["mission_file"] = f"{memory_file}.mission"
@@ -248,32 +237,15 @@ def _stack(arguments: Arguments, robot: RobotDescription) -> list[ProcessSpec]:
     parameters["planner"]["navigator.use_memory"] = arguments.use_memory
     parameters["safety"]["supervised"] = arguments.autostart
     if arguments.composed:
-        found = [_spec(arguments, robot, "composed", parameters)]
+        found = [make("composed", parameters)]
     else:
-        found = [_spec(arguments, robot, node, {node: values}) for node, values in parameters.items()]
-    return found + _sharing(arguments, robot, memory_file) + _supervisor(arguments, robot, STACK)
-
-
-def _sharing(arguments: Arguments, robot: RobotDescription, memory_file: str) -> list[ProcessSpec]:
-    """A process beside the stack, that nothing waits for; none without a site."""
-    if not arguments.site:
-        return []
-    if not (memory_file and arguments.keep_memory):
-        raise AmiError("launch arguments: site: what is shared is in memory_file; name one, and keep it")
-    name = robot_name(arguments.robot_name, arguments.namespace)
-    return [
-        _spec(
-            arguments, robot, "sharing",
-            {"sharing": {"site": arguments.site, "robot": name, "memory_file": memory_file}},
-        )
-    ]  # fmt: skip
-
-
-def _supervisor(arguments: Arguments, robot: RobotDescription, nodes: tuple[str, ...]) -> list[ProcessSpec]:
-    """Of `nodes`; none, where a lifecycle manager takes its place."""
-    if not arguments.autostart:
-        return []
-    return [_spec(arguments, robot, "supervisor", {"supervisor": {"nodes": list(nodes)}})]
+        found = [make(node, {node: values}) for node, values in parameters.items()]
+    if arguments.site:  # a process beside the stack, that nothing waits for
+        if not (memory_file and arguments.keep_memory):
+            raise AmiError("launch arguments: site: what is shared is in memory_file; name one, and keep it")
+        shared = {"site": arguments.site, "robot": name, "memory_file": memory_file}
+        found.append(make("sharing", {"sharing": shared}))
+    return found
 
 
 def _simulator(arguments: Arguments) -> dict[str, dict[str, Any]]:
@@ -295,13 +267,18 @@ def _spec(
 ) -> ProcessSpec:
     simulates = executable == "simulator"  # that is where simulated time comes from
     alone = executable in ("simulator", "supervisor")  # nobody else starts these
+    files = [share("config", "params.yaml")]
+    if arguments.params_file:
+        files.append(Path(arguments.params_file).expanduser().resolve())
+        if not files[-1].is_file():
+            raise AmiError(f"params_file {files[-1]}: no such file")
     common: dict[str, Any] = {"autostart": executable == "sharing" or (alone and arguments.autostart)}
     if not simulates:
         common["use_sim_time"] = arguments.use_sim_time
     return ProcessSpec(
         executable,
         defaults={node: values for node, values in node_parameters(robot).items() if node in parameters},
-        parameter_files=_parameter_files(arguments),
+        parameter_files=tuple(map(str, files)),
         parameters={node: {**common, **values} for node, values in parameters.items()},
         remappings=_remappings(arguments, robot),
         namespace=arguments.namespace,

@@ -20,11 +20,8 @@ from launch_ros.actions import Node
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import share
 from ami_ros.core.robots.description import load_robot
-from ami_ros.ros.node.parent import FOLDER, PARENT
 from ami_ros.ros.start.graph import Arguments, Part, ProcessSpec, declared, processes, rules_of
 from launch import LaunchContext, LaunchDescription
-
-DISCOVERY = "ROS_AUTOMATIC_DISCOVERY_RANGE"
 
 
 def launch_description(*parts: Part, **defaults: Any) -> LaunchDescription:
@@ -54,7 +51,8 @@ def launch_description(*parts: Part, **defaults: Any) -> LaunchDescription:
 def local_only() -> list[SetEnvironmentVariable]:
     """Has nodes meet those of this machine only, unless the environment says otherwise: a stranger on the network must
     not drive the robot because nobody thought of it."""
-    return [] if DISCOVERY in os.environ else [SetEnvironmentVariable(DISCOVERY, "LOCALHOST")]
+    name = "ROS_AUTOMATIC_DISCOVERY_RANGE"
+    return [] if name in os.environ else [SetEnvironmentVariable(name, "LOCALHOST")]
 
 
 def _start(context: LaunchContext, parts: Iterable[Part]) -> list[Node]:
@@ -101,7 +99,7 @@ def installed(package: str) -> bool:
 
 def ends_with_launch(folder: Path) -> dict[str, str]:
     """Variables of a node that is to end with this launch, whatever ends that, and to remove its temporary folder."""
-    return {PARENT: str(os.getpid()), FOLDER: str(folder)}
+    return {"AMI_PARENT": str(os.getpid()), "AMI_PARENT_FOLDER": str(folder)}
 
 
 def _node(spec: ProcessSpec, folder: Path) -> Node:

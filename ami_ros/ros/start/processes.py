@@ -12,27 +12,36 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ami_ros.core.errors import AmiError
 from ami_ros.ros.start.graph import ProcessSpec
 from ami_ros.runtime.supervision import backoff
 
-# One server in twenty ignored its first SIGINT under load, so each signal is followed by a stronger one.
-ESCALATION = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0))
-POLL = 0.1  # [s]
-MAX_RESPAWNS = 6  # of one process within WINDOW; the supervisor gives up before
-WINDOW = 600.0  # [s]
+
+@dataclass(frozen=True)
+class KeepingConfig:
+    """How often a process is started again, and how all are ended."""
+
+    respawns: int = 6  # of one process within the window; the supervisor gives up before
+    window: float = 600.0  # [s]
+    # One server in twenty ignored its first SIGINT under load, so each is followed by a stronger one, so late [s].
+    escalation: tuple[tuple[signal.Signals, float], ...] = (
+        (signal.SIGINT, 5.0),
+        (signal.SIGTERM, 3.0),
+        (signal.SIGKILL, 5.0),
+    )
 
 
 class NodeProcess:
     """One process, in a session of its own so that a terminal's Ctrl-C reaches it only through its keeper."""
 
-    def __init__(self, spec: ProcessSpec, folder: Path, environment: Mapping[str, str]) -> None:
-        self.spec, self.log = spec, folder / f"{spec.name}.log"
+    def __init__(self, spec: ProcessSpec, folder: Path, environment: Mapping[str, str], config: KeepingConfig) -> None:
+        self.spec, self.log, self._config = spec, folder / f"{spec.name}.log", config
         self.respawns = 0
         self._noticed = 0  # process id of the end that is counted last
-        self._ends: list[float] = []  # when it ended, by steady time, within WINDOW
+        self._ends: list[float] = []  # when it ended, by steady time, within the window
         node = (sys.executable, "-m", f"ami_ros.ros.nodes.{spec.executable}")
         self._command = list(spec.program or (*node, *spec.ros_arguments(folder)))
         self._environment = dict(environment)
@@ -53,8 +62,8 @@ class NodeProcess:
         now = time.monotonic()
         if self._noticed != self.pid:
             self._noticed = self.pid
-            self._ends = [*(t for t in self._ends if t > now - WINDOW), now]
-        if len(self._ends) > MAX_RESPAWNS:
+            self._ends = [*(t for t in self._ends if t > now - self._config.window), now]
+        if len(self._ends) > self._config.respawns:
             return False
         if now >= self._ends[-1] + backoff(len(self._ends)):
             self.respawns += 1
@@ -70,8 +79,8 @@ class NodeProcess:
 
     def last_words(self) -> str:
         """The end of its log that says why it ended."""
-        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        return lines[-1] if lines else "it wrote nothing"
+        written = self.log.read_text(errors="replace").strip()
+        return written.splitlines()[-1] if written else "it wrote nothing"
 
     def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as output:
@@ -92,12 +101,17 @@ class ProcessKeeper:
         specs: in the order in which to start them.
         folder: for parameter files and logs; must exist.
         environment: variables to add to this process's own.
+        config: how they are kept.
     """
 
     def __init__(
-        self, specs: Sequence[ProcessSpec], folder: Path, environment: Mapping[str, str] | None = None
+        self,
+        specs: Sequence[ProcessSpec],
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        config: KeepingConfig | None = None,
     ) -> None:
-        self._specs, self._folder = specs, folder
+        self._specs, self._folder, self._config = specs, folder, config or KeepingConfig()
         self._environment = {**os.environ, **(environment or {})}
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -116,7 +130,7 @@ class ProcessKeeper:
         """Starts all processes."""
         try:
             for spec in self._specs:
-                self.processes[spec.name] = NodeProcess(spec, self._folder, self._environment)
+                self.processes[spec.name] = NodeProcess(spec, self._folder, self._environment, self._config)
         except BaseException:
             self.stop()
             raise
@@ -138,7 +152,7 @@ class ProcessKeeper:
         if self._watcher.is_alive():
             self._watcher.join()
         remaining = list(reversed(self.processes.values()))
-        for number, patience in ESCALATION:
+        for number, patience in self._config.escalation:
             for process in remaining:
                 if process.code is None:
                     process.send(number)
@@ -149,7 +163,7 @@ class ProcessKeeper:
                 return
 
     def _watch(self) -> None:
-        while not self._closing.wait(POLL):
+        while not self._closing.wait(0.1):
             for process in list(self.processes.values()):
                 if process.code is not None and self._failure is None:
                     self._ended(process)
@@ -201,23 +215,16 @@ class ProcessWatch:
     def kill(self, pid: int) -> None:
         """Ends a process that is watched, that runs nodes of ours, and that does not listen any more: what a message
         calls a node may be any process of the user."""
-        if pid in self._watched and runs_nodes(pid):
-            try:
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            ours = any(word.startswith(b"ami_ros.ros.nodes.") or b"/lib/ami_ros/" in word for word in words[:4])
+            if pid in self._watched and ours:
                 signal.pidfd_send_signal(self._watched[pid], signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
+        except OSError:  # it is gone, or another user's
+            pass
 
     def close(self) -> None:
         """Watches none any more."""
         for descriptor in self._watched.values():
             os.close(descriptor)
         self._watched.clear()
-
-
-def runs_nodes(pid: int) -> bool:
-    """Whether the command line of a process is that of a node of this package."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return any(word.startswith(b"ami_ros.ros.nodes.") or b"/lib/ami_ros/" in word for word in words[:4])

@@ -11,7 +11,7 @@ from rclpy.action import ActionClient
 
 from ami_interfaces.action import NavigateToGoal
 from ami_ros.core.errors import AmiError
-from ami_ros.ros.goals.action_server import BURST, GoalTicket, Outcome, SimpleActionServer
+from ami_ros.ros.goals.action_server import GoalLimits, GoalTicket, Outcome, SimpleActionServer
 from ami_ros.ros.node.qos import REQUESTS
 from harness.ros import RosPeer
 
@@ -119,10 +119,10 @@ def all_done(sent: list[Any]) -> bool:
 def test_a_flood_of_goals_is_rejected_in_short_and_the_action_stays_reachable(bench: Bench) -> None:
     answers: list[Any] = []
     while all(handle.accepted for handle in answers):  # a machine as slow as the allowance grows needs another flood
-        floods = [bench.send(i) for i in range(2 * BURST)]
+        floods = [bench.send(i) for i in range(2 * GoalLimits().burst)]
         bench.ros.spin_until(partial(all_done, floods), 60.0, "answers")
         answers += [sent.result() for sent in floods]
-    assert sum(handle.accepted for handle in answers) >= BURST
+    assert sum(handle.accepted for handle in answers) >= GoalLimits().burst
     assert sum("goals a second" in str(error) for error in bench.refusals) == 1
     bench.ros.spin_until(lambda: bench.accepted(bench.send(1)).accepted, what="a goal after the flood")
 

@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.core.errors import AmiError
 from ami_ros.planning.types import Code
-from ami_ros.ros.goals.action_server import MAX_AGE, GoalFrames
+from ami_ros.ros.goals.action_server import GoalFrames
 from ami_ros.ros.messages.conversions import header_at, pose_from_message, pose_to_message
 from ami_ros.ros.messages.goals import Frames
 from ami_ros.ros.node.lifecycle import AmiNode
@@ -28,11 +28,8 @@ class Config:
     pass
 
 
-class Host(AmiNode[Config]):
+class Host(AmiNode[Config], name="host", parameters=Config):
     """A node that is told goals."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("host", Config, **options)
 
     def configure(self) -> None:
         self.frames = GoalFrames(self, Frames())
@@ -42,9 +39,7 @@ class Transforms:
     """Somebody who publishes transforms, and a node that hears them."""
 
     def __init__(self, ros: RosPeer) -> None:
-        self.ros, self.node = ros, Host(context=ros.context)
-        ros.add(self.node)
-        self.node.start()
+        self.ros, self.node = ros, ros.start(Host)
         self.frames: GoalFrames = self.node.frames
         kind = importlib.import_module("tf2_msgs.msg").TFMessage
         made = {"/tf": ros.node.create_publisher(kind, "/tf", 10)}
@@ -56,7 +51,7 @@ class Transforms:
         header = header_at(self.node.now() - age, parent)
         message = self._kind(transforms=[transform_message(header, child, pose)])
         self._publishers[topic].publish(message)
-        self.ros.spin_until(lambda: child in self.frames._newest, what=f"the transform of {child}")
+        self.ros.spin_until(lambda: child in self.frames._stamps, what=f"the transform of {child}")
         self.ros.spin_until_idle()
 
     def resolved(self, frame: str, x: float = 1.0, y: float = 0.0, yaw: float = 0.0) -> tuple[str, Any]:
@@ -97,7 +92,7 @@ def test_a_camera_whose_z_looks_ahead_is_turned_into_the_plane(transforms: Trans
 
 
 def test_unknown_frames_and_old_transforms_are_refused_with_a_code(transforms: Transforms) -> None:
-    transforms.say("/tf", "odom", "arm", pose_to_message((1.0, 0.0, 0.0)), age=10 * MAX_AGE)
+    transforms.say("/tf", "odom", "arm", pose_to_message((1.0, 0.0, 0.0)), age=10.0)
     for frame, words in (
         ("moon", "no transform leads"),
         ("", "no transform leads"),
@@ -116,17 +111,17 @@ def test_a_transform_that_is_no_pose_spoils_no_goal_of_another_frame(transforms:
         broken = Pose()
         q = broken.orientation
         q.x, q.y, q.z, q.w = quaternion
-        with pytest.raises(AmiError, match="'thing' is no pose, and left out"):
-            transforms.frames._take(SimpleNamespace(transforms=[transform_message(Header(), "thing", broken)]), True)
+        with pytest.raises(AmiError, match="'thing' has a NaN or infinite number, or no rotation"):
+            transforms.frames.take(SimpleNamespace(transforms=[transform_message(Header(), "thing", broken)]))
     assert transforms.resolved("dock")[1] == pytest.approx([4.0, 0.0, 0.0])
 
 
 def test_names_of_frames_that_somebody_invents_fill_no_memory(
     transforms: Transforms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ami_ros.ros.goals.action_server.MAX_FRAMES", 3)
+    monkeypatch.setattr("ami_ros.core.frames.MAX_FRAMES", 3)
     many = [transform_message(Header(), f"frame{k}", pose_to_message((0.0, 0.0, 0.0))) for k in range(5)]
     with pytest.raises(AmiError, match="more than 3 frames: that of 'frame3' is left out"):
-        transforms.frames._take(SimpleNamespace(transforms=many), True)
-    transforms.frames._take(SimpleNamespace(transforms=many[:3]), True)  # those that are known come again
-    assert len(transforms.frames._newest) == 3
+        transforms.frames.take(SimpleNamespace(transforms=many))
+    transforms.frames.take(SimpleNamespace(transforms=many[:3]))  # those that are known come again
+    assert len(transforms.frames._stamps) == 3

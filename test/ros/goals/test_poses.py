@@ -32,11 +32,8 @@ class Config:
     pass
 
 
-class Host(AmiNode[Config]):
+class Host(AmiNode[Config], name="host", parameters=Config):
     """A planner whose driving is done by the test."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("host", Config, **options)
 
     def configure(self) -> None:
         self.server = SimpleActionServer(
@@ -60,9 +57,7 @@ class Host(AmiNode[Config]):
 
 @pytest.fixture
 def host(ros: RosPeer) -> Iterator[Host]:
-    node = Host(context=ros.context)
-    ros.add(node)
-    node.start()
+    node = ros.start(Host)
     ros.spin_until(lambda: node.is_active)
     yield node
     node.stop()

@@ -11,7 +11,6 @@ from rclpy.action import ActionClient, ActionServer
 from rclpy.task import Future
 
 from ami_interfaces.action import NavigateToGoal
-from ami_ros.ros.goals import clients as result_watch
 from ami_ros.ros.goals.clients import LOST, ResultWatch
 from harness.ros import RosPeer
 
@@ -44,12 +43,11 @@ class Served:
         self.ros.spin_until(self.client.server_is_ready, what="the server")
         sent = self.client.send_goal_async(NavigateToGoal.Goal())
         self.ros.spin_until(sent.done, what="an answer")
-        ResultWatch(self.client._node, self.client, sent.result(), lambda *end: self.ends.append(end))
+        ResultWatch(self.client._node, self.client, sent.result(), lambda *end: self.ends.append(end), 0.1)
 
 
 @pytest.fixture
-def served(ros: RosPeer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.setattr(result_watch, "PERIOD", 0.1)
+def served(ros: RosPeer) -> Iterator[Served]:
     found = Served(ros)
     yield found
     found.client.destroy()

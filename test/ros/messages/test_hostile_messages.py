@@ -30,7 +30,7 @@ from ami_ros.ros.messages import conversions, memory, range_sensors
 from ami_ros.ros.messages import conversions as moving
 from ami_ros.ros.messages.goals import Frames, goal_from_message
 from ami_ros.ros.messages.missions import task_from_message
-from ami_ros.ros.node.health import beat_of
+from ami_ros.ros.node.health import beat_from_message
 from ami_ros.safety.keep_out import KeepOut
 from ami_ros.world_model.adaptation import unpack
 from ami_ros.world_model.spec import InputSpec, ModelSpec
@@ -85,7 +85,7 @@ CONVERSIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "adaptation": (Adaptation, lambda m: unpack(bytes(m.tensors), ENCODER, "a message")),
     "goal": (NavigateToGoal.Goal, lambda m: goal_from_message(m, ENCODER, SPEC, Frames(), image_of)),
     "mission": (RunMission.Goal, lambda m: task_from_message(m, Frames(), ExplorationConfig())),
-    "heartbeat": (DiagnosticStatus, beat_of),
+    "heartbeat": (DiagnosticStatus, beat_from_message),
 }
 
 

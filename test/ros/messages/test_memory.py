@@ -154,9 +154,9 @@ def test_how_far_a_search_has_come_survives_the_round_trip() -> None:
     again = there_and_back(search := SearchState(np.array([[1.0, -2.0], [3.5, 0.25]]), 4.5))
     assert again.reach == 4.5 and there_and_back(SearchState(reach=np.inf)).reach == np.inf
     np.testing.assert_array_equal(again.looked_from, search.looked_from)
-    long = SearchState(np.arange(2.0 * (memory_messages.MOST_POINTS + 5)).reshape(-1, 2))
+    long = SearchState(np.arange(2.0 * (1000 + 5)).reshape(-1, 2))
     newest = there_and_back(long).looked_from
-    np.testing.assert_array_equal(newest, long.looked_from[-memory_messages.MOST_POINTS :])
+    np.testing.assert_array_equal(newest, long.looked_from[-1000:])
 
 
 def test_a_search_that_was_nowhere_is_refused() -> None:

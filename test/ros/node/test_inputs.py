@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
-from rclpy.parameter import Parameter
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Int32
 
 from ami_ros.ros.messages.conversions import seconds_to_stamp
+from ami_ros.ros.node.bus import Worker
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE
-from ami_ros.ros.node.worker import Worker
 from harness.ros import RosPeer
 
 
@@ -25,15 +24,12 @@ class Config:
     pass
 
 
-class Listener(AmiNode[Config]):
+class Listener(AmiNode[Config], name="listener", parameters=Config):
     """Hears poses in `odom`, and works on each."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("listener", Config, **options)
 
     def configure(self) -> None:
         self.worker: Worker[PoseStamped] = Worker("listener", lambda item: None, lambda error: None)
-        self.health.follow(self.worker)
+        self.worker.tell(self.health)
         self.health.figure("model", lambda: "onboard@0")
         self.subscribe(PoseStamped, "pose", self.worker.submit, RELIABLE, frame="odom")
 
@@ -46,9 +42,7 @@ class Watched:
 
     def __init__(self, ros: RosPeer, **parameters: Any) -> None:
         self.ros = ros
-        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        self.node = ros.add(Listener(context=ros.context, parameter_overrides=overrides))
-        self.node.start()
+        self.node = ros.start(Listener, **parameters)
         self.diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
         self.sending: Any = None  # the timer
 

@@ -9,7 +9,6 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Int32
 from std_srvs.srv import Trigger
@@ -27,11 +26,11 @@ class Config:
     fault: str = ""  # name of the method that fails
 
 
-class Doubler(AmiNode[Config]):
+class Doubler(AmiNode[Config], name="doubler", parameters=Config):
     """Publishes twice what it hears, and notes what it went through."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__("doubler", Config, **options)
+        super().__init__(**options)
         self.history: list[str] = []
 
     def _enter(self, name: str) -> None:
@@ -74,17 +73,8 @@ class Doubler(AmiNode[Config]):
         raise KeyError("nobody thought of this")
 
 
-def make(ros: RosPeer, **parameters: Any) -> Doubler:
-    node = Doubler(
-        context=ros.context, parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()]
-    )
-    ros.add(node)
-    return node
-
-
 def test_node_that_starts_itself_works_and_stands_still_at_its_end(ros: RosPeer) -> None:
-    node = make(ros)
-    node.start()
+    node = ros.start(Doubler)
     received = ros.collect(Int32, "twice")
     sender = ros.node.create_publisher(Int32, "once", 10)
     ros.spin_until(lambda: sender.publish(Int32(data=4)) or received)
@@ -96,7 +86,7 @@ def test_node_that_starts_itself_works_and_stands_still_at_its_end(ros: RosPeer)
 
 def test_node_that_was_destroyed_is_off_the_graph_while_somebody_still_holds_it(ros: RosPeer) -> None:
     other = RosPeer()
-    node = make(other)
+    node = other.make(Doubler)
     node.start()
     ros.spin_until(lambda: "doubler" in ros.node.get_node_names(), what="the node")
     other.close()
@@ -105,8 +95,7 @@ def test_node_that_was_destroyed_is_off_the_graph_while_somebody_still_holds_it(
 
 
 def test_node_without_autostart_waits_and_is_silent_until_active(ros: RosPeer) -> None:
-    node = make(ros, autostart=False)
-    node.start()
+    node = ros.start(Doubler, autostart=False)
     assert node.history == []
 
     def change(transition: int) -> bool:
@@ -126,8 +115,7 @@ def test_node_without_autostart_waits_and_is_silent_until_active(ros: RosPeer) -
 @pytest.mark.fault("bug in a callback")
 def test_a_bug_in_a_callback_is_reported_and_the_node_goes_on(ros: RosPeer) -> None:
     ros.bugs_expected = True
-    node = make(ros)
-    node.start()
+    node = ros.start(Doubler)
     received, reports = ros.collect(Int32, "twice"), ros.collect(DiagnosticArray, "/diagnostics")
     sender = ros.node.create_publisher(Int32, "once", 10)
     ros.spin_until(lambda: sender.publish(Int32(data=0)) or node.bugs, what="the bug")
@@ -138,8 +126,7 @@ def test_a_bug_in_a_callback_is_reported_and_the_node_goes_on(ros: RosPeer) -> N
 
 def test_a_bug_in_a_service_is_an_answer_with_a_code(ros: RosPeer) -> None:
     ros.bugs_expected = True
-    node = make(ros)
-    node.start()
+    node = ros.start(Doubler)
     for _ in range(2):
         answer = ros.call(Predict, "/doubler/fails", Predict.Request())
         assert not answer.success and answer.error_code == Predict.Response.UNKNOWN
@@ -150,7 +137,7 @@ def test_a_bug_in_a_service_is_an_answer_with_a_code(ros: RosPeer) -> None:
 
 @pytest.mark.parametrize("method", ["configure", "activate"])
 def test_failing_start_says_why(ros: RosPeer, method: str) -> None:
-    node = make(ros, fault=method)
+    node = ros.make(Doubler, fault=method)
     with pytest.raises(AmiError, match=r"weights.safetensors is missing"):
         node.start()
     state = ros.call(GetState, "/doubler/get_state", GetState.Request()).current_state.id
@@ -158,14 +145,13 @@ def test_failing_start_says_why(ros: RosPeer, method: str) -> None:
 
 
 def test_bug_in_a_transition_is_not_swallowed(ros: RosPeer) -> None:
-    node = make(ros, fault="configure bug")
+    node = ros.make(Doubler, fault="configure bug")
     with pytest.raises(AmiError, match="configure failed: KeyError: 'bug'"):
         node.start()
 
 
 def test_bad_message_is_dropped_counted_and_shown_in_diagnostics(ros: RosPeer) -> None:
-    node = make(ros)
-    node.start()
+    node = ros.start(Doubler)
     diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
     sender = ros.node.create_publisher(Int32, "once", 10)
     ros.spin_until(lambda: sender.publish(Int32(data=-1)) or node.health.count("once") > 2)
@@ -178,8 +164,7 @@ def test_bad_message_is_dropped_counted_and_shown_in_diagnostics(ros: RosPeer) -
 
 @pytest.mark.fault("time is set back")
 def test_clock_that_is_turned_back_clears_buffers(ros: RosPeer) -> None:
-    node = make(ros, use_sim_time=True)
-    node.start()
+    node = ros.start(Doubler, use_sim_time=True)
     clock = ros.node.create_publisher(Clock, "/clock", 10)
     ros.spin_until(lambda: clock.publish(Clock(clock=seconds_to_stamp(100.0))) or node.now() == 100.0)
     assert "time_jumped" not in node.history

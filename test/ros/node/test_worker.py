@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ami_ros.ros.node.worker import Worker
+from ami_ros.ros.node.bus import Worker
 from harness.waiting import wait_until
 
 

@@ -185,7 +185,7 @@ def test_the_gate_holds_the_robot_unless_the_supervisor_says_that_all_is_well(be
 def test_scans_of_an_unknown_frame_mean_standing_still(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ami_ros.ros.scanner.PATIENCE", 0.0)
+    monkeypatch.setattr("ami_ros.ros.scanner.Scanner.patience", 0.0)
     safety = bench()
     safety.frame = "laser"
     safety.ros.spin_until(lambda: safety.node.health.count("frame laser") > 3, what="the error")

@@ -21,7 +21,7 @@ from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.core.errors import AmiError
 from ami_ros.ros.goals.clients import ResultWatch
-from ami_ros.ros.node.health import beat_of, message_of
+from ami_ros.ros.node.health import beat_from_message, beat_to_message
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.start.graph import Arguments, ProcessSpec, processes
 from ami_ros.ros.start.processes import ProcessKeeper, ProcessWatch
@@ -183,12 +183,12 @@ def test_a_heartbeat_that_names_somebody_elses_process_does_not_make_the_supervi
         bystander.wait()
 
 
-def test_a_heartbeat_of_a_process_id_that_cannot_be_is_none() -> None:
-    message = message_of(Beat("planner", "active", 7))
-    assert beat_of(message) == Beat("planner", "active", 7)
+def test_a_heartbeat_from_message_a_process_id_that_cannot_be_is_none() -> None:
+    message = beat_to_message(Beat("planner", "active", 7))
+    assert beat_from_message(message) == Beat("planner", "active", 7)
     for pid in ("9" * 30, "-1", "", "x", "\u0663"):
         message.values[1].value = pid
-        assert beat_of(message) is None
+        assert beat_from_message(message) is None
 
 
 @pytest.mark.fault("model missing, damaged, of another version")

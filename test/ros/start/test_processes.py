@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 from geometry_msgs.msg import TwistStamped
 
 from ami_ros.core.errors import AmiError
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.start.graph import ProcessSpec
-from ami_ros.ros.start.processes import ProcessKeeper
+from ami_ros.ros.start.processes import KeepingConfig, ProcessKeeper
 from harness.ros import RosPeer
 from harness.waiting import wait_until
 
@@ -70,12 +69,10 @@ def test_mistake_in_the_set_up_is_not_tried_again(tmp_path: Path) -> None:
         assert process.respawns == 0
 
 
-def test_stubborn_process_is_ended_with_sterner_signals(
-    ros: RosPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ami_ros.ros.start.processes.ESCALATION", ((signal.SIGINT, 0.2), (signal.SIGKILL, 5.0)))
+def test_stubborn_process_is_ended_with_sterner_signals(ros: RosPeer, tmp_path: Path) -> None:
+    impatient = KeepingConfig(escalation=((signal.SIGINT, 0.2), (signal.SIGKILL, 5.0)))
     commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
-    with ProcessKeeper([gate()], tmp_path) as keeper:
+    with ProcessKeeper([gate()], tmp_path, config=impatient) as keeper:
         ros.spin_until(lambda: commands, 60.0)
         process = keeper.processes["safety"]
         os.kill(process.pid, signal.SIGSTOP)
