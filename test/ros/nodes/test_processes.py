@@ -248,10 +248,7 @@ from dataclasses import dataclass
 class Nothing:
     pass
 
-class Busy(AmiNode[Nothing]):
-    def __init__(self):
-        super().__init__("busy", Nothing)
-
+class Busy(AmiNode[Nothing], name="busy", parameters=Nothing):
     def configure(self):
         self.every(0.1, self.stay)
 
