@@ -75,7 +75,7 @@ def test_executable_has_a_main(executable: str) -> None:
 
 def test_every_node_is_an_executable() -> None:
     modules = {path.stem for path in (REPOSITORY / "ami_ros" / "ros" / "nodes").glob("*.py")} - {"__init__"}
-    assert {name for name in modules if _defines_main(name)} == set(EXECUTABLES)
+    assert modules == set(EXECUTABLES)
 
 
 @pytest.mark.parametrize("package", ["ami_ros", "ami_interfaces"])
@@ -114,11 +114,6 @@ def _on_index(*files: str) -> set[str]:
     """The packages in files of requirements/."""
     lines = [line for name in files for line in REQUIREMENTS[name].splitlines()]
     return {re.split(r"[<>=\[]", line)[0].lower() for line in lines if line and not line.startswith("#")}
-
-
-def _defines_main(node: str) -> bool:
-    tree = ast.parse((REPOSITORY / "ami_ros" / "ros" / "nodes" / f"{node}.py").read_text())
-    return any(isinstance(item, ast.FunctionDef) and item.name == "main" for item in tree.body)
 
 
 def _imported_packages() -> set[str]:
