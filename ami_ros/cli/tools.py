@@ -48,6 +48,8 @@ def test(
     workers = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal"]
     if any(argument.startswith(("-n", "--numprocesses", "--pdb")) for argument in given):
         workers = []
+    # Hundreds of processes import the same modules: compiling them anew in each takes minutes of a run.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.chdir(REPOSITORY)
     sys.stdout.flush()
     configuration = ["--rootdir", str(REPOSITORY), "-c", str(REPOSITORY / "pyproject.toml")]
