@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -16,6 +17,27 @@ from ami_ros.behaviour.search import GoalSearch, is_over
 from ami_ros.core.geometry import Array, Disc, compose, wrap
 from ami_ros.planning.scan_geometry import free_range, sees
 from ami_ros.planning.types import Code, Goal, Percept
+
+
+@dataclass(frozen=True)
+class ArrivalConfig:
+    """When the robot is at its goal, and how it is looked at again there."""
+
+    settled: float = 2.0  # [s] for which nothing may change, until the robot has come to rest
+    still: tuple[float, float] = (0.05, 0.15)  # [m], [rad] less is no change
+    slack: float = 2.0  # tolerances of place within which a goal may be reached at all ...
+    leaves: float = 1.56  # ... and beyond which a robot that was there approaches again
+    conflict: float = 0.09  # [m] by how much, at most, sights of a goal may lead past the tolerance
+    tight: float = 0.7  # of the tolerances, where a goal is looked at again ...
+    most: int = 3  # ... and how often they get as much smaller
+    look: float = 0.8  # [s] of standing at a goal that is not proven, before it is looked at again from elsewhere
+    there: float = 0.3  # [m] from a spot to look from, at which the robot looks around
+    here: float = 0.5  # [m] from where memory has the goal, within which it is there that it was looked for
+    off: float = 0.3  # [m] that the robot goes away to look again from there ...
+    off_seconds: float = 5.0  # [s] ... and that it may take
+    off_end: float = 0.02  # [m] from the end of the way there, at which it is there
+    room: float = 0.03  # [m] beside the robot on that way, and behind its end
+    again: int = 2  # times that it is looked at again from one place
 
 
 class Arrival(Enum):
@@ -35,28 +57,29 @@ class StopRule:
     Args:
         distance: [m] within which the goal's place is reached.
         angle: [rad] the same of its heading.
-        settled: [s] for which nothing may change, until the robot has come to rest.
+        config: see there.
     """
 
-    def __init__(self, distance: float, angle: float, settled: float = 2.0) -> None:
-        self._settled = settled
+    def __init__(self, distance: float, angle: float, config: ArrivalConfig = ArrivalConfig()) -> None:
+        self._config = config
         self._tolerances = self.distance, self.angle = distance, angle
         self.state = Arrival.APPROACHING
         self.returns = 0  # how often the robot was there and had to approach again
         self._since = 0.0
         self._tightened = 0  # times
-        self._seen: deque[tuple[float, Array]] = deque()  # the goal's pose in the last `settled` seconds
+        self._seen: deque[tuple[float, Array]] = deque()  # the goal's pose, for as long as it has to rest
 
     def update(self, stamp: float, pose: Array) -> Arrival:
         """Takes the goal's pose (3,) in base_link at `stamp` [s]."""
         distance, turn = float(np.hypot(pose[0], pose[1])), abs(float(pose[2]))
+        config = self._config
         self._seen.append((stamp, np.asarray(pose)))
-        while stamp - self._seen[0][0] > self._settled + 1e-6:
+        while stamp - self._seen[0][0] > config.settled + 1e-6:
             self._seen.popleft()
         x, y, yaw = (np.stack([seen for _, seen in self._seen]) - pose).T
-        still = np.hypot(x, y).max() < 0.05 and np.abs(wrap(yaw)).max() < 0.15  # [m], [rad]
-        rests = bool(still and stamp - self._seen[0][0] > 0.8 * self._settled)
-        settled = rests and distance < self.distance + 0.09  # [m] that sights of a goal may conflict by
+        still = np.hypot(x, y).max() < config.still[0] and np.abs(wrap(yaw)).max() < config.still[1]
+        rests = bool(still and stamp - self._seen[0][0] > 0.8 * config.settled)
+        settled = rests and distance < self.distance + config.conflict
         before, self.state = self.state, self._next(distance / self.distance, turn / self.angle, settled)
         self.returns += self.state is Arrival.APPROACHING and before is not Arrival.APPROACHING
         if self.state is Arrival.STANDING and before is not Arrival.STANDING:
@@ -66,10 +89,13 @@ class StopRule:
     def _next(self, distance: float, turn: float, settled: bool) -> Arrival:
         """Distance and turn are in units of their tolerances."""
         here, standing = self.state is not Arrival.APPROACHING, self.state is Arrival.STANDING
-        if distance < (2.0 if settled else 1.56 if here else 1.0) and turn < (1.5 if standing else 1.0):
+        slack = self._config.slack
+        if distance < (slack if settled else self._config.leaves if here else 1.0) and turn < (
+            1.5 if standing else 1.0
+        ):
             return Arrival.STANDING
         # Turning moves the robot a little; once it has turned and is off its place, it approaches again.
-        if distance < (2.0 if here else 1.0) and turn > 0.5:
+        if distance < (slack if here else 1.0) and turn > 0.5:
             return Arrival.TURNING
         return Arrival.APPROACHING
 
@@ -78,12 +104,13 @@ class StopRule:
         return stamp - self._since if self.state is Arrival.STANDING else 0.0
 
     def tighten(self, distance: float = math.inf) -> bool:
-        """From now on the goal is reached nearer, as where it was not recognised from within the tolerances: by 0.7
-        once more, and again until one at a `distance` [m] is not near enough; its heading by 0.7 once. False: after
-        three times that is too near."""
-        for times in range(self._tightened + 1, 4):
-            if (nearer := 0.7**times * self._tolerances[0]) < distance:
-                self._tightened, self.distance, self.angle = times, nearer, 0.7 * self._tolerances[1]
+        """From now on the goal is reached nearer, as where it was not recognised from within the tolerances: by `tight`
+        once more, and again until one at a `distance` [m] is not near enough; its heading by `tight` once. False: that
+        is too near."""
+        tight = self._config.tight
+        for times in range(self._tightened + 1, self._config.most + 1):
+            if (nearer := tight**times * self._tolerances[0]) < distance:
+                self._tightened, self.distance, self.angle = times, nearer, tight * self._tolerances[1]
                 return True
         return False
 
@@ -104,11 +131,11 @@ class SecondLook:
     """Goes a little away, where a goal was recognised from one pose only; the robot then comes again by itself.
 
     Args:
-        off: [m] that the robot goes away, to look again from there.
+        config: see there.
     """
 
-    def __init__(self, off: float = 0.3) -> None:
-        self._off = off
+    def __init__(self, config: ArrivalConfig = ArrivalConfig()) -> None:
+        self._config = config
         self.restart()
 
     def restart(self) -> None:
@@ -120,7 +147,7 @@ class SecondLook:
         """Begins where a robot is that fills a `disc`; False: it has looked often enough at this place, or there is no
         way from it."""
         away = self._way_off(percept, disc)
-        if self._taken >= 2 or away is None:
+        if self._taken >= self._config.again or away is None:
             return False
         self._taken += 1
         self._begun = (percept.stamp, percept.odometry, compose(percept.odometry, away))
@@ -130,9 +157,10 @@ class SecondLook:
         """Where the robot is to go now (3,) in odom; None: it is not under way, or any more."""
         if self._begun is None:
             return None
-        since, start, spot = self._begun
+        (since, start, spot), config = self._begun, self._config
         gone = float(np.hypot(*(odometry - start)[:2]))
-        if stamp - since > 5.0 or gone > self._off or np.hypot(*(spot - start)[:2]) - gone < 0.02:  # [s], [m]
+        left = np.hypot(*(spot - start)[:2]) - gone
+        if stamp - since > config.off_seconds or gone > config.off or left < config.off_end:
             self._begun = None
             return None
         return spot
@@ -140,7 +168,8 @@ class SecondLook:
     def _way_off(self, percept: Percept, disc: Disc) -> Array | None:
         """Pose (3,) in base_link a little away, where the robot can get: backwards, where it sees that to be free, else
         with as little turning as may be."""
-        scan, wanted, beside = percept.standing, self._off + 0.02, 0.03  # [m] of the way, and beside the robot
+        config, scan = self._config, percept.standing
+        wanted, beside = config.off + config.off_end, config.room
         ways = [math.pi, 0.0, *(s * math.radians(a) for a in (135, 45, 90) for s in (1, -1))]
         if not sees(percept.scan, math.pi):
             ways.sort(key=abs)
@@ -183,19 +212,18 @@ class GoalFinder:
         routing: to where memory has it.
         belief: where it is.
         stop: when the robot is there.
-        here: [m] from where memory has the goal, within which it is there that it was looked for.
-        there: [m] from a spot to look from, at which the robot looks around.
+        config: see there.
 
     Attributes:
         search: from where it was looked for.
     """
 
     def __init__(
-        self, goal: Goal, routing: Routing, belief: GoalBelief, stop: StopRule, here: float = 0.5, there: float = 0.3
+        self, goal: Goal, routing: Routing, belief: GoalBelief, stop: StopRule, config: ArrivalConfig = ArrivalConfig()
     ) -> None:
-        self._here, self._there = here, there
+        self._config = config
         self._goal, self._routing, self._belief, self._stop = goal, routing, belief, stop
-        self.search, self._second_look = GoalSearch(), SecondLook()
+        self.search, self._second_look = GoalSearch(), SecondLook(config)
         self._approached: Hypothesis | None = None  # what was driven straight to, until now
 
     def re_anchor(self) -> None:
@@ -211,8 +239,8 @@ class GoalFinder:
         if not self._goal.recognised:
             return None
         driven, before = self._belief.driven, self._approached
-        self._approached = driven if sight.spotted or sight.distance < self._here else None
-        dropped = self._belief.chances.dropped
+        self._approached = driven if sight.spotted or sight.distance < self._config.here else None
+        dropped = self._belief.config.dropped
         if before is not None and before is not driven and before.probability < dropped:
             return self._leave(percept, sight)
         if sight.spotted or driven is not None:
@@ -227,7 +255,9 @@ class GoalFinder:
             spot = None if is_over(elapsed, self._goal.time_allowance) else search.next_spot(stamp, here, percept.scan)
             if spot is None:
                 return Search(Look.GIVE_UP)
-            return Search(Look.DRIVE, spot) if np.hypot(*(spot - here)[:2]) > self._there else self._turn(percept)
+            return (
+                Search(Look.DRIVE, spot) if np.hypot(*(spot - here)[:2]) > self._config.there else self._turn(percept)
+            )
         return self._look_there(percept, sight, elapsed)
 
     def _look_there(self, percept: Percept, sight: Sight, elapsed: float) -> Search | None:
@@ -242,7 +272,7 @@ class GoalFinder:
             search.spots.append(there)
             routing.look_up_again()
             return Search(Look.NEXT)
-        return self._turn(percept) if np.hypot(*sight.remembered[:2]) < self._there else None
+        return self._turn(percept) if np.hypot(*sight.remembered[:2]) < self._config.there else None
 
     def _turn(self, percept: Percept) -> Search:
         """Looks around here."""
@@ -273,7 +303,7 @@ class GoalFinder:
 
     def proven(self, percept: Percept) -> bool:
         """Whether the goal was recognised here, where that is needed."""
-        driven, likely = self._belief.driven, self._belief.chances.arrived
+        driven, likely = self._belief.driven, self._belief.config.arrived
         if not self._belief.compares:
             return True
         return driven is not None and driven.is_checked(percept.stamp) and driven.probability > likely
@@ -289,7 +319,7 @@ class GoalFinder:
             disc: that holds the robot.
         """
         driven = self._belief.driven
-        if stood <= 0.8 or driven is None:  # [s]
+        if stood <= self._config.look or driven is None:
             return False
         self._stop.approach_again()
         again = driven.is_corroborated and self._stop.tighten(sight.distance)
@@ -304,7 +334,7 @@ class GoalFinder:
         """The goal is not here: on to where memory has it next, or to look on, if memory did not lead here."""
         self._stop.restart()
         self._second_look.restart()
-        led_here = sight.remembered is not None and bool(np.hypot(*sight.remembered[:2]) < self._here)
+        led_here = sight.remembered is not None and bool(np.hypot(*sight.remembered[:2]) < self._config.here)
         if led_here or self._routing.flat:
             if not self.search.has_looked_from(percept.odometry):  # coming back costs more
                 self._turn(percept)

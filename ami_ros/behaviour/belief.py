@@ -18,12 +18,14 @@ from ami_ros.planning.types import Goal, Percept
 
 
 @dataclass(frozen=True)
-class Chances:
-    """Probabilities of a hypothesis that decide what is done about it."""
+class BeliefConfig:
+    """What has to be known of a hypothesis for what is done about it."""
 
-    worth: float = 0.1  # from which it is driven to
-    dropped: float = 0.05  # below which it is not driven to any more
-    arrived: float = 0.995  # where the robot stands, from which it has arrived
+    worth: float = 0.1  # probability from which it is driven to
+    dropped: float = 0.05  # probability below which it is not driven to any more
+    arrived: float = 0.995  # probability where the robot stands, from which it has arrived
+    spotted: int = 3  # looks that agree, from which a goal is seen rather than imagined; 1 where memory is sure of it
+    turn: float = 2.5  # [m] that could be driven while the robot looks there
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class GoalBelief:
         goal: see there.
         model: whose heads see goals.
         approach: way left [m] from which sightings by latents are kept: from farther away they err.
-        chances: see there.
+        config: see there.
 
     Attributes:
         driven: the hypothesis that is most worth driving to, for the way; None: none is.
@@ -63,8 +65,8 @@ class GoalBelief:
             goal, no look counts.
     """
 
-    def __init__(self, goal: Goal, model: Dynamics, approach: float, chances: Chances = Chances()) -> None:
-        self.goal, self.approach, self.chances = goal, approach, chances
+    def __init__(self, goal: Goal, model: Dynamics, approach: float, config: BeliefConfig = BeliefConfig()) -> None:
+        self.goal, self.approach, self.config = goal, approach, config
         self.locator = GoalLocator(model, goal) if goal.latent is not None else None
         self.posterior, self.tracker = GoalPosterior(Likelihoods()), GoalTracker()
         self.driven: Hypothesis | None = None
@@ -108,7 +110,7 @@ class GoalBelief:
         self, percept: Percept, locator: GoalLocator, from_memory: Array | None, left: float, close: bool
     ) -> Sight:
         """The same where pictures are compared: of the likeliest hypothesis that is seen, or that a route leads to."""
-        stamp, odometry, weighs, chances = percept.stamp, percept.odometry, self.posterior, self.chances
+        stamp, odometry, weighs, config = percept.stamp, percept.odometry, self.posterior, self.config
         seen = None
         if self.attentive:
             believed = from_memory if self.driven is None else self.driven.pose
@@ -117,18 +119,18 @@ class GoalBelief:
         else:
             weighs.weigh()
         at_hand = [h for h in weighs.hypotheses if h.is_recalled or h.tracker.agreeing(stamp)]
-        worth = [h for h in at_hand if h.probability > (chances.dropped if h is self.driven else chances.worth)]
+        worth = [h for h in at_hand if h.probability > (config.dropped if h is self.driven else config.worth)]
 
         def gain(hypothesis: Hypothesis) -> float:
             way = left if hypothesis.is_recalled else np.hypot(*(hypothesis.pose - odometry)[:2])
-            return hypothesis.probability / float(way + 2.5)  # [m] that could be driven while the robot looks there
+            return hypothesis.probability / float(way + config.turn)
 
         best = self.driven = max(worth, key=gain, default=None)
         remembered = None if from_memory is None else relative(odometry, from_memory)
         at = None if seen is None else seen.pose
         if best is None:
             return Sight(at, remembered, left, close, remembered=remembered)
-        spotted = best.tracker.agreeing(stamp) >= (1 if _is_sure(best) else 3)  # looks that agree
+        spotted = best.tracker.agreeing(stamp) >= (1 if _is_sure(best) else config.spotted)
         if best.is_recalled and not spotted:  # the first looks may err by more than memory does
             pose = best.tracker.estimate(stamp, odometry, from_memory)
             best.pose = best.pose if pose is None else compose(odometry, pose)

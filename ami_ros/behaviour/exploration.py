@@ -28,6 +28,8 @@ from ami_ros.planning.route_follower import pose_in_map
 from ami_ros.planning.scan_geometry import free_range, roomiest
 
 PART = 2.1  # [rad] of a turn in one leg, at most: not so far that the other way would be shorter
+PROGRESS = 0.3  # [m] by which a way has to become shorter to count as that
+ASIDE = 0.04  # [m] of room on either side of where it drives straight on, to look around or to be found
 AHEAD = 0.7  # [rad] before the end of a leg at which the next begins, so that the robot does not stop between them
 
 
@@ -52,7 +54,7 @@ class Exploration:
         self.phase, self.code, self.message, self.revision = Phase.CHOOSING, Code.NONE, "exploring", 0
         self.elapsed = 0.0  # [s], over restarts
         self.legs = self.home_tries = 0
-        self._half_width = config.robot_radius + 0.04  # [m] of what has to be free straight ahead
+        self._half_width = config.robot_radius + ASIDE  # [m] of what has to be free straight ahead
         self._drawing = Drawing(config.measured)
         self._unexplored = Unexplored(config, closely=allowance > 0.0)
         self._target: Array | None = None  # (2,) in the map frame, where the leg under way leads
@@ -267,7 +269,7 @@ class Exploration:
     def _is_stuck(self, stamp: float, left: float) -> bool:
         """Whether the way that is `left` [m] to its spot has not become shorter for long; then that spot is in vain.
         A leg cannot tell, as it has just begun."""
-        if left < self._left - 0.3:  # [m]
+        if left < self._left - PROGRESS:
             self._left, self._nearer = left, stamp
         if 0.0 <= stamp - self._nearer < self.config.stuck:
             return False

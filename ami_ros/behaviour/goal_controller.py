@@ -25,6 +25,24 @@ from ami_ros.planning.scan_geometry import free_near, sees
 from ami_ros.planning.types import Code, Decision, Goal, Percept, State
 
 
+@dataclass(frozen=True)
+class ControllerConfig:
+    """When the goal counts as near, and when as reached."""
+
+    stand: float = 0.35  # [s] of standing at the goal before it counts as reached
+    doubt: float = 2.0  # [s] of standing at a goal that is refuted before another hypothesis is tried
+    direct: float = 3.0  # [m] to a pose in odom that is in sight, within which no route is needed ...
+    seen_free: float = 6.0  # [m] ... or within which a way that is seen to be as wide as the robot needs none
+    corner: float = 0.04  # [m] less than a way to a sub-goal it has to be wide: the search finds its way past corners
+    into: float = 0.03  # [m] that a goal may seem to lie inside of something, by errors of centimetres
+    anew: int = 5  # times that the robot may have been where the goal seemed to be, and still make progress
+    turn: float = 1.4  # [rad/s] of looking around: at 10 Hz each look is a twelfth of a camera's view from the last
+    turn_from: float = 2.0  # [rad] off its heading, from which the robot first turns to where it explores
+    scout: float = 2.0  # [m] to the next spot to explore, at most
+    scout_reached: float = 0.4  # [m] from that spot ...
+    scout_seconds: float = 3.0  # [s] ... or since it was chosen, from which the next one is
+
+
 class Scout:
     """Leads towards a pose that no remembered way leads to: over ground that scans show to be free, from frontier to
     frontier. A robot that was just started remembers nothing, and the first goal that it gets may be a click on a map.
@@ -34,10 +52,11 @@ class Scout:
     Args:
         radius: [m] of the robot's disc.
         measured: whether a sensor measures scans; else they are guessed from pictures.
+        config: see there.
     """
 
-    def __init__(self, radius: float, measured: bool = True) -> None:
-        self._radius, self._measured = radius, measured
+    def __init__(self, radius: float, measured: bool = True, config: ControllerConfig = ControllerConfig()) -> None:
+        self._radius, self._measured, self._config = radius, measured, config
         self.restart()
 
     def restart(self) -> None:
@@ -64,8 +83,9 @@ class Scout:
         self._drawing.draw(percept.stamp, here, here, percept.scan, percept.things)
         if self._drawing.grid is None:
             return None
-        spot, age = self._spot, percept.stamp - self._chosen
-        if spot is not None and np.hypot(*(spot - here)[:2]) > 0.4 and 0.0 <= age < 3.0:  # [m], [s]
+        spot, age, config = self._spot, percept.stamp - self._chosen, self._config
+        is_far = spot is not None and np.hypot(*(spot - here)[:2]) > config.scout_reached
+        if is_far and 0.0 <= age < config.scout_seconds:
             return spot
         ways = Ways(self._drawing.grid, here, self._radius, self._vain)
         way = ways.to(goal[:2])
@@ -74,7 +94,7 @@ class Scout:
         if not len(way):
             self._spot = None
             return None
-        at = way[ways.onward(way, 2.0) - 1]  # [m]
+        at = way[ways.onward(way, config.scout) - 1]
         self._spot, self._chosen = np.array([*at, np.arctan2(*(at - here[:2])[::-1])]), percept.stamp
         return self._spot
 
@@ -107,6 +127,7 @@ class GoalController:
         belief: where it is.
         recovery: of this drive.
         progress: is told where progress begins anew.
+        rules: see there.
 
     Attributes:
         stop: when the robot is at the goal.
@@ -119,10 +140,10 @@ class GoalController:
 
     def __init__(
         self, goal: Goal, config: NavigatorConfig, steering: Steering, routing: Routing, belief: GoalBelief,
-        recovery: Recovery, progress: ProgressChecker,
+        recovery: Recovery, progress: ProgressChecker, rules: ControllerConfig = ControllerConfig(),
     ) -> None:  # fmt: skip
         self.goal, self.config, self.steering, self.routing = goal, config, steering, routing
-        self.belief, self.recovery, self.progress = belief, recovery, progress
+        self.belief, self.recovery, self.progress, self.rules = belief, recovery, progress, rules
         distance = goal.distance_tolerance or config.distance_tolerance
         angle = goal.angle_tolerance or config.angle_tolerance
         if goal.recognised:  # from farther off than this it is not
@@ -190,11 +211,13 @@ class GoalController:
             return False
         pose = relative(percept.odometry, self.goal.pose)
         distance = float(np.hypot(pose[0], pose[1]))
-        tries = distance < 3.0 and not self.recovery.recoveries
+        tries = distance < self.rules.direct and not self.recovery.recoveries
         if tries and not self.config.measured:
             return True
         wide = self.config.follower.width
-        return distance < 6.0 and (in_sight(pose, percept.scan) if tries else in_sight(pose, percept.scan, wide))
+        return distance < self.rules.seen_free and (
+            in_sight(pose, percept.scan) if tries else in_sight(pose, percept.scan, wide)
+        )
 
     def _look(self, percept: Percept, elapsed: float) -> Moment:
         """Looks for the goal."""
@@ -202,7 +225,7 @@ class GoalController:
         news = routing.opened(percept)
         sight = self.belief.look(percept, routing.follower, elapsed)
         self.believed = None if sight.pose is None else compose(percept.odometry, sight.pose)
-        wide = self.config.follower.width - 0.04  # [m]; the search finds its way past a corner that juts in
+        wide = self.config.follower.width - self.rules.corner
         seen = sight.pose is not None and ((sight.close and in_sight(sight.pose, percept.scan, wide)) or sight.spotted)
         # Where a route has led as near to a pose as places lie, a corner may hide it: it is there all the same.
         ended = self.goal.pose is not None and routing.follower is not None and routing.follower.at_end
@@ -230,8 +253,7 @@ class GoalController:
         if look is not Look.TURN:
             self.steering.planner.reset()
             return Decision.hold(State.PLANNING, look.value)
-        # [rad/s], where the robot may: at 10 Hz each look is a twelfth of a camera's view from the last.
-        return Decision.hold(State.PLANNING, look.value, self.config.planner.kinematics.turn(1.4))
+        return Decision.hold(State.PLANNING, look.value, self.config.planner.kinematics.turn(self.rules.turn))
 
     def _second_look(self, moment: Moment) -> Decision | None:
         """A little away from what may be the goal, to see it from elsewhere."""
@@ -265,7 +287,7 @@ class GoalController:
         arrival = Arrival.APPROACHING
         if sight.pose is not None:
             returns, arrival = self.stop.returns, self.stop.update(percept.stamp, sight.pose)
-            if returns < self.stop.returns <= 5:
+            if returns < self.stop.returns <= self.rules.anew:
                 self.progress.reset()  # the goal lies farther off than it seemed
         if arrival is Arrival.STANDING:
             return self._verify(percept, sight)
@@ -277,7 +299,7 @@ class GoalController:
             assert sight.pose is not None
             message = "turning as the goal does"
             if target.latent is None:
-                return self.steering.turn(float(sight.pose[2]), message, sight, 1.8)
+                return self.steering.turn(float(sight.pose[2]), message, sight, self.steering.rules.turn_end)
             return self._drive(percept, replace(target, latent=None), message, sight, turn_only=True)
         return self._approach(target, percept, sight)
 
@@ -297,7 +319,7 @@ class GoalController:
             self.progress.reset()
         self._spot, self.left = spot, float(np.hypot(pose[0], pose[1]))
         bearing = float(np.arctan2(pose[1], pose[0]))
-        if abs(bearing) > 2.0 and self.config.planner.kinematics.turns_on_the_spot:
+        if abs(bearing) > self.rules.turn_from and self.config.planner.kinematics.turns_on_the_spot:
             return self.steering.turn(bearing, "turning to free ground on the way to the goal", sight)
         return self._drive(percept, Target(None, pose, False), "exploring towards the goal", sight)
 
@@ -341,7 +363,7 @@ class GoalController:
         if self.goal.recognised and target.pose is not None:
             # Looks err by decimetres: what seems to lie inside of something would draw the robot in until it is stuck.
             disc = self.config.planner.disc
-            free = free_near(target.pose, percept.scan, replace(disc, radius=disc.radius - 0.03))  # [m]
+            free = free_near(target.pose, percept.scan, replace(disc, radius=disc.radius - self.rules.into))
             target = replace(target, pose=free)
         if target.latent is None and target.pose is not None and self.steering.robot.drive == "differential":
             target = replace(
@@ -364,12 +386,12 @@ class GoalController:
         moving = speed(percept.velocity) > 0.03 or abs(percept.velocity[1]) > 0.08
         refuted = self.routing.follower is not None and sight.energy > self.config.doubt  # False where it is NaN
         proven = self.finder.proven(percept)
-        if stood > 0.35 and not moving and not refuted and proven:
+        if stood > self.rules.stand and not moving and not refuted and proven:
             return Decision(
                 State.STOPPING, "reached the goal", done=True, succeeded=True,
                 energy=sight.energy, distance=sight.distance,
             )  # fmt: skip
-        if refuted and stood > 2.0:  # [s]
+        if refuted and stood > self.rules.doubt:
             self.finder.leave(percept, sight)
             self.steering.planner.reset()
         elif not proven and self.finder.look_again(percept, sight, stood, self.config.planner.disc):

@@ -17,6 +17,25 @@ from ami_ros.world_model.layers import Floats
 
 
 @dataclass(frozen=True)
+class LookConfig:
+    """What a look may be taken for."""
+
+    possible: float = 0.8  # probability of the pair head that a goal is seen, from which its pose means something
+    sight: float = 2.5  # [m] from a goal, up to which the robot sees what a picture shows that was taken there
+    aligned: tuple[float, float] = (0.5, 0.5)  # [m], [rad] between two cameras, for `world_model.alignment`
+    hidden: float = 0.6  # of a picture's columns, up to which the rest of it can be aligned
+    # Difference of aligned pictures up to which they give the pose, and then the share of the head's expected error
+    # that is left for each unit of it; measured, see docs/design/arrival.md.
+    exact: tuple[float, float] = (2.5, 0.3)
+    steady: float = 0.4  # [rad/s] of turning, above which pictures are blurred
+    kept: int = 8  # own pictures
+    step: float = 0.015  # [m] between two of them
+    turn: float = 0.6  # [m] that a turn by 1 rad counts as
+    best: float = 0.035  # [m] from the newest, of the one that it is compared with ...
+    most: float = 0.15  # [m] ... and of any
+
+
+@dataclass(frozen=True)
 class Look:
     """The goal as one moment sees it."""
 
@@ -33,17 +52,18 @@ class GoalLocator:
     Args:
         model: whose heads look.
         goal: with a latent.
+        config: see there.
 
     Attributes:
         pairs: compares pictures; None: latents have to serve.
         view: the picture of the goal that is compared: one at a time, however many there are.
     """
 
-    def __init__(self, model: Dynamics, goal: Goal) -> None:
-        self.model, self.views = model, goal.views
+    def __init__(self, model: Dynamics, goal: Goal, config: LookConfig = LookConfig()) -> None:
+        self.model, self.views, self._config = model, goal.views, config
         self.view = self.views[0]
         self.pairs: ArrayPairs | None = getattr(model, "pairs", None) if self.view.picture is not None else None
-        self.own = OwnPictures()
+        self.own = OwnPictures(config)
         self._turns = cycle(self.views)
         self._moved = dict[int, Floats]()  # by the identity of a view's picture
 
@@ -54,7 +74,7 @@ class GoalLocator:
         (3,) in base_link, or with each by turns where that is not near or not known.
         """
         if self.pairs is not None:
-            if believed is None or np.hypot(*believed[:2]) > 2.5:  # [m]; from farther off the robot sees something else
+            if believed is None or np.hypot(*believed[:2]) > self._config.sight:
                 self.view = next(self._turns)
             else:
                 self.view = min(self.views, key=lambda view: abs(float(wrap(believed[2] + view.turn))))
@@ -69,27 +89,27 @@ class GoalLocator:
 
     def _compare(self, pairs: ArrayPairs, percept: Percept) -> Look | None:
         """The view, seen from this moment."""
-        here, there = percept.picture, self.view.picture
+        here, there, config = percept.picture, self.view.picture, self._config
         if here is None or there is None:
             return None
         self.own.add(percept)
         found = pairs.compare(here[None], there[None], [percept.scan])
-        if found.same[0] < 0.8:  # below this probability the pose means nothing
+        if found.same[0] < config.possible:
             return None
         odds = float(odds_of(found.same[0]) / odds_of(pairs.threshold))
         pose, error = from_cos_sin(found.pose[0]), float(found.error[0])
-        if not (np.hypot(pose[0], pose[1]) < 0.5 and abs(pose[2]) < 0.5):  # [m], [rad] for `world_model.alignment`
+        if not np.less((np.hypot(pose[0], pose[1]), abs(pose[2])), config.aligned).all():
             return Look(pose, error, odds)
         hidden = _hidden(pairs, percept)
-        if hidden is not None and hidden.mean() > 0.6:
+        if hidden is not None and hidden.mean() > config.hidden:
             return Look(pose, error, odds)
         aligned = pairs.align(here, there, found.pose[0], percept.scan, hidden)
         if id(there) not in self._moved:
             self._moved[id(there)] = pairs.moved_off(there)
         difference = aligned.difference(self._moved[id(there)], self.own.usual(pairs, percept))
-        if difference > 2.5:  # up to which aligned pictures give the pose; measured, see docs/design/arrival.md
+        if difference > config.exact[0]:
             return Look(pose, error, odds, difference, sigma=error)
-        return Look(aligned.pose.astype(np.float64), error, odds, difference, 0.3 * difference * error)
+        return Look(aligned.pose.astype(np.float64), error, odds, difference, config.exact[1] * difference * error)
 
 
 class OwnPictures:
@@ -99,24 +119,27 @@ class OwnPictures:
     one; and each camera has its own, in each light. Two pictures of the robot's own have all of it.
 
     Args:
-        step: [m] between two of them; a turn by 1 rad counts as 0.6 m.
+        config: see there.
     """
 
-    def __init__(self, step: float = 0.015) -> None:
-        self._step, self._kept = step, deque[tuple[Array, Floats]](maxlen=8)  # odometry (3,) and code of each
+    def __init__(self, config: LookConfig = LookConfig()) -> None:
+        self._config, self._kept = (
+            config,
+            deque[tuple[Array, Floats]](maxlen=config.kept),
+        )  # odometry (3,) and code of each
 
     def add(self, percept: Percept) -> None:
         """Keeps the picture of a moment, if it is sharp and from another pose than the last."""
-        if percept.picture is None or abs(percept.velocity[1]) > 0.4:  # [rad/s]
+        if percept.picture is None or abs(percept.velocity[1]) > self._config.steady:
             return
-        if not self._kept or self._away(percept)[-1] > self._step:
+        if not self._kept or self._away(percept)[-1] > self._config.step:
             self._kept.append((np.asarray(percept.odometry), percept.picture))
 
     def usual(self, pairs: ArrayPairs, percept: Percept) -> Floats | None:
         """What the picture of a moment differs by (2,), once aligned, from one that was taken beside it; None: there
         is none."""
-        away = enumerate(self._away(percept))
-        beside = [(abs(far - 0.035), k) for k, far in away if self._step < far < 0.15]  # [m]
+        away, config = enumerate(self._away(percept)), self._config
+        beside = [(abs(far - config.best), k) for k, far in away if config.step < far < config.most]
         if not beside or percept.picture is None:
             return None
         odometry, there = self._kept[min(beside)[1]]
@@ -127,7 +150,7 @@ class OwnPictures:
     def _away(self, percept: Percept) -> list[float]:
         """How far [m] each is from a moment, turns counted."""
         poses = [relative(odometry, percept.odometry) for odometry, _ in self._kept]
-        return [float(np.hypot(x, y) + 0.6 * abs(yaw)) for x, y, yaw in poses]
+        return [float(np.hypot(x, y) + self._config.turn * abs(yaw)) for x, y, yaw in poses]
 
     def forget(self) -> None:
         """Odometry restarted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,10 +24,20 @@ from ami_ros.planning.protocols import Clock, Dynamics
 from ami_ros.planning.types import Code, Decision, Goal, Percept, State
 
 
+@dataclass(frozen=True)
+class LostConfig:
+    """What a robot does that does not know where it is, and what counts as finding out."""
+
+    jump: tuple[float, float] = (0.5, 0.5)  # [m], [rad] by which the belief changes at once: then odometry was right
+    turn: float = 0.8  # [rad/s] of turning on the spot to find out where it is
+    seconds: float = 10.0  # [s] of that at most, after which it goes on without memory
+
+
 class Drift:
     """Watches where the map's frame lies in odom."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: LostConfig = LostConfig()) -> None:
+        self._config = config
         self._last: Array | None = None  # (3,) in odom
 
     def update(self, location: Location | None, odometry: Array) -> Array | None:
@@ -46,17 +56,17 @@ class Drift:
             return None
         correction = compose(now, inverse(last))
         jumped = pose_gap(compose(correction, odometry), odometry)
-        # Where the belief changes by more at once, it was not odometry that was wrong. [m], [rad]
-        return None if np.greater(jumped, 0.5).any() else correction
+        return None if np.greater(jumped, self._config.jump).any() else correction
 
 
 class Navigator:
     """Drives to one goal at a time. Called for the newest percept on one thread; waits for nothing but the model."""
 
     def __init__(
-        self, model: Dynamics, config: NavigatorConfig, seed: int = 0, clock: Clock = time.perf_counter
-    ) -> None:
-        self.model, self.config, self.clock = model, config, clock
+        self, model: Dynamics, config: NavigatorConfig, seed: int = 0, clock: Clock = time.perf_counter,
+        lost: LostConfig = LostConfig(),
+    ) -> None:  # fmt: skip
+        self.model, self.config, self.clock, self.lost = model, config, clock, lost
         self.steering = Steering(model, config, seed, clock)
         self.progress = ProgressChecker(config.progress)
         self.blocked = BlockedWays()
@@ -84,7 +94,7 @@ class Navigator:
         self.recovery = Recovery(config.recovery)
         self.manoeuvre: BackAndTurn | None = None
         self.began: float | None = None
-        self._looking, self._drift = Stopwatch(), Drift()
+        self._looking, self._drift = Stopwatch(), Drift(self.lost)
         self.controller = GoalController(
             goal, config, self.steering, self.routing, self.belief, self.recovery, self.progress
         )
@@ -174,7 +184,7 @@ class Navigator:
     def _re_anchor(self) -> None:
         """Odometry restarted: poses in odom from before mean nothing any more."""
         self.trail, self.manoeuvre = Trail(), None
-        self._drift = Drift()
+        self._drift = Drift(self.lost)
         self.progress.reset()
         self.controller.re_anchor()
 
@@ -224,7 +234,7 @@ class Navigator:
     def _look_around(self, percept: Percept) -> Decision:
         """Turns on the spot until memory localises the robot; drives without memory if it never does."""
         lost = not self.recovery.surprised
-        if self._looking.held(lost, percept.stamp) > 10.0:  # [s]
+        if self._looking.held(lost, percept.stamp) > self.lost.seconds:
             self.routing.flat, self._looking = True, Stopwatch()
-        turn = self.config.planner.kinematics.turn(0.8)  # [rad/s]
+        turn = self.config.planner.kinematics.turn(self.lost.turn)
         return replace(Decision.hold(State.PLANNING, self.recovery.reason, turn), behaviour="localise")

@@ -34,6 +34,21 @@ class GridConfig:
     miss: float = 0.4  # ... less, of one that it goes through ...
     most: float = 6.0  # ... and at most
     reach: float = 7.0  # [m] of a beam that is drawn in
+    surely: float = 2.0  # standard deviations of a distance before which a beam shows free space
+
+
+@dataclass(frozen=True)
+class DrawingConfig:
+    """Which scans are drawn, and which are kept to be drawn anew."""
+
+    guessed: float = 0.13  # share of a distance that is guessed from a picture, by which it errs; see models/ranges
+    moved: float = 0.1  # [m] or [rad] of motion between two scans that are drawn
+    waits: tuple[float, float] = (0.3, 1.0)  # [s] between two scans of a robot that stands: while somebody moves, else
+    jump: float = 0.5  # [m] or [rad] by which the belief changes at once, after which the grid is drawn anew
+    kept: float = 0.3  # [m] or [rad] of motion between two scans that are kept for that ...
+    most_kept: int = 2000  # ... and how many are
+    at_once: int = 25  # of them that are drawn with a new one
+    tells: float = 2.0  # [s] after a jump, within which memory tells where places are now
 
 
 class Grid:
@@ -86,7 +101,7 @@ class Grid:
         ends = np.minimum(np.where(np.isfinite(ranges), ranges, scan.max_range), config.reach)
         steps = np.arange(CELL / 2, config.reach, CELL)
         along = steps[None] * np.ones((len(ends), 1))
-        inside = along < (ends * (1.0 - 2.0 * doubt) - CELL)[:, None]
+        inside = along < (ends * (1.0 - config.surely * doubt) - CELL)[:, None]
         way = np.stack([np.cos(angles)[:, None] * along, np.sin(angles)[:, None] * along], -1)[inside] + scan.origin
         free, _ = self._flat(transform_points(pose, way))
         points = scan_points(scan, config.reach)
@@ -182,15 +197,13 @@ class Drawing:
     is drawn anew from them, where their places are now.
 
     Args:
-        measured: whether a sensor measures scans; else they are guessed from pictures, and err by 13 % of a distance
-            (see models/ranges/card.md).
-        waits: [s] between two scans of a robot that stands, while somebody moves and else.
-        tells: [s] after a jump, within which memory tells where places are now.
+        measured: whether a sensor measures scans; else they are guessed from pictures.
+        config: see there.
     """
 
-    def __init__(self, measured: bool = True, waits: tuple[float, float] = (0.3, 1.0), tells: float = 2.0) -> None:
-        self._doubt, self._waits, self._tells = 0.0 if measured else 0.13, waits, tells
-        self._kept: deque[_Kept] = deque(maxlen=2000)
+    def __init__(self, measured: bool = True, config: DrawingConfig = DrawingConfig()) -> None:
+        self._doubt, self._config = 0.0 if measured else config.guessed, config
+        self._kept: deque[_Kept] = deque(maxlen=config.most_kept)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -226,9 +239,10 @@ class Drawing:
             anchors: as memory has them now; None: it tells of none.
         """
         anchors = anchors or Anchors()
-        if self._drawn is not None:  # by odometry alone the robot is not so far off [m] or [rad]
+        config = self._config
+        if self._drawn is not None:
             expected = compose(self._drawn[1], relative(self._drawn[2], odometry))
-            if max(pose_gap(expected, pose)) > 0.5:
+            if max(pose_gap(expected, pose)) > config.jump:
                 self._begin_anew()
                 self._jumped = stamp, anchors
         self._draw_again(stamp, anchors)
@@ -237,8 +251,8 @@ class Drawing:
         if scan is None:
             return
         if self._drawn is not None:
-            waits, moved = self._waits[0 if len(left) else 1], float(max(pose_gap(self._drawn[1], pose)))
-            if moved < 0.1 and 0.0 <= stamp - self._drawn[0] < waits:  # [m] or [rad]
+            waits, moved = config.waits[0 if len(left) else 1], float(max(pose_gap(self._drawn[1], pose)))
+            if moved < config.moved and 0.0 <= stamp - self._drawn[0] < waits:
                 return
         seen = scan if things is None else without_moving(scan, odometry, things)
         self._grid = self._grid or Grid(pose)
@@ -250,20 +264,24 @@ class Drawing:
     def _keep(self, stamp: float, pose: Array, scan: Scan, anchors: Anchors) -> None:
         """Keeps a scan, if it is the first one near here and memory tells of a place to tie it to."""
         place = anchors.pose(anchors.here)
-        is_told = not self._left and stamp - self._jumped[0] > self._tells
-        if place is None or not is_told or (self._kept_at is not None and max(pose_gap(self._kept_at, pose)) < 0.3):
+        is_told = not self._left and stamp - self._jumped[0] > self._config.tells
+        if (
+            place is None
+            or not is_told
+            or (self._kept_at is not None and max(pose_gap(self._kept_at, pose)) < self._config.kept)
+        ):
             return
         self._kept_at = pose
         self._kept.append(_Kept(anchors.here, relative(place, pose), scan))
 
     def _draw_again(self, stamp: float, anchors: Anchors) -> None:
         """Some of what was kept, where its places are now; those that were forgotten take theirs with them."""
-        if anchors.poses is self._jumped[1].poses and 0.0 <= stamp - self._jumped[0] < self._tells:
+        if anchors.poses is self._jumped[1].poses and 0.0 <= stamp - self._jumped[0] < self._config.tells:
             return
-        for place, seen_from, scan in self._left[:25]:
+        for place, seen_from, scan in self._left[: self._config.at_once]:
             at = anchors.pose(place)
             if at is not None:
                 pose = compose(at, seen_from)
                 self._grid = self._grid or Grid(pose)
                 self._grid.add(pose, scan, self._doubt)
-        del self._left[:25]
+        del self._left[: self._config.at_once]

@@ -81,6 +81,26 @@ class Likelihoods:
 
 
 @dataclass(frozen=True)
+class TrackerConfig:
+    """How far sightings err, and how long they count."""
+
+    memory_sigma: float = 0.11  # [m] error of memory's pose of the goal, in the world that the model was trained in
+    window: float = 5.0  # [s] that sightings are kept
+    fade: float = 8.0  # [s] over which an old sighting loses its weight: odometry drifts
+    sigma: tuple[float, float] = (0.10, 0.35)  # [m] of a sighting by latents at the goal, and [m per m] the more
+    # On the error that is expected of a sighting by pictures, at the goal, and more for each metre and radian that it
+    # is off: heads were learned on other pictures.
+    factors: tuple[float, float, float] = (2.0, 0.0, 0.0)
+    least: float = 0.005  # [m] of any
+    gate: float = 0.5  # [m] and [rad], beyond which a sighting is taken for an outlier
+
+
+# Where pictures are compared cell by cell, in a building that the model does not know: there memory errs more, looks
+# count for longer than a turn on the spot, and what is far off is seen too near by a third, however often.
+COMPARED = TrackerConfig(memory_sigma=0.3, window=15.0, factors=(0.3, 1.0, 1.5))
+
+
+@dataclass(frozen=True)
 class Sighting:
     """What one moment says."""
 
@@ -97,16 +117,11 @@ class GoalTracker:
     together count as one. As independent ones they would outweigh memory, whose errors are different, tens of times.
 
     Args:
-        memory_sigma: error of memory's pose of the goal [m].
-        window: [s] that sightings are kept.
-        compares: whether sightings compare pictures cell by cell: the nearer, the more exactly.
+        config: see there.
     """
 
-    def __init__(self, memory_sigma: float = 0.11, window: float = 5.0, compares: bool = False) -> None:
-        self._memory_sigma, self._window = memory_sigma, window
-        # On the error that is expected of a sighting: at the goal, and more for each metre and radian that it is off.
-        # From afar cells see it too near by a third, however often. Heads that see by latents were learned elsewhere.
-        self._factors = (0.3, 1.0, 1.5) if compares else (2.0, 0.0, 0.0)
+    def __init__(self, config: TrackerConfig = TrackerConfig()) -> None:
+        self._config = config
         self.sightings: deque[Sighting] = deque()
 
     def add(
@@ -128,14 +143,14 @@ class GoalTracker:
         """
         distance, turn = float(np.hypot(seen[0], seen[1])), abs(float(seen[2]))
         if sigma is not None:
-            sigma = max(sigma, 0.005)
+            sigma = max(sigma, self._config.least)
         elif expected_error is None:
-            sigma = 0.10 + 0.35 * distance  # by latents
+            sigma = self._config.sigma[0] + self._config.sigma[1] * distance
         else:
-            near, far, turned = self._factors
+            near, far, turned = self._config.factors
             sigma = (near + far * distance + turned * turn) * expected_error
         self.sightings.append(Sighting(stamp, compose(odometry, seen), sigma))
-        while stamp - self.sightings[0].stamp > self._window:
+        while stamp - self.sightings[0].stamp > self._config.window:
             self.sightings.popleft()
 
     def forget(self) -> None:
@@ -144,7 +159,7 @@ class GoalTracker:
 
     def agreeing(self, stamp: float) -> int:
         """How many sightings until now agree with one another."""
-        while self.sightings and stamp - self.sightings[0].stamp > self._window:
+        while self.sightings and stamp - self.sightings[0].stamp > self._config.window:
             self.sightings.popleft()
         if not self.sightings:
             return 0
@@ -160,13 +175,12 @@ class GoalTracker:
             from_memory: (3,) in odom, where memory has it, or None.
         """
         poses = [s.pose for s in self.sightings]
-        # An old sighting loses its weight over 8 s: odometry drifts.
         mass = np.array(
-            [float(np.exp((s.stamp - stamp) / 8.0)) / s.sigma**2 for s in self.sightings]
+            [float(np.exp((s.stamp - stamp) / self._config.fade)) / s.sigma**2 for s in self.sightings]
         )  # odometry drifts
         if from_memory is not None:
             poses.append(from_memory)
-            mass = np.append(mass, 1.0 / self._memory_sigma**2)
+            mass = np.append(mass, 1.0 / self._config.memory_sigma**2)
         if not poses:
             return None
         stacked, seen = np.stack(poses), np.arange(len(poses)) < len(self.sightings)
@@ -178,7 +192,7 @@ class GoalTracker:
 
     def _group(self, poses: Array, mass: Array) -> NDArray[np.bool_]:
         """Which (n,) of `poses` (n, 3) agree with the one that most of the `mass` (n,) agrees with."""
-        gate = 0.5  # [m] and [rad], beyond which a sighting is taken for an outlier
+        gate = self._config.gate
         distance, turn = pose_gap(poses[:, None], poses[None])
         kernel = np.exp(-2 * (distance / gate) ** 2 - 2 * (turn / gate) ** 2)
         centre = int(np.argmax(kernel @ mass))
@@ -389,7 +403,5 @@ class GoalPosterior:
         return self.hypotheses[min(near)[1]] if near else None
 
     def _new(self, pose: Array) -> Hypothesis:
-        # Memory errs more in a building that the model does not know; looks count for longer than a turn on the spot.
-        tracker = GoalTracker(memory_sigma=0.3, window=15.0, compares=True)
-        self.hypotheses.append(Hypothesis(np.array(pose), tracker, self.likelihoods))
+        self.hypotheses.append(Hypothesis(np.array(pose), GoalTracker(COMPARED), self.likelihoods))
         return self.hypotheses[-1]

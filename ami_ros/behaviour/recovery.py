@@ -17,20 +17,35 @@ from ami_ros.planning.scan_geometry import covers, free_range, sees
 from ami_ros.planning.types import Code, Reading
 
 
-class Trail:
-    """Poses (3,) in odom, the newest last, of some 3 m."""
+@dataclass(frozen=True)
+class BackUpConfig:
+    """Of backing up."""
 
-    def __init__(self) -> None:
-        self.poses: deque[Array] = deque(maxlen=120)
+    speed: float = 0.12  # [m/s]
+    distance: float = 0.35  # [m]
+    turn: float = 0.9  # [rad/s] of turning to where there is room
+    clearance: float = 0.35  # [m] that must be free in the direction of backing up, where the scanner sees it
+    longest: float = 8.0  # [s]
+    step: tuple[float, float] = (0.03, 0.15)  # [m], [rad] between poses of the trail that are kept
+    kept: int = 120  # poses of the trail: some 3 m
+    jump: float = 0.5  # [m] from one moment to the next, from which odometry restarted
+
+
+class Trail:
+    """Poses (3,) in odom, the newest last, as far as they are kept."""
+
+    def __init__(self, config: BackUpConfig = BackUpConfig()) -> None:
+        self._config = config
+        self.poses: deque[Array] = deque(maxlen=config.kept)
 
     def add(self, odometry: Array) -> None:
         """The robot is at `odometry` (3,)."""
         if self.poses:
             step = odometry - self.poses[-1]
             distance = float(np.hypot(step[0], step[1]))
-            if distance > 0.5:  # [m], from which odometry restarted
+            if distance > self._config.jump:
                 self.poses.clear()
-            elif distance < 0.03 and abs(float(wrap(step[2]))) < 0.15:  # [m], [rad]
+            elif distance < self._config.step[0] and abs(float(wrap(step[2]))) < self._config.step[1]:
                 return
         self.poses.append(np.array(odometry, dtype=np.float64))
 
@@ -49,17 +64,6 @@ class Trail:
             if np.hypot(seen[0], seen[1]) >= reach:
                 return np.asarray(seen[:2])
         return np.asarray(relative(odometry, self.poses[0])[:2]) if self.poses else None
-
-
-@dataclass(frozen=True)
-class BackUpConfig:
-    """Of backing up."""
-
-    speed: float = 0.12  # [m/s]
-    distance: float = 0.35  # [m]
-    turn: float = 0.9  # [rad/s] of turning to where there is room
-    clearance: float = 0.35  # [m] that must be free in the direction of backing up, where the scanner sees it
-    longest: float = 8.0  # [s]
 
 
 class BackAndTurn:

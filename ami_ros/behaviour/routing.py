@@ -32,6 +32,9 @@ class RoutingRules:
     hidden: float = 2.5  # [s] of seeing no place of the route ahead, after which the way counts as blocked
     remembered: float = 120.0  # [s] for which a way is not taken; after that memory only makes it dearer
     depth: float = 0.35  # [m] before and behind the place where the wall is looked for, across the way
+    aside: float = 0.22  # [m] to either side of the way that the wall must cover, too: a door frame does not
+    end: float = 0.3  # [m] of the route's end that may lie in a wall: places err by a little
+    beyond: float = 0.8  # [m] behind the blocked place that must be seen for it to count as open
     likely: float = 0.2  # memory's confidence in where the goal is, from which its place is worth driving to
     rounds: int = 2  # times that no way is left which was not found blocked, after which the goal is given up
     lost: float = 2.0  # [s] of not being localised, after which memory is asked for another route
@@ -52,19 +55,18 @@ class BlockedWay:
     half: float = 0.0  # [m] of its length on either side of `middle`
 
 
-def wall_across(path: Array, scan: Scan | None, sight: float, depth: float = RoutingRules.depth) -> int | None:
+def wall_across(path: Array, scan: Scan | None, sight: float, rules: RoutingRules = RoutingRules()) -> int | None:
     """The first leg of a path (n, 2) [m] in base_link that is visibly crossed by something solid; None: none.
 
     The path was driven once, so a wall that crosses it is new. A place and a heading that are a little wrong move the
-    path into the frame of a door; therefore the wall must cover its sides, too. Only up to `sight` [m], and up to
-    `depth` [m] before and behind the leg.
+    path into the frame of a door; therefore the wall must cover its sides, too. Only up to `sight` [m].
     """
     if scan is None or len(path) < 2:
         return None
     walls = surfaces(scan, sight + 0.3)
     lengths = np.hypot(*np.diff(path, axis=0).T)
     left = np.append(np.cumsum(lengths[::-1])[::-1], 0.0)  # from each point to the end
-    hit = crossed(path[:-1], path[1:], walls) & (left[:-1] > 0.3)  # [m]; the end may lie in a wall: places err
+    hit = crossed(path[:-1], path[1:], walls) & (left[:-1] > rules.end)
     for leg in np.flatnonzero(hit):
         middle = (path[leg] + path[leg + 1]) / 2
         if np.hypot(*middle) > sight:
@@ -73,8 +75,8 @@ def wall_across(path: Array, scan: Scan | None, sight: float, depth: float = Rou
         way = path[max(near.max(initial=leg + 1), leg + 1)] - path[min(near.min(initial=leg), leg)]
         along = way / max(float(np.hypot(*way)), 1e-9)
         side = np.array([-along[1], along[0]])
-        centres = middle + np.array([[-0.22], [0.0], [0.22]]) * side  # [m]; the frame of a door does not cover that
-        reach = along * (depth + lengths[leg] / 2)
+        centres = middle + np.array([[-rules.aside], [0.0], [rules.aside]]) * side
+        reach = along * (rules.depth + lengths[leg] / 2)
         if crossed(centres - reach, centres + reach, walls).all():
             return int(leg)
     return None
@@ -118,7 +120,7 @@ class BlockedWays:
         if not 0.3 < distance < self.rules.sight:
             return False
         free, reach = free_range(scan, bearing, 0.12), way.half + self.rules.depth
-        if way.by_scan and free > distance + 0.8:  # [m] behind it
+        if way.by_scan and free > distance + self.rules.beyond:
             return True
         return free > distance + reach and bool(self.footprints.within(way.middle[None], reach)[0])
 
@@ -325,7 +327,7 @@ class Routing:
         # Before a goal is given up, the blockage is looked at from near. A guess from afar says less than that the way
         # was driven once.
         measured = self.config.measured
-        wall = wall_across(path, scan, rules.near if self.rounds or not measured else rules.sight, rules.depth)
+        wall = wall_across(path, scan, rules.near if self.rounds or not measured else rules.sight, rules)
         if self._walled.held(wall is not None, percept.stamp) > rules.seen and wall is not None:
             at = follower.at + wall
             self._avoid(at)

@@ -21,6 +21,9 @@ class SearchConfig:
     drive: float = 10.0  # [s] for the way to a spot, after which another is chosen
     apart: float = 1.0  # [m] between spots: where nothing tells where to look, nearer ones would keep it in one corner
     looked: float = 0.5  # [m] from a spot, within which nothing more is to be seen
+    steps: tuple[float, ...] = (1.1, 1.6, 2.2)  # [m] to the next, the nearest that is new
+    half_width: float = 0.25  # [m] of what has to be free on the way ...
+    ahead: float = 0.3  # [m] ... and beyond its end
 
 
 class GoalSearch:
@@ -89,16 +92,16 @@ class GoalSearch:
 
     def _new(self, odometry: Array, scan: Scan) -> Array | None:
         """The nearest spot (3,) in odom that can be driven straight to and near which nobody looked; best ahead."""
-        bearings, apart = np.linspace(-np.pi, np.pi, 24, endpoint=False), self.config.apart
-        room = np.array([free_range(scan, float(bearing), 0.25) for bearing in bearings])
+        bearings, config = np.linspace(-np.pi, np.pi, 24, endpoint=False), self.config
+        room = np.array([free_range(scan, float(bearing), config.half_width) for bearing in bearings])
         looked = np.array([spot[:2] for spot in self.spots]).reshape(-1, 2)
-        for step in (1.1, 1.6, 2.2):  # [m]
+        for step in config.steps:
             here = np.column_stack([step * np.cos(bearings), step * np.sin(bearings), bearings])
             there = compose(odometry, here)
             gaps = np.hypot(*(there[:, None, :2] - looked[None]).transpose(2, 0, 1)).min(axis=1, initial=np.inf)
-            good = (room > step + 0.3) & (gaps > apart)
+            good = (room > step + config.ahead) & (gaps > config.apart)
             if good.any():
-                worth = np.where(good, np.minimum(gaps, 2 * apart) - 0.2 * np.abs(bearings), -np.inf)
+                worth = np.where(good, np.minimum(gaps, 2 * config.apart) - 0.2 * np.abs(bearings), -np.inf)
                 return np.asarray(there[int(np.argmax(worth))])
         return None
 

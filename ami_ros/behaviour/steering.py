@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,18 +26,40 @@ from ami_ros.safety.moving_things import Forecast, MovingThings, PredictionConfi
 from ami_ros.safety.tracker import without_moving
 
 
-def facing(pose: Array, scan: Scan | None = None) -> Array:
+@dataclass(frozen=True)
+class SteeringConfig:
+    """How a robot drives without a search, and what it minds of people."""
+
+    reach: float = 0.35  # [m] from which on a pose is driven straight to
+    room: float = 0.03  # [m] that has to be free beside the robot, and behind its goal
+    aside: float = 0.15  # [rad] off the way, from which it turns on the spot
+    turn_rate: float = 2.5  # [1/s] of the angle that is left
+    drive_rate: float = 1.2  # [1/s] of the way that is left
+    slowest: float = 0.06  # [m/s]
+    fastest: float = 0.25  # [m/s]
+    backwards: float = 0.4  # [m] from which a place behind is backed up to: turning twice would take longer
+    turn_end: float = 1.8  # [1/s] of the angle that is left, with which a turn to the goal's heading comes to its end
+    turn_while_driving: float = 0.5  # [rad/s] that it may turn while it drives, if it does not see what is beside it
+    ahead: float = 2.0  # [m] of the way to a target whose place is not known
+    telling: float = 0.05  # [m] of cost by which people must change a plan for it to be said
+    creep: float = 0.05  # [m/s] below which the robot waits
+    soon: float = 2.5  # [s] within which who comes ...
+    close: float = 0.15  # [m] ... so close is made way for, whatever the robot is about
+
+
+def facing(pose: Array, scan: Scan | None = None, config: SteeringConfig = SteeringConfig()) -> Array:
     """A `pose` (3,) in base_link with the heading in which a robot drives straight to it: backwards, where it is close
     behind a robot whose `scan` looks there."""
     x, y = float(pose[0]), float(pose[1])
     bearing = math.atan2(y, x)
-    # [m]; turning twice would take longer.
-    if math.hypot(x, y) < 0.4 and abs(bearing) > math.pi / 2 and (scan is None or covers(scan, np.pi)):
+    if math.hypot(x, y) < config.backwards and abs(bearing) > math.pi / 2 and (scan is None or covers(scan, np.pi)):
         bearing = float(wrap(bearing + math.pi))
     return np.array([x, y, bearing])
 
 
-def final_approach(pose: Array, scan: Scan | None, robot: Kinematics, disc: Disc) -> Command | None:
+def final_approach(
+    pose: Array, scan: Scan | None, robot: Kinematics, disc: Disc, config: SteeringConfig = SteeringConfig()
+) -> Command | None:
     """The command (linear [m/s], angular [rad/s]) straight to `pose` (3,) in base_link, forwards or backwards, over the
     last decimetres to a pose that is known to centimetres. What a search imagines is too coarse for that, and takes
     three times as long.
@@ -49,23 +71,23 @@ def final_approach(pose: Array, scan: Scan | None, robot: Kinematics, disc: Disc
         scan: what is around the robot.
         robot: its limits.
         disc: that holds it.
+        config: see there.
     """
     distance, bearing = float(np.hypot(pose[0], pose[1])), float(np.arctan2(pose[1], pose[0]))
-    if robot.drive != "differential" or scan is None or not 0.0 < distance < 0.35:  # [m]
+    if robot.drive != "differential" or scan is None or not 0.0 < distance < config.reach:
         return None
-    aside, seen = float(facing(pose, scan)[2]), covers(scan, bearing)
+    aside, seen = float(facing(pose, scan, config)[2]), covers(scan, bearing)
     backwards = abs(float(wrap(aside - bearing))) > np.pi / 2
-    room = 0.03  # [m] beside the robot, and behind its goal
-    reach = disc.reach(np.pi if backwards else 0.0) + room
-    if seen and free_range(scan, bearing, disc.radius + room) < distance + reach:
+    reach = disc.reach(np.pi if backwards else 0.0) + config.room
+    if seen and free_range(scan, bearing, disc.radius + config.room) < distance + reach:
         return None
-    angular = float(np.clip(2.5 * aside, -robot.max_angular, robot.max_angular))
-    if abs(aside) > 0.15:  # [rad]; it turns on the spot
+    angular = float(np.clip(config.turn_rate * aside, -robot.max_angular, robot.max_angular))
+    if abs(aside) > config.aside:
         return 0.0, angular
     if not seen:
         return None
     fastest = robot.max_reverse if backwards else robot.max_linear
-    speed = min(max(1.2 * distance, 0.06), 0.25, fastest)
+    speed = min(max(config.drive_rate * distance, config.slowest), config.fastest, fastest)
     return (-speed if backwards else speed), angular
 
 
@@ -81,6 +103,7 @@ class Steering:
         config: of the robot, the search, and how much slower a wary robot drives.
         seed: of the search.
         clock: of its deadlines.
+        rules: see there.
 
     Attributes:
         command: in force now.
@@ -89,8 +112,11 @@ class Steering:
         predict: where what moves will be; see `constant_velocity`.
     """
 
-    def __init__(self, model: Dynamics, config: NavigatorConfig, seed: int, clock: Clock = time.perf_counter) -> None:
-        self.model, self.config = model, config
+    def __init__(
+        self, model: Dynamics, config: NavigatorConfig, seed: int, clock: Clock = time.perf_counter,
+        rules: SteeringConfig = SteeringConfig(),
+    ) -> None:  # fmt: skip
+        self.model, self.config, self.rules = model, config, rules
         self.planner = LatentPlanner(model, config.planner, seed, clock)
         self.doubt = Doubt(model)
         self.predict: Callable[[MovingThings, float, Array, PredictionConfig], Forecast | None] = constant_velocity
@@ -116,7 +142,7 @@ class Steering:
     def final_approach(self, percept: Percept, pose: Array, message: str, sight: Sight) -> Decision | None:
         """Straight to a `pose` (3,) in base_link close by; None: that is not possible. See `final_approach`."""
         robot = self.robot.limited(self._linear, self._angular)
-        command = final_approach(pose, percept.scan, robot, self.config.planner.disc)
+        command = final_approach(pose, percept.scan, robot, self.config.planner.disc, self.rules)
         if command is None:
             return None
         self.planner.reset()
@@ -160,7 +186,7 @@ class Steering:
         rear, sides = sees(percept.scan, np.pi), sees(percept.scan, np.pi / 2, -np.pi / 2)
         angular = slow * self._angular
         # It minds who may come out beside the way, and what stands ahead.
-        ahead = np.array([[2.0, 0.0]]) if target.pose is None else target.pose[None, :2]
+        ahead = np.array([[self.rules.ahead, 0.0]]) if target.pose is None else target.pose[None, :2]
         calm = unhurried(percept.standing, ahead, self.config.planner.disc.radius, self.robot)
         linear = 0.0 if turn_only else min(slow * self._linear, calm)
         most = (linear, angular, np.inf if rear else 0.0, np.inf if sides else 0.0)
@@ -173,7 +199,7 @@ class Steering:
             driven, forecast, pressed or target.final,
         )  # fmt: skip
         turns = not sides and self.robot.turns_on_the_spot
-        commands = turned_first(plan.commands) if turns else plan.commands
+        commands = turned_first(plan.commands, self.rules.turn_while_driving) if turns else plan.commands
         self.unsure = self.doubt.about(percept.stamp, percept.latent, commands[: spec.chunk], self.command)
         told = self._told_of_people(percept, target, plan, forecast, commands)
         return Decision(
@@ -197,9 +223,9 @@ class Steering:
         forecast = self._forecast(percept, times(config.horizon, self.model.spec.step_duration), everybody=True)
         if forecast is None:
             return False
-        coming = forecast.positions[:, forecast.seconds < 2.5]  # [s]
+        coming = forecast.positions[:, forecast.seconds < self.rules.soon]
         gaps = np.hypot(*coming.transpose(2, 0, 1)) - forecast.radii[:, None] - config.robot_radius
-        return bool(gaps.min(initial=math.inf) <= 0.15)  # [m]
+        return bool(gaps.min(initial=math.inf) <= self.rules.close)
 
     def _standing(self, percept: Percept, forecast: Forecast | None) -> Scan | None:
         """What stands around the robot: of what moves the forecast tells."""
@@ -218,8 +244,8 @@ class Steering:
         ahead = np.zeros((0, 2)) if target.pose is None else target.pose[None, :2]
         meets = in_the_way(percept.things, percept.odometry, ahead, self.config.planner.disc.radius)
         pull = max((share.pull for share in plan.shares if share.name == "people"), default=0.0)
-        gives_way = forecast is not None and pull >= 0.05  # [m] of cost
-        stands = bool(np.abs(commands[: self.model.spec.chunk, 0]).max() < 0.05)  # [m/s]
+        gives_way = forecast is not None and pull >= self.rules.telling
+        stands = bool(np.abs(commands[: self.model.spec.chunk, 0]).max() < self.rules.creep)
         self.yielding.update(percept.stamp, meets or (gives_way and stands))
         if not gives_way or forecast is None:
             return "somebody is in the way" if self.yielding.waits else ""
@@ -228,12 +254,12 @@ class Steering:
         return f"{does} somebody who passes {away:.1f} m away"
 
 
-def turned_first(commands: Array) -> Array:
-    """Commands (k, 2 or 3), the first of which turn on the spot, if they turn fast.
+def turned_first(commands: Array, most: float = SteeringConfig.turn_while_driving) -> Array:
+    """Commands (k, 2 or 3), the first of which turn on the spot, if they turn faster than `most` [rad/s].
 
     A robot that looks ahead only does not see the inner side of a sharp curve, and the safety gate leaves little of it.
     """
-    slow = np.abs(commands[:, 1]) <= 0.5  # [rad/s]
+    slow = np.abs(commands[:, 1]) <= most
     first = int(slow.argmax()) if slow.any() else len(commands)
     found = commands.copy()
     found[:first, 0] = 0.0

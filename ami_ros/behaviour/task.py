@@ -52,13 +52,14 @@ class PlaceDoubts:
 
     Args:
         reach: [m] over which doubt met at one place tells about others: a Gaussian's deviation.
+        prior: readings of usual doubt that are assumed before any come.
 
     Attributes:
         silent: readings came without doubt: the model has no ensemble.
     """
 
-    def __init__(self, reach: float = 0.7) -> None:
-        self._reach, self.silent = reach, False
+    def __init__(self, reach: float = 0.7, prior: float = 5.0) -> None:
+        self._reach, self._prior, self.silent = reach, prior, False
         self._met: dict[int, tuple[float, float, float, int]] = {}  # place id -> x, y [m, map], mean doubt, readings
 
     def __len__(self) -> int:
@@ -82,8 +83,7 @@ class PlaceDoubts:
         raster = Raster.of(points)
         sums = partial(gaussian_sums, points) if raster is None else raster.near
         weight, doubt = (sums(met[:, :2], met[:, 3] * of, self._reach) for of in (1.0, met[:, 2] - 1.0))
-        usual = 5.0  # readings of usual doubt that are assumed before any come
-        return np.asarray(1.0 + doubt / (weight + usual))
+        return np.asarray(1.0 + doubt / (weight + self._prior))
 
     def doubtful(self, least: float) -> tuple[NDArray[np.int64], Array]:
         """Ids (n,) and positions (n, 2) of places around which doubt of at least `least` is expected."""

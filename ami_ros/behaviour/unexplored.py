@@ -48,6 +48,8 @@ class ExplorationConfig:
 
 
 NEW, UNSEEN = "to free space that is not in memory", "to look around where few views are remembered"
+NEARBY = 4000  # points that are looked at before all others: some 150 m²
+SAME_GAP = 0.3  # [m] within which two points are in one gap
 
 
 class Unexplored:
@@ -80,7 +82,7 @@ class Unexplored:
         """It did not get to a `spot` (2,), or through a `gap` (2,) on the way there; that is tried once more."""
         if gap is None:
             self.vain.append(spot)
-        elif self._tried and gaps(gap[None], np.stack(self._tried))[0] < 0.3:  # [m]
+        elif self._tried and gaps(gap[None], np.stack(self._tried))[0] < SAME_GAP:
             self.shut.append(gap)
         else:
             self._tried.append(gap)
@@ -151,7 +153,7 @@ class Unexplored:
     def _unseen(self, places: Array, points: Array, way: Array) -> Array | None:
         """The nearest one from near which too little was seen. There mostly is one nearby, so it looks there first."""
         nearest = np.argsort(way)
-        for part in np.split(nearest, [4000]):  # some 150 m²
+        for part in np.split(nearest, [NEARBY]):
             wanted = self._few_views(points[part], places)
             if wanted.any():
                 return np.asarray(points[part[int(wanted.argmax())]])

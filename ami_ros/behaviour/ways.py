@@ -18,12 +18,14 @@ from ami_ros.core.geometry import Array
 from ami_ros.core.grid_graph import KING, Link, cells_back, grid_graph, joined
 from ami_ros.memory.types import REST
 
+MARGIN = 0.03  # [m] beyond the robot's radius that has to be free: what the gate keeps
 SHUT = 3  # cells to each side of a point in a gap that the robot does not get through
 ROOM, NEAR = 0.27, 2.5  # [m] beyond the radius, with less of which a way counts as longer, and by how much at most
 ROOMY, TIGHT = 0.1, 10.0  # likewise: a gap into which the robot just fits is taken where there is no other way
 BLOCK = 4  # cells along the side of a block
 CLOSE = 64  # cells around the robot from one to the next of which ways lead
 UNDER = 6  # cells around the robot that are free where nothing stands: it is there
+BEFORE = 0.4  # [m] before a gap, from nearer than which it is driven through
 
 
 class Ground:
@@ -68,7 +70,7 @@ class Ground:
         # Far off there are cells between two beams.
         unknown = cv2.erode((np.abs(window) <= 0.2).astype(np.uint8), np.ones((2, 2), np.uint8))
         room = cv2.distanceTransform((~solid).astype(np.uint8), cv2.DIST_L2, 5) * CELL - self.radius
-        free = (room > 0.03) & (unknown == 0)  # [m] that the gate keeps
+        free = (room > MARGIN) & (unknown == 0)
         for point in self.shut:
             free[around(grid.cells(point[None, :2])[0] - outer_low, SHUT)] = False
         edge = free & cv2.dilate(unknown, np.ones((5, 5), np.uint8)).astype(bool) & (room > ROOMY)
@@ -270,7 +272,7 @@ class Ways:
             straight += 1
         roomy = np.flatnonzero(rooms >= ROOMY)
         before, beyond = roomy[roomy < straight], roomy[roomy >= straight]
-        if len(before) and away[before[-1]] > 0.4:  # [m]; from nearer than that it drives through
+        if len(before) and away[before[-1]] > BEFORE:
             return int(before[-1]) + 1
         if len(beyond) and away[beyond[0]] < most:
             return int(beyond[0]) + 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ami_ros.behaviour.belief import Chances
+from ami_ros.behaviour.belief import BeliefConfig
 from ami_ros.behaviour.looks import GoalLocator, Look
 from ami_ros.behaviour.posterior import GoalPosterior, Likelihoods
 from ami_ros.bench.buildings import foreign_goals, opened
@@ -128,7 +128,8 @@ class Looker:
         found = posterior.at(pose)
         chance = 0.0 if found is None or not found.is_checked(number + 0.5) else found.probability
         return {
-            "what": "arrival", "there": goal is not None and is_at(pose, goal), "claimed": chance > Chances.arrived,
+            "what": "arrival", "there": goal is not None and is_at(pose, goal),
+            "claimed": chance > BeliefConfig.arrived,
             "difference": None if look is None else look.difference,
             "off_m": None if goal is None else round(goal_errors(pose, goal)[0], 3),
         }  # fmt: skip

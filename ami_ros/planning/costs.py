@@ -41,7 +41,8 @@ def _distance_cost(x: Floats, y: Floats, cos: Floats, config: GoalConfig) -> Flo
 
 def _passed(config: GoalConfig, scene: Scene) -> GoalConfig:
     """Of a target that is perhaps a sub-goal, which is only passed."""
-    return config if scene.target.final else replace(config, heading=0.2 * config.heading)
+    on_the_way = 0.2  # of the heading's weight
+    return config if scene.target.final else replace(config, heading=on_the_way * config.heading)
 
 
 @dataclass(frozen=True)
@@ -285,14 +286,17 @@ class People:
 
     @classmethod
     def build(cls, config: PeopleConfig, scene: Scene) -> People | None:
-        """Where something moves near by: nobody comes near from more than 4 m within the horizon of a plan, and of
-        more than the nearest 8 there is no time to think."""
+        """Where something moves near by."""
+        far, most = (
+            4.0,
+            8,
+        )  # [m] beyond which nobody comes near within the horizon; the nearest that a plan has time for
         if scene.forecast is None:
             return None
         forecast = scene.forecast
         distance = np.hypot(*forecast.positions[:, 0].T)
-        chosen = distance.argsort()[:8]
-        chosen = chosen[distance[chosen] < 4.0]
+        chosen = distance.argsort()[:most]
+        chosen = chosen[distance[chosen] < far]
         if not len(chosen):
             return None
         headings = forecast.headings[chosen]

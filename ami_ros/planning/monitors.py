@@ -32,6 +32,23 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
+class MonitorConfig:
+    """What counts as motion, as doubt, and as somebody in the way."""
+
+    still: float = 4.0  # [s] within which the base must move
+    still_distance: float = 0.08  # [m] less is standing, unless it turns
+    still_angle: float = 0.35  # [rad] less is not turning
+    stall: float = 0.15  # [m] by which the way left must shrink to count as progress
+    doubt: float = 2.5  # times the usual disagreement of the model's predictors, from which it is unsure ...
+    doubt_seconds: float = 0.55  # [s] ... without a break
+    usual: float = 60.0  # [s] that make up what is usual
+    warm_up: float = 10.0  # [s] before anything is unusual
+    beside: float = 0.2  # [m] beyond the robot's and its own radius within which somebody is in the way ...
+    ahead: float = 1.3  # [m] ... up to this far from the robot: as near as a wall across the way is beyond doubt
+    patience: float = 8.0  # [s] of waiting for one who stands, after which it counts as what else stands in the way
+
+
+@dataclass(frozen=True)
 class ProgressConfig:
     """When to call it stuck."""
 
@@ -41,8 +58,8 @@ class ProgressConfig:
 class ProgressChecker:
     """Watches motion (pushing against something) and the route left (circling)."""
 
-    def __init__(self, config: ProgressConfig) -> None:
-        self.config = config
+    def __init__(self, config: ProgressConfig, rules: MonitorConfig = MonitorConfig()) -> None:
+        self.config, self._rules = config, rules
         self.reset()
 
     def reset(self) -> None:
@@ -59,20 +76,20 @@ class ProgressChecker:
             odometry: (3,) now.
             left: way left [m].
         """
-        stall, still = self.config.stall_seconds, 4.0  # [s]; within `still` the base must move
+        stall, rules = self.config.stall_seconds, self._rules
         self._trail.append((stamp, odometry))
-        while self._trail and stamp - self._trail[0][0] > still:
+        while self._trail and stamp - self._trail[0][0] > rules.still:
             self._trail.popleft()
-        if self._best_stamp is None or left < self._best - 0.15:  # [m]
+        if self._best_stamp is None or left < self._best - rules.stall:
             self._best, self._best_stamp = left, stamp
         if stamp - self._best_stamp > stall:
             return f"no progress towards the goal for {stall:.0f} s"
-        if stamp - self._trail[0][0] > 0.9 * still:
+        if stamp - self._trail[0][0] > 0.9 * rules.still:
             poses = np.stack([pose for _, pose in self._trail])
             moved = np.hypot(*(poses[:, :2] - odometry[:2]).T).max()
             turned = np.abs(wrap(poses[:, 2] - odometry[2])).max()
-            if moved < 0.08 and turned < 0.35:  # [m], [rad]
-                return f"did not move for {still:.0f} s"
+            if moved < rules.still_distance and turned < rules.still_angle:
+                return f"did not move for {rules.still:.0f} s"
         return ""
 
 
@@ -81,9 +98,11 @@ class Doubt:
 
     Args:
         model: without an ensemble there is never any doubt.
+        rules: see there.
     """
 
-    def __init__(self, model: Dynamics) -> None:
+    def __init__(self, model: Dynamics, rules: MonitorConfig = MonitorConfig()) -> None:
+        self._rules = rules
         self._width = model.spec.command_dim
         self._disagreement = getattr(model, "disagreement", None) if model.spec.ensemble else None
         self._usual: deque[tuple[float, float]] = deque()  # stamp [s], disagreement
@@ -98,37 +117,38 @@ class Doubt:
 
     def unsure(self, stamp: float, disagreement: float) -> bool:
         """Whether the model is unsure at `stamp` [s], with its `disagreement` [latent units] about the step chosen."""
-        known = self._usual
-        while known and not 0 <= stamp - known[0][0] <= 60.0:  # [s] that make up what is usual
+        known, rules = self._usual, self._rules
+        while known and not 0 <= stamp - known[0][0] <= rules.usual:
             known.popleft()
-        ready = bool(known) and stamp - known[0][0] >= 10.0  # [s]; before that nothing is unusual
+        ready = bool(known) and stamp - known[0][0] >= rules.warm_up
         usual = float(np.median([value for _, value in known])) if ready else np.inf
         known.append((stamp, disagreement))
-        return self._high.held(disagreement > 2.5 * usual, stamp) >= 0.55  # [s] without a break
+        return self._high.held(disagreement > rules.doubt * usual, stamp) >= rules.doubt_seconds
 
 
-def in_the_way(things: MovingThings | None, odometry: Array, path: Array, radius: float) -> bool:
+def in_the_way(
+    things: MovingThings | None, odometry: Array, path: Array, radius: float, rules: MonitorConfig = MonitorConfig()
+) -> bool:
     """Whether somebody is in the way of a robot of `radius` [m] along `path` (n, 2) [m] in base_link, near ahead."""
     if things is None or not things.things or not len(path):
         return False
     places = np.column_stack([things.positions, np.zeros(len(things.things))])
     middles = relative(np.broadcast_to(odometry, places.shape), places)[:, :2]
     line = dense(np.concatenate([np.zeros((1, 2)), path]))
-    line = line[np.hypot(*line.T) < 1.3]  # [m]; as near as a wall across the way is beyond doubt
+    line = line[np.hypot(*line.T) < rules.ahead]
     gaps = np.hypot(*(middles[:, None] - line[None]).transpose(2, 0, 1)).min(axis=1) - things.radii
-    return bool((gaps < radius + 0.2).any())
+    return bool((gaps < radius + rules.beside).any())
 
 
 class Yielding:
     """Whether `somebody` is in the way, and the robot `waits` for that, as long as it may."""
 
-    def __init__(self) -> None:
-        self._waited = Stopwatch()
+    def __init__(self, rules: MonitorConfig = MonitorConfig()) -> None:
+        self._rules, self._waited = rules, Stopwatch()
         self.somebody = self.waits = False
 
     def update(self, stamp: float, somebody: bool) -> bool:
-        """True while `somebody` is in the way: it waits, or goes round, and is not stuck. Who stands there for more
-        than 8 s counts as what else stands in the way."""
+        """True while `somebody` is in the way, as long as it may: it waits, or goes round, and is not stuck."""
         self.somebody = somebody
-        self.waits = self._waited.held(somebody, stamp) <= 8.0 and somebody
+        self.waits = self._waited.held(somebody, stamp) <= self._rules.patience and somebody
         return self.waits

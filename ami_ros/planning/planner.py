@@ -22,24 +22,35 @@ from ami_ros.safety.moving_things import Forecast, PredictionConfig
 from ami_ros.world_model.layers import Floats
 
 
+@dataclass(frozen=True)
+class BudgetConfig:
+    """How much of the deadline a search may take, and how small it may get."""
+
+    share: float = 0.8  # of the deadline is for the search; the rest of a plan needs the remainder
+    samples: int = 32  # of a search that ranks futures little better than guessing: no smaller one is chosen ...
+    iterations: int = 2  # ... likewise ...
+    horizon: int = 4  # ... likewise
+    enough: int = 4  # searches, before the size is changed
+
+
 class Budget:
     """Watches how long searches take, and fits their size to it.
 
     Args:
         wanted: the configured size; it is never exceeded.
         deadline: of one search [s].
-        enough: searches, before the size is changed.
+        config: see there.
     """
 
-    def __init__(self, wanted: SearchSize, deadline: float, enough: int = 4) -> None:
-        self.wanted, self.deadline, self.enough = wanted, deadline, enough
+    def __init__(self, wanted: SearchSize, deadline: float, config: BudgetConfig = BudgetConfig()) -> None:
+        self.wanted, self.deadline, self.config = wanted, deadline, config
         self.size = wanted
         self._paces: deque[float] = deque(maxlen=50)
 
     @property
     def pace(self) -> float:
         """Time of one model step of one sequence [s]; a low one among the recent, since others may be slowed down."""
-        return float(np.quantile(self._paces, 0.25)) if len(self._paces) >= self.enough else 0.0
+        return float(np.quantile(self._paces, 0.25)) if len(self._paces) >= self.config.enough else 0.0
 
     def note(self, evaluated: int, seconds: float) -> None:
         """A search of `evaluated` sequences took `seconds`."""
@@ -47,7 +58,7 @@ class Budget:
 
     def fit(self) -> SearchSize:
         """The size of searches from now on."""
-        self.size = fit(self.wanted, self.deadline, self.pace)
+        self.size = fit(self.wanted, self.deadline, self.pace, self.config)
         return self.size
 
     def __str__(self) -> str:
@@ -58,28 +69,29 @@ class Budget:
         return f"searches of {size}{why}: {1000 * took:.0f} of {1000 * self.deadline:.0f} ms"
 
 
-def fit(wanted: SearchSize, deadline: float, pace: float) -> SearchSize:
+def fit(wanted: SearchSize, deadline: float, pace: float, config: BudgetConfig = BudgetConfig()) -> SearchSize:
     """The largest search, at most `wanted`, that fits; it gives up iterations first, then samples, then horizon.
 
-    Iterations go first because each brings less than the one before. A search below 32 samples, 2 iterations, 4 steps
+    Iterations go first because each brings less than the one before. What is below the least
     ranks futures little better than guessing, and is not chosen even if it were in time: then the deadline cuts the
-    search short. A fifth of the deadline is for what else a plan needs.
+    search short.
 
     Args:
         wanted: the configured size.
         deadline: of one search [s].
         pace: how long one model step of one sequence takes [s]; 0: not known, everything fits.
+        config: see there.
     """
     if not pace > 0:
         return wanted
-    size, fewest = wanted, min(wanted.iterations, 2)
+    size, fewest = wanted, min(wanted.iterations, config.iterations)
     while True:
-        possible = int(0.8 * deadline / (pace * size.samples * size.horizon))
+        possible = int(config.share * deadline / (pace * size.samples * size.horizon))
         if possible >= fewest:
             return replace(size, iterations=min(wanted.iterations, possible))
-        if size.samples > 32:
-            size = replace(size, samples=max(32, size.samples // 2))
-        elif size.horizon > 4:
+        if size.samples > config.samples:
+            size = replace(size, samples=max(config.samples, size.samples // 2))
+        elif size.horizon > config.horizon:
             size = replace(size, horizon=size.horizon - 1)
         else:
             return replace(size, iterations=fewest)

@@ -22,6 +22,17 @@ class FollowerConfig:
 
 
 @dataclass(frozen=True)
+class FollowerRules:
+    """Which places of a route count as passed, and when the robot turns on the spot."""
+
+    least: float = 0.35  # [m], a sub-goal nearer than this is passed, if what comes after it is in sight ...
+    close: float = 0.12  # [m] ... and else one nearer than this: it may stand at a corner
+    spot: float = 0.2  # [m] between places of a route, less than which is one spot
+    turn_from: float = 2.0  # [rad] off its heading, from which the robot first turns to a sub-goal on the spot ...
+    turn_until: float = 0.9  # [rad] ... until it is no farther off: backing up is slow
+
+
+@dataclass(frozen=True)
 class Subgoal:
     """The place to aim at."""
 
@@ -37,16 +48,16 @@ class RouteFollower:
     Args:
         route: see there. Of places on one spot it takes one: where the robot once looked around there are a dozen.
         config: see there.
-        least: [m], a sub-goal nearer than this is passed, if what comes after it is in sight.
+        rules: see there.
     """
 
-    def __init__(self, route: Route, config: FollowerConfig, least: float = 0.35) -> None:
+    def __init__(self, route: Route, config: FollowerConfig, rules: FollowerRules = FollowerRules()) -> None:
         kept = route.places[:1]
         for place in route.places[1:-1]:
-            if np.hypot(*(place.pose - kept[-1].pose)[:2]) > 0.2:  # [m]
+            if np.hypot(*(place.pose - kept[-1].pose)[:2]) > rules.spot:
                 kept.append(place)
         self.route = route = replace(route, places=[*kept, *route.places[1:][-1:]])
-        self.config, self._least = config, least
+        self.config, self._rules = config, rules
         self.poses = np.stack([p.pose for p in route.places])
         steps = np.hypot(*np.diff(self.poses[:, :2], axis=0).T) if len(self.poses) > 1 else np.zeros(0)
         end = np.hypot(*(route.goal_pose[:2] - self.poses[-1, :2]))
@@ -96,7 +107,7 @@ class RouteFollower:
             first += float(way @ leg) > 0.0
         chosen = self._farthest_in_sight(seen, first, scan)
         bearing = _bearing(seen[chosen])
-        self._turning = abs(bearing) > (0.9 if self._turning else 2.0)  # [rad]; backing up is slow
+        self._turning = abs(bearing) > (self._rules.turn_until if self._turning else self._rules.turn_from)
         return Subgoal(chosen, self.route.places[chosen], seen[chosen], bearing if self._turning else 0.0)
 
     def _farthest_in_sight(self, seen: Array, first: int, scan: Scan | None) -> int:
@@ -105,14 +116,14 @@ class RouteFollower:
         last, way = len(seen) - 1, self.left[self.at] - self.left
         within = [i for i in range(first, last + 1) if i == first or way[i] <= self.config.lookahead]
         for i in reversed(within):
-            if distance[i] < self._least and i < last:
+            if distance[i] < self._rules.least and i < last:
                 break
             if in_sight(seen[i], scan, self.config.width):
                 return i
-        following = next((i for i in range(first, last + 1) if distance[i] >= self._least), last)
+        following = next((i for i in range(first, last + 1) if distance[i] >= self._rules.least), last)
         before = following - 1
         # One that is not seen may lie behind a corner, at which the place before it stands.
-        hidden = before >= first and distance[before] > 0.12 and not in_sight(seen[following], scan)
+        hidden = before >= first and distance[before] > self._rules.close and not in_sight(seen[following], scan)
         return before if hidden else following
 
     def ahead(self, pose: Array) -> Array:
@@ -128,7 +139,7 @@ class RouteFollower:
         seen = relative(pose, self.poses)
         distance = np.hypot(seen[:, 0], seen[:, 1])
         near = (self.left[self.at] - self.left <= config.lookahead) & (np.arange(len(distance)) > self.at)
-        ahead = np.flatnonzero(near & (distance >= self._least))
+        ahead = np.flatnonzero(near & (distance >= self._rules.least))
         if scan is None or not len(ahead):
             return None
         if any(in_sight(seen[i], scan) or not covers(scan, _bearing(seen[i])) for i in ahead):

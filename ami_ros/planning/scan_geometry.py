@@ -67,14 +67,15 @@ def free_near(pose: Array, scan: Scan | None, disc: Disc) -> Array:
     that the scan shows; as it is where it is free, or there is no such spot within half a metre."""
     if scan is None:
         return pose
-    points, middle = scan_points(scan, float(np.hypot(pose[0], pose[1])) + 1.0), disc.centre(pose)
+    reach, beam = 0.5, 0.05  # [m] around the pose, and half width of what must be free for a spot to be in sight
+    points, middle = scan_points(scan, float(np.hypot(pose[0], pose[1])) + 2 * reach), disc.centre(pose)
     if np.hypot(*(points - middle).T).min(initial=np.inf) >= disc.radius:
         return pose
     circle = np.stack([np.cos(angles := np.arange(0.0, 2 * np.pi, 0.4)), np.sin(angles)], -1)
-    rings = (np.arange(0.05, 0.51, 0.05)[:, None, None] * circle).reshape(-1, 2)  # the nearest first
+    rings = (np.arange(0.05, reach + 0.01, 0.05)[:, None, None] * circle).reshape(-1, 2)  # the nearest first
     spots, middles = pose[:2] + rings, middle + rings
     clear = np.hypot(*(middles[:, None] - points[None]).transpose(2, 0, 1)).min(axis=1) >= disc.radius
-    in_sight = (s for s in spots[clear] if free_range(scan, float(np.arctan2(s[1], s[0])), 0.05) > np.hypot(*s))
+    in_sight = (s for s in spots[clear] if free_range(scan, float(np.arctan2(s[1], s[0])), beam) > np.hypot(*s))
     spot = next(in_sight, None)
     return pose if spot is None else np.array([*spot, pose[2]])
 

@@ -76,6 +76,17 @@ class IcemConfig:
     elites: int = 12  # best sequences that shape the next iteration; fewer: converges faster, to worse optima
 
 
+@dataclass(frozen=True)
+class IcemRules:
+    """What else shapes the search; Pinneri et al. have values alike."""
+
+    keep: int = 4  # elites carried into the next iteration, and into the next search
+    momentum: float = 0.2  # of mean and deviation between iterations
+    colour: float = 1.5  # exponent of the noise's spectrum: 0 white, 2 a random walk
+    start: float = 0.6  # deviation of the first noise, of half the commands' range ...
+    least: float = 0.08  # ... and that below which it does not shrink
+
+
 class Icem:
     """See the module.
 
@@ -83,7 +94,7 @@ class Icem:
         size: of the search.
         config: see there.
         seed: of its noise.
-        keep: elites that are carried into the next iteration, and into the next search.
+        rules: see there.
 
     Attributes:
         mean: (steps, width) what was found last, as the start of the next search.
@@ -92,8 +103,8 @@ class Icem:
 
     Config = IcemConfig
 
-    def __init__(self, size: SearchSize, config: IcemConfig, seed: int, keep: int = 4) -> None:
-        self.size, self.config, self._keep = size, config, keep
+    def __init__(self, size: SearchSize, config: IcemConfig, seed: int, rules: IcemRules = IcemRules()) -> None:
+        self.size, self.config, self._rules = size, config, rules
         self.generator = np.random.default_rng(seed)
         self.reset()
 
@@ -121,25 +132,26 @@ class Icem:
         """See `Solver.solve`."""
         best = Incumbent(problem, self.mean)
         elites = self.iterate(problem, best, self.size.iterations)
-        self.mean, self.kept = best.actions, elites[: self._keep]
+        self.mean, self.kept = best.actions, elites[: self._rules.keep]
         return Solution(best.actions, best.cost, best.evaluated)
 
     def iterate(self, problem: Problem, incumbent: Incumbent, iterations: int) -> Floats:
         """Iterates at most so often; returns the elites (elites, steps, width) of the last iteration, best first."""
-        size, unit, momentum = self.size, problem.kinematics.half_range, 0.2  # of mean and deviation
-        deviation = np.broadcast_to(0.6 * unit, (size.horizon, size.width))
+        size, unit, rules = self.size, problem.kinematics.half_range, self._rules
+        momentum = rules.momentum
+        deviation = np.broadcast_to(rules.start * unit, (size.horizon, size.width))
         is_cold = not len(self.kept) and not self.mean.any()
         mean = problem.proposals[0] if is_cold and len(problem.proposals) else self.mean
         extra = np.concatenate([self.mean[None], self.kept, problem.proposals])
         for _ in range(iterations):
             count = max(0, size.samples - len(extra))
-            fresh = coloured_noise(count, size.horizon, 1.5, self.generator, size.width)
+            fresh = coloured_noise(count, size.horizon, rules.colour, self.generator, size.width)
             candidates, cost = incumbent.weigh(np.concatenate([extra, mean + deviation * fresh]))
             elites = candidates[cost.argsort()[: self.config.elites]]
             mean = momentum * mean + (1 - momentum) * elites.mean(0)
             deviation = momentum * deviation + (1 - momentum) * elites.std(0, ddof=1)
-            deviation = np.maximum(deviation, 0.08 * unit)
-            extra = np.concatenate([elites[: self._keep], mean[None]])
+            deviation = np.maximum(deviation, rules.least * unit)
+            extra = np.concatenate([elites[: rules.keep], mean[None]])
             if incumbent.out_of_time():
                 break
         return elites

@@ -6,6 +6,7 @@ import itertools
 import math
 from bisect import bisect_left, bisect_right
 from collections import deque
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -19,19 +20,34 @@ from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.spec import Sensors
 
 
+@dataclass(frozen=True)
+class HistoryConfig:
+    """What is kept, and what is believed of it."""
+
+    length: float = 5.0  # [s] that is kept
+    reach: float = 0.25  # [s] beyond the newest message that its velocity may be trusted
+    future: float = 0.5  # [s] that a stamp may lie ahead of now
+    # How far a pose may be from where the last velocity led, and more for each second since [m], [rad]: beyond that
+    # odometry restarted.
+    jump: tuple[float, float] = (0.1, 0.15)
+    jump_speed: tuple[float, float] = (1.0, 2.0)
+    same_picture: float = 1e-4  # [s] by which stamps of a latent and of its picture differ at most
+    same_moment: float = 0.25  # [s] as far apart a scan may be; as perception's default
+    kept: int = 16  # values of each sensor; pictures are decoded only when they are asked for
+
+
 class OdometryHistory:
     """Poses (3,) in odom and velocities by stamp; stamps grow.
 
     Args:
-        length: kept [s].
-        reach: [s] beyond the newest message that its velocity may be trusted.
+        config: see there.
 
     Attributes:
         resets: how often odometry restarted.
     """
 
-    def __init__(self, length: float = 5.0, reach: float = 0.25) -> None:
-        self.resets, self._length, self._reach = 0, length, reach
+    def __init__(self, config: HistoryConfig = HistoryConfig()) -> None:
+        self.resets, self._config = 0, config
         self._kept: deque[tuple[float, Array, Command]] = deque()
 
     def clear(self) -> None:
@@ -49,7 +65,7 @@ class OdometryHistory:
         Raises:
             AmiError: its stamp lies in the future of `now` [s]; it would hide every later message.
         """
-        if stamp > now + 0.5:  # [s]
+        if stamp > now + self._config.future:
             raise AmiError(f"stamp lies {stamp - now:.2f} s in the future: dropped; are clocks synchronised?")
         if self._kept and stamp <= self._kept[-1][0]:
             return True
@@ -58,7 +74,7 @@ class OdometryHistory:
             self.clear()
             self.resets += 1
         self._kept.append((stamp, pose, velocity))
-        while self._kept[0][0] < stamp - self._length:
+        while self._kept[0][0] < stamp - self._config.length:
             self._kept.popleft()
         return not jumped
 
@@ -66,7 +82,8 @@ class OdometryHistory:
         """Whether neither the last velocity nor the new one leads from the last pose to this one."""
         newest, before, last = self._kept[-1]
         elapsed = max(stamp - newest, 0.02)
-        far, turned = 0.1 + elapsed * 1.0, 0.15 + elapsed * 2.0  # [m], [rad] that it may be off, and more with time
+        jumps = zip(self._config.jump, self._config.jump_speed, strict=True)
+        far, turned = (jump + elapsed * speed for jump, speed in jumps)
         for known in (last, velocity):
             x, y, turn = relative(_extrapolate(before, known, elapsed), pose)
             if math.hypot(x, y) < far and abs(turn) < turned:
@@ -76,7 +93,7 @@ class OdometryHistory:
     def at(self, stamp: float) -> tuple[Array, Command] | None:
         """Pose and velocity at `stamp` [s], between two messages or shortly after the last; None if far from any."""
         kept = self._kept
-        if not kept or stamp < kept[0][0] - self._reach or stamp > kept[-1][0] + self._reach:
+        if not kept or stamp < kept[0][0] - self._config.reach or stamp > kept[-1][0] + self._config.reach:
             return None
         after = bisect_left(kept, stamp, key=itemgetter(0))
         if after in (0, len(kept)):
@@ -101,10 +118,13 @@ class SensorHistory:
         kept: stamp [s] and value, by the name of the stream.
     """
 
-    def __init__(self, perception: Perception) -> None:
+    def __init__(self, perception: Perception, config: HistoryConfig = HistoryConfig()) -> None:
+        self._config = config
         self._perception, inputs = perception, perception.inputs
         wanted = {IMAGE.name: inputs.image_size > 0, SCAN.name: inputs.scan_beams > 0}
-        self.kept: dict[str, deque[tuple[float, Any]]] = {k: deque(maxlen=16) for k, needed in wanted.items() if needed}
+        self.kept: dict[str, deque[tuple[float, Any]]] = {
+            k: deque(maxlen=config.kept) for k, needed in wanted.items() if needed
+        }
 
     def clear(self) -> None:
         """Forgets everything, as after a jump in time."""
@@ -125,8 +145,8 @@ class SensorHistory:
         found: dict[str, Any] = {}
         for name, kept in self.kept.items():
             at, value = min(kept, key=lambda one: abs(one[0] - stamp), default=(-math.inf, None))
-            # A latent bears the stamp of its picture, and a scan is as far apart [s] as perception's default.
-            if value is None or abs(at - stamp) > (1e-4 if name == IMAGE.name else 0.25):
+            apart = self._config.same_picture if name == IMAGE.name else self._config.same_moment
+            if value is None or abs(at - stamp) > apart:
                 return None
             found[name] = value
         picture = found.get(IMAGE.name)
@@ -135,10 +155,10 @@ class SensorHistory:
 
 class CommandHistory:
     """Commands of `width` numbers (`ami_ros.commands`) by the time from which they were in force; a command lasts until
-    the next, and is kept for `length` [s]."""
+    the next."""
 
-    def __init__(self, width: int = 2, length: float = 5.0) -> None:
-        self._width, self._length = width, length
+    def __init__(self, width: int = 2, config: HistoryConfig = HistoryConfig()) -> None:
+        self._width, self._config = width, config
         self._kept: deque[tuple[float, Command]] = deque()
 
     def clear(self) -> None:
@@ -150,7 +170,7 @@ class CommandHistory:
         if self._kept and stamp <= self._kept[-1][0]:
             stamp = self._kept.pop()[0]
         self._kept.append((stamp, of_width(command, self._width)))
-        while len(self._kept) > 1 and self._kept[1][0] < stamp - self._length:
+        while len(self._kept) > 1 and self._kept[1][0] < stamp - self._config.length:
             self._kept.popleft()
 
     def at(self, stamp: float) -> Command:

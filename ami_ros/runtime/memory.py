@@ -79,10 +79,12 @@ class MemoryFeed:
     Args:
         width: of a command (`ami_ros.core.commands`).
         period: between two moments [s].
+        early: [s] by which a latent may come before its time.
+        same_moment: [s] between a latent and its scan; odometry brings the scan to the latent's time.
     """
 
-    def __init__(self, width: int, period: float) -> None:
-        self.period = period
+    def __init__(self, width: int, period: float, early: float = 0.02, same_moment: float = 0.25) -> None:
+        self.period, self._early, self._same_moment = period, early, same_moment
         self._commands, self._odometry = CommandHistory(width), OdometryHistory()
         self.clear()
 
@@ -123,7 +125,7 @@ class MemoryFeed:
         Raises:
             AmiError: there is no odometry of its time.
         """
-        if frame.stamp - self._taken < self.period - 0.02:  # [s] by which it may come before its time
+        if frame.stamp - self._taken < self.period - self._early:
             return None
         motion = self._odometry.at(frame.stamp)
         if motion is None:
@@ -134,7 +136,7 @@ class MemoryFeed:
         surprise, self._surprise, self._taken = self._surprise, 0.0, frame.stamp
         # The nearest scan of the moment, as it would be seen from the latent's pose.
         at, scan = min(self._scans, key=lambda kept: abs(frame.stamp - kept[0]), default=(math.inf, None))
-        then = self._odometry.at(at) if abs(frame.stamp - at) < 0.25 else None  # [s]
+        then = self._odometry.at(at) if abs(frame.stamp - at) < self._same_moment else None
         if scan is None or then is None:
             return MemoryInput(frame.stamp, frame.latent, motion[0], command, surprise, None, frame.picture)
         if (things := usable(self._things, at)) is not None:

@@ -84,6 +84,15 @@ class SensorFrame:
     scan: Scan | None
 
 
+@dataclass(frozen=True)
+class SynchroniserConfig:
+    """What counts as motion, and as in time."""
+
+    moving: tuple[float, float] = (0.05, 0.15)  # [m/s], [rad/s] beyond the noise of a standing robot's odometry
+    recent: float = 0.5  # [s] that a velocity tells about: an odometry that has stopped says nothing about now
+    early: float = 0.2  # of the period between two frames, by which a stamp may come early and count as in time
+
+
 class Synchroniser:
     """Makes `SensorFrame`s of what the sensors deliver, each at its own rate.
 
@@ -92,10 +101,14 @@ class Synchroniser:
         freshness: what is too old, too early, or too much the same.
         max_apart: between the stamps of an image and of its scan [s].
         max_rate: of frames [Hz]; images that come faster are left out.
+        config: see there.
     """
 
-    def __init__(self, inputs: InputSpec, freshness: FreshnessConfig, max_apart: float, max_rate: float) -> None:
-        self._inputs = inputs
+    def __init__(
+        self, inputs: InputSpec, freshness: FreshnessConfig, max_apart: float, max_rate: float,
+        config: SynchroniserConfig = SynchroniserConfig(),
+    ) -> None:  # fmt: skip
+        self._inputs, self._config = inputs, config
         self.tune(freshness, max_apart, max_rate)
         self.clear()
 
@@ -111,9 +124,9 @@ class Synchroniser:
         self._frozen = 0.0  # [s] of equal images while the robot moved
 
     def take_velocity(self, stamp: float, velocity: Command) -> None:
-        """By odometry at `stamp` [s]: equal images mean a frozen camera only while the robot moves, by more than the
-        noise of a standing robot's odometry [m/s], [rad/s]."""
-        self._moved = stamp if speed(velocity) > 0.05 or abs(velocity[1]) > 0.15 else -math.inf
+        """By odometry at `stamp` [s]: equal images mean a frozen camera only while the robot moves."""
+        linear, angular = self._config.moving
+        self._moved = stamp if speed(velocity) > linear or abs(velocity[1]) > angular else -math.inf
 
     def take_scan(self, stamp: float, scan: Scan, now: float) -> SensorFrame | None:
         """A scan; a frame where the model has no camera. Errors as of `take_image`."""
@@ -150,7 +163,7 @@ class Synchroniser:
         elapsed, self._newest, digest = stamp - self._newest, stamp, zlib.crc32(data)
         if digest != self._digest:
             self._digest, self._frozen = digest, 0.0
-        elif abs(stamp - self._moved) < 0.5:  # [s]; what an odometry said that has stopped says nothing about now
+        elif abs(stamp - self._moved) < self._config.recent:
             self._frozen += min(elapsed, limits.frozen_after / 2)  # a gap is not proof of a frozen camera
         if self._frozen >= limits.frozen_after:
             raise AmiError(
@@ -158,7 +171,7 @@ class Synchroniser:
             )
 
     def _frame(self, stamp: float, image: NDArray[np.uint8] | None) -> SensorFrame | None:
-        if stamp - self._made < self._period * 0.8:  # stamps that come a little early count as in time
+        if stamp - self._made < self._period * (1 - self._config.early):
             return None
         known = self._scan
         if self._inputs.scan_beams and (known is None or abs(stamp - known[0]) > self._max_apart):

@@ -144,13 +144,14 @@ class Driver:
         navigator: decides.
         perception: encodes pictures of goals, by the model as it was trained.
         routes: of memory.
+        patience: times the usual that an answer is waited for without which the goal has to be given up.
 
     Attributes:
         execution: the goal that is decided about; with None whatever was under way begins anew with the next percept.
     """
 
-    def __init__(self, navigator: Navigator, perception: Perception, routes: Routes) -> None:
-        self.navigator, self.perception, self._routes = navigator, perception, routes
+    def __init__(self, navigator: Navigator, perception: Perception, routes: Routes, patience: float = 5.0) -> None:
+        self.navigator, self.perception, self._routes, self._patience = navigator, perception, routes, patience
         self.execution: GoalExecution | None = None
         self._asked: RouteRequest | None = None
         self._wanted: RouteRequest | None = None
@@ -178,8 +179,7 @@ class Driver:
         self._wanted = decision.wants_route
         if self._wanted is not None and not self._routes.pending:
             self._asked = self._wanted
-            # Without an answer to such a goal it has to be given up.
-            self._routes.ask([self._wanted], 5.0 if execution.goal.only_in_memory else 1.0)
+            self._routes.ask([self._wanted], self._patience if execution.goal.only_in_memory else 1.0)
         return decision
 
     def _start(self, execution: GoalExecution, stamp: float) -> None:
@@ -206,6 +206,9 @@ def tuned_navigator(navigator: Navigator, config: NavigatorConfig) -> Navigator:
     other = Navigator(navigator.model, config, clock=navigator.clock)
     other.blocked, other.trail, other.steering.doubt = navigator.blocked, navigator.trail, navigator.steering.doubt
     return other
+
+
+PAUSE = 0.5  # [s] of steady time without a tick of the control timer after which the robot's clock counts as paused
 
 
 @dataclass(frozen=True)
@@ -303,7 +306,7 @@ class PlannerPart(Part):
         self._stopped = False  # by an emergency stop
         self._ticked = bus.steady()
         self._timer = bus.every(1.0 / config.control_rate, self._control)
-        bus.every(0.25, self._control_when_paused, steady=True)
+        bus.every(PAUSE / 2, self._control_when_paused, steady=True)
 
     @property
     def navigator(self) -> Navigator:
@@ -401,7 +404,7 @@ class PlannerPart(Part):
         self._control()
 
     def _control_when_paused(self) -> None:
-        if self.bus.steady() - self._ticked > 0.5:  # [s] without a tick
+        if self.bus.steady() - self._ticked > PAUSE:
             self._control()
 
     def _control(self) -> None:

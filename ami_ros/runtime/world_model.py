@@ -65,10 +65,11 @@ class SurpriseWatch:
     Args:
         monitor: makes a z score of a prediction error.
         spec: of the model.
+        early: of the model's period, by which a stamp may come early and count as in time.
     """
 
-    def __init__(self, monitor: SurpriseMonitor, spec: ModelSpec) -> None:
-        self.monitor, self._spec = monitor, spec
+    def __init__(self, monitor: SurpriseMonitor, spec: ModelSpec, early: float = 0.2) -> None:
+        self.monitor, self._spec, self._early = monitor, spec, early
         self.commands, self.odometry = CommandHistory(spec.command_dim), OdometryHistory()
         self._kept = (HORIZON + 1) * spec.step_duration  # [s]
         self._frames: deque[LatentFrame] = deque()
@@ -90,7 +91,7 @@ class SurpriseWatch:
         """What there is to `judge` and to learn at this moment; None where nothing is due, or known."""
         spec = self._spec
         before, segment = None, None
-        due = now.stamp - self._compared >= 0.8 * spec.period  # stamps that come a little early count as in time
+        due = now.stamp - self._compared >= (1 - self._early) * spec.period
         if due:
             before, segment = self._steps_before(now, HORIZON), self._segment(now)
         self._frames.append(now)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.behaviour.belief import Chances
+from ami_ros.behaviour.belief import BeliefConfig
 from ami_ros.behaviour.looks import Look
-from ami_ros.behaviour.posterior import GoalPosterior, GoalTracker, Likelihoods
+from ami_ros.behaviour.posterior import COMPARED, GoalPosterior, GoalTracker, Likelihoods
 from ami_ros.core.geometry import compose, relative
 from harness.posteriors import BEFORE, FIRST, GOAL, HERE, at, look, looked, posterior
 
@@ -20,26 +20,26 @@ def test_nothing_is_known_before_anything_was_seen() -> None:
 
 def test_two_spots_that_agree_and_pictures_that_fit_are_an_arrival() -> None:
     made = posterior((BEFORE, look(BEFORE)), (HERE, look(HERE, difference=0.8)))
-    assert at(made).probability > Chances.arrived and made.elsewhere < 0.005
+    assert at(made).probability > BeliefConfig.arrived and made.elsewhere < 0.005
 
 
 def test_looks_from_one_spot_are_none_however_many() -> None:
     """One look may be mistaken, and the same look again is mistaken likewise."""
     made = posterior((HERE, look(HERE, difference=0.3)), frames=200)
-    assert 0.5 < at(made).probability < Chances.arrived
+    assert 0.5 < at(made).probability < BeliefConfig.arrived
 
 
 def test_a_turn_is_no_other_spot() -> None:
     """It changes what is seen, but tells nothing of distances."""
     turned = HERE + [0.0, 0.0, 0.5]
     made = posterior((turned, look(turned)), (HERE, look(HERE, difference=0.3)), frames=50)
-    assert at(made).probability < Chances.arrived
+    assert at(made).probability < BeliefConfig.arrived
 
 
 def test_spots_that_have_it_elsewhere_are_none() -> None:
     aside = posterior((BEFORE, look(BEFORE, GOAL + [0.5, 0.0, 0.0])), (HERE, look(HERE, difference=0.3)), frames=20)
     turned = posterior((BEFORE, look(BEFORE, GOAL + [0.0, 0.0, 0.5])), (HERE, look(HERE, difference=0.3)), frames=20)
-    assert at(aside).probability < Chances.arrived and at(turned).probability < Chances.arrived
+    assert at(aside).probability < BeliefConfig.arrived and at(turned).probability < BeliefConfig.arrived
 
 
 def test_what_stays_as_far_off_as_it_was_becomes_unlikely() -> None:
@@ -56,7 +56,7 @@ def test_what_stays_as_far_off_as_it_was_becomes_unlikely() -> None:
 def test_all_that_only_looks_alike_is_no_arrival() -> None:
     """A room that is like the goal's looks like it from everywhere; only pictures that fit tell them apart."""
     made = posterior(*((pose, look(pose)) for pose in (FIRST, BEFORE, HERE)), frames=50)
-    assert at(made).probability < Chances.arrived
+    assert at(made).probability < BeliefConfig.arrived
     looked(made, (HERE, look(HERE, difference=5.0, odds=0.7)))
     assert at(made).probability < 0.1 and made.is_refuted(GOAL)
 
@@ -65,11 +65,11 @@ def test_what_memory_is_sure_of_needs_one_look_from_there() -> None:
     made = GoalPosterior(Likelihoods())
     made.recall(GOAL, share=1.0)
     looked(made, (HERE, look(HERE, difference=0.8)))
-    assert at(made).probability > Chances.arrived
+    assert at(made).probability > BeliefConfig.arrived
     made = GoalPosterior(Likelihoods())
     made.recall(GOAL, share=0.5)
     looked(made, (HERE, look(HERE, difference=1.4)))
-    assert at(made).probability < Chances.arrived, (
+    assert at(made).probability < BeliefConfig.arrived, (
         "where the goal may as well be elsewhere, pictures have to fit better"
     )
 
@@ -103,10 +103,10 @@ def test_once_something_only_looked_like_the_goal_more_is_asked_of_what_does() -
     """The second room that was alike was claimed by the usual thresholds, for memory had named the first one alone."""
     other = GOAL + [5.0, 0.0, 0.0]
     fits = (BEFORE, look(BEFORE)), (HERE, look(HERE, difference=1.2))
-    assert at(posterior(*fits)).probability > Chances.arrived
+    assert at(posterior(*fits)).probability > BeliefConfig.arrived
     wary = posterior(*((pose + [5.0, 0.0, 0.0], look(pose + [5.0, 0.0, 0.0], other, 6.0)) for pose in (BEFORE, HERE)))
     wary.stood(other, -4.0)
-    assert at(looked(wary, *fits)).probability < Chances.arrived
+    assert at(looked(wary, *fits)).probability < BeliefConfig.arrived
 
 
 def test_what_was_refuted_on_the_way_is_taken_back_by_pictures_that_fit() -> None:
@@ -266,7 +266,7 @@ def test_looks_that_erred_by_how_far_off_the_goal_is_are_no_places_that_are_alik
         looked(made, (robot, look(robot, ghost)))
         made.stuck(ghost)
     looked(made, (BEFORE, look(BEFORE)), (HERE, look(HERE, difference=0.8)))
-    assert at(made).probability > Chances.arrived
+    assert at(made).probability > BeliefConfig.arrived
 
 
 def test_what_was_seen_from_several_spots_is_there_although_the_robot_got_stuck() -> None:
@@ -292,7 +292,7 @@ def test_where_memory_is_sure_to_have_it_the_robot_tries_twice() -> None:
         made.stuck(GOAL)
         made.weigh()
         chances.append(at(made).probability)
-    assert chances[0] > Chances.worth and chances[1] < Chances.dropped
+    assert chances[0] > BeliefConfig.worth and chances[1] < BeliefConfig.dropped
 
 
 def test_a_robot_that_stands_at_the_goal_was_not_kept_from_it() -> None:
@@ -302,7 +302,7 @@ def test_a_robot_that_stands_at_the_goal_was_not_kept_from_it() -> None:
     made.weigh()
     assert at(made).unreached == Likelihoods().unreached and at(made).probability < 0.05
     looked(made, (HERE, look(HERE, difference=0.8)))
-    assert at(made).hindered == 0.0 and at(made).probability > Chances.arrived
+    assert at(made).hindered == 0.0 and at(made).probability > BeliefConfig.arrived
     made.stood(GOAL, Likelihoods().unproven)
     looked(made, (HERE, look(HERE, difference=0.8)))
     assert at(made).hindered == Likelihoods().unproven, "that it was not sure there stays"
@@ -317,7 +317,7 @@ def test_memory_that_is_torn_between_two_places_does_not_rule_out_the_goal() -> 
         looked(made, (robot, look(robot, GOAL + [0.0, 3.0 + 2.0 * k, 0.0], odds=0.5, error=0.9)))
     made.recall(GOAL, 0.4)
     looked(made, *((spot, look(spot, difference=0.5, odds=30.0)) for spot in (BEFORE, HERE)), frames=12)
-    assert at(made).rivals == 0.5 and at(made).probability > Chances.arrived
+    assert at(made).rivals == 0.5 and at(made).probability > BeliefConfig.arrived
 
 
 def test_places_that_memory_has_besides_are_alike_too() -> None:
@@ -358,7 +358,7 @@ def test_the_nearest_place_is_meant() -> None:
 
 def test_looks_at_a_place_are_kept_for_a_search() -> None:
     tracker = at(posterior((BEFORE, look(BEFORE)), frames=1)).tracker
-    kept = GoalTracker(0.3, 15.0, compares=True)
+    kept = GoalTracker(COMPARED)
     kept.add(0.0, BEFORE, relative(BEFORE, GOAL), 0.1)
     beside = GOAL + [0.3, 0.0, 0.0]
     for memory in (None, beside):

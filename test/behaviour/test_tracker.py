@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ami_ros.behaviour.posterior import GoalTracker
+from ami_ros.behaviour.posterior import COMPARED, GoalTracker, TrackerConfig
 from ami_ros.core.geometry import Array, compose, relative
 
 GOAL = np.array([2.0, 1.0, 0.8])
@@ -101,7 +101,7 @@ def test_forgetting_drops_all_sightings(tracker: GoalTracker) -> None:
 @pytest.mark.parametrize("compares", [True, False])
 def test_where_pictures_are_compared_a_few_looks_from_the_goal_outweigh_many_from_afar(compares: bool) -> None:
     """From afar they see it too near by a third, and from aside beside it."""
-    tracker, aside = GoalTracker(compares=compares), compose(GOAL, [-0.05, 0.0, -1.0])
+    tracker, aside = GoalTracker(COMPARED if compares else TrackerConfig()), compose(GOAL, [-0.05, 0.0, -1.0])
     for k in range(40):
         far = compose(GOAL, [-1.2 + 0.02 * k, 0.0, 0.0])
         tracker.add(0.1 * k, far, relative(far, GOAL) * [0.7, 1.0, 1.0], expected_error=0.15)

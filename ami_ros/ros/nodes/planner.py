@@ -158,7 +158,7 @@ def warm_up(perception: Perception, planner: LatentPlanner) -> None:
     the others took."""
     spec = perception.spec
     latent = np.zeros(spec.latent_dim, dtype=np.float32)
-    for k in range(1 + planner.budget.enough):
+    for k in range(1 + planner.budget.config.enough):
         planner.plan(k * spec.period, latent, (0.0, 0.0), None, Target(latent, None, final=True))
     planner.reset()
     if spec.inputs.image_size:
