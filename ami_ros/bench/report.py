@@ -134,3 +134,10 @@ def _times(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     median, late = np.percentile(times, [50, 95]) if times else (None, None)
     return {"median_s": None if median is None else round(float(median), 2),
             "p95_s": None if late is None else round(float(late), 2)}  # fmt: skip
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; what would end a cell or begin a tag is escaped."""
+    lines = [header, ["---"] * len(header), *rows]
+    escaped = ([cell.replace("|", "\\|").replace("<", "\\<") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)

@@ -321,7 +321,7 @@ class TrialStore:
         if not (lines := self._lines(part, seed)):
             return None
         if lines[0].get("settings") != json.loads(json.dumps(self.scenario.settings)):
-            file = self._file(part, seed)
+            file = self.file(part, seed)
             raise AmiError(f"bench {self.scenario.name}: {file} is of a run with other settings; choose another --out")
         return lines[1:-1] if lines[-1].get("end") else None
 
@@ -336,7 +336,7 @@ class TrialStore:
         head = {"settings": self.scenario.settings, "version": self.at, "date": now} | hardware()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with open(self._file(part, seed), "w", encoding="utf-8", buffering=1) as file:
+            with open(self.file(part, seed), "w", encoding="utf-8", buffering=1) as file:
                 file.write(json.dumps(head) + "\n")
                 for row in rows:
                     own = {"part": part, "seed": seed} | row
@@ -346,12 +346,13 @@ class TrialStore:
         except OSError as error:
             raise AmiError(f"bench: cannot write {self.folder} ({error.strerror}); choose another --out") from error
 
-    def _file(self, part: str, seed: int) -> Path:
+    def file(self, part: str, seed: int) -> Path:
+        """Of one part: head, rows and end, a line of JSON each."""
         return self.folder / f"{part.replace(' ', '_').replace('/', '_')}-{seed}.jsonl"
 
     def _lines(self, part: str, seed: int) -> list[Row]:
         """Head, rows and end, as far as they are whole; none where there is no file."""
-        file = self._file(part, seed)
+        file = self.file(part, seed)
         if not file.is_file():
             return []
         text = file.read_text(encoding="utf-8")

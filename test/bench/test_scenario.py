@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from ami_ros.bench import scenario as scenarios
 from ami_ros.bench.buildings import Buildings
 from ami_ros.bench.command import PARTS, spelled_out
 from ami_ros.bench.control import Control
 from ami_ros.bench.known_world import Planning, Recovery
-from ami_ros.bench.run import HEADER, MOST, kept, newest, of_recordings, page, released, table
-from ami_ros.bench.scenario import Measure, Scenario, TrialStore, git, load_scenario
+from ami_ros.bench.run import of_recordings
+from ami_ros.bench.scenario import Measure, Scenario, TrialStore, load_scenario
 from ami_ros.bench.trials import Trial, judged
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import packaged
-from harness.processes import REPOSITORY, Children
+from harness.processes import Children
 
 
 def drive(
@@ -53,28 +51,6 @@ def test_what_ships_is_read_and_its_options_can_be_driven() -> None:
             assert scenario.made().parts()
         except AmiError as error:  # it says which recordings it needs
             assert "say where" in str(error)
-
-
-def test_the_page_is_what_the_list_says_and_no_longer_than_it_may_be(tmp_path: Path) -> None:
-    scenarios = released()
-    text = page(scenarios, tmp_path)
-    assert text.count("| not measured yet |") == len(scenarios) <= MOST
-    shown = (REPOSITORY / "docs" / "figures.md").read_text(encoding="utf-8")
-    assert all(scenario.about in shown for scenario in scenarios), "run: ./ami bench release --page-only --out FOLDER"
-
-
-def test_a_row_whose_trials_are_elsewhere_stays_until_its_scenario_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    head = git("rev-parse", "--short", "HEAD")
-    (scenario,) = (each for each in released() if each.name == "planning")
-    told = "reached: 9 of 10 (60 to 98 %); a | b <c>", "`./ami bench planning`"
-    before = table(HEADER, [("of before", *told, f"{head}, 7 commits ago, 2026-01-02, 2 cores of X, of Y")])
-    after = table(HEADER, [("of before", *told, f"{head}, this commit, 2026-01-02, 2 cores of X, of Y")])
-    assert page([scenario], tmp_path, before).splitlines()[-1] == after.splitlines()[-1]
-    assert kept(replace(scenario, name="none_such"), before) is None
-    monkeypatch.setattr(scenarios, "git", lambda *arguments: "changed" if arguments[0] == "diff" else "3")
-    assert "not measured yet" in page([scenario], tmp_path, before)
 
 
 def test_buildings_count_ambiguous_goals_apart_and_wrong_claims_of_them_all_the_same() -> None:
@@ -159,10 +135,9 @@ def test_trials_are_kept_and_an_interrupted_part_is_driven_again(tmp_path: Path)
     assert store.missing() == [("onboard", 6)] and [row["x"] for row in store.rows()] == [1, 2]
     with open(next(tmp_path.rglob("*-6.jsonl")), "a") as file:
         file.write('{"x": 4')  # killed while it wrote
-    assert store.missing() == [("onboard", 6)] and newest(scenario, tmp_path) is None
+    assert store.missing() == [("onboard", 6)]
     list(store.keep("onboard", 6, [{"x": 3}]))
-    found = newest(scenario, tmp_path)
-    assert found is not None and found.at == "abc" and len(found.rows()) == 3 and found.head()["processor"]
+    assert not store.missing() and len(store.rows()) == 3 and store.head()["processor"]
     other = TrialStore(tmp_path, Scenario("planning", "x", (), 5, 2, {"goals": 3}, "mine"), "abc")
     with pytest.raises(AmiError, match="of a run with other settings"):
         other.rows()
@@ -222,17 +197,3 @@ def test_recordings_may_stand_behind_the_name_of_what_measures_them() -> None:
         of_recordings("legs", ["a", "b"])
     with pytest.raises(AmiError, match="measures no recordings, so 'x'"):
         of_recordings("people", ["x"])
-
-
-def test_a_row_of_recordings_is_not_measured_where_nobody_says_where_they_are(tmp_path: Path) -> None:
-    """Its trials were there, and the page could not be written."""
-    logs = tmp_path / "recordings"
-    logs.mkdir()
-    (logs / "one.log").write_text("")
-    (scenario,) = (each for each in released(str(logs)) if each.name == "logs")
-    store = TrialStore(tmp_path, scenario, "abc")
-    for part, seed in store.missing():
-        list(store.keep(part, seed, [{"false_constraints": 0, "constraints": 9}]))
-    assert newest(scenario, tmp_path) is not None
-    (unsaid,) = (each for each in released() if each.name == "logs")
-    assert newest(unsaid, tmp_path) is None and "not measured yet" in page([unsaid], tmp_path)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ami_ros.bench.run import table
+from ami_ros.bench.report import table
 from ami_ros.bench.scenario import KINDS as SCENARIO_KINDS
 from ami_ros.bench.scenario import kind_class
 from ami_ros.cli.commands import COMMANDS
