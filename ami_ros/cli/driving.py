@@ -105,10 +105,10 @@ def explore(
     try:
         with _robot(namespace) as robot, ExitStack() as at_the_end:
             if picture is not None:
-                from ami_ros.console.node import ExplorePicture
+                from ami_ros.console.node import MapPicture
 
-                drawing = ExplorePicture(robot, picture)
-                at_the_end.callback(lambda: typer.echo(drawing.write(), err=True))
+                drawing = MapPicture(robot.node.context, robot.node.get_namespace())
+                at_the_end.callback(lambda: typer.echo(drawing.write(picture), err=True))
             outcome = robot.explore(60.0 * minutes, tell, corners)
         report |= {"end": outcome.end.name.lower(), "code": outcome.code, "message": outcome.message}
     except AmiError as error:

@@ -1,4 +1,4 @@
-"""Who looks, who has the robot, what each may ask; and the dead man's switch of driving by hand."""
+"""Who looks, who has the robot, what each may ask; and the dead man's switch of driving by hand; for any thread."""
 
 from __future__ import annotations
 
@@ -17,29 +17,25 @@ from ami_ros.console.requests import GiveBack, Release, Request, Steer, Stop, Ta
 from ami_ros.core.commands import STILL, Command
 from ami_ros.core.errors import AmiError
 
-# Driving by hand: the robot moves only while somebody says so, again and again.
-
-SILENCE = 0.3  # [s] without a word after which the robot is told to stand; a page says it every 0.1 s
-STANDS_FOR = 1.0  # [s] that zero is sent then, before nothing is sent at all
-
 
 @dataclass(frozen=True)
-class HandSpeeds:
-    """What a full deflection means; the gate and the robot's own limits may make it less."""
+class HandConfig:
+    """Driving by hand; the gate and the robot's own limits may make it slower."""
 
-    linear: float = 0.25  # [m/s] as fast as one walks beside it in a room
-    angular: float = 0.8  # [rad/s]
+    linear: float = 0.25  # [m/s] of a full deflection: as fast as one walks beside it in a room
+    angular: float = 0.8  # [rad/s] of a full deflection
+    silence: float = 0.3  # [s] without a word after which the robot is told to stand; a page says it every 0.1 s
+    stands_for: float = 1.0  # [s] that zero is sent then, before nothing is sent at all
 
 
 class DeadMan:
-    """Who drives by hand, and what is sent for that. All times are steady [s]; any thread may call it.
+    """Who drives by hand, and what is sent for that: the robot moves only while somebody says so, again and again.
 
-    Args:
-        speeds: see there.
+    All times are steady [s].
     """
 
-    def __init__(self, speeds: HandSpeeds | None = None) -> None:
-        self._speeds = speeds or HandSpeeds()
+    def __init__(self, config: HandConfig | None = None) -> None:
+        self.config = config or HandConfig()
         self._lock = threading.Lock()
         self._command: Command = STILL
         self._said = -math.inf
@@ -47,14 +43,14 @@ class DeadMan:
     def steer(self, linear: float, angular: float, now: float) -> None:
         """Somebody steers, by shares [-1, 1] of the speeds."""
         with self._lock:
-            self._command = linear * self._speeds.linear, angular * self._speeds.angular
+            self._command = linear * self.config.linear, angular * self.config.angular
             self._said = now
 
     def let_go(self, now: float) -> None:
         """Who steered is gone: zero from now on."""
         with self._lock:
             if self._said > -math.inf:
-                self._command, self._said = STILL, min(self._said, now - SILENCE)
+                self._command, self._said = STILL, min(self._said, now - self.config.silence)
 
     def drop(self) -> None:
         """Nothing is sent any more, not even zero: somebody else drives."""
@@ -63,22 +59,15 @@ class DeadMan:
 
     def engaged(self, now: float) -> bool:
         """Somebody steers."""
-        return now - self._said <= SILENCE
+        return now - self._said <= self.config.silence
 
     def output(self, now: float) -> Command | None:
         """What to send now: the command, zero for a while after the last word, then None: nothing."""
         with self._lock:
             age = now - self._said
-            if age <= SILENCE:
+            if age <= self.config.silence:
                 return self._command
-            return STILL if age <= SILENCE + STANDS_FOR else None
-
-
-# Who looks, who has the robot, and what each may ask.
-
-MOST_VIEWERS = 16
-LOG = 60  # lines kept for the page
-RATE, BURST = 50.0, 100.0  # requests a second of one viewer, and how many at once; a page that steers sends 10
+            return STILL if age <= self.config.silence + self.config.stands_for else None
 
 
 class Robot(Protocol):
@@ -102,18 +91,17 @@ class Keys:
         return cls(secrets.token_urlsafe(16), secrets.token_urlsafe(16))
 
 
+@dataclass(eq=False)
 class Viewer:
-    """Somebody who looks.
+    """Somebody who looks."""
 
-    Args:
-        number: from 1.
-        address: where from.
-        may_act: has the key to do so.
-    """
+    number: int  # from 1
+    may_act: bool  # has the key to do so
+    rate: float = 50.0  # requests a second; a page that steers sends 10
+    burst: float = 100.0  # requests at once
 
-    def __init__(self, number: int, address: str, may_act: bool) -> None:
-        self.number, self.address, self.may_act = number, address, may_act
-        self._left, self._at = BURST, time.monotonic()
+    def __post_init__(self) -> None:
+        self._left, self._at = self.burst, time.monotonic()
 
     def __str__(self) -> str:
         return f"viewer {self.number}"
@@ -125,41 +113,39 @@ class Viewer:
             AmiError: too many in a short time.
         """
         now = time.monotonic()
-        self._left, self._at = min(BURST, self._left + RATE * (now - self._at)) - 1.0, now
+        self._left, self._at = min(self.burst, self._left + self.rate * (now - self._at)) - 1.0, now
         if self._left < 0:
-            raise AmiError(f"{self} sends more than {RATE:.0f} requests a second and is disconnected; send fewer")
+            raise AmiError(f"{self} sends more than {self.rate:.0f} requests a second and is disconnected; send fewer")
 
 
 class Desk:
-    """Lets viewers in, and passes on what they may ask. Any thread may call it.
+    """Lets viewers in, and passes on what they may ask.
 
     Args:
         robot: gets the requests.
         keys: see there.
         tell: gets a line for each action.
         audience: told how many look, when that changes.
+        most_viewers: at once.
+
+    Attributes:
+        driver: who has the robot.
+        log: the newest lines, each with the time of day [s].
+        lines: how many were ever logged.
     """
 
     def __init__(
-        self,
-        robot: Robot,
-        keys: Keys,
-        tell: Callable[[str], None] = lambda line: None,
-        audience: Callable[[int], None] = lambda count: None,
-    ) -> None:
+        self, robot: Robot, keys: Keys, tell: Callable[[str], None] = lambda line: None,
+        audience: Callable[[int], None] = lambda count: None, most_viewers: int = 16,
+    ) -> None:  # fmt: skip
         self.keys = keys
-        self._robot, self._tell, self._audience = robot, tell, audience
+        self._robot, self._tell, self._audience, self._most = robot, tell, audience, most_viewers
         self._lock = threading.RLock()
         self._viewers: dict[int, Viewer] = {}
         self._count = 0
-        self._driver: Viewer | None = None
-        self.log: deque[tuple[float, str]] = deque(maxlen=LOG)  # time of day [s], line
-        self.lines = 0  # ever logged
-
-    @property
-    def driver(self) -> Viewer | None:
-        """Who has the robot."""
-        return self._driver
+        self.driver: Viewer | None = None
+        self.log: deque[tuple[float, str]] = deque(maxlen=60)
+        self.lines = 0
 
     @property
     def viewers(self) -> list[Viewer]:
@@ -168,7 +154,7 @@ class Desk:
             return list(self._viewers.values())
 
     def enter(self, key: str, address: str) -> Viewer:
-        """A new viewer.
+        """A new viewer, who comes from an address.
 
         Raises:
             AmiError: the key is wrong, or too many look already.
@@ -178,10 +164,10 @@ class Desk:
         if not may_act and not hmac.compare_digest(given, self.keys.watch.encode()):
             raise AmiError("wrong key: open the address that ./ami printed when it started")
         with self._lock:
-            if len(self._viewers) >= MOST_VIEWERS:
-                raise AmiError(f"{MOST_VIEWERS} pages are open already; close one")
+            if len(self._viewers) >= self._most:
+                raise AmiError(f"{self._most} pages are open already; close one")
             self._count += 1
-            viewer = self._viewers[self._count] = Viewer(self._count, address, may_act)
+            viewer = self._viewers[self._count] = Viewer(self._count, may_act)
             self._audience(len(self._viewers))
         self.say(f"{viewer} looks, from {address}" + ("" if may_act else "; may watch only"))
         return viewer
@@ -203,13 +189,19 @@ class Desk:
         """
         if not request.free and not viewer.may_act:
             raise AmiError(f"{viewer} may watch and stop the robot only; open the address with the key to drive")
-        if isinstance(request, Steer):
-            return self._steer(viewer, request)
         with self._lock:
             if isinstance(request, TakeOver | GiveBack):
                 return self._hand_over(viewer, request)
+            had = self.driver is viewer
             if request.drives:
-                self._take(viewer)
+                if self.driver not in (None, viewer):
+                    raise AmiError(f"{self.driver} has the robot; take over first")
+                self.driver = viewer
+            if isinstance(request, Steer):
+                if not had:
+                    self.say(f"{viewer}: {request}")
+                self._robot.steer(request.linear, request.angular)
+                return done("")
             if isinstance(request, Stop):
                 self._robot.let_go()
         if not request.free or isinstance(request, Stop | Release):
@@ -223,21 +215,8 @@ class Desk:
             self.lines += 1
         self._tell(line)
 
-    def _steer(self, viewer: Viewer, request: Steer) -> Future[Any]:
-        with self._lock:
-            if self._driver is not viewer:
-                self._take(viewer)
-                self.say(f"{viewer}: {request}")
-            self._robot.steer(request.linear, request.angular)
-        return done("")
-
-    def _take(self, viewer: Viewer) -> None:
-        if self._driver is not None and self._driver is not viewer:
-            raise AmiError(f"{self._driver} has the robot; take over first")
-        self._driver = viewer
-
     def _hand_over(self, viewer: Viewer, request: Request) -> Future[Any]:
-        before = self._driver
+        before = self.driver
         if isinstance(request, GiveBack):
             if before is not viewer:
                 raise AmiError(f"{viewer} does not have the robot")
@@ -245,13 +224,13 @@ class Desk:
         elif before is not viewer:
             if before is not None:
                 self._drop(before)
-            self._driver = viewer
+            self.driver = viewer
         self.say(f"{viewer}: {request}" + (f" from {before}" if before not in (None, viewer) else ""))
-        return done("you have the robot" if self._driver is viewer else "nobody has the robot")
+        return done("you have the robot" if self.driver is viewer else "nobody has the robot")
 
     def _drop(self, viewer: Viewer) -> None:
-        if self._driver is viewer:
-            self._driver = None
+        if self.driver is viewer:
+            self.driver = None
             self._robot.let_go()
 
 

@@ -23,15 +23,10 @@ from ami_ros.ros.messages.conversions import seconds_to_duration, twist_message
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.qos import RELIABLE
 
-# Driving by hand on the bus: commands go to what the safety gate judges, never past it.
-
-TOPIC = "cmd_vel_raw"
-PERIOD = 0.05  # [s] of commands; the gate forgets one after 0.3 s
-GRACE = 1.5  # [s] that a planner may take to stand when somebody begins to steer
-
 
 class Hand:
-    """Sends what the dead man's switch lets pass. All but `nudge` is called on the executor's thread.
+    """Driving by hand: sends what the dead man's switch lets pass to what the gate judges. All but `nudge` is called on
+    the executor's thread.
 
     The publisher is there only while somebody steers: two publishers of one topic are worth a warning of the gate's.
 
@@ -55,9 +50,12 @@ class Hand:
         if self._publisher is None and self.dead_man.engaged(time.monotonic()):
             self._begin()
             self._since = time.monotonic()
-            self._kind = self._wanted()
-            self._publisher = self._node.create_publisher(self._kind, TOPIC, RELIABLE)
-            self._timer = self._node.create_timer(PERIOD, self._send, clock=STEADY)
+            topic = self._node.resolve_topic_name("cmd_vel_raw")
+            types = {info.topic_type for info in self._node.get_subscriptions_info_by_topic(topic)}
+            self._kind = Twist if types == {"geometry_msgs/msg/Twist"} else TwistStamped  # what the gate takes
+            self._publisher = self._node.create_publisher(self._kind, "cmd_vel_raw", RELIABLE)
+            # The gate forgets a command after 0.3 s.
+            self._timer = self._node.create_timer(0.05, self._send, clock=STEADY)
             self._scene.by_hand = True
 
     def end(self) -> None:
@@ -71,13 +69,11 @@ class Hand:
             self._scene.by_hand = False
 
     def _send(self) -> None:
-        now = time.monotonic()
-        if self._scene.planner_state == "controlling" and now - self._since > GRACE:
+        now, grace = time.monotonic(), 1.5  # [s] that a planner may take to stand when somebody begins to steer
+        if self._scene.planner_state == "controlling" and now - self._since > grace:
             self._tell("driving by hand ends: somebody sent the robot a goal")
             self.end()
-            return
-        command = self.dead_man.output(now)
-        if command is None:
+        elif (command := self.dead_man.output(now)) is None:
             self.end()
         else:
             self._publish(command)
@@ -87,43 +83,23 @@ class Hand:
         # Without a stamp its age counts from when it comes: the page's clock, and the robot's, are others.
         self._publisher.publish(TwistStamped(twist=twist) if self._kind is TwistStamped else twist)
 
-    def _wanted(self) -> Any:
-        """What the gate takes."""
-        topic = self._node.resolve_topic_name(TOPIC)
-        types = {info.topic_type for info in self._node.get_subscriptions_info_by_topic(topic)}
-        return Twist if types == {"geometry_msgs/msg/Twist"} else TwistStamped
-
-
-# One goal or mission at a time that was asked for here: sent, watched, cancelled, paused and gone on with.
-
-STOPPED = (NavigateToGoal.Result.EMERGENCY_STOP, RunMission.Result.EMERGENCY_STOP)
-ACTIONS = {"navigate_to_goal": NavigateToGoal, "run_mission": RunMission}
-
 
 @dataclass
 class Errand:
-    """What was asked for.
+    """A goal or a mission that was asked for."""
 
-    Attributes:
-        words: what it is, for people.
-        action: its name.
-        goal: of the action.
-        allowance: [s]; 0: no limit.
-        corners: of the area that it keeps to [m] in the map.
-    """
-
-    words: str
-    action: str
-    goal: Any
-    allowance: float
-    corners: list[list[float]] = field(default_factory=list)
+    words: str  # what it is, for people
+    action: str  # its name
+    goal: Any  # of the action
+    allowance: float  # [s]; 0: no limit
+    corners: list[list[float]] = field(default_factory=list)  # of the area that it keeps to [m] in the map
     began: float = 0.0  # steady time [s]
     heard: float = 0.0  # likewise, of the newest feedback
     handle: Any = None
 
 
 class Errands:
-    """All is called on the executor's thread.
+    """One errand at a time: sent, watched, cancelled, paused and gone on with. All is called on the executor's thread.
 
     Args:
         node: that the clients are of.
@@ -132,17 +108,17 @@ class Errands:
     """
 
     def __init__(self, node: Node, scene: Scene, tell: Callable[[str], None]) -> None:
-        self._node, self._scene, self._tell = node, scene, tell
-        self._clients = {name: ActionClient(node, kind, name) for name, kind in ACTIONS.items()}
-        self._cancels = {
-            name: node.create_client(CancelGoal, f"{name}/_action/cancel_goal") for name in reversed(ACTIONS)
-        }
+        self._scene, self._tell = scene, tell
+        actions = {"navigate_to_goal": NavigateToGoal, "run_mission": RunMission}
+        self.clients = {name: ActionClient(node, kind, name) for name, kind in actions.items()}
+        # A mission is cancelled before the goal that it has sent.
+        self._cancels = [node.create_client(CancelGoal, f"{name}/_action/cancel_goal") for name in reversed(actions)]
         self._current: Errand | None = None
         self._paused: Errand | None = None
 
     def send(self, errand: Errand, answer: Future[Any]) -> None:
         """Begins an errand in place of another; `answer` gets words when it is accepted, or why it is not."""
-        client = self._clients[errand.action]
+        client = self.clients[errand.action]
         if not client.server_is_ready():
             raise AmiError(f"nobody offers {errand.action}: is the stack running, in this ROS domain and namespace?")
         errand.goal.time_allowance = seconds_to_duration(errand.allowance)
@@ -151,19 +127,17 @@ class Errands:
         self._pause(None)
         if errand.action == "run_mission":
             self._scene.mission = Mission(allowance=errand.allowance)
-        sent = client.send_goal_async(errand.goal, lambda message: self._hear(errand))
-        sent.add_done_callback(lambda future: self._accepted(errand, future, answer))
+        sent = client.send_goal_async(errand.goal, lambda message: setattr(errand, "heard", time.monotonic()))
+        sent.add_done_callback(lambda future: self._accepted(errand, future.result(), answer))
 
     def cancel(self) -> bool:
         """Cancels whatever goal or mission is under way, whoever sent it; False where nobody is there."""
         self._set(None)
         self._pause(None)
-        found = False
-        for client in self._cancels.values():
-            if client.service_is_ready():
-                client.call_async(CancelGoal.Request())
-                found = True
-        return found
+        there = [client for client in self._cancels if client.service_is_ready()]
+        for client in there:
+            client.call_async(CancelGoal.Request())
+        return bool(there)
 
     def pause(self) -> str:
         """Cancels the errand, and keeps what is left of it. Raises AmiError if there is none."""
@@ -180,14 +154,6 @@ class Errands:
         if errand is not None:
             self._keep(errand, mission)
 
-    def _keep(self, errand: Errand, mission: Mission) -> None:
-        if errand.allowance:
-            errand.allowance = max(5.0, errand.allowance - (time.monotonic() - errand.began))
-        if errand.action == "run_mission" and mission.index > 0 and len(errand.goal.goals):
-            errand.goal.goals = errand.goal.goals[mission.index :]
-            errand.goal.waits = errand.goal.waits[mission.index :]
-        self._pause(errand)
-
     def resume(self, answer: Future[Any]) -> None:
         """Goes on with what was paused. Raises AmiError if nothing was."""
         if self._paused is None:
@@ -200,36 +166,33 @@ class Errands:
         if errand is not None and errand.handle is not None and time.monotonic() - errand.heard > SILENCE:
             self._end(errand, "nothing is heard of it any more: its node died, or was started again")
 
-    def destroy(self) -> None:
-        """Takes the clients off the graph."""
-        for client in self._clients.values():
-            client.destroy()
+    def _keep(self, errand: Errand, mission: Mission) -> None:
+        if errand.allowance:
+            errand.allowance = max(5.0, errand.allowance - (time.monotonic() - errand.began))
+        if errand.action == "run_mission" and mission.index > 0 and len(errand.goal.goals):
+            errand.goal.goals = errand.goal.goals[mission.index :]
+            errand.goal.waits = errand.goal.waits[mission.index :]
+        self._pause(errand)
 
-    def _hear(self, errand: Errand) -> None:
-        errand.heard = time.monotonic()
-
-    def _accepted(self, errand: Errand, future: Any, answer: Future[Any]) -> None:
-        handle = future.result()
+    def _accepted(self, errand: Errand, handle: Any, answer: Future[Any]) -> None:
         if not handle.accepted:
-            reply(answer, AmiError(f"{errand.words}: not accepted; {self._why()}"))
+            why = self._scene.planner_words or "the log of the stack says why"
+            reply(answer, AmiError(f"{errand.words}: not accepted; {why}"))
             if self._current is errand:
                 self._set(None)
             return
         errand.handle, errand.heard = handle, time.monotonic()
         if self._current is not errand:  # cancelled before it was accepted
             handle.cancel_goal_async()
-        handle.get_result_async().add_done_callback(lambda ended: self._ended(errand, ended))
+        handle.get_result_async().add_done_callback(lambda ended: self._ended(errand, ended.result()))
         reply(answer, f"accepted: {errand.words}")
 
-    def _why(self) -> str:
-        return self._scene.planner_words or "the log of the stack says why"
-
-    def _ended(self, errand: Errand, future: Any) -> None:
-        answer = future.result()
-        if answer is not None and self._current is errand:
-            outcome, mission = outcome_of(answer), self._scene.mission
+    def _ended(self, errand: Errand, result: Any) -> None:
+        if result is not None and self._current is errand:
+            outcome, mission = outcome_of(result), self._scene.mission
             self._end(errand, outcome.message)
-            if outcome.code in STOPPED:  # of which the desk did not know, as of a button on the robot
+            # A stop of which the desk did not know, as of a button on the robot.
+            if outcome.code in (NavigateToGoal.Result.EMERGENCY_STOP, RunMission.Result.EMERGENCY_STOP):
                 self._keep(errand, mission)
 
     def _end(self, errand: Errand, words: str) -> None:

@@ -19,11 +19,7 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array
 from ami_ros.core.images import MAX_PIXELS, Image, decode_image, encode_png
 
-# Pictures that somebody may send the robot to: dropped on the page, or taken of what the camera saw.
-
-MAX_BYTES = 8_000_000  # of a file
-MOST = 12  # kept; the oldest goes
-SMALL = 160  # [px] width of what the page shows
+MAX_BYTES = 8_000_000  # of a picture's file
 
 
 @dataclass(frozen=True)
@@ -37,10 +33,11 @@ class Picture:
 
 
 class Pictures:
-    """The newest pictures. Any thread may call it."""
+    """The newest pictures, dropped on the page, or taken of what the camera saw; at `most` so many. Any thread may call
+    it."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, most: int = 12) -> None:
+        self._lock, self._most = threading.Lock(), most
         self._kept: dict[int, Picture] = {}
         self._count = 0
 
@@ -52,11 +49,11 @@ class Pictures:
         """
         if len(data) > MAX_BYTES:
             raise AmiError(f"picture: {len(data)} bytes are too many, at most {MAX_BYTES}; make it smaller")
-        small = data_url(encode_png(shrunk(decode_image(data, MAX_PIXELS), SMALL)))
+        small = data_url(encode_png(shrunk(decode_image(data, MAX_PIXELS), 160)))
         with self._lock:
             self._count += 1
             picture = self._kept[self._count] = Picture(self._count, title[:40], data, small)
-            while len(self._kept) > MOST:
+            while len(self._kept) > self._most:
                 del self._kept[min(self._kept)]
         return picture
 
@@ -84,33 +81,35 @@ def shrunk(image: Image, width: int) -> Image:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
-# Areas that somebody painted, for the robot to keep out of: circles along the strokes of a round brush.
-
-KEEP_OUT_MOST = 1000  # circles; the gate looks at each 20 times a second
-NONE = np.zeros((0, 3))
-
-
 class KeepOutStrokes:
-    """All that was painted, kept in a file.
+    """Areas that somebody painted, for the robot to keep out of: circles along the strokes of a round brush.
 
     Args:
-        file: of JSON; None: it is forgotten at the end.
+        file: of JSON, which keeps them; None: they are forgotten at the end.
+        most: circles; the gate looks at each 20 times a second.
 
     Raises:
         AmiError: the file is damaged: rather than drive where it must not, it says so.
     """
 
-    def __init__(self, file: Path | None) -> None:
-        self._file, self._lock = file, threading.Lock()
+    def __init__(self, file: Path | None, most: int = 1000) -> None:
+        self._file, self._most, self._lock = file, most, threading.Lock()
         self._strokes: list[Array] = []
-        if file is not None and file.exists():
-            self._strokes = _read(file)
+        if file is None or not file.exists():
+            return
+        try:
+            kept = json.loads(file.read_text())["strokes"]
+            self._strokes = [np.array(stroke, dtype=np.float64).reshape(-1, 3) for stroke in kept]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise AmiError(f"keep-out areas {file}: damaged; mend or remove it: {error}") from error
+        if not all(np.isfinite(stroke).all() and (stroke[:, 2] > 0).all() for stroke in self._strokes):
+            raise AmiError(f"keep-out areas {file}: a number is no place or no radius; mend or remove it")
 
     @property
     def circles(self) -> Array:
         """(n, 3): x, y, radius [m] in the map."""
         with self._lock:
-            return np.concatenate(self._strokes) if self._strokes else NONE
+            return np.concatenate(self._strokes) if self._strokes else np.zeros((0, 3))
 
     def paint(self, stroke: KeepOut, robot: Array | None, reach: float = 0.0) -> None:
         """Adds a stroke.
@@ -123,12 +122,17 @@ class KeepOutStrokes:
         Raises:
             AmiError: too much is painted, the robot stands in it, or the file cannot be written.
         """
-        circles = np.array([(x, y, stroke.radius) for x, y in _spaced(np.array(stroke.points), stroke.radius / 2)])
+        points = np.array(stroke.points)
+        line = [points[:1]]  # points half a radius apart at most
+        for a, b in zip(points[:-1], points[1:], strict=True):
+            parts = min(self._most, max(1, int(np.ceil(np.hypot(*(b - a)) / (stroke.radius / 2)))))
+            line.append(a + (b - a) * np.linspace(0, 1, parts + 1)[1:, None])
+        circles = np.array([(x, y, stroke.radius) for x, y in np.concatenate(line)])
         if robot is not None and (np.hypot(*(circles[:, :2] - robot[:2]).T) < stroke.radius + reach).any():
             raise AmiError("keep-out: the robot stands there, and could not leave; drive it away first")
         with self._lock:
-            if sum(map(len, self._strokes)) + len(circles) > KEEP_OUT_MOST:
-                raise AmiError(f"keep-out: more than {KEEP_OUT_MOST} circles; use a larger brush, or take some away")
+            if sum(map(len, self._strokes)) + len(circles) > self._most:
+                raise AmiError(f"keep-out: more than {self._most} circles; use a larger brush, or take some away")
             self._strokes.append(circles)
             self._write()
 
@@ -150,34 +154,6 @@ class KeepOutStrokes:
             raise AmiError(f"keep-out areas cannot be written to {self._file}: {error.strerror}") from error
 
 
-def _read(file: Path) -> list[Array]:
-    try:
-        strokes = [
-            np.array(stroke, dtype=np.float64).reshape(-1, 3) for stroke in json.loads(file.read_text())["strokes"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AmiError(f"keep-out areas {file}: damaged; mend or remove it: {error}") from error
-    if not all(np.isfinite(stroke).all() and (stroke[:, 2] > 0).all() for stroke in strokes):
-        raise AmiError(f"keep-out areas {file}: a number is no place or no radius; mend or remove it")
-    return strokes
-
-
-def _spaced(points: Array, step: float) -> Array:
-    """Points (n, 2) along a line, at most `step` [m] apart."""
-    found = [points[:1]]
-    for a, b in zip(points[:-1], points[1:], strict=True):
-        parts = min(KEEP_OUT_MOST, max(1, int(np.ceil(np.hypot(*(b - a)) / step))))
-        found.append(a + (b - a) * np.linspace(0, 1, parts + 1)[1:, None])
-    return np.concatenate(found)
-
-
-# The last minutes of what a robot said, as it was on the wire, until somebody wants them in a bag.
-
-SECONDS = 300.0  # kept
-MANY = "tf_static"  # ends the name of a topic with many publishers
-MEGABYTES = 200.0  # kept at most, the oldest goes: a camera of 640x480 fills it in ten seconds
-
-
 class Writer(Protocol):
     """A bag that is being written; see `learning.bag_writer.BagWriter`."""
 
@@ -196,19 +172,20 @@ class Said(NamedTuple):
 
 
 class Ring:
-    """Takes messages as a bag does, and keeps the newest. Any thread may call it.
+    """The last minutes of what a robot said, as it was on the wire, until somebody wants them in a bag. Any thread may
+    call it.
 
     Of each topic the newest that is too old is kept as well: a map that was sent once is still the map. Of a topic with
     several publishers that each speak once, /tf_static, all that is new is.
 
     Args:
         seconds: [s] kept.
-        megabytes: kept at most.
+        megabytes: kept at most, the oldest goes: a camera of 640x480 fills 200 in ten seconds.
     """
 
     path = Path(".")  # of a bag on disk; this one has none
 
-    def __init__(self, seconds: float = SECONDS, megabytes: float = MEGABYTES) -> None:
+    def __init__(self, seconds: float = 300.0, megabytes: float = 200.0) -> None:
         self._seconds, self._most = seconds, megabytes * 1e6
         self._lock = threading.Lock()
         self._kept: deque[Said] = deque()
@@ -252,7 +229,7 @@ class Ring:
             self.size += len(data)
             while self._kept[0].time < time - self._seconds or (self.size > self._most and len(self._kept) > 1):
                 oldest = self._kept.popleft()
-                self._before[oldest.topic, oldest.data if oldest.topic.endswith(MANY) else b""] = oldest
+                self._before[oldest.topic, oldest.data if oldest.topic.endswith("tf_static") else b""] = oldest
                 self.size -= len(oldest.data)
 
     def write(self, bag: Writer) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -35,30 +35,24 @@ from ami_ros.core.images import encode_jpeg, encode_png, image_of
 from ami_ros.core.scan import Scan, scan_points
 from ami_ros.memory.sharing.letters import SiteStatus
 from ami_ros.memory.types import OWN, key_of
-from ami_ros.ros.messages import conversions, range_sensors
 from ami_ros.ros.messages import memory as sharing
-from ami_ros.ros.messages.conversions import things_from_message
+from ami_ros.ros.messages.conversions import (
+    command_from_message,
+    odometry_from_message,
+    pose_from_message,
+    stamp_to_seconds,
+    things_from_message,
+)
 from ami_ros.ros.messages.memory import location_from_message
+from ami_ros.ros.messages.range_sensors import scan_from_message
 from ami_ros.ros.node.health import STEADY
 from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
 from ami_ros.ros.scanner import TF_STATIC, TFMessage
 from ami_ros.safety.output import STOPPED
 
-# The map as a page shows it: memory's, or of a memory that keeps no scans what the laser saw while somebody looked.
-
-PERIOD = 2.0  # [s] between two pictures of what the laser saw
-FREE = 50  # per cent below which a cell counts as free
-TURNS = 0.3  # [rad/s] above which scans are left out: pose and scan are of two moments
-STEP = 0.1  # [m] and [rad] that the robot has moved since the scan before
-LEAP = 0.5  # [m] and [rad] by which odom's frame has to move in the map at once for the picture to move along
-
 
 class DrawnMap:
-    """Puts the map into a scene.
-
-    Args:
-        scene: see there.
-    """
+    """Puts the map into a scene: memory's, or else what the laser saw while somebody looked."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -79,26 +73,23 @@ class DrawnMap:
         """What the laser sees now."""
         pose, now = self._scene.pose, time.monotonic()
         turns = self._scene.command[1] if len(self._scene.command) > 1 else 0.0
-        if self._of_memory or pose is None or abs(turns) > TURNS:
+        if self._of_memory or pose is None or abs(turns) > 0.3:  # [rad/s]: pose and scan are of two moments
             return
-        if self._last is not None and np.abs(relative(self._last, pose)).max() < STEP:
+        if (
+            self._last is not None and np.abs(relative(self._last, pose)).max() < 0.1
+        ):  # [m] and [rad] since the scan before
             return
         if self._grid is None:
             self._grid, self._frame = Grid(pose), self._scene.odom_in_map
         motion = compose(self._scene.odom_in_map, inverse(self._frame))
-        if np.abs(motion).max() > LEAP:  # what was drawn stays where it was seen from the robot
+        if np.abs(motion).max() > 0.5:  # [m] and [rad]: what was drawn stays where it was seen from the robot
             self._grid = moved(self._grid, motion)
         self._frame, self._last = self._scene.odom_in_map, pose
         self._grid.add(pose, scan)
-        if now - self._drawn > PERIOD:
-            self._drawn = now
-            self._draw(self._grid)
-
-    def _draw(self, grid: Grid) -> None:
-        """The part of it that is known, as a map of memory's would be."""
-        known = np.argwhere(np.abs(grid.odds[::4, ::4]) > 0) * 4
-        if not len(known):
+        grid, known = self._grid, np.argwhere(np.abs(self._grid.odds[::4, ::4]) > 0) * 4
+        if now - self._drawn <= 2.0 or not len(known):  # [s]
             return
+        self._drawn = now  # the part of it that is known, as a map of memory's would be
         low, high = np.maximum(known.min(axis=0) - 8, 0), known.max(axis=0) + 12
         odds = grid.odds[low[0] : high[0], low[1] : high[1]].T
         cells = np.where(odds == 0, -1, np.clip(50 + 120 * odds, 0, 100)).astype(np.int8)
@@ -106,7 +97,7 @@ class DrawnMap:
 
     def _put(self, cells: NDArray[np.int8], resolution: float, origin: Array) -> None:
         """Cells (h, w): per cent that something stands there, -1: not known; the first row has the least y."""
-        self._scene.explored = float(((cells >= 0) & (cells < FREE)).sum()) * resolution**2
+        self._scene.explored = float(((cells >= 0) & (cells < 50)).sum()) * resolution**2
         # Grey says how likely something stands there; the page colours it. Alpha 0: unknown.
         grey = np.where(cells < 0, 0, 255 - 2 * np.clip(cells, 0, 100).astype(np.int16)).astype(np.uint8)[::-1]
         alpha = np.where(cells < 0, 0, 255).astype(np.uint8)[::-1]
@@ -131,23 +122,12 @@ def moved(grid: Grid, motion: Array) -> Grid:
     return found
 
 
-# What the console hears of a stack: the newest message of each topic, taken apart some times a second.
-#
-# Nothing is subscribed to while nobody looks, and of a topic of 50 Hz most messages are never taken apart: that is
-# what keeps the console cheap. The same handlers take what a bag has.
-
-LISTENER_PERIOD = 0.2  # [s] between two looks at what came
-CAMERA_PERIOD = 0.4  # [s] between two pictures of the camera
-BEAMS = 240  # of a scan that are shown
-CAMERA_WIDTH = 320  # [px]
-ZONES_PERIOD = 5.0  # [s] between two looks for outlines that are published
+PERIOD = 0.2  # [s] between two looks at what came
 STATES = {
     getattr(PlannerState, name): name.lower()
     for name in ("IDLE", "PLANNING", "CONTROLLING", "RECOVERING", "STOPPING", "FAULT")
 }
 PHASES = {getattr(RunMission.Feedback, name): name.lower() for name in ("CHOOSING", "DRIVING", "WAITING", "RETURNING")}
-SLOW = {"image": CAMERA_PERIOD}  # topics that are looked at less often [s]
-ALL = ("/tf_static", sharing.TOPIC)  # topics of which each message counts, not the newest alone
 
 
 @dataclass(frozen=True)
@@ -156,11 +136,14 @@ class Heard:
 
     kind: Any  # message type
     qos: QoSProfile
-    take: Callable[[Any], None]
+    take: Callable[[Any], object]
 
 
 class Listener:
     """Fills a scene. All is called on the executor's thread, but for the constructor.
+
+    Nothing is subscribed to while nobody looks, and of a topic of 50 Hz most messages are never taken apart: that is
+    what keeps the console cheap. The same handlers take what a bag has.
 
     Args:
         node: to listen with; None: only `hear` is called.
@@ -179,44 +162,72 @@ class Listener:
         self._frames, self._base = StaticFrames(), "base_link"
         self._map = DrawnMap(scene)
         self._site_status = SiteStatus()
+        self._places: dict[str, Any] | None = None
+        self._view: Any = None  # picture of the camera
         self.ticked: list[Callable[[], None]] = []  # called after each look
-        scene_set = partial(setattr, scene)
-        self.topics: dict[str, Heard] = {
-            "odom": Heard(Odometry, SENSOR, self._odometry),
+        self.topics = self._heard(scene)
+
+    def _heard(self, scene: Scene) -> dict[str, Heard]:
+        """What each topic tells of the scene."""
+        put = scene.documents.put
+
+        def know(**values: Any) -> None:
+            for name, value in values.items():
+                setattr(scene, name, value)
+
+        topics = {
+            "odom": Heard(Odometry, SENSOR, lambda m: scene.moved(odometry_from_message(m)[0])),
             "location": Heard(Location, RELIABLE, self._location),
             "scan": Heard(LaserScan, SENSOR, self._scan),
-            "cmd_vel": Heard(TwistStamped, RELIABLE, self._command),
+            "cmd_vel": Heard(TwistStamped, RELIABLE, lambda m: know(command=command_from_message(m))),
             "planner/state": Heard(PlannerState, RELIABLE, self._state),
-            "planner/decision": Heard(String, LATCHED, lambda m: scene_set("decision", m.data)),
-            "mission/decision": Heard(String, LATCHED, lambda m: scene_set("mission_words", m.data)),
+            "planner/decision": Heard(String, LATCHED, lambda m: know(decision=m.data)),
+            "mission/decision": Heard(String, LATCHED, lambda m: know(mission_words=m.data)),
             "run_mission/_action/feedback": Heard(RunMission.Impl.FeedbackMessage, RELIABLE, self._mission),
             "safety/status": Heard(DiagnosticStatus, LATCHED, self._gate),
-            "supervisor/state": Heard(DiagnosticStatus, RELIABLE, self._stack),
-            "surprise": Heard(Surprise, RELIABLE, self._surprise),
-            "plan": Heard(Path, RELIABLE, self._plan),
+            "supervisor/state": Heard(
+                DiagnosticStatus, RELIABLE,
+                lambda m: know(stack=m.message, stack_well=m.level == DiagnosticStatus.OK),
+            ),
+            "surprise": Heard(
+                Surprise, RELIABLE,
+                lambda m: know(surprise=finite(m.z_score), surprise_threshold=finite(m.threshold), alarm=m.alarm),
+            ),
+            "plan": Heard(
+                Path, RELIABLE,
+                lambda m: know(plan=points_of(p.pose.position for p in m.poses), plan_at=time.monotonic()),
+            ),
             "imagined": Heard(MarkerArray, RELIABLE, self._imagined),
-            "goal": Heard(PoseStamped, LATCHED, self._goal),
-            "goal_picture/compressed": Heard(CompressedImage, LATCHED, self._goal_picture),
+            "goal": Heard(PoseStamped, LATCHED, lambda m: know(goal=pose_from_message(m.pose))),
+            "goal_picture/compressed": Heard(
+                CompressedImage, LATCHED,
+                lambda m: put("goal_picture", {"src": data_url(encode_png(shrunk(image_of(m), 320)))}),
+            ),
             "moving_things": Heard(MovingThings, RELIABLE, self._people),
-            "place_graph": Heard(PlaceGraph, LATCHED, self._places),
+            "place_graph": Heard(PlaceGraph, LATCHED, self._graph),
             "places": Heard(MarkerArray, LATCHED, self._labels),
             "map": Heard(OccupancyGrid, LATCHED, self._map.of_memory),
             "footprint": Heard(PolygonStamped, RELIABLE, partial(self._outline, "")),
             "image": Heard(Image, SENSOR, self._image),
             sharing.TOPIC: Heard(SharedMemory, sharing.LETTERS, self._site),
-        }
+        }  # fmt: skip
         if TFMessage is not None:
-            self.topics["/tf_static"] = Heard(TFMessage, TF_STATIC, self._transforms)
+            topics["/tf_static"] = Heard(TFMessage, TF_STATIC, self._transforms)
+        return topics
 
     def attend(self, count: int) -> None:
         """So many look: none, and nothing is heard."""
         if count and self._timer is None:
             types = dict(self._node.get_topic_names_and_types())
             for name, heard in self.topics.items():
-                kind = self._kind(name, heard.kind, types)
+                published = types.get(self._node.resolve_topic_name(name), [])
+                kind = heard.kind  # others may have another type for a topic that may be one of two
+                for other, path in ((CompressedImage, "sensor_msgs"), (Twist, "geometry_msgs")):
+                    if name in ("image", "cmd_vel") and f"{path}/msg/{other.__name__}" in published:
+                        kind = other
                 self.topics[name] = Heard(kind, heard.qos, heard.take)
                 self._subscriptions.append(self._subscribe(name, kind, heard.qos))
-            self._timer = self._node.create_timer(LISTENER_PERIOD, self.look, clock=STEADY)
+            self._timer = self._node.create_timer(PERIOD, self.look, clock=STEADY)
         elif not count and self._timer is not None:
             self._node.destroy_timer(self._timer)
             for subscription in (*self._subscriptions, *self._zones.values()):
@@ -226,24 +237,24 @@ class Listener:
             self._newest.clear()
 
     def hear(self, name: str, serialised: bytes) -> None:
-        """A message of a topic, as it is on the wire."""
-        if name in ALL:  # of each of its publishers
+        """A message of a topic, as it is on the wire; the newest counts, or where many publish each one."""
+        if name in ("/tf_static", sharing.TOPIC):
             self.topics[name].take(deserialize_message(serialised, self.topics[name].kind))
         else:
             self._newest[name] = serialised
 
     def look(self) -> None:
-        """Takes apart what came since the last time."""
+        """Takes apart what came since the last time; pictures of the camera less often."""
         now = time.monotonic()
         for name in [name for name in self._newest if now >= self._due.get(name, 0.0)]:
             serialised = self._newest.pop(name)
-            self._due[name] = now + SLOW.get(name, 0.0)
+            self._due[name] = now + (0.4 if name == "image" else 0.0)
             heard = self.topics.get(name) or Heard(PolygonStamped, RELIABLE, partial(self._outline, name))
             try:
                 heard.take(deserialize_message(serialised, heard.kind))
             except (AmiError, RuntimeError):
                 pass  # no message of that type; the node that it is meant for says so
-        if self._subscriptions and now - self._looked > ZONES_PERIOD:
+        if self._subscriptions and now - self._looked > 5.0:  # [s]
             self._looked = now
             self._look_for_zones()
         for call in self.ticked:
@@ -251,15 +262,6 @@ class Listener:
 
     def _subscribe(self, name: str, kind: Any, qos: QoSProfile) -> Any:
         return self._node.create_subscription(kind, name, partial(self.hear, name), qos, raw=True)
-
-    def _kind(self, name: str, usual: Any, types: Mapping[str, list[str]]) -> Any:
-        """The type that others have for a topic, where it may be one of two."""
-        published = types.get(self._node.resolve_topic_name(name), [])
-        for kind in (CompressedImage, Twist):
-            other = f"{'sensor' if kind is CompressedImage else 'geometry'}_msgs/msg/{kind.__name__}"
-            if other in published and name in ("image", "cmd_vel"):
-                return kind
-        return usual
 
     def _look_for_zones(self) -> None:
         """Outlines that the gate publishes beside the footprint."""
@@ -271,32 +273,20 @@ class Listener:
                 if name not in self._zones:
                     self._zones[name] = self._subscribe(name, PolygonStamped, RELIABLE)
 
-    # What each message says
-
-    def _odometry(self, message: Odometry) -> None:
-        self._scene.moved(conversions.odometry_from_message(message)[0])
-
     def _location(self, message: Location) -> None:
         belief = location_from_message(message)
         self._scene.map_frame = message.header.frame_id or "map"
         self._scene.located(belief.pose, belief.odometry, belief.localised, belief.confidence)
 
     def _scan(self, message: LaserScan) -> None:
-        scan = range_sensors.scan_from_message(message)
+        scan = scan_from_message(message)
         frame = message.header.frame_id
         pose = self._frames.pose_of(frame, self._base) if frame != self._base else None
         if pose is not None:
             scan = mount_of(pose, frame).in_base(scan)
         self._map.of_laser(scan)
         points = scan_points(scan, float(message.range_max))
-        self._scene.scan = points[:: max(1, math.ceil(len(points) / BEAMS))]
-
-    def _transforms(self, message: Any) -> None:
-        for transform in message.transforms:
-            self._frames.put_message(transform)
-
-    def _command(self, message: Twist | TwistStamped) -> None:
-        self._scene.command = conversions.command_from_message(message)
+        self._scene.scan = points[:: max(1, math.ceil(len(points) / 240))]
 
     def _state(self, message: PlannerState) -> None:
         scene = self._scene
@@ -311,7 +301,7 @@ class Listener:
 
     def _mission(self, message: Any) -> None:
         said, before = message.feedback, self._scene.mission
-        elapsed = conversions.stamp_to_seconds(said.elapsed)
+        elapsed = stamp_to_seconds(said.elapsed)
         allowance = before.allowance if elapsed >= before.elapsed else 0.0
         phase = PHASES.get(said.phase, "")
         self._scene.mission = Mission(phase, said.index, said.remaining, elapsed, allowance, time.monotonic())
@@ -322,30 +312,14 @@ class Listener:
         scene.gate_guarantee, scene.gate_zone = values.get("guarantee", ""), values.get("polygon_name", "")
         scene.stopped = message.message == STOPPED
 
-    def _stack(self, message: DiagnosticStatus) -> None:
-        self._scene.stack, self._scene.stack_well = message.message, message.level == DiagnosticStatus.OK
-
-    def _surprise(self, message: Surprise) -> None:
-        scene = self._scene
-        scene.surprise, scene.surprise_threshold = finite(message.z_score), finite(message.threshold)
-        scene.alarm = message.alarm
-
-    def _plan(self, message: Path) -> None:
-        points = [(p.pose.position.x, p.pose.position.y) for p in message.poses]
-        self._scene.plan = np.array(points).reshape(-1, 2)
-        self._scene.plan_at = time.monotonic()
-
     def _imagined(self, message: MarkerArray) -> None:
         for marker in message.markers:
             if marker.ns == "others":
-                self._scene.others = np.array([(point.x, point.y) for point in marker.points]).reshape(-1, 4)
+                self._scene.others = points_of(marker.points).reshape(-1, 4)
 
-    def _goal(self, message: PoseStamped) -> None:
-        self._scene.goal = conversions.pose_from_message(message.pose)
-
-    def _goal_picture(self, message: CompressedImage) -> None:
-        picture = shrunk(image_of(message), CAMERA_WIDTH)
-        self._scene.documents.put("goal_picture", {"src": data_url(encode_png(picture))})
+    def _transforms(self, message: Any) -> None:
+        for transform in message.transforms:
+            self._frames.put_message(transform)
 
     def _people(self, message: MovingThings) -> None:
         things = things_from_message(message).things
@@ -354,7 +328,7 @@ class Listener:
         ]
         self._scene.people_at = time.monotonic()
 
-    def _places(self, message: PlaceGraph) -> None:
+    def _graph(self, message: PlaceGraph) -> None:
         rows = zip(message.ids, message.x, message.y, message.yaw, strict=True)
         places = [[int(number), *rounded([x, y, yaw])] for number, x, y, yaw in rows]
         ways = zip(message.way_start, message.way_stop, message.way_failures, message.way_traversals, strict=True)
@@ -362,7 +336,7 @@ class Listener:
         for a, b, failures, driven in ways:
             blocked, before = known.get(key := (int(min(a, b)), int(max(a, b))), (0, 0))
             known[key] = max(blocked, int(failures > 0)), before + int(driven)
-        self._places_document = {"places": places, "ways": [[*ends, *said] for ends, said in known.items()]}
+        self._places = {"places": places, "ways": [[*ends, *said] for ends, said in known.items()]}
         self._put_places()
 
     def _labels(self, message: MarkerArray) -> None:
@@ -377,18 +351,16 @@ class Listener:
             return
         with suppress(AmiError):  # the robots tell of those that make no sense
             self._site_status.take(sharing.letter_from_message(message), time.time())
-        known = np.array([number for number, *_ in (self._places_document or {"places": []})["places"]], np.int64)
+        known = np.array([number for number, *_ in (self._places or {"places": []})["places"]], np.int64)
         robots = [
             {**row, "here": int((known // OWN == key_of(row["name"])).sum())} for row in self._site_status.table()
         ]
         self._scene.documents.put("site", {"robots": robots})
 
-    _places_document: dict[str, Any] | None = None
-
     def _put_places(self) -> None:
-        if self._places_document is not None:
+        if self._places is not None:
             labels = {str(key): name for key, name in self._scene.labels.items()}
-            self._scene.documents.put("places", {**self._places_document, "labels": labels})
+            self._scene.documents.put("places", {**self._places, "labels": labels})
 
     def _outline(self, name: str, message: PolygonStamped) -> None:
         self._base = message.header.frame_id or self._base
@@ -396,10 +368,8 @@ class Listener:
 
     def _image(self, message: Image | CompressedImage) -> None:
         picture = image_of(message)
-        self._scene.documents.put("camera", {"src": data_url(encode_jpeg(shrunk(picture, CAMERA_WIDTH)))})
+        self._scene.documents.put("camera", {"src": data_url(encode_jpeg(shrunk(picture, 320)))})
         self._view = picture
-
-    _view: Any = None
 
     @property
     def view(self) -> bytes:
@@ -407,3 +377,8 @@ class Listener:
         if self._view is None:
             raise AmiError("no picture of the camera came yet")
         return encode_png(self._view)
+
+
+def points_of(points: Iterable[Any]) -> Array:
+    """(n, 2) of points of messages."""
+    return np.array([(point.x, point.y) for point in points], np.float64).reshape(-1, 2)

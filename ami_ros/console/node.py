@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import cv2
@@ -22,24 +21,17 @@ from ami_ros.console.kept import KeepOutStrokes, Ring
 from ami_ros.console.listener import Listener
 from ami_ros.console.robot import StackRobot
 from ami_ros.console.scene import Scene
-from ami_ros.console.server import LOOPBACK, ConsoleServer
 from ami_ros.core.errors import AmiError
-from ami_ros.core.images import Image, encode_png
+from ami_ros.core.images import encode_png
 from ami_ros.core.robots.derived import STACK_TOPICS
-from ami_ros.ros.goals.robot_client import RobotClient
 from ami_ros.ros.node.executor import LeanExecutor
 
-# The console's node: hears a stack while somebody looks, asks it for what they want, and keeps the last minutes.
-
-NAME = "console"
-REST = 0.01  # [s] between turns: topics of up to 100 Hz are heard, and bursts of them in one turn
-LOOK_FOR_TOPICS = 5.0  # [s] between two looks for topics that are new: each costs milliseconds
-UNSEEN = {"latent"}  # that no view shows: ten messages a second
-RECORDED = ("image", "camera_info", "scan", "odom", "cmd_vel", *(t for t in STACK_TOPICS if t not in UNSEEN))
+# Of the last minutes; no view shows the latent, which comes ten times a second.
+RECORDED = ("image", "camera_info", "scan", "odom", "cmd_vel", *(t for t in STACK_TOPICS if t != "latent"))
 
 
 class ConsoleNode:
-    """A node on a thread of its own.
+    """On a thread of its own: hears a stack while somebody looks, asks it for things, and keeps the last minutes.
 
     Args:
         context: initialised.
@@ -51,31 +43,27 @@ class ConsoleNode:
     """
 
     def __init__(
-        self,
-        context: Context,
-        namespace: str = "",
-        rules: Mapping[str, str] | None = None,
-        keep_out: Path | None = None,
-        tell: Callable[[str], None] = lambda line: None,
-        bags: Path | None = None,
-    ) -> None:
+        self, context: Context, namespace: str = "", rules: Mapping[str, str] | None = None,
+        keep_out: Path | None = None, tell: Callable[[str], None] = lambda line: None, bags: Path | None = None,
+    ) -> None:  # fmt: skip
         remaps = [word for source, target in (rules or {}).items() for word in ("-r", f"{source}:={target}")]
         self.node = Node(
-            NAME, context=context, namespace=namespace, enable_rosout=False, start_parameter_services=False,
+            "console", context=context, namespace=namespace, enable_rosout=False, start_parameter_services=False,
             use_global_arguments=False, cli_args=["--ros-args", *remaps] if remaps else None,
         )  # fmt: skip
         self.scene = Scene()
         self._executor = LeanExecutor(context=context)
-        self._executor.rest = REST
+        self._executor.rest = (
+            0.01  # [s] between turns: topics of up to 100 Hz are heard, and bursts of them in one turn
+        )
         self._executor.failed = lambda error: tell(f"console: {type(error).__name__}: {error}")
         self._executor.add_node(self.node)
         strokes = KeepOutStrokes(keep_out)
         self.listener = Listener(self.node, self.scene)
-        self._ring, self._tell = Ring(), tell
+        self._ring, self._tell, self._bags = Ring(), tell, bags
         self.listener.ticked.append(lambda: setattr(self.scene, "buffered", self._ring.seconds))
         save = self._save if bags is not None else None
         self.robot = StackRobot(self.node, self._executor, self.scene, self.listener, strokes, tell, save)
-        self._bags = bags
         self._recorder = self._record() if bags is not None else None
         self._thread = threading.Thread(target=self._executor.spin, name="console node", daemon=True)
         self._thread.start()
@@ -84,12 +72,19 @@ class ConsoleNode:
         """So many look."""
         self._executor.create_task(self.listener.attend, count)
 
+    def close(self) -> None:
+        """Ends thread and node; a robot that is driven by hand is told to stand."""
+        self._executor.shutdown(timeout_sec=2.0)
+        self._thread.join(2.0)
+        self.robot.close()
+        self.node.destroy_node()
+
     def _record(self) -> Any:
         """Keeps the last minutes; where a package for bags is missing, it says so when one is wanted."""
         try:
             from ami_ros.ros.recorder import Recorder, RecorderLimits
 
-            limits = RecorderLimits(min_free_megabytes=0.0, poll_period=LOOK_FOR_TOPICS)
+            limits = RecorderLimits(min_free_megabytes=0.0, poll_period=5.0)  # [s]; each look costs milliseconds
             return Recorder(self.node, Path("bag"), RECORDED, limits, self._ring)
         except AmiError as error:
             return error
@@ -100,35 +95,26 @@ class ConsoleNode:
             raise self._recorder
         assert self._bags is not None
         path = self._bags / time.strftime("bag_%Y%m%d_%H%M%S")
-        threading.Thread(target=self._write, args=(path,), name="console bag", daemon=True).start()
+
+        def write() -> None:
+            from ami_ros.world_model.learning.bag_writer import BagWriter
+
+            try:
+                with BagWriter(path) as bag:
+                    count = self._ring.write(bag)
+                self._tell(f"{count} messages are in {path}")
+            except AmiError as error:
+                self._tell(str(error))
+
+        threading.Thread(target=write, name="console bag", daemon=True).start()
         return f"the last {self._ring.seconds:.0f} s are being written to {path}"
-
-    def _write(self, path: Path) -> None:
-        from ami_ros.world_model.learning.bag_writer import BagWriter
-
-        try:
-            with BagWriter(path) as bag:
-                count = self._ring.write(bag)
-            self._tell(f"{count} messages are in {path}")
-        except AmiError as error:
-            self._tell(str(error))
-
-    def close(self) -> None:
-        """Ends thread and node; a robot that is driven by hand is told to stand."""
-        self._executor.shutdown(timeout_sec=2.0)
-        self._thread.join(2.0)
-        self.robot.close()
-        self.node.destroy_node()
-
-
-# The console as commands start it: node, desk and server together.
 
 
 @dataclass(frozen=True)
 class ConsoleSettings:
     """What the user asked for; see `ami console --help`."""
 
-    host: str = LOOPBACK
+    host: str = "127.0.0.1"
     port: int | None = None
     namespace: str = ""
     keep_out: Path | None = None
@@ -136,7 +122,7 @@ class ConsoleSettings:
 
 
 class RobotConsole:
-    """A console that runs until it is closed.
+    """A console that runs until it is closed: node, desk and server.
 
     Args:
         context: initialised.
@@ -145,19 +131,18 @@ class RobotConsole:
         rules: remappings of topics, as the stack has them.
 
     Raises:
-        AmiError: the port is in use, or the file of keep-out areas is damaged.
+        AmiError: the port is in use, or the file of keep-out areas is damaged; a package of the extra is missing.
     """
 
     def __init__(
-        self,
-        context: Context,
-        settings: ConsoleSettings,
-        tell: Callable[[str], None],
+        self, context: Context, settings: ConsoleSettings, tell: Callable[[str], None],
         rules: Mapping[str, str] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
+        from ami_ros.console.server import ConsoleServer  # of an extra
+
         with ExitStack() as stack:
             self.node = ConsoleNode(
-                context, settings.namespace, rules, settings.keep_out, lambda line: self._say(line), settings.bags
+                context, settings.namespace, rules, settings.keep_out, lambda line: self.desk.say(line), settings.bags
             )
             stack.callback(self.node.close)
             self.scene = self.node.scene
@@ -171,11 +156,8 @@ class RobotConsole:
     @property
     def addresses(self) -> list[str]:
         """Lines for whoever started it."""
-        keys = self.desk.keys
-        return [
-            f"console: {self.server.url(keys.drive)}",
-            f"to watch and stop only: {self.server.url(keys.watch)}",
-        ]
+        drive, watch = (self.server.url(key) for key in (self.desk.keys.drive, self.desk.keys.watch))
+        return [f"console: {drive}", f"to watch and stop only: {watch}"]
 
     def close(self) -> None:
         """Ends it; a robot that is driven by hand is told to stand."""
@@ -184,63 +166,49 @@ class RobotConsole:
     def __enter__(self) -> RobotConsole:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _say(self, line: str) -> None:
-        self.desk.say(line)
 
+class MapPicture:
+    """The picture that exploring leaves: the map that a page shows, and the way that the robot went.
 
-# The picture that exploring leaves: the map that the console shows, and the way that the robot went.
-
-SCALE = 4  # pixels a cell
-PATIENCE = 5.0  # [s] for the map: memory draws one every three seconds
-UNKNOWN, WAY, START = (226, 231, 225), (8, 117, 110), (192, 43, 37)
-
-
-class ExplorePicture:
-    """Listens while the robot explores, as a console does.
+    It listens from the beginning, as a console does.
 
     Args:
-        robot: in whose ROS domain and namespace.
-        path: of the PNG.
+        context: initialised.
+        namespace: of the robot.
     """
 
-    def __init__(self, robot: RobotClient, path: Path) -> None:
-        self._path = path
-        self._node = ConsoleNode(robot.node.context, robot.node.get_namespace())
+    def __init__(self, context: Context, namespace: str) -> None:
+        self._node = ConsoleNode(context, namespace)
         self._node.attend(1)
 
-    def write(self) -> str:
-        """Writes it, if there is a map; words for people.
+    def write(self, path: Path) -> str:
+        """Writes a PNG, x to the right, if there is a map; words for people.
 
         Raises:
             AmiError: the file cannot be written.
         """
-        scene, deadline = self._node.scene, time.monotonic() + PATIENCE
+        scene, deadline = self._node.scene, time.monotonic() + 5.0  # [s]; memory draws a map every three seconds
         while (document := scene.documents.get("map")) is None and time.monotonic() < deadline:
             time.sleep(0.1)
         self._node.close()
         if document is None:
             return "no picture: neither a map nor a laser was heard"
+        encoded = np.frombuffer(b64decode(document["src"].partition(",")[2]), np.uint8)
+        cells: Any = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+        image = np.where(cells[..., 3:] > 0, cells[..., :3], np.array((226, 231, 225), np.uint8))
+        image = np.ascontiguousarray(image.repeat(4, 0).repeat(4, 1))  # [px] a cell
+        way = np.array(scene.live()["track"]).reshape(-1, 2)
+        if len(way):
+            spots = (way - document["origin"]) / document["resolution"] * 4
+            spots[:, 1] = len(image) - spots[:, 1]
+            pixels = np.round(spots).astype(np.int32)
+            cv2.polylines(image, [pixels], False, (8, 117, 110), 2, cv2.LINE_AA)
+            cv2.circle(image, (int(pixels[0, 0]), int(pixels[0, 1])), 8, (192, 43, 37), -1, cv2.LINE_AA)
         try:
-            self._path.write_bytes(encode_png(drawn(document, scene)))
+            path.write_bytes(encode_png(image))
         except OSError as error:
-            raise AmiError(f"cannot write {self._path}: {error.strerror}; name another --picture") from error
-        return f"picture: {self._path}"
-
-
-def drawn(document: dict[str, Any], scene: Scene) -> Image:
-    """A map as the page gets it, x to the right, with the way driven."""
-    encoded = np.frombuffer(b64decode(document["src"].partition(",")[2]), np.uint8)
-    cells: Any = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-    image = np.where(cells[..., 3:] > 0, cells[..., :3], np.array(UNKNOWN, np.uint8))
-    image = np.ascontiguousarray(image.repeat(SCALE, 0).repeat(SCALE, 1))
-    way = np.array(scene.live()["track"]).reshape(-1, 2)
-    if len(way):
-        spots = (way - document["origin"]) / document["resolution"] * SCALE
-        spots[:, 1] = len(image) - spots[:, 1]
-        pixels = np.round(spots).astype(np.int32)
-        cv2.polylines(image, [pixels], False, WAY, 2, cv2.LINE_AA)
-        cv2.circle(image, (int(pixels[0, 0]), int(pixels[0, 1])), 2 * SCALE, START, -1, cv2.LINE_AA)
-    return image
+            raise AmiError(f"cannot write {path}: {error.strerror}; name another --picture") from error
+        return f"picture: {path}"

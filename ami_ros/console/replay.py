@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,11 @@ from sensor_msgs.msg import CompressedImage
 
 from ami_ros.console import requests
 from ami_ros.console.desk import done
-from ami_ros.console.listener import LISTENER_PERIOD as PERIOD
-from ami_ros.console.listener import Heard, Listener
+from ami_ros.console.listener import PERIOD, Heard, Listener
 from ami_ros.console.requests import Request
 from ami_ros.console.scene import Scene
 from ami_ros.core.errors import AmiError
 from ami_ros.world_model.learning.bag_reader import BagReader
-
-OTHERS: dict[str, Any] = {"sensor_msgs/msg/CompressedImage": CompressedImage, "geometry_msgs/msg/Twist": Twist}
 
 
 class Recording:
@@ -45,12 +42,6 @@ class Recording:
         """Nor to let go."""
 
 
-def namespace_of(topics: Iterable[str], known: Collection[str]) -> str:
-    """The namespace that most topics with one of the `known` names are in, such as /robot1; "" for none."""
-    found = Counter(topic.removesuffix(f"/{name}") for topic in topics for name in known if topic.endswith(f"/{name}"))
-    return max(found, key=lambda space: found[space], default="")
-
-
 class Replay:
     """Plays a bag into a scene.
 
@@ -69,7 +60,12 @@ class Replay:
         scene.recording = True
         self._bag = BagReader(bag)
         self._topics: dict[str, str] = {}  # of the bag -> of the listener
-        space = namespace_of(self._bag.topics, {*names, *self._listener.topics})
+        others = {"sensor_msgs/msg/CompressedImage": CompressedImage, "geometry_msgs/msg/Twist": Twist}
+        # The namespace that most of its topics are in, such as /robot1; "" for none.
+        known = {*names, *self._listener.topics}
+        pairs = ((topic, f"/{name}") for topic in self._bag.topics for name in known)
+        spaces = (topic.removesuffix(name) for topic, name in pairs if topic.endswith(name))
+        space = next((space for space, _ in Counter(spaces).most_common(1)), "")
         for topic, about in self._bag.topics.items():
             name = topic.removeprefix(space).strip("/")
             name = names.get(name, name)
@@ -77,7 +73,7 @@ class Replay:
             heard = self._listener.topics.get(name)
             if heard is not None:
                 self._topics[topic] = name
-                kind = OTHERS.get(about.type_name, heard.kind)
+                kind = others.get(about.type_name, heard.kind)
                 self._listener.topics[name] = Heard(kind, heard.qos, heard.take)
         if not self._topics:
             self._bag.close()

@@ -9,20 +9,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from ami_ros.behaviour.area import FARTHEST, Corners, check_corners
 from ami_ros.core.config import from_mapping
 from ami_ros.core.errors import AmiError
 
-MAX_NAME = 64  # characters of a place's name
-MAX_PLACES = 20  # of a patrol
-MAX_MINUTES = 240.0  # to explore
-MAX_STROKE = 200  # points of a stroke of the keep-out brush
-MAX_PARAMETER = 200  # characters of a parameter's name, or of its value
-MOST_VALUE = 1e12  # of a parameter
-BRUSH = 0.1, 2.0  # [m] radius of that brush
+Nodes = Literal["safety", "perception", "world_model", "memory", "planner", "mission", "supervisor"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +24,7 @@ class Request:
     """What all have.
 
     Attributes:
-        words: what it does, for the log.
+        words: what it does, for the log, with its fields in braces.
         free: whoever watches may ask for it, also with a key that is for watching only.
         drives: only who has the robot may ask for it; nobody has it: who asks takes it.
         goes: the robot sets out; not while it is stopped, or it would at the release.
@@ -42,31 +36,27 @@ class Request:
     goes: ClassVar[bool] = False
 
     def __str__(self) -> str:
-        return self.words
+        return self.words.format(**vars(self))
 
 
-@dataclass(frozen=True)
 class Stop(Request):
     """An emergency stop, which holds until `Release`."""
 
     words, free, drives = "STOP", True, False
 
 
-@dataclass(frozen=True)
 class Release(Request):
     """Ends an emergency stop."""
 
     words = "release of the stop"
 
 
-@dataclass(frozen=True)
 class TakeOver(Request):
     """Whoever had the robot has it no more."""
 
     words, drives = "takes over", False
 
 
-@dataclass(frozen=True)
 class GiveBack(Request):
     """Nobody has the robot."""
 
@@ -75,7 +65,7 @@ class GiveBack(Request):
 
 @dataclass(frozen=True)
 class Steer(Request):
-    """A share of the speeds by hand; has to be said again within `dead_man.SILENCE`."""
+    """A share of the speeds by hand; has to be said again before `HandConfig.silence` is over."""
 
     words = "drives by hand"
     linear: float = 0.0  # ahead [-1, 1]
@@ -90,51 +80,38 @@ class Steer(Request):
 class GoTo(Request):
     """Drives to a pose in the map; without a heading any will do."""
 
-    goes = True
+    words, goes = "goal {x:.2f}, {y:.2f} m", True
     x: float  # [m]
     y: float  # [m]
     yaw: float | None = None  # [rad]
 
     def __post_init__(self) -> None:
-        numbers = [self.x, self.y, self.yaw or 0.0]
-        if not all(map(math.isfinite, numbers)) or max(map(abs, numbers)) > FARTHEST:
-            raise ValueError(f"x, y and yaw must be finite, and at most {FARTHEST:g}")
-
-    def __str__(self) -> str:
-        return f"goal {self.x:.2f}, {self.y:.2f} m"
+        check_numbers("x, y and yaw", self.x, self.y, self.yaw or 0.0)
 
 
 @dataclass(frozen=True)
 class GoToPlace(Request):
     """Drives to a place by its name."""
 
-    goes = True
+    words, goes = "goal: the place {name}", True
     name: str
 
     def __post_init__(self) -> None:
         check_name(self.name)
-
-    def __str__(self) -> str:
-        return f"goal: the place {self.name}"
 
 
 @dataclass(frozen=True)
 class GoToPicture(Request):
     """Drives to where a picture was taken that is kept here."""
 
-    goes = True
+    words, goes = "goal: picture {picture}", True
     picture: int
 
-    def __str__(self) -> str:
-        return f"goal: picture {self.picture}"
 
-
-@dataclass(frozen=True)
 class GoHome(Request):
     """Drives to the place called home, else to where the memory began."""
 
-    goes = True
-    words = "goal: home"
+    words, goes = "goal: home", True
 
 
 @dataclass(frozen=True)
@@ -146,8 +123,8 @@ class Explore(Request):
     area: Corners = ()
 
     def __post_init__(self) -> None:
-        if not 0 < self.minutes <= MAX_MINUTES:
-            raise ValueError(f"minutes must be above 0 and at most {MAX_MINUTES:g}")
+        if not 0 < self.minutes <= 240:
+            raise ValueError("minutes must be above 0 and at most 240")
         if self.area:
             check_corners(self.area)
 
@@ -164,8 +141,8 @@ class Patrol(Request):
     rounds: int = 1
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.names) <= MAX_PLACES or not 1 <= self.rounds <= 5:
-            raise ValueError(f"a patrol has 1 to {MAX_PLACES} names and 1 to 5 rounds")
+        if not 1 <= len(self.names) <= 20 or not 1 <= self.rounds <= 5:
+            raise ValueError("a patrol has 1 to 20 names and 1 to 5 rounds")
         for name in self.names:
             check_name(name)
 
@@ -173,32 +150,29 @@ class Patrol(Request):
         return f"patrol: {', '.join(self.names)}"
 
 
-@dataclass(frozen=True)
 class Cancel(Request):
     """Ends what the robot does; it stands."""
 
     words = "cancels"
 
 
-@dataclass(frozen=True)
 class Pause(Request):
     """The robot stands until `Resume`."""
 
     words = "pauses"
 
 
-@dataclass(frozen=True)
 class Resume(Request):
     """Goes on with what was paused."""
 
-    goes = True
-    words = "goes on"
+    words, goes = "goes on", True
 
 
 @dataclass(frozen=True)
 class NamePlace(Request):
     """Names the place where the robot is, or that of `place`."""
 
+    words = "names a place {name}"
     name: str
     place: int = 0
 
@@ -206,9 +180,6 @@ class NamePlace(Request):
         check_name(self.name)
         if not 0 <= self.place < 2**63:
             raise ValueError("place must be an id of memory's")
-
-    def __str__(self) -> str:
-        return f"names a place {self.name}"
 
 
 @dataclass(frozen=True)
@@ -219,12 +190,11 @@ class KeepOut(Request):
     radius: float = 0.3  # [m]
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.points) <= MAX_STROKE:
-            raise ValueError(f"a stroke has 1 to {MAX_STROKE} points")
-        if not all(math.isfinite(v) and abs(v) <= FARTHEST for point in self.points for v in point):
-            raise ValueError(f"points must be finite, and at most {FARTHEST:g} m")
-        if not BRUSH[0] <= self.radius <= BRUSH[1]:
-            raise ValueError(f"radius must be from {BRUSH[0]} to {BRUSH[1]} m")
+        if not 1 <= len(self.points) <= 200:
+            raise ValueError("a stroke has 1 to 200 points")
+        check_numbers("points", *(v for point in self.points for v in point))
+        if not 0.1 <= self.radius <= 2.0:
+            raise ValueError("radius must be from 0.1 to 2.0 m")
 
     def __str__(self) -> str:
         return f"keep-out area of {len(self.points)} points"
@@ -238,14 +208,12 @@ class ClearKeepOut(Request):
     last: bool = False
 
 
-@dataclass(frozen=True)
 class KeepView(Request):
     """Keeps what the camera sees now as a goal for later."""
 
     words, drives = "keeps this view", False
 
 
-@dataclass(frozen=True)
 class SaveBag(Request):
     """Writes the last minutes into a bag."""
 
@@ -256,34 +224,26 @@ class SaveBag(Request):
 class Thumbnail(Request):
     """The picture that memory has of a place."""
 
-    free, drives = True, False
-    words = "looks at a place"
+    words, free, drives = "looks at a place", True, False
     x: float = 0.0  # [m]
     y: float = 0.0
-    place: int = field(default=0)
+    place: int = 0
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(v) and abs(v) <= FARTHEST for v in (self.x, self.y)):
-            raise ValueError("x and y must be finite")
+        check_numbers("x and y", self.x, self.y)
 
 
-@dataclass(frozen=True)
 class History(Request):
     """What was seen in the last minutes."""
 
-    free, drives = True, False
-    words = "looks back"
-
-
-Nodes = Literal["safety", "perception", "world_model", "memory", "planner", "mission", "supervisor"]
+    words, free, drives = "looks back", True, False
 
 
 @dataclass(frozen=True)
 class Parameters(Request):
     """Which parameters of a node may change while it runs, and what they are."""
 
-    free, drives = True, False
-    words = "looks at parameters"
+    words, free, drives = "looks at parameters", True, False
     node: Nodes
 
 
@@ -291,19 +251,17 @@ class Parameters(Request):
 class Tune(Request):
     """Sets a parameter of a node; the node has the last word."""
 
+    words = "sets {node} {name} to {value}"
     node: Nodes
     name: str
     value: Any
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.name) <= MAX_PARAMETER or not self.name.isprintable():
-            raise ValueError(f"name must be that of a parameter, of at most {MAX_PARAMETER} characters")
-        is_number = isinstance(self.value, int | float) and abs(self.value) <= MOST_VALUE
-        if not is_number and not (isinstance(self.value, str) and len(self.value) <= MAX_PARAMETER):
-            raise ValueError(f"value must be true, false, a short text, or a number of at most {MOST_VALUE:g}")
-
-    def __str__(self) -> str:
-        return f"sets {self.node} {self.name} to {self.value}"
+        if not 1 <= len(self.name) <= 200 or not self.name.isprintable():
+            raise ValueError("name must be that of a parameter, of at most 200 characters")
+        is_number = isinstance(self.value, int | float) and abs(self.value) <= 1e12
+        if not is_number and not (isinstance(self.value, str) and len(self.value) <= 200):
+            raise ValueError("value must be true, false, a short text, or a number of at most 1e+12")
 
 
 KINDS: dict[str, type[Request]] = {
@@ -313,11 +271,6 @@ KINDS: dict[str, type[Request]] = {
     "clear_keep_out": ClearKeepOut, "keep_view": KeepView, "save_bag": SaveBag, "thumbnail": Thumbnail,
     "history": History, "parameters": Parameters, "tune": Tune,
 }  # fmt: skip
-
-
-def parse(text: str) -> Request:
-    """A request out of what a viewer sent; see `request_of`."""
-    return request_of(read_json(text))
 
 
 def request_of(values: dict[str, Any]) -> Request:
@@ -339,8 +292,12 @@ def read_json(text: str) -> dict[str, Any]:
     Raises:
         AmiError: it is none.
     """
+
+    def refuse(name: str) -> float:
+        raise ValueError(name)
+
     try:
-        values = json.loads(text, parse_constant=_no_constant)
+        values = json.loads(text, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise AmiError("request: this is no JSON, or has numbers that are NaN or infinite") from error
     if not isinstance(values, Mapping):
@@ -348,13 +305,15 @@ def read_json(text: str) -> dict[str, Any]:
     return dict(values)
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(name)
+def check_numbers(what: str, *numbers: float) -> None:
+    """Raises ValueError on what is beyond any building [m], or no number."""
+    if not all(math.isfinite(number) and abs(number) <= FARTHEST for number in numbers):
+        raise ValueError(f"{what} must be finite, and at most {FARTHEST:g}")
 
 
 def check_name(name: str) -> None:
     """Raises ValueError on what no place should be called."""
-    if not 1 <= len(name.strip()) <= len(name) <= MAX_NAME or not name.isprintable():
-        raise ValueError(f"a name has 1 to {MAX_NAME} printable characters")
+    if not 1 <= len(name.strip()) <= len(name) <= 64 or not name.isprintable():
+        raise ValueError("a name has 1 to 64 printable characters")
     if any(c in name for c in "/\\") or name.startswith("."):
         raise ValueError("a name is no path: it has no slash and does not begin with a dot")

@@ -1,4 +1,9 @@
-"""What the robot knows, in plain values, and how the page gets it."""
+"""What the robot knows, in plain values, and how the page gets it.
+
+A field is replaced as a whole by the thread that hears of it, and read by those of the viewers. All poses that a page
+gets are in the memory's frame, the map; what is known in odometry's frame is put there by where the robot believes
+to be.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +21,12 @@ import numpy as np
 
 from ami_ros.core.geometry import Array, compose, inverse, transform_points
 
-# What changes now and then and is larger: the map, places, pictures. A page gets one when its version is new.
-
 
 class Documents:
-    """Values for the page by name, each with a version. Any thread may call it."""
+    """What changes now and then and is larger: the map, places, pictures. Each has a name and a version.
+
+    A page gets one when its version is new. Any thread may call it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,19 +53,6 @@ def data_url(picture: bytes) -> str:
     """A JPEG or PNG as a page shows it without asking for it."""
     kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{b64encode(picture).decode()}"
-
-
-# What the robot knows, in plain values, and how the page gets it.
-#
-# A field is replaced as a whole by the thread that hears of it, and read by those of the viewers. All poses that a
-# page gets are in the memory's frame, the map; what is known in odometry's frame is put there by where the robot
-# believes to be.
-
-HISTORY = 600  # moments kept for the timeline
-EVERY = 0.5  # [s] between two of them
-TRACK = 1500  # points of the way driven
-TRACK_STEP = 0.05  # [m]
-FRESH = 3.0  # [s] after which what was heard is said no more
 
 
 @dataclass
@@ -121,10 +114,11 @@ class Scene:
     buffered: float = 0.0  # [s] that a saved bag would have
     documents: Documents = field(default_factory=Documents)
     heard: float = -math.inf  # steady time of the newest state
+    fresh: float = 3.0  # [s] after which what was heard is said no more
 
     def __post_init__(self) -> None:
-        self._track: deque[tuple[float, float]] = deque(maxlen=TRACK)  # in the map as it was then
-        self._history: deque[str] = deque(maxlen=HISTORY)
+        self._track: deque[tuple[float, float]] = deque(maxlen=1500)  # the way driven, in the map as it was then
+        self._history: deque[str] = deque(maxlen=600)  # moments for the timeline
         self._kept = -math.inf
         self._lock = threading.Lock()
 
@@ -150,7 +144,7 @@ class Scene:
         if self.confidence is None:  # it is not known where odom is
             return
         x, y, _ = compose(self.odom_in_map, odometry).tolist()
-        if not self._track or math.hypot(x - self._track[-1][0], y - self._track[-1][1]) > TRACK_STEP:
+        if not self._track or math.hypot(x - self._track[-1][0], y - self._track[-1][1]) > 0.05:  # [m]
             self._track.append((x, y))
 
     def located(self, pose: Array, odometry: Array, localised: bool, confidence: float) -> None:
@@ -162,10 +156,10 @@ class Scene:
         """All that changes all the time, as JSON has it."""
         now = time.monotonic()
         mission, pose = self.mission, self.pose
-        current = now - mission.heard < FRESH
+        current = now - mission.heard < self.fresh
         return {
             "t": round(time.time(), 2),
-            "alive": now - self.heard < FRESH,
+            "alive": now - self.heard < self.fresh,
             "robot": rounded(pose),
             "localised": self.localised, "confidence": rounded(self.confidence),
             "planner": self.planner_state, "fault": self.planner_words, "decision": self.decision,
@@ -181,9 +175,9 @@ class Scene:
             "rate": rounded(self.rate), "age": rounded(self.age), "energy": rounded(self.energy),
             "surprise": rounded(self.surprise), "surprise_threshold": rounded(self.surprise_threshold),
             "alarm": self.alarm,
-            "plan": self._mapped(self.plan) if now - self.plan_at < FRESH else [],
+            "plan": self._mapped(self.plan) if now - self.plan_at < self.fresh else [],
             "goal": rounded(self.goal_in_map),
-            "people": self._people() if now - self.people_at < FRESH else [],
+            "people": self._people() if now - self.people_at < self.fresh else [],
             "explored": rounded(self.explored), "paused": self.paused, "doing": self.doing, "by_hand": self.by_hand,
             "truth": rounded(self.truth), "demo": self.demo, "buffered": round(self.buffered),
         }  # fmt: skip
@@ -193,13 +187,13 @@ class Scene:
         pose = self.pose
         seen = self._of_robot(self.scan, pose) if pose is not None else []
         outlines = {name: self._of_robot(np.array(points), pose) for name, points in self.outlines.items()}
-        ends = self._mapped(self.others.reshape(-1, 2)) if time.monotonic() - self.plan_at < FRESH else []
+        ends = self._mapped(self.others.reshape(-1, 2)) if time.monotonic() - self.plan_at < self.fresh else []
         return {"scan": seen, "outlines": outlines, "track": rounded(list(self._track)), "futures": ends}
 
     def keep(self, state: dict[str, Any]) -> None:
         """Notes a state for the history, now and then."""
         with self._lock:
-            if (now := time.monotonic()) - self._kept >= EVERY:
+            if (now := time.monotonic()) - self._kept >= 0.5:  # [s]
                 self._kept = now
                 self._history.append(dumps(state))
 

@@ -14,6 +14,8 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from typing import Any, Protocol
 
@@ -33,19 +35,19 @@ with importing("console"):
     from starlette.types import ASGIApp, Receive, Scope, Send
     from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-LOOPBACK = "127.0.0.1"
-FIRST_PORT = 8770  # above the ports of `ami view`, which Foxglove connects to (8765)
-PORTS_TRIED = 50
-PERIOD = 0.2  # [s] between two states for a page
-MAX_MESSAGE = 64 * 1024  # [bytes] of what a page says
-HELLO_WITHIN = 5.0  # [s] that a page may take to say its key
-ANSWER_WITHIN = 12.0  # [s]
 REFUSED, FLOODED = 4401, 4429  # codes with which a connection is closed
-MOST_WORDS = 300  # characters of an error for a page
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """What a server allows."""
+
+    first_port: int = 8770  # above the ports of `ami view`, which Foxglove connects to (8765)
+    ports: int = 50  # tried
+    period: float = 0.2  # [s] between two states for a page
+    max_message: int = 64 * 1024  # [bytes] of what a page says
+    hello_within: float = 5.0  # [s] that a page may take to say its key
+    answer_within: float = 12.0  # [s]
 
 
 class Keeper(Protocol):
@@ -62,30 +64,41 @@ class ConsoleServer:
         scene: what they see.
         keep_picture: see there.
         host: address to listen at.
-        port: None takes the first free one from FIRST_PORT on.
+        port: None takes the first free one from `config.first_port` on.
+        config: see there.
 
     Raises:
         AmiError: the port is in use, or there is no such address here.
     """
 
     def __init__(
-        self, desk: Desk, scene: Scene, keep_picture: Keeper, host: str = LOOPBACK, port: int | None = None
-    ) -> None:
-        self._socket = _listen(host, port)
+        self, desk: Desk, scene: Scene, keep_picture: Keeper, host: str = "127.0.0.1", port: int | None = None,
+        config: ServerConfig | None = None,
+    ) -> None:  # fmt: skip
+        config = config or ServerConfig()
+        self._socket = _listen(host, port, config)
         self._host, self.port = host, int(self._socket.getsockname()[1])
-        app = _App(desk, scene, keep_picture).starlette
-        config = uvicorn.Config(
+        app = _App(desk, scene, keep_picture, config).starlette
+        served = uvicorn.Config(
             OwnNamesOnly(app), log_level="critical", access_log=False, ws="websockets-sansio", loop="asyncio",
-            http="h11", ws_max_size=MAX_MESSAGE, ws_ping_interval=5.0, ws_ping_timeout=5.0, server_header=False,
+            http="h11", ws_max_size=config.max_message, ws_ping_interval=5.0, ws_ping_timeout=5.0, server_header=False,
             lifespan="off", timeout_keep_alive=5, limit_concurrency=100, timeout_graceful_shutdown=1,
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, name="console server", daemon=True)
+        self._server = uvicorn.Server(served)
+        serve = partial(self._server.serve, sockets=[self._socket])
+        self._thread = threading.Thread(target=lambda: asyncio.run(serve()), name="console server", daemon=True)
         self._thread.start()
 
     def url(self, key: str) -> str:
         """Where the page is; the key stands behind #, which browsers do not send."""
-        host = _own_address() if ipaddress.ip_address(self._host).is_unspecified else self._host
+        host = self._host
+        if ipaddress.ip_address(host).is_unspecified:  # an address that others may reach it at; no packet is sent
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                try:
+                    probe.connect(("192.0.2.1", 9))  # of documentation (RFC 5737)
+                    host = str(probe.getsockname()[0])
+                except OSError:
+                    host = "127.0.0.1"
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/#{key}"
 
     def close(self) -> None:
@@ -93,9 +106,6 @@ class ConsoleServer:
         self._server.should_exit = True
         self._thread.join(5.0)
         self._socket.close()
-
-    def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._socket]))
 
 
 class OwnNamesOnly:
@@ -138,8 +148,8 @@ def _is_address(name: str) -> bool:
 class _App:
     """The addresses of the server."""
 
-    def __init__(self, desk: Desk, scene: Scene, keep_picture: Keeper) -> None:
-        self._desk, self._scene, self._keep = desk, scene, keep_picture
+    def __init__(self, desk: Desk, scene: Scene, keep_picture: Keeper, config: ServerConfig) -> None:
+        self._desk, self._scene, self._keep, self._config = desk, scene, keep_picture, config
         self._files = {f"/{name}": entry for name, entry in static_files().items()}
         self._said = (0.0, "")  # steady time, and the state as it was said then
         self.starlette = Starlette(
@@ -155,7 +165,11 @@ class _App:
         found = self._files.get("/index.html" if path == "/" else path)
         if found is None:
             return JSONResponse({"error": "there is no such page"}, 404)
-        headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache",
+        policy = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+        headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache",
                    "Referrer-Policy": "no-referrer"}  # fmt: skip
         return Response(found[1], media_type=found[0], headers=headers)
 
@@ -174,7 +188,7 @@ class _App:
             title = request.query_params.get("title", "picture")
             picture = await asyncio.to_thread(self._keep, bytes(data), "".join(c for c in title if c.isprintable()))
         except AmiError as error:
-            return JSONResponse({"error": str(error)[:MOST_WORDS]}, 400)
+            return JSONResponse({"error": str(error)[:300]}, 400)
         self._desk.say(f"picture {picture.number} was dropped: {picture.title}")
         return JSONResponse({"picture": picture.number})
 
@@ -182,7 +196,7 @@ class _App:
         await socket.accept()
         client = socket.client.host if socket.client else "?"
         try:
-            hello = read_json(await asyncio.wait_for(socket.receive_text(), HELLO_WITHIN))
+            hello = read_json(await asyncio.wait_for(socket.receive_text(), self._config.hello_within))
             viewer = self._desk.enter(str(hello.get("key", "")), client)
         except (AmiError, KeyError, TimeoutError) as error:
             words = str(error) if isinstance(error, AmiError) else "the first message must be the key, as JSON"
@@ -225,12 +239,12 @@ class _App:
             number = values.pop("id", None)
             number = number if isinstance(number, int) else None
             future = self._desk.ask(viewer, request_of(values))
-            value = await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_WITHIN)
+            value = await asyncio.wait_for(asyncio.wrap_future(future), self._config.answer_within)
             answer = {"kind": "answer", "id": number, "value": value}
         except AmiError as error:
-            answer = {"kind": "error", "id": number, "error": str(error)[:MOST_WORDS]}
+            answer = {"kind": "error", "id": number, "error": str(error)[:300]}
         except TimeoutError:
-            words = f"no answer within {ANSWER_WITHIN:.0f} s: is the stack still alive?"
+            words = f"no answer within {self._config.answer_within:.0f} s: is the stack still alive?"
             answer = {"kind": "error", "id": number, "error": words}
         if answer.get("value") != "":
             await _send(socket, answer)
@@ -250,12 +264,12 @@ class _App:
             about = {"you": viewer.number, "may_act": viewer.may_act, "driver": driver.number if driver else 0,
                      "viewers": len(self._desk.viewers)}  # fmt: skip
             await socket.send_text(f'{{"kind":"state","about":{dumps(about)},{self._state()[1:]}')
-            await asyncio.sleep(PERIOD)
+            await asyncio.sleep(self._config.period)
 
     def _state(self) -> str:
         """As JSON, once for all pages."""
         now = time.monotonic()
-        if now - self._said[0] > PERIOD / 2:
+        if now - self._said[0] > self._config.period / 2:
             state = self._scene.state()
             self._scene.keep(state)
             self._said = now, dumps({"state": state, "live": self._scene.live()})
@@ -282,7 +296,7 @@ async def _send(socket: WebSocket, value: dict[str, Any]) -> None:
 async def _close(socket: WebSocket, code: int, words: str) -> None:
     if socket.application_state is WebSocketState.CONNECTED:
         try:
-            await socket.send_text(dumps({"kind": "closed", "error": words[:MOST_WORDS]}))
+            await socket.send_text(dumps({"kind": "closed", "error": words[:300]}))
             await socket.close(code, words[:60])
         except (WebSocketDisconnect, RuntimeError):
             pass
@@ -299,10 +313,10 @@ async def _first_of(*works: Awaitable[None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _listen(host: str, port: int | None) -> socket.socket:
-    candidates = range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if port is None else [port]
+def _listen(host: str, port: int | None, config: ServerConfig) -> socket.socket:
+    candidates = range(config.first_port, config.first_port + config.ports) if port is None else [port]
     if not _is_address(host):
-        raise AmiError(f"--host {host}: an address is expected, such as {LOOPBACK}, or 0.0.0.0 for all of this machine")
+        raise AmiError(f"--host {host}: an address is expected, such as 127.0.0.1, or 0.0.0.0 for all of this machine")
     for candidate in candidates:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listening = socket.socket(family, socket.SOCK_STREAM)
@@ -314,15 +328,5 @@ def _listen(host: str, port: int | None) -> socket.socket:
             listening.close()
             continue
         return listening
-    wanted = str(port) if port is not None else f"{FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1}"
+    wanted = str(port) if port is not None else f"{candidates[0]} to {candidates[-1]}"
     raise AmiError(f"port {wanted} of {host} is in use: name another with --port, or go without the console")
-
-
-def _own_address() -> str:
-    """An address of this machine that others may reach it at; no packet is sent for that."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # of documentation (RFC 5737)
-            return str(probe.getsockname()[0])
-        except OSError:
-            return LOOPBACK

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ami_ros.console.desk import BURST, MOST_VIEWERS, Desk, Keys, Viewer, done
+from ami_ros.console.desk import DeadMan, Desk, HandConfig, Keys, Viewer, done
 from ami_ros.console.requests import (
     Cancel,
     GiveBack,
@@ -20,6 +20,7 @@ from ami_ros.core.errors import AmiError
 
 KEYS = Keys("drive-key", "watch-key")
 GOAL = GoTo(1.0, 2.0)
+CONFIG = HandConfig()
 
 
 class Asked:
@@ -132,14 +133,51 @@ def test_the_robot_hears_how_many_look(robot: Asked) -> None:
 
 
 def test_pages_without_end_are_refused(desk: Desk) -> None:
-    for _ in range(MOST_VIEWERS):
+    for _ in range(16):
         enter(desk)
     with pytest.raises(AmiError, match="pages are open"):
         enter(desk)
 
 
 def test_a_flood_of_requests_is_an_error_and_a_steering_page_is_none() -> None:
-    viewer = Viewer(1, "here", True)
+    viewer = Viewer(1, True)
     with pytest.raises(AmiError, match="requests a second"):
-        for _ in range(int(BURST) + 50):
+        for _ in range(150):
             viewer.count()
+
+
+def test_nothing_is_sent_before_somebody_steers() -> None:
+    hand = DeadMan()
+    assert hand.output(10.0) is None
+    hand.let_go(10.0)
+    assert hand.output(10.0) is None and not hand.engaged(10.0)
+
+
+def test_a_command_holds_only_as_long_as_it_is_said_again() -> None:
+    hand = DeadMan(HandConfig(linear=0.4, angular=1.0))
+    hand.steer(1.0, -0.5, 10.0)
+    assert hand.output(10.0 + CONFIG.silence - 0.01) == (0.4, -0.5)
+    assert hand.output(10.0 + CONFIG.silence + 0.01) == (0.0, 0.0)
+    hand.steer(0.5, 0.0, 10.4)
+    assert hand.output(10.4) == (0.2, 0.0)
+
+
+def test_zero_is_sent_for_a_while_and_then_nothing_at_all() -> None:
+    hand = DeadMan()
+    hand.steer(1.0, 0.0, 10.0)
+    assert hand.output(10.0 + CONFIG.silence + CONFIG.stands_for - 0.01) == (0.0, 0.0)
+    assert hand.output(10.0 + CONFIG.silence + CONFIG.stands_for + 0.01) is None
+
+
+def test_who_lets_go_stops_the_robot_at_once() -> None:
+    hand = DeadMan()
+    hand.steer(1.0, 1.0, 10.0)
+    hand.let_go(10.05)
+    assert hand.output(10.05 + 1e-6) == (0.0, 0.0) and not hand.engaged(10.06)
+
+
+def test_after_somebody_else_has_the_robot_not_even_zero_is_sent() -> None:
+    hand = DeadMan()
+    hand.steer(1.0, 1.0, 10.0)
+    hand.drop()
+    assert hand.output(10.01) is None

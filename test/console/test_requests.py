@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ami_ros.console.requests import KINDS, GoTo, GoToPlace, KeepOut, Steer, parse
+from ami_ros.console.requests import KINDS, GoTo, GoToPlace, KeepOut, Request, Steer, read_json, request_of
 from ami_ros.core.errors import AmiError
 
 FITS: dict[str, dict[str, Any]] = {
@@ -13,18 +13,22 @@ FITS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+def asked(text: str) -> Request:
+    return request_of(read_json(text))
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_each_request_is_read(name: str) -> None:
-    request = parse(json.dumps({"do": name, **FITS.get(name, {})}))
+    request = asked(json.dumps({"do": name, **FITS.get(name, {})}))
     assert type(request) is KINDS[name] and str(request)
 
 
 def test_values_arrive_as_they_were_sent() -> None:
-    assert parse('{"do": "goto", "x": 1, "y": -2.5, "yaw": 0.5}') == GoTo(1.0, -2.5, 0.5)
-    assert parse('{"do": "goto", "x": 1, "y": 2}') == GoTo(1.0, 2.0, None)
-    assert parse('{"do": "steer", "linear": 1}') == Steer(1.0, 0.0)
-    assert parse('{"do": "goto_place", "name": "Küche 2"}') == GoToPlace("Küche 2")
-    assert parse('{"do": "keep_out", "points": [[1, 2]], "radius": 0.5}') == KeepOut(((1.0, 2.0),), 0.5)
+    assert asked('{"do": "goto", "x": 1, "y": -2.5, "yaw": 0.5}') == GoTo(1.0, -2.5, 0.5)
+    assert asked('{"do": "goto", "x": 1, "y": 2}') == GoTo(1.0, 2.0, None)
+    assert asked('{"do": "steer", "linear": 1}') == Steer(1.0, 0.0)
+    assert asked('{"do": "goto_place", "name": "Küche 2"}') == GoToPlace("Küche 2")
+    assert asked('{"do": "keep_out", "points": [[1, 2]], "radius": 0.5}') == KeepOut(((1.0, 2.0),), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,7 @@ def test_values_arrive_as_they_were_sent() -> None:
 )  # fmt: skip
 def test_what_makes_no_sense_is_one_line_of_error(text: str) -> None:
     with pytest.raises(AmiError) as error:
-        parse(text)
+        asked(text)
     assert str(error.value).isprintable()
 
 
@@ -61,4 +65,4 @@ def test_what_makes_no_sense_is_one_line_of_error(text: str) -> None:
 @pytest.mark.parametrize("what", ["goto_place", "name"])
 def test_a_name_that_could_be_a_path_or_a_line_is_refused(what: str, name: str) -> None:
     with pytest.raises(AmiError, match="name"):
-        parse(json.dumps({"do": what, "name": name}))
+        asked(json.dumps({"do": what, "name": name}))

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from ami_ros.console.scene import HISTORY, Documents, Scene, dumps, rounded
+from ami_ros.console.scene import Documents, Scene, dumps, rounded
 from ami_ros.core.geometry import compose, relative
 
 
@@ -49,10 +49,10 @@ def test_numbers_that_json_lacks_are_null() -> None:
 def test_the_history_has_the_newest_states_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     scene, clock = Scene(), iter(range(10**6))
     monkeypatch.setattr("ami_ros.console.scene.time.monotonic", lambda: float(next(clock)))
-    for k in range(HISTORY + 50):
+    for k in range(650):
         scene.keep({"t": k})
     kept = [json.loads(text)["t"] for text in scene.history()]
-    assert len(kept) == HISTORY and kept[-1] == HISTORY + 49
+    assert len(kept) == 600 and kept[-1] == 649
 
 
 def test_a_page_gets_each_document_once() -> None:

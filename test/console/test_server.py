@@ -25,7 +25,7 @@ from ami_ros.console.desk import Desk, Keys, done
 from ami_ros.console.kept import MAX_BYTES, Pictures
 from ami_ros.console.requests import Request, Steer, Stop
 from ami_ros.console.scene import Scene
-from ami_ros.console.server import FIRST_PORT, FLOODED, MAX_MESSAGE, ConsoleServer, static_files
+from ami_ros.console.server import FLOODED, ConsoleServer, ServerConfig, static_files
 from ami_ros.core.errors import AmiError
 from ami_ros.core.images import encode_png
 from harness.waiting import wait_until
@@ -52,10 +52,11 @@ class Asked:
 class Bench:
     """A server, and what is behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer_within: float = 12.0) -> None:
         self.robot, self.scene, self.pictures = Asked(), Scene(), Pictures()
         self.desk = Desk(self.robot, Keys.new())
-        self.server = ConsoleServer(self.desk, self.scene, self.pictures.add, port=0)
+        config = ServerConfig(answer_within=answer_within)
+        self.server = ConsoleServer(self.desk, self.scene, self.pictures.add, port=0, config=config)
         self.host = f"127.0.0.1:{self.server.port}"
 
     @contextmanager
@@ -76,8 +77,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    made = Bench(getattr(request, "param", 12.0))
     yield made
     made.server.close()
 
@@ -194,10 +195,8 @@ def test_bad_requests_are_one_line_each_and_the_next_good_one_is_heard(bench: Be
     assert Stop() in bench.robot.got
 
 
-def test_an_answer_that_never_comes_is_an_error_and_blocks_nobody(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ami_ros.console.server.ANSWER_WITHIN", 0.3)
+@pytest.mark.parametrize("bench", [0.3], indirect=True)
+def test_an_answer_that_never_comes_is_an_error_and_blocks_nobody(bench: Bench) -> None:
     bench.robot.answer = Future()
     with bench.link() as link:
         assert "no answer within" in ask(link, do="home")["error"]
@@ -224,7 +223,7 @@ def test_a_flood_is_cut_off_and_lets_go_of_the_robot(bench: Bench) -> None:
 def test_a_message_that_is_too_long_ends_the_connection(bench: Bench) -> None:
     with bench.link() as link:
         with pytest.raises(ConnectionClosed) as closed:
-            link.send("x" * (MAX_MESSAGE + 10))
+            link.send("x" * (ServerConfig().max_message + 10))
             while True:
                 link.recv(timeout=10)
         assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
@@ -314,7 +313,7 @@ def test_two_servers_take_different_ports_and_a_port_in_use_is_one_line(bench: B
 
 def test_the_page_leaves_foxglove_s_port_free() -> None:
     port = inspect.signature(view).parameters["port"].default
-    assert port + 1 < FIRST_PORT, "ami view listens there, with Rerun at the next one, too"
+    assert port + 1 < ServerConfig().first_port, "ami view listens there, with Rerun at the next one, too"
 
 
 def test_a_closed_server_leaves_its_port_free(bench: Bench) -> None:
