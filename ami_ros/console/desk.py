@@ -26,6 +26,8 @@ class HandConfig:
     angular: float = 0.8  # [rad/s] of a full deflection
     silence: float = 0.3  # [s] without a word after which the robot is told to stand; a page says it every 0.1 s
     stands_for: float = 1.0  # [s] that zero is sent then, before nothing is sent at all
+    period: float = 0.05  # [s] between two commands; the gate forgets one after 0.3 s
+    grace: float = 1.5  # [s] that a planner may take to stand when somebody begins to steer
 
 
 class DeadMan:

@@ -54,8 +54,7 @@ class Hand:
             types = {info.topic_type for info in self._node.get_subscriptions_info_by_topic(topic)}
             self._kind = Twist if types == {"geometry_msgs/msg/Twist"} else TwistStamped  # what the gate takes
             self._publisher = self._node.create_publisher(self._kind, "cmd_vel_raw", RELIABLE)
-            # The gate forgets a command after 0.3 s.
-            self._timer = self._node.create_timer(0.05, self._send, clock=STEADY)
+            self._timer = self._node.create_timer(self.dead_man.config.period, self._send, clock=STEADY)
             self._scene.by_hand = True
 
     def end(self) -> None:
@@ -69,8 +68,8 @@ class Hand:
             self._scene.by_hand = False
 
     def _send(self) -> None:
-        now, grace = time.monotonic(), 1.5  # [s] that a planner may take to stand when somebody begins to steer
-        if self._scene.planner_state == "controlling" and now - self._since > grace:
+        now = time.monotonic()
+        if self._scene.planner_state == "controlling" and now - self._since > self.dead_man.config.grace:
             self._tell("driving by hand ends: somebody sent the robot a goal")
             self.end()
         elif (command := self.dead_man.output(now)) is None:

@@ -31,6 +31,7 @@ from ami_ros.console.scene import Mission, Scene, data_url, finite, rounded
 from ami_ros.core.errors import AmiError
 from ami_ros.core.frames import StaticFrames, mount_of
 from ami_ros.core.geometry import Array, compose, inverse, relative
+from ami_ros.core.images import Image as Picture
 from ami_ros.core.images import encode_jpeg, encode_png, image_of
 from ami_ros.core.scan import Scan, scan_points
 from ami_ros.memory.sharing.letters import SiteStatus
@@ -51,11 +52,26 @@ from ami_ros.ros.scanner import TF_STATIC, TFMessage
 from ami_ros.safety.output import STOPPED
 
 
+@dataclass(frozen=True)
+class ListenerConfig:
+    """What is shown of what is heard, and how a map is drawn of what the laser sees."""
+
+    period: float = 0.2  # [s] between two looks at what came
+    camera_period: float = 0.4  # [s] between two pictures of the camera
+    camera_width: int = 320  # [px]
+    beams: int = 240  # of a scan
+    zones_period: float = 5.0  # [s] between two looks for outlines that are published
+    map_period: float = 2.0  # [s] between two pictures of the map
+    turns: float = 0.3  # [rad/s] above which scans are left out: pose and scan are of two moments
+    step: float = 0.1  # [m] and [rad] that the robot has moved since the scan before
+    leap: float = 0.5  # [m] and [rad] by which odom's frame moves in the map at once, so that the picture moves along
+
+
 class DrawnMap:
     """Puts the map into a scene: memory's, or else what the laser saw while somebody looked."""
 
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+    def __init__(self, scene: Scene, config: ListenerConfig | None = None) -> None:
+        self._scene, self._config = scene, config or ListenerConfig()
         self._of_memory = False
         self._grid: Grid | None = None
         self._last: Array | None = None  # where the scan before was drawn in
@@ -73,21 +89,19 @@ class DrawnMap:
         """What the laser sees now."""
         pose, now = self._scene.pose, time.monotonic()
         turns = self._scene.command[1] if len(self._scene.command) > 1 else 0.0
-        if self._of_memory or pose is None or abs(turns) > 0.3:  # [rad/s]: pose and scan are of two moments
+        if self._of_memory or pose is None or abs(turns) > self._config.turns:
             return
-        if (
-            self._last is not None and np.abs(relative(self._last, pose)).max() < 0.1
-        ):  # [m] and [rad] since the scan before
+        if self._last is not None and np.abs(relative(self._last, pose)).max() < self._config.step:
             return
         if self._grid is None:
             self._grid, self._frame = Grid(pose), self._scene.odom_in_map
         motion = compose(self._scene.odom_in_map, inverse(self._frame))
-        if np.abs(motion).max() > 0.5:  # [m] and [rad]: what was drawn stays where it was seen from the robot
+        if np.abs(motion).max() > self._config.leap:  # what was drawn stays where it was seen from the robot
             self._grid = moved(self._grid, motion)
         self._frame, self._last = self._scene.odom_in_map, pose
         self._grid.add(pose, scan)
         grid, known = self._grid, np.argwhere(np.abs(self._grid.odds[::4, ::4]) > 0) * 4
-        if now - self._drawn <= 2.0 or not len(known):  # [s]
+        if now - self._drawn <= self._config.map_period or not len(known):
             return
         self._drawn = now  # the part of it that is known, as a map of memory's would be
         low, high = np.maximum(known.min(axis=0) - 8, 0), known.max(axis=0) + 12
@@ -122,7 +136,6 @@ def moved(grid: Grid, motion: Array) -> Grid:
     return found
 
 
-PERIOD = 0.2  # [s] between two looks at what came
 STATES = {
     getattr(PlannerState, name): name.lower()
     for name in ("IDLE", "PLANNING", "CONTROLLING", "RECOVERING", "STOPPING", "FAULT")
@@ -152,7 +165,7 @@ class Listener:
 
     def __init__(self, node: Node | None, scene: Scene) -> None:
         self._node: Any = node
-        self._scene = scene
+        self._scene, self.config = scene, ListenerConfig()
         self._newest: dict[str, bytes] = {}
         self._subscriptions: list[Any] = []
         self._zones: dict[str, Any] = {}
@@ -160,7 +173,7 @@ class Listener:
         self._due: dict[str, float] = {}
         self._looked = -math.inf
         self._frames, self._base = StaticFrames(), "base_link"
-        self._map = DrawnMap(scene)
+        self._map = DrawnMap(scene, self.config)
         self._site_status = SiteStatus()
         self._places: dict[str, Any] | None = None
         self._view: Any = None  # picture of the camera
@@ -201,7 +214,7 @@ class Listener:
             "goal": Heard(PoseStamped, LATCHED, lambda m: know(goal=pose_from_message(m.pose))),
             "goal_picture/compressed": Heard(
                 CompressedImage, LATCHED,
-                lambda m: put("goal_picture", {"src": data_url(encode_png(shrunk(image_of(m), 320)))}),
+                lambda m: put("goal_picture", {"src": data_url(encode_png(self._small(image_of(m))))}),
             ),
             "moving_things": Heard(MovingThings, RELIABLE, self._people),
             "place_graph": Heard(PlaceGraph, LATCHED, self._graph),
@@ -227,7 +240,7 @@ class Listener:
                         kind = other
                 self.topics[name] = Heard(kind, heard.qos, heard.take)
                 self._subscriptions.append(self._subscribe(name, kind, heard.qos))
-            self._timer = self._node.create_timer(PERIOD, self.look, clock=STEADY)
+            self._timer = self._node.create_timer(self.config.period, self.look, clock=STEADY)
         elif not count and self._timer is not None:
             self._node.destroy_timer(self._timer)
             for subscription in (*self._subscriptions, *self._zones.values()):
@@ -248,13 +261,13 @@ class Listener:
         now = time.monotonic()
         for name in [name for name in self._newest if now >= self._due.get(name, 0.0)]:
             serialised = self._newest.pop(name)
-            self._due[name] = now + (0.4 if name == "image" else 0.0)
+            self._due[name] = now + (self.config.camera_period if name == "image" else 0.0)
             heard = self.topics.get(name) or Heard(PolygonStamped, RELIABLE, partial(self._outline, name))
             try:
                 heard.take(deserialize_message(serialised, heard.kind))
             except (AmiError, RuntimeError):
                 pass  # no message of that type; the node that it is meant for says so
-        if self._subscriptions and now - self._looked > 5.0:  # [s]
+        if self._subscriptions and now - self._looked > self.config.zones_period:
             self._looked = now
             self._look_for_zones()
         for call in self.ticked:
@@ -286,7 +299,7 @@ class Listener:
             scan = mount_of(pose, frame).in_base(scan)
         self._map.of_laser(scan)
         points = scan_points(scan, float(message.range_max))
-        self._scene.scan = points[:: max(1, math.ceil(len(points) / 240))]
+        self._scene.scan = points[:: max(1, math.ceil(len(points) / self.config.beams))]
 
     def _state(self, message: PlannerState) -> None:
         scene = self._scene
@@ -368,8 +381,11 @@ class Listener:
 
     def _image(self, message: Image | CompressedImage) -> None:
         picture = image_of(message)
-        self._scene.documents.put("camera", {"src": data_url(encode_jpeg(shrunk(picture, 320)))})
+        self._scene.documents.put("camera", {"src": data_url(encode_jpeg(self._small(picture)))})
         self._view = picture
+
+    def _small(self, picture: Picture) -> Picture:
+        return shrunk(picture, self.config.camera_width)
 
     @property
     def view(self) -> bytes:

@@ -14,7 +14,7 @@ from sensor_msgs.msg import CompressedImage
 
 from ami_ros.console import requests
 from ami_ros.console.desk import done
-from ami_ros.console.listener import PERIOD, Heard, Listener
+from ami_ros.console.listener import Heard, Listener
 from ami_ros.console.requests import Request
 from ami_ros.console.scene import Scene
 from ami_ros.core.errors import AmiError
@@ -85,7 +85,7 @@ class Replay:
         for topic, stamp, data in self._bag.messages(list(self._topics)):
             first = stamp if first is None else first
             self._listener.hear(self._topics[topic], data)
-            if stamp - looked >= PERIOD * speed * 1e9:
+            if stamp - looked >= self._listener.config.period * speed * 1e9:
                 looked = stamp
                 time.sleep(max(0.0, (stamp - first) * 1e-9 / speed - (time.monotonic() - began)))
                 self._listener.look()

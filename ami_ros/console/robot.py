@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -43,6 +44,16 @@ SIMPLE = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class RobotConfig:
+    """What is asked of a stack, and how."""
+
+    goal_allowance: float = 300.0  # [s] to get to a goal
+    clear: float = 0.1  # [m] between a painted area and the robot, so that the gate lets it leave
+    near: float = 0.75  # [m] around a spot within which memory's picture of it may be
+    patience: float = 3.0  # [s] for a node to answer about its parameters
+
+
 class StackRobot:
     """Answers requests by the stack of a robot; see `console.desk.Robot`. Any thread may ask.
 
@@ -60,10 +71,10 @@ class StackRobot:
         self, node: Node, executor: Executor, scene: Scene, listener: Listener, keep_out: KeepOutStrokes,
         tell: Callable[[str], None], save: Callable[[], str] | None,
     ) -> None:  # fmt: skip
-        self._executor, self._scene, self._listener = executor, scene, listener
+        self._executor, self._scene, self._listener, self._config = executor, scene, listener, RobotConfig()
         self.pictures, self.keep_out, self._save = Pictures(), keep_out, save
         self._errands = Errands(node, scene, tell)
-        self._tuning = Tuning(node)
+        self._tuning = Tuning(node, self._config.patience)
         self._hand = Hand(node, scene, self._errands.cancel, tell)
         self._areas = node.create_publisher(KeepAway, "keep_out_areas", LATCHED)
         services: dict[str, Any] = {
@@ -171,7 +182,7 @@ class StackRobot:
         asked = NavigateToGoal.Goal(goal=goal)
         if isinstance(request, requests.GoTo) and request.yaw is None:  # any heading will do
             asked.angle_tolerance = math.pi
-        self._send(Errand(str(request), "navigate_to_goal", asked, 300.0), answer)
+        self._send(Errand(str(request), "navigate_to_goal", asked, self._config.goal_allowance), answer)
 
     def _go_to(self, request: requests.GoTo, answer: Future[Any]) -> None:
         pose = np.array([request.x, request.y, request.yaw or 0.0])
@@ -204,8 +215,7 @@ class StackRobot:
         return NavigationGoal(type=NavigationGoal.TYPE_PLACE, place_label=name)
 
     def _paint(self, request: requests.KeepOut, answer: Future[Any]) -> str:
-        clear = 0.1  # [m] between a painted area and the robot, so that the gate lets it leave
-        self.keep_out.paint(request, self._scene.pose, self._scene.reach + clear)
+        self.keep_out.paint(request, self._scene.pose, self._scene.reach + self._config.clear)
         self._show_areas()
         return "painted: the robot keeps out of there"
 
@@ -256,7 +266,7 @@ class StackRobot:
 
     def _match(self) -> None:
         """Shows what memory has of where the goal is believed to be."""
-        where, near = self._scene.goal_in_map, 0.75  # [m] around that spot
+        where, near = self._scene.goal_in_map, self._config.near
         spot = () if where is None else tuple(np.round(where[:2] / near).tolist())
         if spot == self._matched:
             return
@@ -283,7 +293,7 @@ class Tuning:
         patience: [s] for a node to answer.
     """
 
-    def __init__(self, node: Node, patience: float = 3.0) -> None:
+    def __init__(self, node: Node, patience: float) -> None:
         self._node, self._patience = node, patience
         self._clients: dict[str, dict[str, Any]] = {}  # node -> service -> client
 
