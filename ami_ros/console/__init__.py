@@ -1,8 +1,8 @@
 """The console: a page on which people see what a robot knows, and tell it what to do.
 
 It takes what a running stack publishes, or what a bag has, and keys that say who may act and who may only watch. It
-gives a page in a browser, and asks the stack for goals, missions and stops. Driving by hand goes through the safety gate:
-the console never publishes `cmd_vel`.
+gives a page in a browser, and asks the stack for goals, missions and stops. Driving by hand goes through the safety
+gate: the console never publishes `cmd_vel`.
 
 How a request goes: `server` (WebSocket) -> `requests` (checked) -> `desk` (may this viewer?) -> `robot` (the stack).
 How news goes: topics -> `listener` -> `scene` (plain values) -> `server` -> the page in `static`.
