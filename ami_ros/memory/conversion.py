@@ -30,9 +30,6 @@ from ami_ros.world_model.torch_model import LoadedModel
 # Whoever starts with it knows the way around a building in which it has never been, in the frame of the map. Pictures
 # are what it lacks: a model that recognises places by pictures gets none from a map.
 
-APART = 0.5  # [m] between places: what memories of the simulator's homes have along a way
-LINKED = 1.2  # [m] between two places that see each other, up to which a way is noted
-LEAST = 20  # cells of a free area, below which it is no place to be
 BEAMS = 360
 STEP = 0.5  # cells along a beam between two looks
 EXACT = np.diag([0.02**2, 0.02**2, 0.01**2])  # covariance of what a map says of two places
@@ -126,9 +123,9 @@ def _spread(fits: NDArray[np.bool_], room: Array, cell: float) -> tuple[NDArray[
     covered = np.full(len(cells), -1, np.int64)  # by which place
     found: list[NDArray[np.int64]] = []
     ways: list[tuple[int, int]] = []
-    reach, areas = APART / cell, 0
+    reach, areas = 0.5 / cell, 0  # [m] between places: as memories of the simulator's homes have along a way
     for label in range(1, count):
-        if stats[label, cv2.CC_STAT_AREA] < LEAST:
+        if stats[label, cv2.CC_STAT_AREA] < 20:  # cells: a smaller area is no place to be
             continue
         areas += 1
         inside = np.flatnonzero(labels[fits] == label)
@@ -144,7 +141,8 @@ def _spread(fits: NDArray[np.bool_], room: Array, cell: float) -> tuple[NDArray[
             if len(found) > MemoryConfig.max_places:
                 raise AmiError(f"the map wants more than {MemoryConfig.max_places} places; cut it into parts")
     at = np.array(found, np.int64).reshape(-1, 2)
-    return at, _all_ways(at, ways, fits, LINKED / cell), areas
+    # [m] between two places that see each other, up to which a way is noted
+    return at, _all_ways(at, ways, fits, 1.2 / cell), areas
 
 
 def _neighbours(numbers: NDArray[np.int64]):  # type: ignore[no-untyped-def]

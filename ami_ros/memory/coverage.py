@@ -11,8 +11,6 @@ from ami_ros.core.geometry import Array, wrap
 #
 # SciPy is imported where it is used: a mission of given goals does without its 30 MB.
 
-FARTHEST = 3.5  # deviations: beyond, a value counts less than one part in 400
-
 
 def around(points: Array, others: Array, margin: float) -> NDArray[np.int64]:
     """Rows (m,) of `others` (n, 2) in the box that holds `points` (k, 2), with a margin [m]."""
@@ -38,7 +36,8 @@ def pairs_within(points: Array, others: Array, reach: float) -> tuple[NDArray[np
 def gaussian_sums(points: Array, others: Array, values: Array, deviation: float) -> Array:
     """For each of `points` (k, 2) the sum (k,) of the `values` (n,) of `others` (n, 2), weighed by a Gaussian of their
     distance that is 1 at none and has this deviation [m]."""
-    row, other, apart = pairs_within(points, others, FARTHEST * deviation)
+    # beyond 3.5 deviations a value counts less than one part in 400
+    row, other, apart = pairs_within(points, others, 3.5 * deviation)
     found = np.exp(-np.square(apart / deviation) / 2) * values[other]
     return np.asarray(np.bincount(row, found, len(points)), np.float64)
 
@@ -48,8 +47,7 @@ def gaussian_sums(points: Array, others: Array, values: Array, deviation: float)
 #
 # OpenCV is imported where it is used: a mission of given goals does without its 30 MB.
 
-MANY = 2000  # points from which on a raster costs less
-CELL, MOST_CELLS = 0.2, 2**22  # [m] side of its cells, and how many it has at most
+CELL = 0.2  # [m] side of its cells, and how many it has at most
 BEYOND = 5.0  # [m] around the points over which it reaches
 
 
@@ -63,11 +61,11 @@ class Raster:
     @classmethod
     def of(cls, points: Array) -> Raster | None:
         """None: they are few, or too far apart."""
-        if len(points) < MANY:
+        if len(points) < 2000:  # a raster costs less from there on
             return None
         low = points.min(axis=0) - BEYOND - CELL / 2  # points of a lattice of such cells are in their middles
         nx, ny = (int(n) + 1 for n in (points.max(axis=0) + BEYOND - low) / CELL)
-        return None if nx * ny > MOST_CELLS else cls(low, (nx, ny), points)
+        return None if nx * ny > 2**22 else cls(low, (nx, ny), points)
 
     def cell_gaps(self, others: Array) -> Array:
         """Distance (k,) [m] of the cell of each point from the nearest one with some of `others` (n, 2)."""

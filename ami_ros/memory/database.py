@@ -1,8 +1,12 @@
-"""The SQLite file below `Store`: how it is opened, what is in it, and how older versions become this one."""
+"""The SQLite file below `Store`: how it is opened, what is in it, how older versions become this one, and a checksum of
+each row, so that a flipped bit is found and no row is silently wrong.
+
+Checksums are CRC-32, which finds every change of up to 32 bits in a row, begun with the encoder: rows of another never
+fit.
+"""
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 import struct
@@ -17,29 +21,28 @@ from numpy.typing import NDArray
 
 from ami_ros.core.errors import AmiError
 from ami_ros.memory.replacing import settled
-from ami_ros.memory.types import EDGES
+from ami_ros.memory.types import EDGES, Code
 
 SCHEMA_VERSION = 5
 APPLICATION_ID = 0x414D4931  # "AMI1": tells a memory from another program's SQLite file
-FLIPPED = 2  # bits in which that may differ for a damaged memory still to be taken for one
 PATIENCE = 5.0  # [s] that other processes may hold up a write, or the emptying of the log
-IDENTITY = "identity"  # of `meta`
-WRONG_ENCODER = 10245  # code of the interfaces
-_SQLITE_ERROR = 1  # SQLite's code for what is wrong with a statement (https://sqlite.org/rescode.html)
 DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)  # what is raised for it; also where SQLite quotes what it found
-
-PLACE_COLUMNS = "id, latent, x, y, yaw, created, last_seen, visits, label, note, episode, surprise, keep_away"
-_SINCE = {"episode": 2, "surprise": 3, "keep_away": 3}  # version in which a column came
-EXPERIENCE_SINCE = 3  # the same of the table
-CHECKSUMS_SINCE = 4  # and of the checksums of rows
-SUBMAPS_SINCE = 5  # and of what scans tell: submaps of places, and how ways were measured
-
-_SUBMAPS = (
-    "CREATE TABLE outlines (id INTEGER PRIMARY KEY, outline BLOB NOT NULL, crc INTEGER NOT NULL)",
-    "CREATE TABLE measured (start INTEGER NOT NULL, stop INTEGER NOT NULL, content BLOB NOT NULL, "
-    "crc INTEGER NOT NULL, PRIMARY KEY (start, stop)) WITHOUT ROWID",
-)
-_SCHEMA = """
+# Each table, and its columns but for the checksum; robots that share memories count tables in this order.
+TABLES = {
+    "places": "id, latent, x, y, yaw, created, last_seen, visits, label, note, episode, surprise, keep_away",
+    "thumbnails": "id, jpeg",
+    "edges": ", ".join(EDGES.names or ()),
+    "experience": "id, covariance, commands",
+    "outlines": "id, outline",
+    "measured": "start, stop, content",
+}
+_SUBMAPS = """
+CREATE TABLE outlines (id INTEGER PRIMARY KEY, outline BLOB NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE measured (
+    start INTEGER NOT NULL, stop INTEGER NOT NULL, content BLOB NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY (start, stop)) WITHOUT ROWID
+"""
+_SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE places (
     id INTEGER PRIMARY KEY, latent BLOB NOT NULL, x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL,
@@ -51,28 +54,27 @@ CREATE TABLE experience (id INTEGER PRIMARY KEY, covariance BLOB, commands BLOB,
 CREATE TABLE edges (
     start INTEGER NOT NULL, stop INTEGER NOT NULL, x REAL NOT NULL, y REAL NOT NULL, yaw REAL NOT NULL,
     traversals INTEGER NOT NULL, duration REAL NOT NULL, failures INTEGER NOT NULL, last_used REAL NOT NULL,
-    crc INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (start, stop)) WITHOUT ROWID
-"""
-_EDGE_COLUMNS = ", ".join(EDGES.names or ())
-# From each version to the next.
+    crc INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (start, stop)) WITHOUT ROWID;
+{_SUBMAPS}"""
+# From each version to the next; nothing else knows the older ones.
 _MIGRATIONS = {
-    1: ["ALTER TABLE places ADD COLUMN episode INTEGER NOT NULL DEFAULT 0"],
-    2: [
-        "ALTER TABLE places ADD COLUMN surprise REAL NOT NULL DEFAULT 0",
-        "ALTER TABLE places ADD COLUMN keep_away REAL NOT NULL DEFAULT 0",
-        "CREATE TABLE experience (id INTEGER PRIMARY KEY, covariance BLOB, commands BLOB)",
-    ],
-    3: [
-        *(
-            f"ALTER TABLE {table} ADD COLUMN crc INTEGER NOT NULL DEFAULT 0"
-            for table in ("places", "thumbnails", "experience", "edges")
-        ),
-        f"UPDATE places SET crc = place_crc({PLACE_COLUMNS})",
-        "UPDATE thumbnails SET crc = blob_crc(id, jpeg)",
-        "UPDATE experience SET crc = blob_crc(id, covariance, commands)",
-        f"UPDATE edges SET crc = edge_crc({_EDGE_COLUMNS})",
-    ],
-    4: [*_SUBMAPS],
+    1: "ALTER TABLE places ADD COLUMN episode INTEGER NOT NULL DEFAULT 0",
+    2: """
+ALTER TABLE places ADD COLUMN surprise REAL NOT NULL DEFAULT 0;
+ALTER TABLE places ADD COLUMN keep_away REAL NOT NULL DEFAULT 0;
+CREATE TABLE experience (id INTEGER PRIMARY KEY, covariance BLOB, commands BLOB)
+""",
+    3: f"""
+ALTER TABLE places ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE thumbnails ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE experience ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE edges ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+UPDATE places SET crc = place_crc({TABLES["places"]});
+UPDATE thumbnails SET crc = blob_crc(id, jpeg);
+UPDATE experience SET crc = blob_crc(id, covariance, commands);
+UPDATE edges SET crc = edge_crc({TABLES["edges"]})
+""",
+    4: _SUBMAPS,
 }
 
 
@@ -80,22 +82,6 @@ def given(*names: str) -> str:
     """A row of values that a statement is given, by `names`, so that it may use each more than once: numbered
     placeholders take no sequence from Python 3.14 on."""
     return "(SELECT " + ", ".join(f"? AS {name}" for name in names) + ")"
-
-
-def columns_of(version: int, columns: str = PLACE_COLUMNS) -> str:
-    """The columns of a place as a file of that version has them; 0 where it has none."""
-    return ", ".join(name if _SINCE.get(name, 1) <= version else "0" for name in columns.split(", "))
-
-
-def tables_of(version: int) -> dict[str, str]:
-    """Each table that a file of that version has, and its columns but for the checksum."""
-    edges = ", ".join(EDGES.names or ())
-    tables = {"places": columns_of(version), "thumbnails": "id, jpeg", "edges": edges}
-    if version >= EXPERIENCE_SINCE:
-        tables["experience"] = "id, covariance, commands"
-    if version >= SUBMAPS_SINCE:
-        tables |= {"outlines": "id, outline", "measured": "start, stop, content"}
-    return tables
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
@@ -115,11 +101,6 @@ def connect(path: Path | None) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")  # acknowledged is on the disk, also after a power cut
     connection.execute("PRAGMA secure_delete = ON")
     return connection
-
-
-def can_be_written(path: Path) -> bool:
-    """Whether a file that is there could be changed; its log is written beside it."""
-    return not os.path.exists(path) or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
@@ -150,24 +131,20 @@ def create(connection: sqlite3.Connection, encoder_id: str, latent_dim: int) -> 
     """Makes the tables, in one transaction, so that a kill leaves an empty file or a whole one."""
     with connection:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in (*_SCHEMA.split(";"), *_SUBMAPS):
+        for statement in _SCHEMA.split(";"):
             connection.execute(statement)
-        values = [("encoder_id", encoder_id), ("latent_dim", str(latent_dim)), _mark(encoder_id, latent_dim)]
+        crc = str(seed_of(encoder_id, latent_dim))  # checks the others
+        values = [("encoder_id", encoder_id), ("latent_dim", str(latent_dim)), ("crc", crc)]
         connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def _mark(encoder_id: str, latent_dim: int) -> tuple[str, str]:
-    """The row of `meta` that checks the others."""
-    return "crc", str(seed_of(encoder_id, latent_dim))
 
 
 def check(connection: sqlite3.Connection, path: Path | None, encoder_id: str, latent_dim: int) -> int:
     """The version of a memory.
 
     Raises:
-        AmiError: not a memory, of a later version, or of another encoder (code 10245).
+        AmiError: not a memory, of a later version, or of another encoder (`Code.ENCODER_MISMATCH`).
         sqlite3.DatabaseError: what it says of itself is damaged.
     """
     _refuse_others(connection, path)
@@ -176,22 +153,21 @@ def check(connection: sqlite3.Connection, path: Path | None, encoder_id: str, la
         versions = f"version {version}, this program knows {SCHEMA_VERSION}"
         raise AmiError(f"the memory {path} has {versions}: use a newer ami_ros, or name another file")
     meta = dict(connection.execute("SELECT key, value FROM meta"))
-    if version >= CHECKSUMS_SINCE:
-        found = meta.get("encoder_id", ""), meta.get("latent_dim", "")
-        if (meta.get("crc"),) != (str(zlib.crc32(" ".join(found).encode())),):
-            raise sqlite3.DatabaseError("it does not say of which encoder it is")
-    if meta.get("encoder_id") != encoder_id or meta.get("latent_dim") != str(latent_dim):
+    found = meta.get("encoder_id", ""), meta.get("latent_dim", "")
+    if version >= 4 and (meta.get("crc"),) != (str(zlib.crc32(" ".join(found).encode())),):
+        raise sqlite3.DatabaseError("it does not say of which encoder it is")
+    if found != (encoder_id, str(latent_dim)):
         raise AmiError(
             f"the memory {path} belongs to the encoder {meta.get('encoder_id')}, the model is {encoder_id}: "
             "use that model, name another file, or ./ami remember --reencode it",
-            code=WRONG_ENCODER,
+            Code.ENCODER_MISMATCH,
         )
     return version
 
 
 def _refuse_others(connection: sqlite3.Connection, path: Path | None) -> None:
     found = connection.execute("PRAGMA application_id").fetchone()[0]
-    if (found ^ APPLICATION_ID).bit_count() > FLIPPED:
+    if (found ^ APPLICATION_ID).bit_count() > 2:  # bits that may have flipped
         raise AmiError(f"{path} is no memory of places: name another file")
     if found != APPLICATION_ID:
         raise sqlite3.DatabaseError("it does not say that it is a memory")
@@ -207,13 +183,15 @@ def refuse_code(connection: sqlite3.Connection, path: Path | None) -> None:
 
 def migrate(connection: sqlite3.Connection, encoder_id: str, latent_dim: int) -> None:
     """Brings an older version up to this one, in one transaction: a kill leaves the old one or the new one."""
+    register(connection, encoder_id, latent_dim)
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         version = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been first
         for step in range(version, SCHEMA_VERSION):
-            for statement in _MIGRATIONS[step]:
+            for statement in _MIGRATIONS[step].split(";"):
                 connection.execute(statement)
-        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", _mark(encoder_id, latent_dim))
+        crc = str(seed_of(encoder_id, latent_dim))
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('crc', ?)", (crc,))
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
@@ -222,28 +200,30 @@ def begin_sharing(connection: sqlite3.Connection, anew: bool = False) -> None:
     copies of. And checksums are kept beside the rows, too: else who sums them reads all pictures."""
     with connection:
         how = "REPLACE" if anew else "IGNORE"
-        connection.execute(f"INSERT OR {how} INTO meta VALUES (?, ?)", (IDENTITY, secrets.token_hex(8)))
+        connection.execute(f"INSERT OR {how} INTO meta VALUES ('identity', ?)", (secrets.token_hex(8),))
         for table in ("places", "thumbnails", "experience", "outlines"):  # rows of ways are short
             connection.execute(f"CREATE INDEX IF NOT EXISTS {table}_crc ON {table} (id, crc)")
 
 
-def identity_of(connection: sqlite3.Connection) -> str:
-    """Of a memory that is shared; empty: it is not."""
-    found = connection.execute("SELECT value FROM meta WHERE key = ?", (IDENTITY,)).fetchone()
+def meta_value(connection: sqlite3.Connection, key: str) -> str:
+    """What a memory says of itself under a key, such as the `identity` of one that is shared; empty: nothing."""
+    found = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return "" if found is None else str(found[0])
 
 
-def is_sound(connection: sqlite3.Connection, version: int) -> bool:
+def is_sound(connection: sqlite3.Connection) -> bool:
     """Whether SQLite finds no fault with the whole file, in a third of the time that opening takes.
 
     It is the whole, for the log may have lost its end while it was copied to the file: rows are then in pages that no
-    table leads to. Who found a picture that is not what was written has left word (`writing.MARK_DAMAGED`).
+    table leads to. Who found a picture that is not what was written has left word (`records.MARK_DAMAGED`).
     """
     try:
-        if connection.execute("SELECT count(*) FROM meta WHERE key = 'damaged'").fetchone()[0]:
+        if meta_value(connection, "damaged"):
             return False
-        if any(connection.execute(query).fetchone()[0] for query in _orphans(version)):
-            return False
+        for table, columns in TABLES.items():  # a row that belongs to no place: its id has flipped
+            strange = f"SELECT EXISTS (SELECT 1 FROM {table} WHERE id NOT IN (SELECT id FROM places))"
+            if columns.startswith("id, ") and connection.execute(strange).fetchone()[0]:
+                return False
         return bool(connection.execute("PRAGMA quick_check").fetchone()[0] == "ok")
     except DAMAGE as error:
         if is_passing(error):
@@ -256,13 +236,8 @@ def is_passing(error: BaseException) -> bool:
 
     That a table or column is not there is damage: where it is made has flipped. Python 3.10 cannot tell the two apart.
     """
-    return isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) != _SQLITE_ERROR
-
-
-def _orphans(version: int) -> list[str]:
-    """Asks for rows that belong to no place: their ids have flipped."""
-    tables = [table for table, columns in tables_of(version).items() if columns.startswith("id, ")]
-    return [f"SELECT EXISTS (SELECT 1 FROM {t} WHERE id NOT IN (SELECT id FROM places))" for t in tables]
+    wrong_statement = 1  # https://sqlite.org/rescode.html
+    return isinstance(error, sqlite3.OperationalError) and getattr(error, "sqlite_errorcode", 0) != wrong_statement
 
 
 def meta_of(path: Path) -> tuple[str, int]:
@@ -284,12 +259,7 @@ def meta_of(path: Path) -> tuple[str, int]:
         raise AmiError(f"the memory {path} cannot be used: {error}; restore it from a copy") from error
 
 
-# A checksum of each row of a memory, so that a flipped bit is found and no row is silently wrong.
-#
-# CRC-32, which finds every change of up to 32 bits in a row, begun with the encoder: rows of another never fit.
-
-_PLACE = struct.Struct("<qddqqddddd")  # `rows.NUMBERS`, then x, y, yaw; the latent comes behind them
-_EDGE = struct.Struct("<qqdddqdqd")  # `rows.EDGES`
+# Checksums
 
 
 def seed_of(encoder_id: str, latent_dim: int) -> int:
@@ -300,21 +270,27 @@ def seed_of(encoder_id: str, latent_dim: int) -> int:
 def register(connection: sqlite3.Connection, encoder_id: str, latent_dim: int) -> None:
     """Makes `place_crc`, `edge_crc`, `blob_crc` and `blob_fits` known to SQL."""
     seed = seed_of(encoder_id, latent_dim)
-    for function, count in ((place_crc, 13), (edge_crc, 9), (blob_crc, -1), (blob_fits, -1)):
-        connection.create_function(function.__name__, count, partial(function, seed), deterministic=True)
+    for function in (place_crc, edge_crc, blob_crc):
+        connection.create_function(function.__name__, -1, partial(function, seed), deterministic=True)
+    connection.create_function("blob_fits", -1, lambda found, *values: fits(found, blob_crc, seed, *values))
 
 
 def place_crc(seed: int, *values: object) -> int:
-    """Of a place's values in the order of `database.PLACE_COLUMNS`. SQLite keeps no -0.0, so it counts as 0."""
+    """Of a place's values in the order of `TABLES`. SQLite keeps no -0.0, so it counts as 0."""
     place_id, latent, x, y, yaw, created, last_seen, visits, label, note, episode, surprise, keep_away = values
+    # In the order of `types.NUMBERS`, then x, y, yaw; the latent comes behind them.
     numbers = place_id, created, last_seen, visits, episode, surprise, keep_away, x, y, yaw
-    crc = zlib.crc32(latent, zlib.crc32(_PLACE.pack(*map(_plain, numbers)), seed))  # type: ignore[arg-type]
+    crc = zlib.crc32(latent, zlib.crc32(struct.pack("<qddqqddddd", *map(_plain, numbers)), seed))  # type: ignore[arg-type]
     return _with_texts(crc, str(label), str(note))
 
 
 def edge_crc(seed: int, *values: object) -> int:
-    """Of a way's values in the order of `rows.EDGES`."""
-    return zlib.crc32(_EDGE.pack(*map(_plain, values)), seed)
+    """Of a way's values in the order of `types.EDGES`."""
+    return zlib.crc32(struct.pack("<qqdddqdqd", *map(_plain, values)), seed)
+
+
+def _plain(number: object) -> object:
+    return number + 0.0 if isinstance(number, float) else number
 
 
 def blob_crc(seed: int, row_id: int, *blobs: bytes | None) -> int:
@@ -325,19 +301,6 @@ def blob_crc(seed: int, row_id: int, *blobs: bytes | None) -> int:
     return crc
 
 
-def blob_crcs(seed: int, ids: NDArray[np.int64], blobs: NDArray[np.void]) -> NDArray[np.int64]:
-    """`blob_crc` of ids (n,) and the one blob of each (n,)."""
-    length = b"%d" % blobs.itemsize
-    rows = np.zeros(len(ids), [("id", "<i8"), ("length", f"V{len(length)}"), ("blob", blobs.dtype)])
-    rows["id"], rows["length"], rows["blob"] = ids, np.void(length), blobs
-    return np.array(_row_crcs(seed, rows, rows.itemsize), np.int64)
-
-
-def blob_fits(seed: int, found: object, *values: object) -> bool:
-    """Whether a checksum is that of an id, and what is kept under it."""
-    return fits(found, blob_crc, seed, *values)
-
-
 def fits(found: object, function: object, seed: int, *values: object) -> bool:
     """Whether a checksum that was read is that of the values beside it, of whatever types these are."""
     try:
@@ -346,40 +309,36 @@ def fits(found: object, function: object, seed: int, *values: object) -> bool:
         return False
 
 
-def wrong_places(seed: int, rows: NDArray[np.void], texts: Mapping[int, tuple[str, str]]) -> int:
-    """How many of many places do not fit their checksums.
+def blob_crcs(seed: int, ids: NDArray[np.int64], blobs: NDArray[np.void]) -> NDArray[np.int64]:
+    """`blob_crc` of ids (n,) and the one blob of each (n,)."""
+    length = b"%d" % blobs.itemsize
+    rows = np.zeros(len(ids), [("id", "<i8"), ("length", f"V{len(length)}"), ("blob", blobs.dtype)])
+    rows["id"], rows["length"], rows["blob"] = ids, np.void(length), blobs
+    return row_crcs(seed, rows, {})
+
+
+def row_crcs(seed: int, rows: NDArray[np.void], texts: Mapping[int, tuple[str, str]]) -> NDArray[np.int64]:
+    """The checksums (n,) that many rows have to have.
 
     Args:
         seed: see `seed_of`.
-        rows: (n,) with the fields of `rows.NUMBERS`, x, y, yaw, the bytes of the latent, and at the end the checksum.
+        rows: (n,) of places, with the fields of `types.NUMBERS`, x, y, yaw and the latent's bytes, or of ways, with the
+            fields of `types.EDGES`. The checksum that was read, the field `crc`, comes last and does not count.
         texts: label and note of the places that have one.
     """
-    found = _row_crcs(seed, rows, rows.itemsize - rows["crc"].itemsize)
-    row_of = {place_id: k for k, place_id in enumerate(rows["id"].tolist())} if texts else {}
-    for place_id, (label, note) in texts.items():
-        if place_id in row_of:
-            found[row_of[place_id]] = _with_texts(found[row_of[place_id]], label, note)
-    return int((np.array(found, np.int64) != rows["crc"]).sum())
-
-
-def wrong_edges(seed: int, edges: NDArray[np.void]) -> int:
-    """How many of many ways (n,) with the fields of `rows.EDGES` and their checksum do not fit it."""
-    return int((np.array(_row_crcs(seed, edges, EDGES.itemsize), np.int64) != edges["crc"]).sum())
-
-
-def _row_crcs(seed: int, rows: NDArray[np.void], size: int) -> list[int]:
-    """Of the first `size` bytes of each row."""
     rows = rows.copy()
     for name in rows.dtype.names or ():
         if rows.dtype[name].kind == "f":
             rows[name] += 0.0
+    size = rows.itemsize - (rows["crc"].itemsize if "crc" in (rows.dtype.names or ()) else 0)
     content, crc32 = memoryview(rows.tobytes()), zlib.crc32
-    return [crc32(content[start : start + size], seed) for start in range(0, len(content), rows.itemsize)]
+    found = [crc32(content[start : start + size], seed) for start in range(0, len(content), rows.itemsize)]
+    row_of = {place_id: k for k, place_id in enumerate(rows["id"].tolist())} if texts else {}
+    for place_id in texts.keys() & row_of.keys():
+        k = row_of[place_id]
+        found[k] = _with_texts(found[k], *texts[place_id])
+    return np.array(found, np.int64)
 
 
 def _with_texts(crc: int, label: str, note: str) -> int:
     return zlib.crc32(f"{label}\0{note}".encode(errors="replace"), crc) if label or note else crc
-
-
-def _plain(number: object) -> object:
-    return number + 0.0 if isinstance(number, float) else number

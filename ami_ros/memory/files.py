@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 SUFFIX = ".memory"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a memory, and of a robot, whose copy bears it
 BATCH = 500  # places whose pictures are in RAM at once
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ def named_file(folder: Path | None, name: str) -> Path:
     """
     if folder is None:
         raise AmiError("memory: there is no folder for memories; set memory_file or folder", Code.INVALID_INPUT)
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise AmiError(
             "memory: a name has 1 to 64 letters, digits, dots, dashes and underscores, and no path", Code.INVALID_INPUT
         )

@@ -15,10 +15,8 @@ from ami_ros.memory.next_best_view import SIGHT
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.submap_cache import SubmapCache
 
-BETWEEN = 0.05  # [rad] to either side of a direction, in which a laser of few beams has one
 TO_JOIN = 0.0, 0.2  # [m] half width of what has to be free between two places, and how far beyond the other
 TO_GOAL = 0.1, -0.15  # likewise up to a goal off the map: near walls its pose is often a little inside of one
-HERE = 0.3  # [m] from a place that is free because a robot stood there
 # [m] from a place to spots that it may have seen to be free ...
 _AWAY = np.repeat(np.linspace(0.25, 1.0, 4) * SIGHT, 15)
 _BEARINGS = np.tile(np.linspace(-np.pi, np.pi, 15, endpoint=False), 4)  # [rad] ... and in which they lie
@@ -74,13 +72,15 @@ class FreeWays:
         free, distance = self._submaps.free(place_id), float(np.hypot(*point))
         if free is None:
             return False
-        return distance < HERE or bool(_room(free[None], distance, half_width, point)[0] > distance + beyond)
+        # a robot stood there
+        return distance < 0.3 or bool(_room(free[None], distance, half_width, point)[0] > distance + beyond)
 
 
 def _room(free: NDArray[np.float32], distance: float, half_width: float, point: Array) -> NDArray[np.float32]:
     """How far (n,) [m] it was seen to be free from n places, of what is `free` (n, RAYS) there, towards a `point` (2,)
     in their frames, on a strip of that half width [m] at its `distance` [m]; NaN where nothing was seen."""
-    aside = max(math.atan2(half_width, max(distance, 1e-3)), BETWEEN)
+    # a laser of few beams has one in 0.05 rad to either side
+    aside = max(math.atan2(half_width, max(distance, 1e-3)), 0.05)
     bearing, ray = math.atan2(point[1], point[0]), 2 * math.pi / RAYS
     rays = np.arange(round((bearing - aside) / ray), round((bearing + aside) / ray) + 1) % RAYS
     return np.asarray(np.fmin.reduce(free[:, rays], axis=1))

@@ -33,16 +33,9 @@ from ami_ros.world_model.scan_odometry import ScanOdometry, ScanOdometryConfig
 
 FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
 FOLLOWED = 0.98  # confidence of who is followed by scans; measured (0073)
-DOUBTED = 5  # places running that are not what the map says: the robot is elsewhere
-LOST = 2  # scans running that contradict what was seen just before: the robot was carried
-BACK = 6.0  # [m] driven since then, up to which it may be where odometry says all the same: somebody was in the way
 BACK_GAP, BACK_DRIFT = (0.3, 0.15), 0.1  # [m], [rad] off odometry, and more for each metre
-TRUSTED, AWAY = 15.0, 1.0  # [m] of way since then, up to which a spot farther off than this needs pictures that show it
-AGAIN = 15.0  # [m] of way before a loop whose places are looked at again once it is closed
-BENT, MOST_UNSOLVED = 0.25, 400  # [m] that constraints moved a place, and ends of them, from which all is solved
-BEHIND, MOST_SLICES = 8, 6  # tasks that wait from which twice as much is done after a scan, and the most that is
+AWAY = 1.0  # [m] of way since then, up to which a spot farther off than this needs pictures that show it
 _OPTIMISE, _SEARCH, _AGAIN = range(3)  # priorities
-BACK_POINTS = 15  # on walls of a place there, at least
 
 
 @dataclass(frozen=True)
@@ -137,7 +130,7 @@ class ScanFrontEnd:
         self._step = combined(self._step, (step.motion, step.covariance))
         self._astray += float(np.hypot(*step.motion[:2]))
         self._strange = self._strange + 1 if step.strange else 0
-        if self._strange >= LOST:
+        if self._strange >= 2:  # scans running that contradict what was seen just before: the robot was carried
             left, astray = ((self.pose, np.array(odometry)), 0.0) if self.here else (self._left, self._astray)
             self.restart()
             self.odometry.move(odometry, scan, code)
@@ -177,7 +170,7 @@ class ScanFrontEnd:
         match = self.loop_closure.compare(self.surroundings(), place_id, expected, deviation)
         self._doubts = 0 if match is not None else self._doubts + doubting
         if match is None:
-            if self._doubts >= DOUBTED:
+            if self._doubts >= 5:  # places running that are not what the map says: the robot is elsewhere
                 self.restart()
             return 0
         seen = match.pose, match.covariance
@@ -227,7 +220,7 @@ class ScanFrontEnd:
 
     def _by_odometry(self, odometry: Array) -> Array | None:
         """Where a lost robot is in the map (3,) if it was not carried; None: it has driven too far to tell."""
-        if self._left is None or self._astray > TRUSTED:
+        if self._left is None or self._astray > 15.0:  # [m]
             return None
         there, then = self._left
         return compose(there, relative(then, odometry))
@@ -238,7 +231,7 @@ class ScanFrontEnd:
         if expected is None or self._left is None or not len(self.places):
             return False
         driven = float(np.hypot(*(odometry - self._left[1])[:2]))
-        if driven > BACK:
+        if driven > 6.0:  # somebody was in the way
             return False
         row = int(np.hypot(*(index.poses[:, :2] - expected[:2]).T).argmin())
         other = self.loop_closure.submaps.of(int(index.ids[row]))
@@ -250,7 +243,7 @@ class ScanFrontEnd:
         config = self.config.loop_closure
         if match is None or match.support < config.support or match.conflict > config.known_conflict:
             return False
-        if match.count < BACK_POINTS or np.greater(pose_gap(match.pose, at), 2 * sigma[1:]).any():
+        if match.count < 15 or np.greater(pose_gap(match.pose, at), 2 * sigma[1:]).any():  # points on walls
             return False
         back, covariance = inverted((match.pose, match.covariance))
         self._at(int(index.ids[row]), stamp, back, covariance + FOUND)
@@ -317,7 +310,7 @@ class ScanFrontEnd:
 
     def keep_up(self) -> None:
         """Does so much between two scans that what is queued gets no longer."""
-        self.work(min(self.config.slices * (1 + len(self._backlog) // BEHIND), MOST_SLICES))
+        self.work(min(self.config.slices * (1 + len(self._backlog) // 8), 6))
 
     def _search(self, place_id: int, again: bool = False) -> Slices[None]:
         """Looks for constraints of a place; `again`: now that it is known where the loop is that it is a part of."""
@@ -334,7 +327,7 @@ class ScanFrontEnd:
             first, ways = min(constraint.way for constraint in found), self.loop_closure.ways
             known = {constraint.start for constraint in found}
             for i, way in ways.items():
-                if first - AGAIN < way < ways[place_id] and i not in known:
+                if first - 15.0 < way < ways[place_id] and i not in known:  # [m] of way before the loop
                     self._backlog.add(_AGAIN, partial(self._search, i, again=True))
             self._backlog.add(_AGAIN, self._optimise)
         elif self._new_constraints >= self.config.optimise_after:
@@ -358,7 +351,7 @@ class ScanFrontEnd:
             return
         rows, moved = yield from relax(self.places, self.pose_graph, changed, self.config.window)
         self._unsolved += len(changed)
-        if len(self.places) > self.config.window and (moved > BENT or self._unsolved > MOST_UNSOLVED):
+        if len(self.places) > self.config.window and (moved > 0.25 or self._unsolved > 400):
             self._unsolved = 0
             self._whole.ask()
         edges = self.places.graph.edges.columns[rows]

@@ -1,5 +1,4 @@
-"""How memory grows while the robot drives, and what it lets go of: places are founded and visited, and the ways
-between them noted."""
+"""How memory grows while the robot drives, and what it lets go of: places, and the ways between them."""
 
 from __future__ import annotations
 
@@ -81,7 +80,6 @@ class Continuity:
 # Memory-initialised search (IMWM) begins with what was done in similar situations.
 
 LENGTH = 24  # model periods that are recorded from a place on
-LONGEST_GAP = 3.0  # model periods between two moments, beyond which nothing is known of what was in between
 
 
 class CommandRecorder:
@@ -113,7 +111,8 @@ class CommandRecorder:
             Places whose recording is whole now, with their commands (LENGTH, width).
         """
         gap = stamp - self._stamps[-1] if self._stamps else 0.0
-        if command is None or not np.isfinite(command).all() or not 0.0 <= gap <= LONGEST_GAP * self.period:
+        # periods, beyond which nothing is known of what was in between
+        if command is None or not np.isfinite(command).all() or not 0.0 <= gap <= 3.0 * self.period:
             self.restart()
         self._stamps.append(stamp)
         self._commands.append(of_width(STILL if command is None else np.asarray(command), self.width))
@@ -138,7 +137,6 @@ class CommandRecorder:
 
 # What memory lets go of so that it fits its limits. Labelled places keep everything, whatever their age.
 
-DAY = 86_400.0  # [s]
 ROOM = 0.9  # share of the limit that is in use after pictures or places went
 
 
@@ -177,7 +175,8 @@ class Forgetter:
         if self._added % self.config.check_every or self.places.store.error:
             return gone
         if self.config.max_age:
-            gone |= self._forget(outdated(self.places.index, kept, stamp - DAY * self.config.max_age))
+            # [s] of a day
+            gone |= self._forget(outdated(self.places.index, kept, stamp - 86_400.0 * self.config.max_age))
         return gone | self._shrink(kept)
 
     def _shrink(self, kept: set[int]) -> set[int]:

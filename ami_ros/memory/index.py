@@ -1,5 +1,4 @@
-"""The places in memory as arrays, as a dictionary of rows, and by square; and from a latent to poses: the places that
-it resembles."""
+"""The places in memory, as arrays, rows and squares; and the poses that a latent implies by those that it resembles."""
 
 from __future__ import annotations
 

@@ -23,7 +23,6 @@ from ami_ros.memory.queries import check_latent, check_pose
 from ami_ros.memory.relocalisation import Compare
 from ami_ros.memory.types import Code, Location
 
-STOOD = 0.05  # [m], [rad] within which a robot stands that waits for its first scan
 LOOK_AGAIN = 0.3  # [m] or [rad] that a lost robot moves before its laser is compared with the whole map again
 
 
@@ -149,7 +148,7 @@ class Localiser:
         waited, self._waits_at = self._waits_at, None
         if not len(self.map):  # that place was forgotten
             return True
-        if len(self.map) != 1 or np.greater(pose_gap(waited, moment.odometry), STOOD).any():
+        if len(self.map) != 1 or np.greater(pose_gap(waited, moment.odometry), 0.05).any():  # [m], [rad]
             self._use_scans(False)
             return False
         self.front_end.founded(int(self.map.index.ids[0]), moment.stamp, self.front_end.surroundings())

@@ -28,13 +28,7 @@ from ami_ros.memory.pose_belief import Spot, distinct
 from ami_ros.memory.submap_cache import SubmapCache
 from ami_ros.world_model.scan_pairs import SCANS, load_scan_pairs
 
-LEVER = 10.0  # [m] by which deviations of turns count as deviations of positions, to tell which way is surest
 FOLLOWED = 4000  # places, the fewest ways away first, among which the surest way to a place is looked for
-TOGETHER = 4  # fits that are made in one slice of work
-NEARBY = 10.0  # [m] around a place in which ways are followed to tell where one close by lies
-SCATTER = 0.03  # [m] deviation of where a fit ends
-SLACK = 0.03  # of support that a fit's odds fall by two thirds with, where nothing that has learned compares
-FITS = 16  # that are looked at where the map leaves open where the robot is
 
 
 @dataclass(frozen=True)
@@ -120,7 +114,7 @@ class LoopCloser:
             return np.inf, np.inf
         index = self.places.index
         row, other = index.row(here), index.row(place_id)
-        near = self.places.near(index.poses[row, :2], NEARBY)
+        near = self.places.near(index.poses[row, :2], 10.0)  # [m] around a place in which ways are followed
         if other not in near:
             return np.inf, np.inf
         at = np.searchsorted(near, other)
@@ -214,7 +208,7 @@ class LoopCloser:
         along = np.where(known, edges["cxx"] + edges["cyy"], 2 * self.way_sigma[0] ** 2)
         turn = np.where(known, edges["caa"], self.way_sigma[1] ** 2)
         tails, heads, both = np.append(ends[0], ends[1]), np.append(ends[1], ends[0]), np.tile(np.arange(len(edges)), 2)
-        cost = (along + LEVER**2 * turn)[both]
+        cost = (along + 10.0**2 * turn)[both]  # [m] by which deviations of turns count as deviations of positions
         cheapest = np.lexsort((cost, heads, tails))  # of several ways between the same places the surest counts
         first = (
             np.append(True, np.diff(tails[cheapest] * n + heads[cheapest]) != 0) if len(edges) else np.zeros(0, bool)
@@ -266,7 +260,7 @@ class LoopCloser:
             Window(at * [0.0, 0.0, 1.0], self.config.reach, min(np.pi, 0.15 + 2.5 * off))
             for at, off in zip(expected, turn, strict=True)
         ]
-        spots = distinct((yield from self.spots(matcher, rows, windows, FITS)))
+        spots = distinct((yield from self.spots(matcher, rows, windows, 16)))
         votes = shares(np.array([spot.scan for spot in spots]))
         good = [self._is_join(spot.match) for spot in spots]
         ids = self.places.index.ids[[spot.row for spot in spots]].tolist() if spots else []
@@ -290,7 +284,7 @@ class LoopCloser:
         fits: list[tuple[int, Submap, Match]] = []
         searched = yield from matcher.searching([other for _, other, _ in known], [w for *_, w in known], most)
         for number, (k, pose, _) in enumerate(searched):
-            if number % TOGETHER == 0:
+            if number % 4 == 0:
                 yield
             place_id, other, _ = known[k]
             match = matcher.fit(other, pose)
@@ -331,13 +325,14 @@ class LoopCloser:
         scores = self._scores(matcher, [(other, fit) for fit in fits])
         if expected is not None:
             gaps = np.array([pose_gap(fit.pose, expected[0])[0] for fit in fits])
-            scores = scores - 0.5 * np.square(gaps / (expected[1] + SCATTER))
+            scores = scores - 0.5 * np.square(gaps / (expected[1] + 0.03))  # [m] deviation of where a fit ends
         return fits[int(np.argmax(scores))]
 
     def _scores(self, matcher: Matcher, fits: list[tuple[Submap, Match]]) -> Array:
         """Log odds (k,) that fits of submaps are right."""
         if self._pairs is None:
-            return (np.array([match.support - match.conflict for _, match in fits]) - self.config.support) / SLACK
+            # of support that odds fall by two thirds with
+            return (np.array([match.support - match.conflict for _, match in fits]) - self.config.support) / 0.03
         return np.asarray(self._pairs.log_odds(matcher.reference, fits), np.float64)
 
     def holds(self, match: Match, conflict: float) -> bool:

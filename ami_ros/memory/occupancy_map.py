@@ -22,15 +22,11 @@ from ami_ros.core.submaps import GRAIN, RAYS, REACH, Submap
 from ami_ros.memory.database import meta_of
 from ami_ros.memory.store import Store
 
-CELL = 0.05  # [m], as maps of Nav2 usually have; what a submap keeps is twice as coarse
 MOST_CELLS = 2**24
 ROWS = 2**18  # cells that are judged in one slice
 BORDER = 0.5  # [m] of what is not known around the map
-SHORT = 0.1  # [m] before what a beam met, up to which it counts as free: places err by centimetres
-SOLID = 0.3  # times the places that saw a cell to be free, that saw something there: people walk on
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100  # as in nav_msgs/OccupancyGrid
 SHADES = {UNKNOWN: 205, FREE: 254, OCCUPIED: 0}  # as nav2_map_server writes them
-FREE_BELOW = 0.196  # of the shade of UNKNOWN: 1 - 205 / 255 is a little more, and Nav2 took it for free below 0.25
 _BEARINGS = np.arange(RAYS) * 2 * np.pi / RAYS
 
 
@@ -67,7 +63,8 @@ class OccupancyMap:
     def yaml(self, picture: str) -> str:
         """The file beside a `picture` of that name, for nav2_map_server."""
         origin = [round(float(value), 4) for value in self.origin]
-        thresholds = {"mode": "trinary", "negate": 0, "occupied_thresh": 0.65, "free_thresh": FREE_BELOW}
+        # of the shade of UNKNOWN: 1 - 205 / 255 is a little more, and Nav2 took it for free below 0.25
+        thresholds = {"mode": "trinary", "negate": 0, "occupied_thresh": 0.65, "free_thresh": 0.196}
         yaw = round(float(self.yaw), 6)
         return dump_yaml({"image": picture, "resolution": self.resolution, "origin": [*origin, yaw], **thresholds})
 
@@ -91,7 +88,8 @@ def drawing(parts: Callable[[], Iterable[Seen]]) -> Slices[OccupancyMap | None]:
     if not np.isfinite(low).all():
         return None
     low, high = low - BORDER, high + BORDER
-    cell = max(CELL, math.sqrt(float(np.prod(high - low)) / MOST_CELLS))
+    # [m], as maps of Nav2 usually have; what a submap keeps is twice as coarse
+    cell = max(0.05, math.sqrt(float(np.prod(high - low)) / MOST_CELLS))
     width, height = (int(n) for n in np.ceil((high - low) / cell))
     free, solid = np.zeros((height, width), np.uint16), np.zeros((height, width), np.uint16)
     for part in parts():
@@ -147,12 +145,13 @@ def _judge(
     wide = cv2.dilate(solid[first : rows.stop + grain], np.ones((grain, grain), np.uint8))
     wide, seen = wide[rows.start - first :][: len(cells[rows])], free[rows]
     cells[rows][seen > 0] = FREE
-    cells[rows][(wide > 0) & (wide >= SOLID * seen)] = OCCUPIED
+    cells[rows][(wide > 0) & (wide >= 0.3 * seen)] = OCCUPIED  # people walk on
 
 
 def _free_edge(submap: Submap) -> Array:
     """Around what is seen to be free (RAYS, 2) in the place's frame."""
-    reach = np.maximum(np.minimum(np.nan_to_num(submap.free), REACH) - SHORT, 0.0)
+    # [m] before what a beam met: places err by centimetres
+    reach = np.maximum(np.minimum(np.nan_to_num(submap.free), REACH) - 0.1, 0.0)
     return np.column_stack([np.cos(_BEARINGS) * reach, np.sin(_BEARINGS) * reach])
 
 

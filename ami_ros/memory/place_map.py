@@ -22,8 +22,6 @@ from ami_ros.memory.store import Store
 from ami_ros.memory.types import Code, Edge, Experience, Place, PlaceRow, Places, PlaceTable, is_own
 
 UNWRITTEN = 32  # newest places whose pictures may not be in the store yet: it writes in a thread of its own
-HAIR = 0.001  # [m], [rad]
-ON_ONE_SPOT = np.diag([0.01**2, 0.01**2, 0.005**2])  # covariance of a way between two places that are one
 MAX_KEEP_AWAY = 100.0  # [m] around a place
 _NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
 
@@ -178,7 +176,9 @@ class PlaceMap:
             return place_id
         row, known = self.details[place_id], self.store.experience([place_id]).get(place_id)
         named = replace(row, id=self.next_id(), label="", note="", keep_away=0.0, episode=self.episode)
-        spread = ON_ONE_SPOT if self.graph.free is not None else None  # where latents lead no way was measured
+        spread = (
+            np.diag([0.01**2, 0.01**2, 0.005**2]) if self.graph.free is not None else None
+        )  # where latents lead no way was measured
         way = Edge(place_id, named.id, np.zeros(3), 1, 0.0, 0, row.last_seen, spread, True)
         self.adopt([replace(named, thumbnail=self.thumbnail(place_id), experience=known)], [way])
         return named.id
@@ -307,13 +307,13 @@ class PlaceMap:
 
     def move(self, rows: NDArray[np.int64], poses: Array) -> None:
         """Moves places, rows (k,), to `poses` (k, 3); those that would move by less than a hair stay."""
-        moved = np.greater(pose_gap(self.index.poses[rows], poses), HAIR).any(axis=0)
+        moved = np.greater(pose_gap(self.index.poses[rows], poses), 0.001).any(axis=0)  # less than a hair [m], [rad]
         rows, poses = rows[moved], poses[moved]
         if not len(rows):
             return
         self.index.move(poses, rows)
         self._cells.move(rows, poses[:, :2])
-        self.store.put_columns(self.details.columns(rows))
+        self.store.put_places(self.details.columns(rows))
         self._changed()
 
     def forget(self, ids: Collection[int], wait: bool = True) -> None:

@@ -39,12 +39,9 @@ class BeliefConfig:
 
 
 APART = (0.7, 0.2)  # [m], [rad] from which poses are not the same
-KEPT = 16  # hypotheses
 OLDER = (
     0.5  # of what the newest look counts each one before it does: it shows more, as the scans before are a part of it
 )
-GOES_ON = 0.5  # share of rooms elsewhere that are alike and go on to be, in the next look that is independent
-BEHIND = 12.0  # log odds behind the best from which one is dropped
 
 
 @dataclass
@@ -147,8 +144,8 @@ class PoseBelief:
         for mode in self.modes:
             self._weigh(mode)
         self.modes.sort(key=lambda mode: -mode.weight)
-        least = max([0.0, *(mode.weight for mode in self.modes[:1])]) - BEHIND
-        self.modes = [mode for mode in self.modes[:KEPT] if mode.weight > least]
+        least = max([0.0, *(mode.weight for mode in self.modes[:1])]) - 12.0
+        self.modes = [mode for mode in self.modes[:16] if mode.weight > least]
 
     def expected(self, odometry: Array) -> list[Array]:
         """Where (3,) the hypotheses have the robot that is at `odometry` (3,) now."""
@@ -210,7 +207,8 @@ class PoseBelief:
         ahead = best.scans.weight - np.array([mode.scans.weight for mode in self.modes])
         ahead = np.logaddexp(0.0, ahead - noise) - np.logaddexp(0.0, -ahead - noise)
         others = np.array([mode.weight - mode.scans.weight for mode in self.modes])
-        most = self.config.most_scan - np.log(GOES_ON) * (self._views - 1.0)
+        # half of the rooms elsewhere that are alike go on to be
+        most = self.config.most_scan - np.log(0.5) * (self._views - 1.0)
         log = np.append(-min(best.scans.weight, most), others - ahead)
         mass: Array = np.exp(log - log.max())
         return mass / mass.sum()

@@ -223,7 +223,6 @@ def relax(
 # move then bends the map where it ends; only the whole map says where the bend belongs.
 
 GIVEN, FOUND = "given.npz", "found.npy"
-NICE = 10  # of the process: the robot goes first
 
 
 class WholeMap:
@@ -312,7 +311,7 @@ def solve(ids: NDArray[np.int64], poses: Array, edges: NDArray[np.void], config:
 
 def main(folder: Path) -> None:
     """What the process does: reads GIVEN, writes FOUND."""
-    os.nice(NICE)
+    os.nice(10)  # the robot goes first
     with np.load(folder / GIVEN) as given:
         sigma, turn, robust, iterations = given["config"].tolist()
         config = PoseGraphConfig(way_sigma=(sigma, turn), robust=robust, iterations=int(iterations))

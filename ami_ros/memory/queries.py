@@ -17,7 +17,6 @@ from ami_ros.memory.types import ALONE, MAX_RESULTS, Code, GoalQuery, Place, Pla
 from ami_ros.memory.vector_index import best_rows
 
 SEARCHED = 2  # places looked at for each sequence of commands that is wanted: not all have one
-GOAL_MATCHES = 48  # places that vote on where a goal's latent was taken
 
 
 def check_latent(latent: Latents, latent_dim: int) -> None:
@@ -43,7 +42,7 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
     """
     if goal.latent is not None:
         check_latent(goal.latent, places.latent_dim)
-        matches = match(places.index, goal.latent, GOAL_MATCHES)
+        matches = match(places.index, goal.latent, 48)
         recognised = None
         if goal.picture is not None and places.recogniser is not None:
             for view in goal.more:

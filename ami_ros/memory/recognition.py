@@ -25,18 +25,11 @@ from ami_ros.world_model.array_pairs import ArrayPairs, odds_of
 from ami_ros.world_model.perception import fit_image
 from ami_ros.world_model.two_views import Turn
 
-ENCODED = 96  # pictures that a question encodes at most: a second; the next one goes on
 COMPARED = 800  # times that a picture of a goal is compared with that of a place, of those most alike: a second
-REMEMBERED = 12  # pictures of which it is kept what places say: as many as a goal has
 POSSIBLE = 0.85  # probability of showing the same, from which a place is worth driving to: there the goal is looked for
 SPREAD = 0.05  # [m] added to the error of a comparison: a place's own
-SURE = 0.35  # [m] of expected error, below which a place that shows the goal for certain bears witness
-AGREE = [[0.5], [0.5]]  # [m], [rad] from a hypothesis, within which it is for that one
-APART = 0.25  # [m] between places whose pictures err each in its own way
-MOST = 3  # hypotheses
 BATCH = 16  # pictures
 SQUARES = 24  # in a row of the picture by whose code it is known what makes codes
-UNSAVED = 128  # new codes, and a quarter of all, from which on they are saved: the robot may be switched off
 BLUR = 0.5  # [m] around where a place has the goal, within which that speaks for a point
 SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/design/goal_search.md
 
@@ -66,11 +59,11 @@ def _nothing() -> None:
 def _share(seen: Array, evidence: Array, certain: NDArray[np.bool_], pose: Array, frames: Array) -> float:
     """Of the `evidence` (k,) of places, by where they have the goal (k, 3), for one hypothesis; half of it where all
     pictures that show it for certain were taken from one spot: they err together."""
-    near = np.less(np.stack(pose_gap(seen, pose)), AGREE).all(axis=0)
+    near = np.less(np.stack(pose_gap(seen, pose)), [[0.5], [0.5]]).all(axis=0)  # [m], [rad]
     at = frames[near & certain, :2]
     if not len(at):
         return 0.0
-    apart = np.hypot(*(at[:, None] - at[None]).T).max() > APART
+    apart = np.hypot(*(at[:, None] - at[None]).T).max() > 0.25  # [m]
     return float(evidence[near].sum() / evidence.sum()) * (1.0 if apart else 0.5)
 
 
@@ -109,7 +102,7 @@ class Recogniser:
         as they came to memory, whose turn has not come yet. Of those whose codes find no room it keeps only by what
         they are found. False: there are no more."""
         self._follow_camera()
-        if self._unsaved > max(UNSAVED, len(self._codes) // 4):
+        if self._unsaved > max(128, len(self._codes) // 4):  # the robot may be switched off
             self._save_codes()
         if self.descriptors.is_due:
             self.descriptors.save(self._made_by)
@@ -190,7 +183,7 @@ class Recogniser:
             index: of the places.
             candidates: for each picture; all were taken at one place.
         """
-        rows, found = self._said(index, candidates, ENCODED)
+        rows, found = self._said(index, candidates, 96)  # a second; the next question goes on
         if not len(rows):
             return None
         pose, error, odds = found[:, :3], found[:, 3], found[:, 4]
@@ -198,8 +191,9 @@ class Recogniser:
         chosen, pose, error, odds = rows[good], pose[good], error[good], odds[good]
         poses, weights = compose(index.poses[chosen], pose), odds / (error + SPREAD)
         enough = float(odds_of(self._pairs.threshold))
-        evidence, certain = np.minimum(odds, enough) / (error + SPREAD), (odds >= enough) & (error < SURE)
-        hypotheses = cluster(Matches(chosen, weights, poses, np.hypot(pose[:, 0], pose[:, 1])), most=MOST)
+        # [m] of expected error
+        evidence, certain = np.minimum(odds, enough) / (error + SPREAD), (odds >= enough) & (error < 0.35)
+        hypotheses = cluster(Matches(chosen, weights, poses, np.hypot(pose[:, 0], pose[:, 1])), most=3)
         shares = [_share(poses, evidence, certain, hypothesis.pose, index.poses[chosen]) for hypothesis in hypotheses]
         order = np.argsort([-share for share in shares], kind="stable")
         return [Hypothesis(hypotheses[k].pose, shares[k]) for k in order]
@@ -241,7 +235,7 @@ class Recogniser:
         key = picture.tobytes()
         seen = self._seen.setdefault(key, {})
         self._seen.move_to_end(key)
-        while len(self._seen) > REMEMBERED:
+        while len(self._seen) > 12:  # as many as a goal has
             self._seen.popitem(last=False)
         new = [place_id for place_id in ids if place_id not in seen]
         codes = self._codes_of(new, most, self.between)

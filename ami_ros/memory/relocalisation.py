@@ -23,13 +23,8 @@ from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.pose_belief import BeliefConfig, PoseBelief, Spot, distinct
 
 GRAIN = 0.8  # [m] side of the squares of which each gives one place to compare with ...
-REACH = 0.8  # [m] ... and around which the robot may be
 MOST = 300  # places that are compared at once, those that look most alike: half a second
-FOUND = 16  # poses that are looked at closely
-NARROW = 0.4, 0.15  # [m], [rad] around a pose where the robot may be
 NEAR, ASIDE = 1.2, 0.7  # [m], [rad] within which a place shows what the robot sees
-PICTURES = 4  # that are compared with those of one spot ...
-SPOTS = 6  # ... of the best ones
 
 Compare = Callable[[list[int]], Array | None]  # places -> probabilities (k,) that each sees what the robot sees
 
@@ -73,13 +68,14 @@ class Relocaliser:
         """
         index, matcher, at = self.places.index, Matcher(submap), self.belief.expected(odometry)
         rows = np.array([np.hypot(*(index.poses[:, :2] - where[:2]).T).argmin() for where in at], np.int64)
-        windows = [Window(relative(where, index.poses[row]), *NARROW) for where, row in zip(at, rows, strict=True)]
+        # [m], [rad] around a pose
+        windows = [Window(relative(where, index.poses[row]), 0.4, 0.15) for where, row in zip(at, rows, strict=True)]
         spots = self._spots(matcher, rows, windows)
         if latent is not None:
             rows = self._spread(latent)
-            spots += self._spots(matcher, rows, [Window(np.zeros(3), REACH, np.pi)] * len(rows))
+            spots += self._spots(matcher, rows, [Window(np.zeros(3), 0.8, np.pi)] * len(rows))
             spots.sort(key=lambda spot: -spot.scan)
-        for spot in distinct(spots)[:SPOTS]:
+        for spot in distinct(spots)[:6]:
             spot.picture = self.shown(spot.where, compare)
 
         def prior(where: Array) -> float:
@@ -117,7 +113,7 @@ class Relocaliser:
         return next(((int(index.ids[spot.row]), spot.match) for spot in found), None)
 
     def _spots(self, matcher: Matcher, rows: NDArray[np.int64], windows: Sequence[Window]) -> list[Spot]:
-        return finished(self.loop_closure.spots(matcher, rows, windows, FOUND))
+        return finished(self.loop_closure.spots(matcher, rows, windows, 16))
 
     def _spread(self, latent: Latents) -> NDArray[np.int64]:
         """Rows of one place in each square."""
@@ -135,7 +131,7 @@ class Relocaliser:
         index = self.places.index
         gap, turn = pose_gap(index.poses, where)
         near = np.flatnonzero((gap < NEAR) & (turn < ASIDE))
-        near = near[np.argsort(gap[near] + turn[near])[:PICTURES]]
+        near = near[np.argsort(gap[near] + turn[near])[:4]]
         same = compare(index.ids[near].tolist()) if len(near) else None
         if same is None:
             return None

@@ -22,7 +22,6 @@ from ami_ros.core.errors import AmiError
 from ami_ros.memory.types import Code
 
 LOGS = "-wal", "-shm", "-journal"  # what SQLite writes beside a file (https://sqlite.org/tempfiles.html)
-_EMPTY_JOURNAL = 512  # bytes of one that holds no page: its header, padded to a sector
 
 
 def open_to_write(path: Path) -> tuple[FileUse, str]:
@@ -162,7 +161,8 @@ def _set_strange_logs_aside(path: Path, folder: int) -> str:
         log = log_of(path, suffix)
         if not log.exists():
             continue
-        if suffix == "-shm" or log.stat().st_size <= _EMPTY_JOURNAL:
+        # bytes of a journal without a page: its header, padded to a sector
+        if suffix == "-shm" or log.stat().st_size <= 512:
             log.unlink()
             continue
         aside = free_name(path)

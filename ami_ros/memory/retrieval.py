@@ -27,7 +27,6 @@ KEPT = 1200  # codes, in the file and in RAM: some 90 MB
 _HEADER = struct.Struct("<8sII")  # `_MAGIC`, codes, numbers in each; then come as many of `_INDEX`, and the codes
 _MAGIC = b"AMICODE1"
 _INDEX = np.dtype([("made_by", "V8"), ("picture", "V16"), ("crc", "<u4")])
-_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 Code = NDArray[np.float16]
 
@@ -115,7 +114,11 @@ class CodeFile:
         with suppress(OSError, struct.error):
             self._file = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             status, owners = os.fstat(self._file), (os.geteuid(), os.stat(self._memory).st_uid)
-            if not stat.S_ISREG(status.st_mode) or status.st_uid not in owners or status.st_mode & _OTHERS:
+            if (
+                not stat.S_ISREG(status.st_mode)
+                or status.st_uid not in owners
+                or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+            ):
                 return
             magic, count, length = _HEADER.unpack(os.pread(self._file, _HEADER.size, 0))
             start = _HEADER.size + count * _INDEX.itemsize
@@ -136,14 +139,10 @@ def _crc(made_by: bytes, picture: bytes, content: bytes) -> int:
 # narrow pictures found their places hardly better than chance, in the one building that was tried. The mean of what a
 # picture's cells show did find them.
 
-RETRIEVAL_SUFFIX = ".descriptors"
-RETRIEVAL_KEPT = 50_000  # in the file: 8 MB
-UNSAVED = 128  # new ones, and a quarter of all, from which on they are saved: the robot may be switched off
-
 
 def descriptor_file(memory: Path, writes: bool = True) -> CodeFile:
     """Where descriptors of pictures stay, beside a memory, in a file such as `home.memory.descriptors`."""
-    return CodeFile(memory, writes, RETRIEVAL_SUFFIX, RETRIEVAL_KEPT)
+    return CodeFile(memory, writes, ".descriptors", 50_000)  # in the file: 8 MB
 
 
 class Descriptors:
@@ -180,7 +179,8 @@ class Descriptors:
     @property
     def is_due(self) -> bool:
         """Whether there are many that the file has not."""
-        return self.file is not None and self._unsaved > max(UNSAVED, len(self._known) // 4)
+        # the robot may be switched off
+        return self.file is not None and self._unsaved > max(128, len(self._known) // 4)
 
     def save(self, made_by: bytes) -> None:
         """Writes what is new to the file."""

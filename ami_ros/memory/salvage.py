@@ -14,7 +14,7 @@ import sqlite3
 import struct
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,15 +22,8 @@ import numpy as np
 
 from ami_ros.core.errors import AmiError
 from ami_ros.memory import database
-from ami_ros.memory import database as checksums
-from ami_ros.memory.records import measured_fits
+from ami_ros.memory.records import insertion, measured_fits
 from ami_ros.memory.replacing import LOGS, free_name, log_of, put_in_place, sync
-from ami_ros.memory.types import EDGES
-
-_LEAST_ROW = 64  # bytes that a row takes, at least: bounds the ids to look for where the last page is gone
-# The database header (https://sqlite.org/fileformat2.html, 1.3): where the counter of changes, the number of pages and
-# the counter that this number belongs to are.
-_CHANGES, _PAGES, _VALID_FOR = 24, 28, 92
 
 
 @dataclass
@@ -53,8 +46,16 @@ def rescue(path: Path, target: sqlite3.Connection, encoder_id: str, latent_dim: 
     Raises:
         AmiError: nothing is.
     """
-    with _opened(path, encoder_id, latent_dim) as source:
-        losses = _Rescue(source, target, encoder_id, latent_dim).run()
+    with tempfile.TemporaryDirectory(prefix="memory-") as folder:
+        copy = Path(folder) / "copy"
+        shutil.copyfile(path, copy)
+        if (log := path.with_name(f"{path.name}-wal")).exists():
+            shutil.copyfile(log, f"{copy}-wal")
+        if not _can_be_read(copy):
+            _mend(copy, encoder_id, latent_dim)
+        with closing(database.connect(copy)) as source:
+            database.refuse_code(source, path)
+            losses = _copy_rows(source, target, encoder_id, latent_dim)
     if not losses.places:
         raise AmiError(f"nothing in {path} can be read as a memory of places: restore it from a copy, or name another")
     return losses
@@ -87,28 +88,12 @@ def rescue_file(path: Path, encoder_id: str, latent_dim: int) -> tuple[Losses, P
     return losses, damaged
 
 
-@contextmanager
-def _opened(path: Path, encoder_id: str, latent_dim: int) -> Iterator[sqlite3.Connection]:
-    """A copy of a damaged file, so that whatever can be read is read."""
-    with tempfile.TemporaryDirectory(prefix="memory-") as folder:
-        copy = Path(folder) / "copy"
-        shutil.copyfile(path, copy)
-        if (log := path.with_name(f"{path.name}-wal")).exists():
-            shutil.copyfile(log, f"{copy}-wal")
-        if not _can_be_read(copy):
-            _mend(copy, encoder_id, latent_dim)
-        with closing(database.connect(copy)) as source:
-            database.refuse_code(source, path)
-            yield source
-
-
 def _can_be_read(copy: Path) -> bool:
     try:
         with closing(database.connect(copy)) as source:
-            version = source.execute("PRAGMA user_version").fetchone()[0]
-            for table, columns in database.tables_of(version).items():
-                source.execute(f"SELECT {columns} FROM {table} LIMIT 0")
-            return 1 <= version <= database.SCHEMA_VERSION
+            for table, columns in database.TABLES.items():
+                source.execute(f"SELECT {columns}, crc FROM {table} LIMIT 0")
+            return bool(source.execute("PRAGMA user_version").fetchone()[0] == database.SCHEMA_VERSION)
     except database.DAMAGE:
         return False
 
@@ -127,121 +112,88 @@ def _mend(copy: Path, encoder_id: str, latent_dim: int) -> None:
         new = fresh.read_bytes()
     content = copy.read_bytes()
     content += bytes(max(-len(content) % size, len(new) - len(content)))  # each table has at least its first page
+    # The counter of changes, the number of pages and the counter that this number belongs to are there in the database
+    # header (https://sqlite.org/fileformat2.html, 1.3).
+    changes, pages, valid_for = 24, 28, 92
     for page in (content[:size], new[:size]):
         header = bytearray(page)
-        struct.pack_into(">I", header, _PAGES, len(content) // size)
-        header[_VALID_FOR : _VALID_FOR + 4] = header[_CHANGES : _CHANGES + 4]
+        struct.pack_into(">I", header, pages, len(content) // size)
+        header[valid_for : valid_for + 4] = header[changes : changes + 4]
         copy.write_bytes(bytes(header) + content[size:])
         if _can_be_read(copy):
             return
 
 
-class _Rescue:
+def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, encoder_id: str, latent_dim: int) -> Losses:
     """Copies rows, those that are what was written and make sense."""
-
-    def __init__(
-        self, source: sqlite3.Connection, target: sqlite3.Connection, encoder_id: str, latent_dim: int
-    ) -> None:
-        self._source, self._target, self._latent_dim = source, target, latent_dim
-        self._seed = checksums.seed_of(encoder_id, latent_dim)
-        checksums.register(target, encoder_id, latent_dim)
-        self._losses = Losses()
-
-    def run(self) -> Losses:
+    seed, losses, ids = database.seed_of(encoder_id, latent_dim), Losses(), set[int]()
+    database.register(target, encoder_id, latent_dim)
+    try:
+        size = [source.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")]
+    except database.DAMAGE:
+        return losses
+    most = (
+        size[0] * size[1] // 64
+    )  # of 64 bytes, which a row takes at least: bounds the ids where the last page is gone
+    found = [most]
+    for key, table in (("id", "places"), ("id", "thumbnails"), ("start", "edges")):
         try:
-            version = self._source.execute("PRAGMA user_version").fetchone()[0]
-            self._last = self._last_id()
+            last = source.execute(f"SELECT max({key}) FROM {table}").fetchone()[0]
+            found.append(last if isinstance(last, int) else 0)
         except database.DAMAGE:
-            return self._losses
-        self._checked = version >= database.CHECKSUMS_SINCE
-        with self._target:
-            self._copy(database.columns_of(version))
-            if version >= database.EXPERIENCE_SINCE:
-                for row in self._rows("id, covariance, commands", "experience", "id"):
-                    if row[0] in self._ids and self._fits(checksums.blob_crc, row):
-                        self._put("experience", "blob_crc", row[:3])
-            if version >= database.SUBMAPS_SINCE:
-                self._copy_submaps()
-        return self._losses
-
-    def _copy(self, columns: str) -> None:
-        losses = self._losses
-        self._ids: set[int] = set()
-        for row in self._rows(columns, "places", "id"):
-            if self._makes_sense(row) and self._fits(checksums.place_crc, row):
-                self._put("places", "place_crc", row[:13])
-                self._ids.add(row[0])
-            else:
-                losses.damaged += 1
-        losses.places = len(self._ids)
-        for row in self._rows("id, jpeg", "thumbnails", "id"):
-            if row[0] in self._ids and self._fits(checksums.blob_crc, row):
-                self._put("thumbnails", "blob_crc", row[:2])
-                losses.thumbnails += 1
-        for row in self._rows(", ".join(EDGES.names or ()), "edges", "start"):
-            sound = self._fits(checksums.edge_crc, row) and _finite(row[:9])
-            if sound and row[0] in self._ids and row[1] in self._ids:
-                self._put("edges", "edge_crc", row[:9])
-                losses.edges += 1
-
-    def _copy_submaps(self) -> None:
-        """What scans tell, of places and ways that are there."""
-        for row in self._rows("id, outline", "outlines", "id"):
-            if row[0] in self._ids and self._fits(checksums.blob_crc, row):
-                self._put("outlines", "blob_crc", row[:2])
-        for row in self._rows("start, stop, content", "measured", "start"):
-            if row[0] in self._ids and row[1] in self._ids and measured_fits(self._seed, *row):
-                self._target.execute("INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?)", row)
-
-    def _put(self, table: str, crc: str, row: tuple) -> None:
-        names = [f"value{k}" for k in range(len(row))]
-        values = f"SELECT *, {crc}({', '.join(names)}) FROM {database.given(*names)}"
-        self._target.execute(f"INSERT OR REPLACE INTO {table} {values}", row)
-
-    def _fits(self, function: object, row: tuple) -> bool:
-        """A row, with its checksum last; older versions have none."""
-        return not self._checked or checksums.fits(row[-1], function, self._seed, *row[:-1])
-
-    def _last_id(self) -> int:
-        """The greatest id there can be."""
-        pages = self._source.execute("PRAGMA page_count").fetchone()[0]
-        self._most = pages * self._source.execute("PRAGMA page_size").fetchone()[0] // _LEAST_ROW
-        found = [self._most]
-        for query in ("SELECT max(id) FROM places", "SELECT max(id) FROM thumbnails", "SELECT max(start) FROM edges"):
-            try:
-                most = self._source.execute(query).fetchone()[0]
-                found.append(most if isinstance(most, int) else 0)
-            except database.DAMAGE:
-                pass
-        return min(max(found), 2**62)
-
-    def _rows(self, columns: str, table: str, key: str) -> Iterator[tuple]:
-        """The readable rows, with their checksums last where there are any."""
-        query = f"SELECT {columns}{', crc' if self._checked else ''} FROM {table} WHERE {key} BETWEEN ? AND ?"
-        ranges, most = [(0, self._last)], self._losses.damaged + self._most
-        while ranges and self._losses.damaged <= most:  # a damaged id may be any number: not all up to it are tried
-            low, high = ranges.pop()
-            try:
-                yield from self._source.execute(query, (low, high)).fetchall()
-            except database.DAMAGE:
-                if low == high:
-                    self._losses.damaged += 1
+            pass
+    last = min(max(found), 2**62)
+    with target:
+        for table in database.TABLES:
+            for row in _readable_rows(source, table, last, most, losses):
+                if table == "measured":
+                    sound = measured_fits(seed, *row)
                 else:
-                    middle = (low + high) // 2
-                    ranges += [(middle + 1, high), (low, middle)]
+                    crc = {"places": database.place_crc, "edges": database.edge_crc}.get(table, database.blob_crc)
+                    sound = database.fits(row[-1], crc, seed, *row[:-1])
+                if table == "places":
+                    sound = sound and _makes_sense(row, latent_dim)
+                    ids |= {row[0]} if sound else set()
+                    losses.damaged += not sound
+                elif table in ("edges", "measured"):
+                    sound = sound and row[1] in ids and (table == "measured" or _are_finite(row[:-1]))
+                if sound and row[0] in ids:
+                    target.execute(insertion(table), row[:-1])
+                    losses.thumbnails += table == "thumbnails"
+                    losses.edges += table == "edges"
+    losses.places = len(ids)
+    return losses
 
-    def _makes_sense(self, row: tuple) -> bool:
-        """Whether a place has a latent and numbers."""
+
+def _readable_rows(source: sqlite3.Connection, table: str, last: int, most: int, losses: Losses) -> Iterator[tuple]:
+    """The rows of a table that can be read, with their checksums; ids up to the `last`, and up to so many damaged ones:
+    a damaged id may be any number, and not all up to it are tried."""
+    columns, ranges, most = database.TABLES[table], [(0, last)], losses.damaged + most
+    query = f"SELECT {columns}, crc FROM {table} WHERE {columns.split(', ')[0]} BETWEEN ? AND ?"
+    while ranges and losses.damaged <= most:
+        low, high = ranges.pop()
         try:
-            latent = np.frombuffer(row[1], dtype="<f4")
-        except (TypeError, ValueError):
-            return False
-        texts = all(isinstance(text, str) for text in row[8:10])
-        finite = np.isfinite(latent).all() and _finite((*row[2:8], *row[10:13]))
-        return len(latent) == self._latent_dim and bool(finite) and texts
+            yield from source.execute(query, (low, high)).fetchall()
+        except database.DAMAGE:
+            if low == high:
+                losses.damaged += 1
+            else:
+                middle = (low + high) // 2
+                ranges += [(middle + 1, high), (low, middle)]
 
 
-def _finite(values: tuple) -> bool:
+def _makes_sense(row: tuple, latent_dim: int) -> bool:
+    """Whether a place has a latent and numbers."""
+    try:
+        latent = np.frombuffer(row[1], dtype="<f4")
+    except (TypeError, ValueError):
+        return False
+    texts = all(isinstance(text, str) for text in row[8:10])
+    finite = bool(np.isfinite(latent).all()) and _are_finite((*row[2:8], *row[10:13]))
+    return len(latent) == latent_dim and finite and texts
+
+
+def _are_finite(values: tuple) -> bool:
     try:
         return bool(np.isfinite(np.array(values, dtype=np.float64)).all())
     except (TypeError, ValueError):

@@ -15,23 +15,21 @@ from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.core.errors import AmiError
 from ami_ros.memory import database
-from ami_ros.memory.database import register, seed_of
 from ami_ros.memory.records import (
-    MARK_DAMAGED,
     PlaceColumns,
     Tables,
     Write,
     edges_to_write,
     erasure,
-    erasure_of_edge,
-    erasure_of_pictures,
     experience_to_write,
+    insertion,
     places_to_write,
     read_experience,
     read_picture,
@@ -45,8 +43,8 @@ from ami_ros.memory.types import Edge, Experience, PlaceRow, PlaceTable, edge_of
 class Store:
     """Opens a memory, or makes a new one.
 
-    An older version is brought up to date, unless it is only read. Of a damaged file what is readable is served;
-    who may write gets it as a new file, and the damaged one is kept beside it.
+    An older version is brought up to date, and cannot be read before. Of a damaged file what is readable is served; who
+    may write gets it as a new file, and the damaged one is kept beside it.
 
     Args:
         path: the file; None keeps everything in RAM.
@@ -55,7 +53,7 @@ class Store:
         read_only: serves what is there; any number of readers beside one writer.
 
     Attributes:
-        notice: what a damaged file lost, that an empty one was begun anew, that an older one has no checksums, or what
+        notice: what a damaged file lost, that an empty one was begun anew, that an older one had no checksums, or what
             lay beside a new one, one line; else empty.
 
     Raises:
@@ -68,18 +66,22 @@ class Store:
         self._file = path and Path(os.path.realpath(path))  # SQLite keeps the log beside this one, too
         self.notice = ""
         self._write_lock = self._lock = threading.Lock()  # of the connections that write and read
-        self._only_reads = read_only or (path is not None and not database.can_be_written(path))
+        # The log is written beside the file.
+        is_ours = (
+            path is None or not os.path.exists(path) or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+        )
+        self._only_reads = read_only or not is_ours
         self._unchangeable: AmiError | None = None
         if self._only_reads and not read_only:
             lost = "what is new is lost at the end; mend its rights"
             self._unchangeable = AmiError(f"the memory {path} cannot be changed: {lost}")
-        self._seed = seed_of(encoder_id, latent_dim)
+        self._seed = database.seed_of(encoder_id, latent_dim)
         self._first: Tables | None = None  # what was read on opening, until somebody asks or writes
         self._seen = 0
         self._use: FileUse | None = None
         with self._named_errors(), ExitStack() as undo:
             undo.callback(self._let_go)
-            self._version = self._open(encoder_id)
+            self._open(encoder_id)
             undo.pop_all()
         self._writer = None if self._only_reads else BatchWriter(self._connection, self._write_lock, path)
 
@@ -101,25 +103,23 @@ class Store:
         with self._named_errors(), self._lock:
             tables, self._first = self._first, None
             if tables is None or self._changes() != self._seen:
-                tables = read_tables(self._reader, self._version, self.latent_dim)
+                tables = read_tables(self._reader, self.latent_dim)
             return tables.unpacked(self.latent_dim)
 
     def thumbnail(self, id: int) -> bytes:
         """JPEG of a place, empty if it has none, or a damaged one."""
         with self._named_errors(), self._lock, self._damage_noted():
-            return read_picture(self._reader, self._version, self._seed, id)
+            return read_picture(self._reader, self._seed, id)
         return b""
 
     def experience(self, ids: Collection[int]) -> dict[int, Experience]:
         """What is known of some places besides how they look; those of which nothing is known are left out."""
         with self._named_errors(), self._lock, self._damage_noted():
-            return read_experience(self._reader, self._version, self._seed, ids)
+            return read_experience(self._reader, self._seed, ids)
         return {}
 
     def has_submaps(self) -> bool:
         """Whether it is known what a laser saw around some place. Counting them takes 0.2 s for 100,000."""
-        if self._version < database.SUBMAPS_SINCE:
-            return False
         if not self.error:
             self.wait()
         with self._named_errors(), self._lock:
@@ -141,17 +141,17 @@ class Store:
 
     # Writing
 
-    def put_places(self, rows: Iterable[PlaceRow]) -> None:
-        """Queues places, new ones and changed ones; see `places_to_write`. Raises AmiError, and nothing was queued."""
-        self._put(places_to_write(rows, self.latent_dim))
-
-    def put_columns(self, places: PlaceColumns) -> None:
-        """Queues many places without pictures and experience. Raises AmiError, and nothing was queued."""
-        self._put(places.to_write())
+    def put_places(self, rows: Iterable[PlaceRow] | PlaceColumns) -> None:
+        """Queues places, new ones and changed ones; see `places_to_write`, and for very many ones `PlaceColumns`, which
+        are without pictures and experience. Raises AmiError, and nothing was queued."""
+        if isinstance(rows, PlaceColumns):
+            self._put([(insertion("places"), rows)])
+        else:
+            self._put(places_to_write(rows, self.latent_dim))
 
     def put_experience(self, place_id: int, experience: Experience) -> None:
         """Queues what is known of a place besides how it looks; see `experience_to_write`. Raises AmiError."""
-        self._put(experience_to_write(place_id, experience))
+        self._put(experience_to_write({place_id: experience}))
 
     def put_edges(self, rows: Iterable[Edge]) -> None:
         """Queues edges, new ones and changed ones; see `edges_to_write`. Raises AmiError."""
@@ -159,11 +159,12 @@ class Store:
 
     def drop_thumbnails(self, ids: Iterable[int]) -> None:
         """Queues the removal of pictures; their places stay."""
-        self._put(erasure_of_pictures(ids))
+        self._put([("DELETE FROM thumbnails WHERE id = ?", [(int(i),) for i in ids])])
 
     def erase_edge(self, start: int, stop: int) -> None:
         """Queues the removal of one way."""
-        self._put(erasure_of_edge(start, stop))
+        ends = [(int(start), int(stop))]
+        self._put([(f"DELETE FROM {table} WHERE start = ? AND stop = ?", ends) for table in ("edges", "measured")])
 
     def erase(self, ids: Iterable[int], wait: bool = True) -> None:
         """Removes places and their edges, also from the bytes of the files. Waits until it is done, if told to.
@@ -196,7 +197,7 @@ class Store:
                 is no more.
         """
         if self._writer is not None:
-            self._writer.flush()
+            self._writer.wait(to_file=True)
         if self.error:
             raise self.error
         if self._writer is not None and self._use is not None:
@@ -218,8 +219,8 @@ class Store:
 
     # Inside
 
-    def _open(self, encoder_id: str) -> int:
-        """Connects; returns the version of the file."""
+    def _open(self, encoder_id: str) -> None:
+        """Connects."""
         path = self._file
         was_there = path is not None and path.exists()
         if path is not None:
@@ -229,20 +230,14 @@ class Store:
             else:
                 self._use, self.notice = open_to_write(path)
         try:
-            self._connection = database.connect_to_read(path) if path and self._only_reads else database.connect(path)
-            version = self._look_at(encoder_id, was_there)
+            self._connect(path, was_there, encoder_id)
         except database.DAMAGE as error:
             if database.is_passing(error):
                 raise
             assert path is not None
-            version = self._rescue(path, encoder_id)
+            self._rescue(path, encoder_id)
         try:
-            register(self._connection, encoder_id, self.latent_dim)
-            if version < database.CHECKSUMS_SINCE:
-                self.notice = self._unchecked(version)
-            if version < database.SCHEMA_VERSION and not self._only_reads:
-                database.migrate(self._connection, encoder_id, self.latent_dim)
-                version = database.SCHEMA_VERSION
+            database.register(self._connection, encoder_id, self.latent_dim)
             # Without a file, and of a damaged one that is only read, there is one connection for all.
             self._reader = self._connection
             if path and not self._only_reads:
@@ -250,53 +245,56 @@ class Store:
         except BaseException:
             self._connection.close()
             raise
-        return version
 
-    def _unchecked(self, version: int) -> str:
-        what = f"the memory {self.path} is of version {version}, which has no checksums: damage in it cannot be told"
-        return f"{what} until it is opened to be written" if self._only_reads else f"{what}; from now on it has them"
+    def _connect(self, path: Path | None, was_there: bool, encoder_id: str) -> None:
+        """Opens a file, which is begun where it is new, and brought up to date where it is an older one.
+
+        Raises:
+            AmiError: it is another's, see `database.check`, or an older one that may not be written.
+            sqlite3.DatabaseError: it is damaged.
+        """
+        connection = database.connect_to_read(path) if path and self._only_reads else database.connect(path)
+        self._connection = connection
+        try:
+            if not self._only_reads and database.is_empty(connection):
+                database.create(connection, encoder_id, self.latent_dim)
+                if was_there:
+                    self.notice = f"the memory {self.path} was there, and nothing in it: it is begun anew"
+            version = database.check(connection, self.path, encoder_id, self.latent_dim)
+            if version < database.SCHEMA_VERSION:
+                old = f"the memory {self.path} is of version {version}"
+                if self._only_reads:
+                    raise AmiError(f"{old}, and cannot be read until it was opened once to be written")
+                database.migrate(connection, encoder_id, self.latent_dim)
+                if version < 4:
+                    unseen = "which has no checksums: damage in it cannot be told; from now on it has them"
+                    self.notice = f"{old}, {unseen}"
+            if path is not None and not self._is_sound(path):
+                raise sqlite3.DatabaseError("some of it is not what was written")
+        except BaseException:
+            connection.close()
+            raise
+
+    def _is_sound(self, path: Path) -> bool:
+        try:
+            # In this order: closed while it is checked, SQLite crashes.
+            with closing(database.connect_to_read(path)) as whole, ThreadPoolExecutor(1) as beside:
+                sound = beside.submit(database.is_sound, whole)
+                self._seen, self._first = self._changes(), read_tables(self._connection, self.latent_dim)
+                return not self._first.wrong(self._seed) and sound.result()
+        except (ValueError, TypeError, OverflowError):
+            return False
 
     def _let_go(self) -> None:
         if self._use is not None:
             self._use.close()
             self._use = None
 
-    def _look_at(self, encoder_id: str, was_there: bool) -> int:
-        """The version of a file that was opened, which is begun where it is new.
-
-        Raises:
-            AmiError: it is another's; see `database.check`.
-            sqlite3.DatabaseError: it is damaged.
-        """
-        path, connection = self.path, self._connection
-        try:
-            if not self._only_reads and database.is_empty(connection):
-                database.create(connection, encoder_id, self.latent_dim)
-                if was_there:
-                    self.notice = f"the memory {path} was there, and nothing in it: it is begun anew"
-            version = database.check(connection, path, encoder_id, self.latent_dim)
-            if path is not None and not self._is_sound(path, version):
-                raise sqlite3.DatabaseError("some of it is not what was written")
-        except BaseException:
-            connection.close()
-            raise
-        return version
-
-    def _is_sound(self, path: Path, version: int) -> bool:
-        try:
-            # In this order: closed while it is checked, SQLite crashes.
-            with closing(database.connect_to_read(path)) as whole, ThreadPoolExecutor(1) as beside:
-                sound = beside.submit(database.is_sound, whole, version)
-                self._seen, self._first = self._changes(), read_tables(self._connection, version, self.latent_dim)
-                return not self._first.wrong(version, self._seed) and sound.result()
-        except (ValueError, TypeError, OverflowError):
-            return False
-
     def _changes(self) -> int:
         """A number that is another one once another process has written."""
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
-    def _rescue(self, path: Path, encoder_id: str) -> int:
+    def _rescue(self, path: Path, encoder_id: str) -> None:
         self._first = None
         if self._only_reads:
             rescued = database.connect(None)
@@ -309,7 +307,6 @@ class Store:
             self._use, _ = open_to_write(path)
             self._connection, kept = database.connect(path), f"the damaged file is kept as {damaged}"
         self.notice = f"the memory {self.path} was damaged: {losses}; {kept}"
-        return database.SCHEMA_VERSION
 
     def _put(self, write: Write) -> None:
         if self.read_only:
@@ -330,7 +327,7 @@ class Store:
                 f"the memory {self.path} has damaged pictures ({error}): open it again to save what is readable"
             )
             if not self.read_only:
-                self._put(MARK_DAMAGED)
+                self._put([("INSERT OR REPLACE INTO meta VALUES ('damaged', 'yes')", [()])])  # see `database.is_sound`
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -345,15 +342,12 @@ class Store:
 
 # Queued writes to a database, committed in batches on a thread; what cannot be written yet waits in RAM.
 
-MAX_WAITING = 100_000  # writes that wait for a disk that takes none; with more the writer gives up
-GATHER = 0.02  # [s] that writes wait for others of their batch, unless somebody waits for them
 
-
-class _Asked:
+class _Asked(NamedTuple):
     """Somebody waits for what is queued."""
 
-    def __init__(self, to_file: bool) -> None:
-        self.to_file, self.done = to_file, threading.Event()
+    done: threading.Event
+    to_file: bool
 
 
 class BatchWriter:
@@ -394,13 +388,9 @@ class BatchWriter:
         """
         if not self._thread.is_alive():
             return
-        self._queue.put(asked := _Asked(to_file))
+        self._queue.put(asked := _Asked(threading.Event(), to_file))
         self._urgent.set()
         asked.done.wait()
-
-    def flush(self) -> None:
-        """Waits until all that was put before is in the file itself, or cannot be."""
-        self.wait(to_file=True)
 
     def close(self) -> None:
         """Writes what is queued and ends."""
@@ -414,7 +404,8 @@ class BatchWriter:
         while True:
             batch = [self._queue.get()]
             if isinstance(batch[0], list):
-                self._urgent.wait(GATHER)
+                # [s] that writes wait for others of their batch, unless somebody waits for them
+                self._urgent.wait(0.02)
             self._urgent.clear()
             while not self._queue.empty():
                 batch.append(self._queue.get())
@@ -444,7 +435,7 @@ class BatchWriter:
                     self.in_log = bool(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
         except sqlite3.Error as error:
             # A disk may have room again later, a lock be given back; what is wrong in itself stays wrong.
-            passing = isinstance(error, sqlite3.OperationalError) and len(self._waiting) < MAX_WAITING
+            passing = isinstance(error, sqlite3.OperationalError) and len(self._waiting) < 100_000
             hint = "what is new stays in RAM until it can be written: free space"
             if not passing:
                 self._gave_up, hint = True, "it goes on without storing: free space and start again"

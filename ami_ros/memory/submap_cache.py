@@ -12,9 +12,6 @@ from ami_ros.core.geometry import Array
 from ami_ros.core.submaps import Submap
 from ami_ros.memory.store import Store
 
-CACHED = 400  # submaps in RAM ...
-CACHED_FREE = 16_000  # ... and what was free around a place, of each 0.7 kB: a search asks all places again and again
-
 
 class SubmapCache:
     """Submaps by the ids of places.
@@ -88,10 +85,10 @@ class SubmapCache:
 
     def _keep(self, place_id: int, submap: Submap | None) -> None:
         self._submaps[place_id] = submap
-        if len(self._submaps) > CACHED:
+        if len(self._submaps) > 400:
             self._submaps.popitem(last=False)
 
     def _keep_free(self, place_id: int, free: Array) -> None:
         self._free[place_id] = free.astype(np.float32)
-        if len(self._free) > CACHED_FREE:
+        if len(self._free) > 16_000:
             self._free.popitem(last=False)

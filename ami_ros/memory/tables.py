@@ -12,8 +12,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from ami_ros.memory.types import WAYS, Edge, edge_of, edge_values
 
-FIRST = 64  # rows that there is room for at first
-
 
 class Columns:
     """Named arrays of one length; appending is O(1) amortised.
@@ -27,7 +25,7 @@ class Columns:
         self._arrays: dict[str, NDArray[Any]] = {}
         for name, kind in columns.items():
             dtype, tail = (kind[0], (kind[1],)) if isinstance(kind, tuple) else (kind, ())
-            self._arrays[name] = np.zeros((FIRST, *tail), dtype)
+            self._arrays[name] = np.zeros((64, *tail), dtype)  # rows that there is room for at first
 
     def __len__(self) -> int:
         return self._count

@@ -301,13 +301,12 @@ def covariances(upper: Array) -> Array:
 # id: less than 2**52, which a double holds exactly, as JavaScript and JSON do.
 
 OWN = 1 << 32  # ids of one's own places are smaller
-_KEYS = (1 << 20) - 1
 Ids = TypeVar("Ids", int, NDArray[np.int64])
 
 
 def key_of(robot: str) -> int:
     """What ids of a robot's places begin with elsewhere, by its name; never 0."""
-    return zlib.crc32(robot.encode()) % _KEYS + 1
+    return zlib.crc32(robot.encode()) % ((1 << 20) - 1) + 1
 
 
 @overload

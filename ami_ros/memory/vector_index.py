@@ -18,8 +18,6 @@ Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 _BLOCK = 8192  # vectors compared with all centroids at once
-_ROUNDS = 4  # of k-means
-_SAMPLE = 30  # vectors a centroid to learn from
 
 
 @dataclass(frozen=True)
@@ -126,9 +124,9 @@ def learn_centroids(vectors: Vectors, config: VectorIndexConfig) -> Vectors:
     """Spherical k-means on a sample: (k, d)."""
     rng = np.random.default_rng(0)
     size = max(config.probes + 1, int(2 * np.sqrt(len(vectors))))
-    sample = vectors[rng.choice(len(vectors), min(len(vectors), _SAMPLE * size), replace=False)]
+    sample = vectors[rng.choice(len(vectors), min(len(vectors), 30 * size), replace=False)]  # vectors a centroid
     centroids = sample[:size]
-    for _ in range(_ROUNDS):
+    for _ in range(4):  # of k-means
         nearest, one = nearest_centroids(sample, centroids), np.ones(len(sample), np.float32)
         sums = csr_matrix((one, (nearest, np.arange(len(sample)))), (size, len(sample))) @ sample
         length = np.linalg.norm(sums, axis=1, keepdims=True)

@@ -17,11 +17,7 @@ from ami_ros.core.scan_matching import Match, Matcher, Window
 from ami_ros.core.submaps import FARTHEST, RAYS, REACH, Submap, free_distance, points_of, submap_of
 from ami_ros.world_model.two_views import Turn
 
-TURNING = 0.1  # [m per rad] of way that turning counts as, where it brings other walls into sight
-TOLD = 0.85  # share of the variance of odometry below which scans say how the robot moved, and its gains are learned
 SEEN_THROUGH = 2  # scans more that saw through a point than that saw something there, from which it is not solid
-OFF, OFF_FAR = 0.5, 0.03  # [m], [m per m] that a point may be off where another scan saw it
-NEAR_STEP = 0.5  # [m], [rad] of motion within which two scans see the same
 
 
 @dataclass(frozen=True)
@@ -157,14 +153,14 @@ class ScanOdometry:
         match = self._best(other, expected, spread)
         if match is None or match.support < self.config.support:
             # A long step may lead to where nothing of before is seen; a short one does not.
-            is_near = bool(np.hypot(*motion[:2]) < NEAR_STEP and abs(motion[2]) < NEAR_STEP)
+            is_near = bool(np.hypot(*motion[:2]) < 0.5 and abs(motion[2]) < 0.5)  # [m], [rad]
             conflict = self._matcher.conflict(submap_of(points, self._free), expected, silent)
             return replace(step, strange=bool(conflict > self.config.strange and is_near))
         off = relative(expected, match.pose)
         if off @ np.linalg.solve(prior, off) > 25.0:
             return step
         moved, posterior = relative(base, match.pose), turned.T @ match.covariance @ turned
-        told = np.diag(posterior) < TOLD * np.diag(prior)
+        told = np.diag(posterior) < 0.85 * np.diag(prior)  # then scans say how the robot moved
         self.gains.learn(said, moved, bool(told[0]), bool(told[2]))
         return Step(moved, self._spread(motion, prior, posterior), True)
 
@@ -180,7 +176,8 @@ class ScanOdometry:
             posterior: (3, 3) of the fit that weighed both.
         """
         config = self.config
-        share = min(1.0, (float(np.hypot(*motion[:2])) + TURNING * abs(float(motion[2]))) / config.renewed)
+        # [m per rad] that brings other walls into sight
+        share = min(1.0, (float(np.hypot(*motion[:2])) + 0.1 * abs(float(motion[2]))) / config.renewed)
         wheels = np.linalg.inv(prior)
         measured = np.linalg.inv(posterior) - wheels
         floor = np.square([config.floor[0], config.floor[0], config.floor[1]])
@@ -239,7 +236,7 @@ def _seen(stop: Stop, points: Array, pose: Array) -> Array:
     local = transform_points(relative(stop.pose, pose), points[far])
     distance, bearing = np.hypot(*local.T), np.arctan2(local[:, 1], local[:, 0])
     gap = stop.through[np.round(bearing / (2 * np.pi / RAYS)).astype(np.int64) % RAYS] - distance
-    off = OFF + OFF_FAR * distance
+    off = 0.5 + 0.03 * distance  # [m], [m per m] that a point may be off where another scan saw it
     found[far] = (gap > off).astype(np.float64) - (np.abs(gap) <= off)
     return found
 
@@ -249,9 +246,6 @@ def _seen(stop: Stop, points: Array, pose: Array) -> Array:
 
 TURNED, DRIVEN = 0.4, 0.35  # [rad], [m] from a keyframe to the next one
 # Of wheels that slip, or turn where the robot is stuck, one standard deviation: share of the turn, and [rad/m].
-SLIP = 0.4
-AGREE = 3.0  # standard deviations up to which wheels and pictures agree
-LEAST = 1e-3  # [rad] standard deviation that a step adds at least
 
 # The turn between two pictures: by their codes, the motion (3,) and turn by odometry, and the scan of the first one.
 Turns = Callable[[NDArray[np.float32], NDArray[np.float32], Array, Turn, Scan], Turn | None]
@@ -299,7 +293,8 @@ class VisualCompass:
         self._wheels = Turn(self._wheels.angle + float(motion[2]), math.hypot(self._wheels.deviation, variance**0.5))
         seen = None
         if self._turns is not None and keyframe.code is not None and code is not None:
-            slips = math.hypot(self._wheels.deviation, SLIP * (abs(self._wheels.angle) + float(np.hypot(*moved[:2]))))
+            # of wheels that slip, or turn where the robot is stuck: share of the turn, and [rad/m]
+            slips = math.hypot(self._wheels.deviation, 0.4 * (abs(self._wheels.angle) + float(np.hypot(*moved[:2]))))
             seen = self._turns(keyframe.code, code, moved, Turn(self._wheels.angle, slips), keyframe.scan)
         said = relative(keyframe.odometry, odometry)
         if seen is None:
@@ -312,13 +307,14 @@ class VisualCompass:
         if abs(seen.angle) > TURNED or np.hypot(*moved[:2]) > DRIVEN:
             self._gains.learn(said, np.array([*moved[:2], seen.angle]), False, True, seen.deviation**2)
             self.begin(odometry, code, scan)
-        added = max(told.deviation**2 - before.deviation**2, LEAST**2)
+        added = max(told.deviation**2 - before.deviation**2, 1e-3**2)  # [rad] that a step adds at least
         return Turn(told.angle - before.angle, added**0.5)
 
 
 def _fused(wheels: Turn, seen: Turn) -> Turn:
     """One turn by two that have no errors in common; where they differ, wheels have slipped."""
-    doubt = max(wheels.deviation, abs(seen.angle - wheels.angle) / AGREE) ** 2
+    # deviations up to which wheels and pictures agree
+    doubt = max(wheels.deviation, abs(seen.angle - wheels.angle) / 3.0) ** 2
     share = doubt / (doubt + seen.deviation**2)
     return Turn(wheels.angle + share * (seen.angle - wheels.angle), (doubt * (1.0 - share)) ** 0.5)
 
@@ -332,9 +328,7 @@ def _fused(wheels: Turn, seen: Turn) -> Turn:
 
 PRIOR = 3.0  # [m] of motion that speak for distances being right; larger learns more slowly
 SIGMA = 0.05, 0.05, 0.02  # deviations before anything is learned: of distance, of turn, and of bend [rad/m]
-WHEEL_GAINS_TURNING = 1.0  # [rad/m] from which a step is a turn; others tell of distances
 MOST, MOST_BEND = 0.15, 0.1  # share by which it may be wrong; [rad/m]
-NOISE = 0.002  # [rad^2] of what scans say of a turn, for each metre and radian
 
 
 class WheelGains:
@@ -395,9 +389,10 @@ class WheelGains:
         self._alone = self._after(said) * [not turn, not turn, not distance]
         if turn and not turned_alone:
             row = said[[2, 0]]
-            precision = 1.0 / (variance or NOISE * (length + angle))
+            precision = 1.0 / (variance or 0.002 * (length + angle))
             self._information = self._information + precision * np.outer(row, row)
             self._weighted = self._weighted + precision * row * moved[2]
-        if distance and not drove_alone and angle <= WHEEL_GAINS_TURNING * length:
+        # [rad/m] from which a step is a turn; others tell of distances
+        if distance and not drove_alone and angle <= 1.0 * length:
             self._said += length
             self._moved += float(said[:2] @ moved[:2]) / length

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from ami_ros.behaviour.task import PlaceDoubts
-from ami_ros.memory.coverage import MANY
 from ami_ros.planning.types import Reading
 
 HERE, THERE = np.array([0.0, 0.0]), np.array([4.0, 0.0])
@@ -72,7 +71,7 @@ def test_many_points_are_told_at_once_and_nearly_the_same() -> None:
     rng, doubts = np.random.default_rng(0), PlaceDoubts()
     for place in range(1, 400):
         doubts.note(place, rng.uniform(0.0, 12.0, 2), float(rng.uniform(0.5, 3.0)))
-    points = rng.uniform(-1.0, 13.0, (3 * MANY, 2))
+    points = rng.uniform(-1.0, 13.0, (6000, 2))
     each = np.concatenate([doubts.near(part) for part in np.array_split(points, 6)])
     off = np.abs(doubts.near(points) - each)
     assert off.max() < 0.1 and off.mean() < 0.02 and np.ptp(each) > 0.3

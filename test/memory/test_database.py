@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ami_ros.core.errors import AmiError
 from ami_ros.memory.database import SCHEMA_VERSION
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import PlaceRow
@@ -74,11 +75,8 @@ def test_who_writes_brings_a_file_up_to_date_and_loses_nothing(old: Path) -> Non
     again.close()
 
 
-def test_who_reads_leaves_an_old_file_as_it_is(old: Path) -> None:
+def test_who_reads_leaves_an_old_file_as_it_is_and_is_told_so(old: Path) -> None:
     before = old.read_bytes()
-    store = Store(old, "net@0123", 2, read_only=True)
-    assert "no checksums" in store.notice and "until it is opened to be written" in store.notice
-    check(store.load()[0][0])
-    assert store.thumbnail(7) == b"\xff\xd8" and store.experience([7]) == {}
-    store.close()
+    with pytest.raises(AmiError, match=f"of version {version(old)}, and cannot be read until it was opened once"):
+        Store(old, "net@0123", 2, read_only=True)
     assert old.read_bytes() == before and version(old) < SCHEMA_VERSION

@@ -11,7 +11,7 @@ import yaml
 from ami_ros.cli.memory import export_map
 from ami_ros.core.errors import AmiError
 from ami_ros.core.submaps import RAYS, submap_of
-from ami_ros.memory.occupancy_map import CELL, FREE, OCCUPIED, UNKNOWN, occupancy_map
+from ami_ros.memory.occupancy_map import FREE, OCCUPIED, UNKNOWN, occupancy_map
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import Experience, PlaceRow
 
@@ -27,10 +27,10 @@ def round_room(radius: float, ghost: bool = False):  # type: ignore[no-untyped-d
 def test_places_see_walls_and_free_ground_and_who_walked_by_is_gone() -> None:
     poses = [np.zeros(3), np.array([0.4, 0.0, 0.3]), np.array([0.0, 0.4, 1.0]), np.array([-0.4, 0.0, 0.0])]
     drawn = occupancy_map([(pose, round_room(2.0, ghost=k == 0)) for k, pose in enumerate(poses)])
-    assert drawn is not None and drawn.resolution == CELL
+    assert drawn is not None and drawn.resolution == 0.05
 
     def at(x: float, y: float) -> int:
-        column, row = np.floor((np.array([x, y]) - drawn.origin) / CELL).astype(int)
+        column, row = np.floor((np.array([x, y]) - drawn.origin) / 0.05).astype(int)
         return int(drawn.cells[row, column])
 
     assert at(0.0, 0.0) == at(0.8, 0.0) == FREE and at(-2.8, -2.8) == UNKNOWN
@@ -47,8 +47,8 @@ def test_the_files_are_those_of_nav2() -> None:
     shades = np.frombuffer(pixels, np.uint8).reshape(height, width)[::-1]
     assert set(np.unique(shades)) == {0, 205, 254} and ((shades == 254) == (drawn.cells == FREE)).all()
     values = yaml.safe_load(drawn.yaml("office.pgm"))
-    assert values["image"] == "office.pgm" and values["resolution"] == CELL and len(values["origin"]) == 3
-    middle = (np.array([1.0, 2.0]) - values["origin"][:2]) / CELL
+    assert values["image"] == "office.pgm" and values["resolution"] == 0.05 and len(values["origin"]) == 3
+    middle = (np.array([1.0, 2.0]) - values["origin"][:2]) / 0.05
     np.testing.assert_allclose(middle, [width / 2, height / 2], atol=4)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ami_ros.core.errors import AmiError
-from ami_ros.memory.database import SCHEMA_VERSION, WRONG_ENCODER
+from ami_ros.memory.database import SCHEMA_VERSION
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import Code, Edge, Experience, PlaceRow
 
@@ -129,7 +129,7 @@ def test_latents_of_another_encoder_are_refused(path: Path, store: Store) -> Non
     store.close()
     with pytest.raises(AmiError, match="net@0123") as failure:
         Store(path, "net@9999", DIM)
-    assert failure.value.code == WRONG_ENCODER
+    assert failure.value.code == Code.ENCODER_MISMATCH
     with pytest.raises(AmiError):
         Store(path, "net@0123", DIM + 1)
 

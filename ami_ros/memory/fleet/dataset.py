@@ -7,7 +7,6 @@ a robot that exports again takes the place of what it had sent. `frames.lance` b
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from ami_ros.core.commands import pack, unpack
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import need
 from ami_ros.memory.database import meta_of
+from ami_ros.memory.files import NAME
 from ami_ros.memory.replacing import written_beside
 from ami_ros.memory.store import Store
 from ami_ros.memory.types import WAYS as FIELDS
@@ -30,8 +30,6 @@ from ami_ros.memory.types import Edge, Experience, PlaceRow, edge_of, edge_value
 
 PLACES, WAYS, FRAMES = "places.lance", "ways.lance", "frames.lance"
 BATCH = 2000  # places, with their pictures, in RAM at once
-TRIES = 100  # of replacing a robot's rows while others write; each that fails is another robot's success
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # goes into a filter
 _NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away", "label", "note")
 
 
@@ -65,7 +63,7 @@ def _put(lance: Any, path: Path, tables: Iterator[Any], old: str) -> None:
             lance.write_dataset(first.slice(0, 0), str(path), mode="create")
     dataset, conflict = lance.dataset(str(path)), need("lance.commit", "lance").CommitConflictError
     new = [part for table in chain([first], tables) for part in lance.fragment.write_fragments(table, dataset)]
-    for left in reversed(range(TRIES)):
+    for left in reversed(range(100)):  # each that fails is another robot's success
         try:
             update = lance.LanceOperation.Update(*_without(dataset, old), new)
             lance.LanceDataset.commit(dataset, update, read_version=dataset.version)
@@ -201,7 +199,7 @@ def told(folder: Path, what: str = "read") -> Iterator[None]:
 
 def check_name(robot: str) -> None:
     """Raises AmiError if that is no name of a robot."""
-    if not _NAME.fullmatch(robot):
+    if not NAME.fullmatch(robot):  # it goes into a filter
         raise AmiError("a robot's name has 1 to 64 letters, digits, dots, dashes and underscores")
 
 

@@ -14,11 +14,7 @@ from numpy.typing import NDArray
 
 from ami_ros.memory.index import Latents
 
-SHARE = 0.5  # of the places of a map that have to look like some of the other
 NEAREST = 6  # other maps that each is compared with, those most alike, and more where these are alike to it
-LEAST = 0.5  # ties for each map of the smaller group, below which two groups are not compared
-GROWN = 2  # times as many maps as it had when it was compared in vain has a group that is compared again
-FLOOR = 0.1  # of the largest variance, added to all: directions in which latents hardly differ are noise
 
 Tie = tuple[int, int, float]  # two maps, the smaller number first, and how alike they are
 
@@ -32,7 +28,8 @@ def ties(latents: Sequence[Latents]) -> list[Tie]:
     alike = np.zeros((len(sizes), len(sizes)), np.float32)
     for number, (end, size) in enumerate(zip(ends.tolist(), sizes.tolist(), strict=True)):
         best = np.maximum.reduceat(rows[end - size : end] @ rows.T, ends - sizes, axis=1)
-        alike[number] = np.sort(best, axis=0)[-int(np.ceil(SHARE * size)) :].mean(axis=0)
+        # of the places of a map half have to look like some of the other
+        alike[number] = np.sort(best, axis=0)[-int(np.ceil(0.5 * size)) :].mean(axis=0)
     alike = np.round((alike + alike.T) / 2, 4)
     np.fill_diagonal(alike, -np.inf)
     found: dict[tuple[int, int], float] = {}
@@ -46,7 +43,8 @@ def _whitened(latents: Latents) -> NDArray[np.float32]:
     """Of unit length: what all places have in common, and what goes together, counts less than what is rare."""
     centred = latents - latents.mean(axis=0)
     variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))
-    rows = centred @ axes / np.sqrt(np.maximum(variances, 0.0) + FLOOR * variances.max() + 1e-12)
+    # directions in which latents hardly differ are noise
+    rows = centred @ axes / np.sqrt(np.maximum(variances, 0.0) + 0.1 * variances.max() + 1e-12)
     return np.asarray(rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9), np.float32)
 
 
@@ -75,11 +73,12 @@ class Groups:
             key = self._groups(a, b)
             small, large = sorted(key, key=lambda group: len(self.members[group]))
             then = self._tried.get((a, b), 0)
-            if not then or (len(self.members[large]) >= GROWN * then and best[small] == key):
+            # times as many maps as when it was compared in vain
+            if not then or (len(self.members[large]) >= 2 * then and best[small] == key):
                 counts[key] += 1
                 sums[key] += value
         smaller = {key: min(len(self.members[group]) for group in key) for key in counts}
-        worth = [key for key in counts if counts[key] >= LEAST * smaller[key]]
+        worth = [key for key in counts if counts[key] >= 0.5 * smaller[key]]  # ties for each map of the smaller group
         taken, chosen = set[int](), list[tuple[int, int]]()
         for key in sorted(worth, key=lambda key: (-sums[key] / smaller[key], key)):
             if not taken.intersection(key):

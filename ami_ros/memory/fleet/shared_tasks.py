@@ -22,7 +22,6 @@ from ami_ros.world_model.model_files import write_atomically
 Result = dict[str, Any]  # as JSON has it
 RESULT, CLAIM = ".json", ".claim"
 TOUCHED, ABANDONED = 2.0, 20.0  # [s] after which a claim is touched again, and after which somebody else takes it
-POLL = 0.05  # [s] between looks for what others have done
 
 
 class SharedTasks:
@@ -64,7 +63,7 @@ class SharedTasks:
                     claim.unlink()
                     self._try(name, tasks[name])
                     return
-        time.sleep(POLL)
+        time.sleep(0.05)
 
     def _try(self, name: str, task: Callable[[], Result]) -> bool:
         """Does a task, unless somebody is at it."""

@@ -17,19 +17,15 @@ from typing import ClassVar
 
 from ami_ros.core.errors import AmiError
 from ami_ros.memory import database
-from ami_ros.memory.files import SUFFIX
-from ami_ros.memory.sharing.letters import ROBOT, Kind, Letter, key_from, plain, row_from
+from ami_ros.memory.files import NAME, SUFFIX
+from ami_ros.memory.sharing.letters import Kind, Letter, key_from, plain, row_from
 from ami_ros.memory.sharing.replica_writer import ReplicaWriter
 from ami_ros.memory.sharing.rows import Key, OwnRows, RowSet, told_as_errors
 from ami_ros.memory.types import key_of as robot_key
 
-BUCKETS = 2000  # of a copy that is compared, about
 SMALL = 4  # bits: a bucket has at least 16 ids
 KEYS = 1500  # in one letter
 MOST_KEYS = 40_000  # that one question is answered with; the next brings more
-ROOM = 24_000  # bytes of rows in one letter, from which no more is added: one picture more has to fit
-AWAY = 6.0  # [s] that nothing was heard of a robot after which others speak for it
-TRIES = 3  # of asking for rows, one after the other, until the pull begins anew
 MOST_ORIGINS = 256  # robots of a site
 
 
@@ -160,7 +156,7 @@ class Exchange:
         waiting, rows = self._outbox[origin], self._rows_of(origin)
         batch: list[object] = []
         size = 0
-        while waiting and size < ROOM:
+        while waiting and size < 24_000:  # bytes in one letter: one picture more has to fit
             key = next(iter(waiting))
             del waiting[key]
             if rows is not None and (row := rows.row(key)) is not None:
@@ -197,7 +193,7 @@ class Exchange:
     def _check_sender(self, letter: Letter, now: float) -> None:
         """Raises AmiError where nothing of that robot is wanted."""
         robot, off = letter.robot, letter.stamp - now
-        if not ROBOT.fullmatch(robot):
+        if not NAME.fullmatch(robot):
             raise AmiError("a robot's name has 1 to 64 letters, digits, dots, dashes and underscores")
         for other in (self.config.robot, *self.peers):
             if other != robot and robot_key(other) == robot_key(robot):
@@ -225,7 +221,7 @@ class Exchange:
             if origin == self.config.robot:
                 if identity == self.own.identity():
                     self._version = max(self._version, int(version) + (digest != self._own_digest[1]))
-            elif ROBOT.fullmatch(origin):
+            elif NAME.fullmatch(origin):
                 replica = self._replica(origin)
                 if not replica.identity:
                     replica.begin(str(identity))
@@ -239,7 +235,7 @@ class Exchange:
         if source != origin:
             # Of a robot that is there, nobody else knows better.
             owner = self.peers.get(origin)
-            if version <= replica.version or (owner and steady - owner.heard < AWAY):
+            if version <= replica.version or (owner and steady - owner.heard < 6.0):  # [s] that nothing was heard of it
                 return []
         if digest == self._digest(origin)[1]:
             self._pulls.pop(origin, None)
@@ -250,7 +246,8 @@ class Exchange:
         if origin in self._pulls or self._settled.get(origin) == digest:
             return []
         self._pulls[origin] = _Pull(source, version, digest, steady + self.config.patience)
-        shift = max(SMALL, (max(self._digest(origin)[0], 1) // BUCKETS).bit_length())
+        # of a copy that is compared, about 2000
+        shift = max(SMALL, (max(self._digest(origin)[0], 1) // 2000).bit_length())
         sums = [[bucket, total] for bucket, total in replica.rows.sums(shift).items()]
         return [self._letter(source, now, Kind.SUMS, origin=origin, shift=shift, sums=sums)]
 
@@ -312,7 +309,7 @@ class Exchange:
 
     def _on_rows(self, letter: Letter, now: float, steady: float) -> list[Letter]:
         content, origin = letter.content, str(letter.content["origin"])
-        if origin == self.config.robot or not ROBOT.fullmatch(origin) or origin not in self._replicas:
+        if origin == self.config.robot or not NAME.fullmatch(origin) or origin not in self._replicas:
             return []
         replica, pull = self._replicas[origin], self._pulls.get(origin)
         if content["identity"] != replica.identity:
@@ -355,7 +352,7 @@ class Exchange:
         pull = self._pulls[origin]
         if steady < pull.deadline:
             return []
-        if pull.tries == TRIES or not pull.wanted:  # nobody answers: the next state begins anew
+        if pull.tries == 3 or not pull.wanted:  # nobody answers: the next state begins anew
             del self._pulls[origin]
             return []
         pull.tries, pull.deadline = pull.tries + 1, steady + self.config.patience
@@ -365,7 +362,7 @@ class Exchange:
         """Those that are there from the time before."""
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             robot = path.name.removesuffix(SUFFIX)
-            if ROBOT.fullmatch(robot) and robot != self.config.robot:
+            if NAME.fullmatch(robot) and robot != self.config.robot:
                 try:
                     self._replica(robot)
                 except AmiError as error:  # it is told again when that robot speaks
@@ -399,6 +396,6 @@ class Exchange:
         return self._digests[origin]
 
     def _peer(self, robot: str) -> Peer:
-        if robot not in self.peers and len(self.peers) < MOST_ORIGINS and ROBOT.fullmatch(robot):
+        if robot not in self.peers and len(self.peers) < MOST_ORIGINS and NAME.fullmatch(robot):
             self.peers[robot] = Peer()
         return self.peers.get(robot, Peer())

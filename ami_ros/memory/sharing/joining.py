@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,11 +32,9 @@ from ami_ros.memory.sharing.placing import LINKED, Origin, Placing, Stand, read
 from ami_ros.memory.sharing.replica import Replica, signature
 from ami_ros.memory.types import Edge, Experience, PlaceRow, is_own, key_of
 
-ROOM = 0.9  # share of `max_places` that others may fill: what this robot founds next needs some
 GROWN = 1.25  # times as large as it was is a map in which another is sought again
 DOUBTED, LEAST_HELD = 5, 0.5  # comparisons from which so few of them that hold refute a join
 FLOOR = np.diag([0.03**2, 0.03**2, 0.01**2])  # added to the covariance of a fit, as `LoopCloser` does
-SOLVED = 24  # constraints after which the pose graph is relaxed
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ class Joiner:
                 raise AmiError(f"memory: the robots '{other}' and '{name}' cannot be told apart: give one another name")
 
     def _take_in(self, origin: Origin, path: Path, now: float, whole: bool) -> Slices[str]:
-        with Replica(path, self.places.encoder_id, self.places.latent_dim) as replica:
+        with closing(Replica(path, self.places.encoder_id, self.places.latent_dim)) as replica:
             seen = signature(path)
             if seen != origin.seen:
                 yield from read(origin, replica)
@@ -256,7 +255,7 @@ class Joiner:
             if number % LINKED == LINKED - 1:
                 yield
         queued, stretch, constraints = set(queue), dict[int, float](), 0
-        most = int(ROOM * self.limits.max_places)
+        most = int(0.9 * self.limits.max_places)  # what this robot founds next needs some
         while queue:
             place_id = queue.popleft()
             place, far = self._placing.by_ways(origin, replica, place_id, stretch)
@@ -269,7 +268,7 @@ class Joiner:
             self._settle(origin, replica, place, now)
             left.discard(place_id)
             constraints += place.match is not None
-            if constraints == SOLVED:
+            if constraints == 24:
                 constraints = 0
                 self.front_end.relax()
             if origin.compared >= DOUBTED and origin.held < LEAST_HELD * origin.compared:

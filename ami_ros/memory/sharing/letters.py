@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import zlib
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -12,9 +11,6 @@ from typing import Any
 
 from ami_ros.core.errors import AmiError
 from ami_ros.memory.sharing.rows import TABLES, Key, Values
-
-MOST_UNPACKED = 8_000_000  # bytes: a small letter that unpacks to more is an attack
-ROBOT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # names the file of its copy
 
 
 class Kind(IntEnum):
@@ -48,7 +44,7 @@ def unpacked(data: bytes) -> dict[str, Any]:
     """What `packed` made. Raises AmiError where it is nothing of the kind, or far too large."""
     try:
         unzip = zlib.decompressobj()
-        text = unzip.decompress(data, MOST_UNPACKED)
+        text = unzip.decompress(data, 8_000_000)  # bytes: a small letter that unpacks to more is an attack
         if unzip.unconsumed_tail:
             raise AmiError("its content is too large")
         if not unzip.eof:

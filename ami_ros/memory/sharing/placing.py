@@ -21,7 +21,6 @@ from ami_ros.memory.types import OWN, Edge, PlaceRow, key_of, local_id
 # What this robot knows of another one's memory: which version of what, and where that lies in its own map.
 
 TOGETHER, LINKED = 64, 500  # rows that are read, and ways that are looked at, in one slice
-_NOWHERE = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,10 @@ def read(origin: Origin, replica: Replica) -> Slices[None]:
     new = [i for i, mark in marks.items() if origin.marks.get(i) != mark]
     rows: dict[int, PlaceRow] = {}
     for first in range(0, len(new), TOGETHER):
-        rows |= {row.id: replace(row, latent=_NOWHERE) for row in replica.places(new[first : first + TOGETHER])}
+        rows |= {
+            row.id: replace(row, latent=np.zeros(0, np.float32))
+            for row in replica.places(new[first : first + TOGETHER])
+        }
         yield
     ways, beside = yield from _ways(origin, replica)
     origin.damaged = set(new) - rows.keys()
@@ -162,7 +164,6 @@ def _ways(origin: Origin, replica: Replica) -> Slices[tuple[dict[tuple[int, int]
 
 # Where places of another robot are in this map: as seen from those that are known here, and by scans.
 
-STRETCH = 1.0  # [m] of way since scans confirmed a place, from which the next one is compared
 OFF, OFF_STRETCH = 0.05, 0.05  # [m] deviation of a place beside a confirmed one, and more for each metre
 
 
@@ -220,7 +221,8 @@ class Placing:
             other, step = (way.start, way.relative) if way.stop == here else (way.stop, inverse(way.relative))
             pose, far, must = compose(places.index.poses[places.index.row(other)], step), 0.0, True
         found = Found(place_id, pose)
-        if not self.scanned or (far < STRETCH and not must and not self.standing(origin, pose)):
+        # [m] of way since scans confirmed a place
+        if not self.scanned or (far < 1.0 and not must and not self.standing(origin, pose)):
             return found, far
         beside = self.overlap.beside(pose, lambda i: not origin.home(i))
         submap = _submap(replica, place_id) if beside else None

@@ -18,11 +18,9 @@ from ami_ros.memory import database
 from ami_ros.memory.replacing import settled
 from ami_ros.memory.types import OWN
 
-TABLES = tuple(database.tables_of(database.SCHEMA_VERSION).items())  # name and columns; `Key.table` counts them
-NAMES = tuple(name for name, _ in TABLES)
+TABLES = tuple(database.TABLES.items())  # name and columns; `Key.table` counts them
 OF_WAYS = "edges", "measured"  # their keys are two places
 LARGEST = 32_000  # bytes of a picture that is shared: it has to fit into one datagram
-_COUNTED = (1 << 63) - 1  # sums are taken modulo this, to be numbers of 64 bits
 Values = tuple[object, ...]
 
 
@@ -52,8 +50,11 @@ class RowSet:
     """
 
     def __init__(self, connection: sqlite3.Connection, own: bool) -> None:
-        self._connection = connection
-        self._only = {name: self._condition(name) if own else "true" for name in NAMES}
+        self._connection, self._only = connection, dict.fromkeys(database.TABLES, "true")
+        if own:
+            for name in self._only:
+                self._only[name] = f"(start < {OWN} OR stop < {OWN})" if name in OF_WAYS else f"id < {OWN}"
+            self._only["thumbnails"] += f" AND length(jpeg) <= {LARGEST}"
 
     def sums(self, shift: int) -> dict[int, int]:
         """Sums of checksums by bucket, `id >> shift`; of all rows in bucket 0 if `shift` is 63."""
@@ -63,7 +64,7 @@ class RowSet:
             query = f"SELECT {key} >> {shift}, sum(crc) FROM {name} WHERE {self._only[name]} GROUP BY 1"
             for bucket, total in self._connection.execute(query):
                 # A checksum is of its table alone: an odd factor keeps those of two tables apart.
-                found[bucket] = (found.get(bucket, 0) + (2 * number + 1) * total) % _COUNTED
+                found[bucket] = (found.get(bucket, 0) + (2 * number + 1) * total) % ((1 << 63) - 1)
         return found
 
     def digest(self) -> tuple[int, int]:
@@ -89,12 +90,6 @@ class RowSet:
         query = f"SELECT {columns}, crc FROM {name} WHERE {is_it} AND {self._only[name]}"
         found = self._connection.execute(query, ids).fetchone()
         return None if found is None else tuple(found)
-
-    @staticmethod
-    def _condition(name: str) -> str:
-        if name in OF_WAYS:
-            return f"(start < {OWN} OR stop < {OWN})"
-        return f"id < {OWN}" + (f" AND length(jpeg) <= {LARGEST}" if name == "thumbnails" else "")
 
 
 class OwnRows:
@@ -123,7 +118,9 @@ class OwnRows:
         try:
             if self._connection is None and inode >= 0:
                 connection = database.connect_to_read(path)
-                if not _is_shared(connection):
+                tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+                # Who writes it has made all of its tables, and said that others may copy it.
+                if not ({"meta", "measured"} <= tables and database.meta_value(connection, "identity")):
                     connection.close()
                     return None
                 self._connection, self._file, self._changes = connection, inode, -1
@@ -135,7 +132,7 @@ class OwnRows:
 
     def identity(self) -> str:
         """Of the memory; empty as long as there is none."""
-        return "" if self._connection is None else database.identity_of(self._connection)
+        return "" if self._connection is None else database.meta_value(self._connection, "identity")
 
     def changed(self) -> bool:
         """Whether somebody may have written since this was asked last."""
@@ -153,9 +150,3 @@ class OwnRows:
         if self._connection is not None:
             self._connection.close()
         self._connection, self._file = None, -1
-
-
-def _is_shared(connection: sqlite3.Connection) -> bool:
-    """Whether who writes it has said that others may copy it, and has made all of its tables."""
-    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-    return {"meta", "measured"} <= names and bool(database.identity_of(connection))

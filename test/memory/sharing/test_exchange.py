@@ -339,7 +339,8 @@ def with_poison(path: Path, statement: str) -> None:
 
     with closing(database.connect(path)) as connection:
         register(connection, ENCODER, DIM)
-        places = database.PLACE_COLUMNS.replace(", x,", ", 1e999,") if "1e999" in statement else database.PLACE_COLUMNS
+        places = database.TABLES["places"]
+        places = places.replace(", x,", ", 1e999,") if "1e999" in statement else places
         places = places.replace("created", "1e9") if "created" in statement else places
         with connection:
             connection.execute(statement.format(places=places))
