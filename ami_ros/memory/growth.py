@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from ami_ros.core.scan import Scan
 from ami_ros.core.submaps import Submap, free_distance, points_of, submap_of
 from ami_ros.memory.front_end import FrontEndConfig, ScanFrontEnd
 from ami_ros.memory.graph import GraphConfig
-from ami_ros.memory.index import Latents, PlaceIndex
+from ami_ros.memory.index import Latents
 from ami_ros.memory.particle_filter import FilterConfig
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.pose_graph import PoseGraphConfig
@@ -121,18 +121,15 @@ class CommandRecorder:
         whole = []
         while self._open and stamp >= self._open[0][1] + LENGTH * self.period:
             place_id, start = self._open.popleft()
-            whole.append((place_id, self._since(start)))
+            # Commands (LENGTH, width) of each period from there on, as they were in its middle.
+            middles = start + self.period * (np.arange(LENGTH) + 0.5)
+            rows = np.minimum(np.searchsorted(np.array(self._stamps), middles), len(self._commands) - 1)
+            whole.append((place_id, np.array(self._commands, np.float32)[rows]))
         oldest = self._open[0][1] if self._open else stamp
         while len(self._stamps) > 1 and self._stamps[1] <= oldest:
             self._stamps.popleft()
             self._commands.popleft()
         return whole
-
-    def _since(self, start: float) -> NDArray[np.float32]:
-        """Commands (LENGTH, width) of each period from `start` on, as they were in its middle."""
-        middles = start + self.period * (np.arange(LENGTH) + 0.5)
-        rows = np.searchsorted(np.array(self._stamps), middles)
-        return np.array(self._commands, np.float32)[np.minimum(rows, len(self._commands) - 1)]
 
 
 # What memory lets go of so that it fits its limits. Labelled places keep everything, whatever their age.
@@ -174,79 +171,50 @@ class Forgetter:
             gone |= self._forget(self._least_missed(kept, ROOM * self.most / len(self.places)))
         if self._added % self.config.check_every or self.places.store.error:
             return gone
+        index = self.places.index
         if self.config.max_age:
-            # [s] of a day
-            gone |= self._forget(outdated(self.places.index, kept, stamp - 86_400.0 * self.config.max_age))
+            outdated = index.column("last_seen") < stamp - 86_400.0 * self.config.max_age  # [s] of a day
+            gone |= self._forget({int(i) for i in index.ids[outdated]} - kept)
         return gone | self._shrink(kept)
 
     def _shrink(self, kept: set[int]) -> set[int]:
-        store, limit = self.places.store, 1e6 * self.config.size_limit
+        """Forgets pictures of places that were not passed for longest, but for those `kept`, then places."""
+        store, limit, index = self.places.store, 1e6 * self.config.size_limit, self.places.index
         store.wait()
-        if (size := store.size()) <= limit:
+        excess = int(store.size() - ROOM * limit)
+        if store.size() <= limit:
             return set()
-        index = self.places.index
         seen = dict(zip(index.ids.tolist(), index.column("last_seen").tolist(), strict=True))
-        store.drop_thumbnails(oldest_pictures(store.picture_sizes(), seen, kept, int(size - ROOM * limit)))
+        sizes, chosen = store.picture_sizes(), list[int]()
+        for place_id in sorted(sizes, key=lambda i: seen.get(i, -np.inf)):
+            if excess <= 0:
+                break
+            if place_id not in kept:
+                chosen.append(place_id)
+                excess -= sizes[place_id]
+        store.drop_thumbnails(chosen)
         store.wait()
         size = store.size()
         return self._forget(self._least_missed(kept, ROOM * limit / size)) if size > limit else set()
 
     def _least_missed(self, kept: set[int], share: float) -> set[int]:
-        """All but this share of the places."""
-        count = int(np.ceil(len(self.places) * (1.0 - share)))
-        return least_missed(self.places.index, kept, count, self.cell)
+        """All but this share of the places, and those that stay: first those with a newer one at the same pose, then
+        those not passed for longest."""
+        index, (spacing, turn) = self.places.index, self.cell
+        count = int(np.ceil(len(index) * (1.0 - share)))
+        newest_first = np.argsort(-index.column("last_seen"), kind="stable")
+        cells = np.floor(index.poses[newest_first] / [spacing, spacing, turn]).astype(np.int64)
+        _, first = np.unique(cells, axis=0, return_index=True)
+        has_newer = np.ones(len(index), bool)
+        has_newer[newest_first[first]] = False
+        order: NDArray[np.int64] = np.lexsort((index.column("last_seen"), ~has_newer))
+        return set([int(i) for i in index.ids[order] if int(i) not in kept][:count])
 
     def _forget(self, ids: set[int]) -> set[int]:
         if ids:
             self.places.forget(ids, wait=False)
             self.places.let_go += len(ids)
         return ids
-
-
-def oldest_pictures(sizes: Mapping[int, int], seen: Mapping[int, float], kept: set[int], excess: int) -> list[int]:
-    """Ids of the pictures to drop, those of places that were not passed for longest, until `excess` bytes are free.
-
-    Args:
-        sizes: place id -> bytes of its picture.
-        seen: place id -> when it was last passed [s].
-        kept: ids whose pictures stay.
-        excess: bytes to free.
-    """
-    chosen = []
-    for place_id in sorted(sizes, key=lambda i: seen.get(i, -np.inf)):
-        if excess <= 0:
-            break
-        if place_id not in kept:
-            chosen.append(place_id)
-            excess -= sizes[place_id]
-    return chosen
-
-
-def outdated(index: PlaceIndex, kept: set[int], before: float) -> set[int]:
-    """Ids of the places that were last passed before a stamp [s]."""
-    return {int(i) for i in index.ids[index.column("last_seen") < before]} - kept
-
-
-def least_missed(index: PlaceIndex, kept: set[int], count: int, cell: tuple[float, float]) -> set[int]:
-    """Ids of `count` places: first those with a newer one at the same pose, then those not passed for longest.
-
-    Args:
-        index: all places.
-        kept: ids that stay.
-        count: of places.
-        cell: [m], [rad] within which poses count as the same.
-    """
-    newest_first = np.argsort(-index.column("last_seen"), kind="stable")
-    cells = np.floor(index.poses[newest_first] / [cell[0], cell[0], cell[1]]).astype(np.int64)
-    _, first = np.unique(cells, axis=0, return_index=True)
-    has_newer = np.ones(len(index), bool)
-    has_newer[newest_first[first]] = False
-    order: NDArray[np.int64] = np.lexsort((index.column("last_seen"), ~has_newer))
-    free = [int(i) for i in index.ids[order] if int(i) not in kept]
-    return set(free[:count])
-
-
-# How memory grows while the robot drives: places are founded and visited, and the ways between them noted.
 
 
 @dataclass(frozen=True)
@@ -341,12 +309,17 @@ class Growth:
         nearest, distance, turn = self.places.nearest(pose, config.spacing, config.turn_spacing)
         known = distance < config.spacing and turn < config.turn_spacing
         if known and moment.surprise >= config.surprising:
-            known = self.places.index.column("surprise")[self.places.index.row(nearest)] >= config.surprising
+            known = self._is_surprising(nearest)
         here = nearest if known else self._add(moment, pose, covariance())
         if self._here is None or self._here[0] != here:
             if known:
                 self.places.visit(here, moment.stamp)
-            self._arrive(here, self._see(here, moment.latent) if known else np.zeros(3), moment)
+            offset = np.zeros(3)
+            if known:  # by the relative-pose head
+                index = self.places.index
+                x, y, c, s = index.model.relative_pose(index.latents[index.row(here)], moment.latent).tolist()
+                offset = np.array([x, y, np.arctan2(s, c)])
+            self._arrive(here, offset, moment)
         return here
 
     def follow(self, moment: Moment, front_end: ScanFrontEnd) -> int:
@@ -379,12 +352,6 @@ class Growth:
         if moment.scan is not None:
             self._keep(here, submap_of(points_of(moment.scan), free_distance(moment.scan)))
         return here
-
-    def _see(self, place_id: int, latent: Latents) -> Array:
-        """The robot's pose (3,) in the frame of a place, by the relative-pose head."""
-        index = self.places.index
-        x, y, c, s = index.model.relative_pose(index.latents[index.row(place_id)], latent).tolist()
-        return np.array([x, y, np.arctan2(s, c)])
 
     def _arrive(self, here: int, offset: Array, moment: Moment) -> None:
         """Notes the way from the last place to `here`, in whose frame the robot stands at `offset` (3,)."""

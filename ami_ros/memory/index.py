@@ -14,7 +14,7 @@ from ami_ros.core.geometry import Array, compose, from_cos_sin, mean_pose, pose_
 from ami_ros.memory.laser_model import place_model
 from ami_ros.memory.records import PlaceColumns
 from ami_ros.memory.tables import Columns
-from ami_ros.memory.types import PlaceRow
+from ami_ros.memory.types import FACTS, PlaceRow
 from ami_ros.memory.vector_index import VectorIndex, VectorIndexConfig
 
 # The places in memory: as arrays, as a dictionary of rows, and by the square that they are in.
@@ -116,10 +116,6 @@ class PlaceIndex:
         self._columns.extend(len(ids), id=ids, latent=latents, key=keys, pose=poses, **numbers)
         self._row_of |= {place_id: start + k for k, place_id in enumerate(np.asarray(ids).tolist())}
 
-    def move(self, poses: Array, rows: NDArray[np.int64] | slice = slice(None)) -> None:
-        """Puts places, `rows` (k,) or all, elsewhere: (k, 3)."""
-        self.poses[rows] = poses
-
     def remove(self, ids: Collection[int]) -> None:
         """Drops places; the others keep their order."""
         self.removals += 1
@@ -161,8 +157,7 @@ class Details(Mapping[int, PlaceRow]):
     def facts(self, ids: Sequence[int]) -> Iterator[tuple[Any, ...]]:
         """The first fields of `PlaceRow`, up to `keep_away`, of many places; KeyError if one is unknown."""
         index, rows = self._index, np.array([self._index.row(place_id) for place_id in ids], np.int64)
-        names = "created", "last_seen", "visits", "episode", "surprise", "keep_away"
-        created, last_seen, visits, *moment = (index.column(name)[rows].tolist() for name in names)
+        created, last_seen, visits, *moment = (index.column(name)[rows].tolist() for name in FACTS)
         texts = ([texts.get(place_id, "") for place_id in ids] for texts in (self.labels, self.notes))
         return zip(
             ids, index.latents[rows], index.poses[rows], created, last_seen, visits, *texts, *moment, strict=True
@@ -171,8 +166,7 @@ class Details(Mapping[int, PlaceRow]):
     def columns(self, rows: NDArray[np.int64]) -> PlaceColumns:
         """Of many places, rows (k,), at once."""
         index = self._index
-        numbers = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
-        columns = [index.ids[rows], *(index.column(name)[rows] for name in numbers)]
+        columns = [index.ids[rows], *(index.column(name)[rows] for name in FACTS)]
         return PlaceColumns(index.latents[rows], index.poses[rows], columns, self.labels, self.notes)
 
     def change(self, row: PlaceRow) -> None:
@@ -195,10 +189,6 @@ class Cells:
     """Which places are near a position, without looking at all of them: rows by the square that they are in."""
 
     def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Places were dropped."""
         self._rows: dict[tuple[int, int], list[int]] = {}
         self._squares = Columns(square=(np.int64, 2))  # by row
 
@@ -207,39 +197,28 @@ class Cells:
 
         Its time does not depend on how many there are, but for those that are new.
         """
-        self._add(self._of(positions[len(self._squares) :]))
-        (x, y), far = self._of(np.asarray(position)).tolist(), int(np.ceil(reach / CELL))
-        squares = [(i, j) for i in range(x - far, x + far + 1) for j in range(y - far, y + far + 1)]
-        return np.array([row for square in squares for row in self._rows.get(square, ())], np.int64)
+        squares = np.floor(positions[len(self._squares) :] / CELL).astype(np.int64)
+        if len(squares):
+            order = np.lexsort(squares.T)
+            ends = np.flatnonzero((np.diff(squares[order], axis=0) != 0).any(1)) + 1
+            places = (order + len(self._squares)).tolist()
+            bounds = itertools.pairwise([0, *ends.tolist(), len(places)])
+            for (first, stop), square in zip(bounds, squares[order[[0, *ends]]].tolist(), strict=True):
+                self._rows.setdefault(tuple(square), []).extend(places[first:stop])
+            self._squares.extend(len(squares), square=squares)
+        (x, y), far = np.floor(np.asarray(position) / CELL).astype(np.int64).tolist(), int(np.ceil(reach / CELL))
+        around = [(i, j) for i in range(x - far, x + far + 1) for j in range(y - far, y + far + 1)]
+        return np.array([row for square in around for row in self._rows.get(square, ())], np.int64)
 
     def move(self, rows: NDArray[np.int64], positions: Array) -> None:
         """Places, rows (k,), are at `positions` (k, 2) now."""
         known = rows < len(self._squares)
-        rows, squares, old = rows[known], self._of(positions[known]), self._squares["square"]
+        rows, squares, old = rows[known], np.floor(positions[known] / CELL).astype(np.int64), self._squares["square"]
         for k in np.flatnonzero((squares != old[rows]).any(1)).tolist():
             row = int(rows[k])
             self._rows[tuple(old[row].tolist())].remove(row)
             self._rows.setdefault(tuple(squares[k].tolist()), []).append(row)
             old[row] = squares[k]
-
-    def _add(self, squares: NDArray[np.int64]) -> None:
-        """Rows (k, 2) behind the others."""
-        if not len(squares):
-            return
-        order = np.lexsort(squares.T)
-        ends = np.flatnonzero((np.diff(squares[order], axis=0) != 0).any(1)) + 1
-        places = (order + len(self._squares)).tolist()
-        bounds = itertools.pairwise([0, *ends.tolist(), len(places)])
-        for (first, stop), square in zip(bounds, squares[order[[0, *ends]]].tolist(), strict=True):
-            self._rows.setdefault(tuple(square), []).extend(places[first:stop])
-        self._squares.extend(len(squares), square=squares)
-
-    @staticmethod
-    def _of(positions: Array) -> NDArray[np.int64]:
-        return np.asarray(np.floor(positions / CELL), np.int64)
-
-
-# From a latent to poses: the places it resembles, each with what it says about where the latent was taken.
 
 
 @dataclass(frozen=True)

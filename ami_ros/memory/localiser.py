@@ -67,7 +67,10 @@ class Localiser:
         self._waits_at = self._initial_pose = None
         self._unsought = LOOK_AGAIN  # [m] and [rad] that a lost robot has moved since it was looked for
         # A memory that was made without scans has nothing that they could be compared with.
-        self._was_scanned = len(self.map) > 0 and self._is_of_scans()
+        # Where latents placed what is remembered, scans of places are kept for a map only, and no way was measured.
+        edges = self.map.graph.edges.columns
+        was_measured = not len(edges) or bool((edges["caa"] > 0).any())
+        self._was_scanned = len(self.map) > 0 and not self.front_end.loop_closure.submaps.is_empty() and was_measured
         self._use_scans(self.follows_scans and (not len(self.map) or self._was_scanned))
         self._continuity.restart()
         self._growth.restart()
@@ -75,13 +78,6 @@ class Localiser:
         self.map.begin_episode()
         if len(self.map):
             self.filter.start_lost(self.map.index)
-
-    def _is_of_scans(self) -> bool:
-        """Whether scans placed what is remembered. Where latents did, scans of places are kept for a map only, and no
-        way was measured."""
-        edges = self.map.graph.edges.columns
-        is_known = not self.front_end.loop_closure.submaps.is_empty()
-        return is_known and (not len(edges) or bool((edges["caa"] > 0).any()))
 
     def _use_scans(self, use: bool) -> None:
         """From now on scans say where the robot is and which ways are free, or latents and what was driven alone."""
@@ -110,10 +106,13 @@ class Localiser:
         if not self._uses_scans:
             kept, scan = scan, None
         if scan is not None:
-            self._move(odometry, scan, code)
-        describe = self._latent_of(latent, scan)
+            knew = self.front_end.here
+            self.front_end.move(odometry, scan, code)
+            if knew and not self.front_end.here:  # scans say that it was carried
+                self._lose()
+        describe_it = self._latent_of(latent, scan)
         before, self._odometry = self._odometry, np.array(odometry, dtype=np.float64)
-        moment = Moment(stamp, describe, self._odometry, thumbnail, float(np.nan_to_num(surprise)), kept)
+        moment = Moment(stamp, describe_it, self._odometry, thumbnail, float(np.nan_to_num(surprise)), kept)
         if self.config.learning:
             self._growth.command(stamp, command)
         if scan is not None and self._is_scanned(moment):
@@ -132,13 +131,6 @@ class Localiser:
         self.filter.observe(self.map.index, moment.latent)
         self.location = self._believe(moment)
         return self.location
-
-    def _move(self, odometry: Array, scan: Scan, code: Latents | None) -> None:
-        """Follows the robot by its scan; one that they say was carried is lost."""
-        knew = self.front_end.here
-        self.front_end.move(odometry, scan, code)
-        if knew and not self.front_end.here:
-            self._lose()
 
     def _is_scanned(self, moment: Moment) -> bool:
         """Whether this memory is of scans, as one is that has a place from before the first scan came, if the robot has
@@ -235,7 +227,8 @@ class Localiser:
         follows = sure and self._continuity.allows(estimate.pose)
         if self.config.learning and follows:
             nearest = self._growth.grow(moment, estimate.pose, self.filter.covariance)
-            if self._optimise_due():
+            grown = len(self.map) - self._optimised
+            if grown >= max(self.config.optimise_least, (self.config.optimise_growth - 1) * self._optimised):
                 self.optimise()
                 estimate = self.filter.estimate()
         else:
@@ -249,10 +242,6 @@ class Localiser:
         self.front_end.stop()
         self.front_end.complete(everything=True)
         self.optimise()
-
-    def _optimise_due(self) -> bool:
-        grown = len(self.map) - self._optimised
-        return grown >= max(self.config.optimise_least, (self.config.optimise_growth - 1) * self._optimised)
 
     def optimise(self) -> None:
         """Moves all places so that what was measured between them agrees; the filter moves along."""

@@ -19,11 +19,10 @@ from ami_ros.memory.recognition import Recogniser
 from ami_ros.memory.records import MAX_LABEL, MAX_NOTE
 from ami_ros.memory.retrieval import CodeFile, descriptor_file
 from ami_ros.memory.store import Store
-from ami_ros.memory.types import Code, Edge, Experience, Place, PlaceRow, Places, PlaceTable, is_own
+from ami_ros.memory.types import FACTS, Code, Edge, Experience, Place, PlaceRow, Places, PlaceTable, is_own
 
 UNWRITTEN = 32  # newest places whose pictures may not be in the store yet: it writes in a thread of its own
 MAX_KEEP_AWAY = 100.0  # [m] around a place
-_NUMBERS = ("created", "last_seen", "visits", "episode", "surprise", "keep_away")
 
 
 class PlaceMap:
@@ -93,7 +92,7 @@ class PlaceMap:
         self.store.put_places(places)
         self.store.put_edges(edges)
         if places:
-            numbers = {name: np.array([getattr(p, name) for p in places]) for name in _NUMBERS}
+            numbers = {name: np.array([getattr(p, name) for p in places]) for name in FACTS}
             latents, poses = np.stack([p.latent for p in places]), np.stack([p.pose for p in places])
             self.index.extend(np.array([p.id for p in places]), latents, poses, **numbers)
             for place in places:
@@ -109,7 +108,7 @@ class PlaceMap:
     def _take(self, table: PlaceTable, edges: NDArray[np.void]) -> None:
         """Fills index and graph with what was stored."""
         ids = table.numbers["id"]
-        self.index.extend(ids, table.latents, table.poses, **{name: table.numbers[name] for name in _NUMBERS})
+        self.index.extend(ids, table.latents, table.poses, **{name: table.numbers[name] for name in FACTS})
         for place_id, (label, note) in table.texts.items():
             self.details.name(place_id, label, note)
         self.graph.take(edges)
@@ -176,40 +175,24 @@ class PlaceMap:
             return place_id
         row, known = self.details[place_id], self.store.experience([place_id]).get(place_id)
         named = replace(row, id=self.next_id(), label="", note="", keep_away=0.0, episode=self.episode)
-        spread = (
-            np.diag([0.01**2, 0.01**2, 0.005**2]) if self.graph.free is not None else None
-        )  # where latents lead no way was measured
+        # Where latents lead no way was measured.
+        spread = None if self.graph.free is None else np.diag([0.01**2, 0.01**2, 0.005**2])
         way = Edge(place_id, named.id, np.zeros(3), 1, 0.0, 0, row.last_seen, spread, True)
         self.adopt([replace(named, thumbnail=self.thumbnail(place_id), experience=known)], [way])
         return named.id
 
     def add(
-        self,
-        stamp: float,
-        latent: Latents,
-        pose: Array,
-        thumbnail: bytes | None,
-        surprise: float = 0.0,
+        self, stamp: float, latent: Latents, pose: Array, thumbnail: bytes | None, surprise: float = 0.0,
         covariance: Array | None = None,
-    ) -> int:
+    ) -> int:  # fmt: skip
         """A new place; returns its id."""
         place_id = self.next_id()
-        experience = Experience(np.asarray(covariance, np.float32)) if covariance is not None else None
-        row = PlaceRow(
-            place_id,
-            latent,
-            pose,
-            stamp,
-            stamp,
-            1,
-            episode=self.episode,
-            surprise=surprise,
-            thumbnail=thumbnail or b"",
-            experience=experience,
-        )
+        known = Experience(np.asarray(covariance, np.float32)) if covariance is not None else None
+        facts = stamp, stamp, 1, "", "", self.episode, surprise, 0.0
+        row = PlaceRow(place_id, latent, pose, *facts, thumbnail or b"", known)
         self.store.put_places([row])
         self._note_picture(place_id, row.thumbnail)
-        numbers = {name: getattr(row, name) for name in _NUMBERS}
+        numbers = {name: getattr(row, name) for name in FACTS}
         self.index.extend(np.array([place_id]), latent[None], pose[None], **numbers)
         self.graph.added()
         self.revision += 1
@@ -277,27 +260,25 @@ class PlaceMap:
             raise AmiError(f"memory: '{label}' is another place; set overwrite to move it here", Code.LABEL_EXISTS)
         holders = [self.details[i] for i in self.labelled(label) if i != place_id]
         named = replace(self.details[place_id], label=label, note=note, keep_away=keep_away)
-        self.rename([*(replace(p, label="") for p in holders), named])
+        self.update([*(replace(p, label="") for p in holders), named], is_seen=True)
         self.store.flush()
-
-    def keep_away(self) -> Array:
-        """Circles (n, 3) that the robot shall keep out of: x, y [m] in the map frame, radius [m]."""
-        return self.graph.keep_away()
 
     def labelled(self, label: str) -> list[int]:
         """Ids of the places of that name; none have an empty one."""
         return [i for i, name in self.labels.items() if name == label]
 
-    def update(self, rows: list[PlaceRow]) -> None:
-        """Changes places; their latents and poses stay."""
+    def update(self, rows: list[PlaceRow], is_seen: bool = False) -> None:
+        """Changes places; their latents and poses stay.
+
+        Args:
+            rows: as they are now.
+            is_seen: labels changed, or which places are to be kept away from.
+        """
         for row in rows:
             self.details.change(row)
         self.store.put_places(rows)
-
-    def rename(self, rows: list[PlaceRow]) -> None:
-        """As `update`, where labels changed, or which places are to be kept away from."""
-        self.update(rows)
-        self._changed()
+        if is_seen:
+            self._changed()
 
     def near(self, position: Array, reach: float) -> NDArray[np.int64]:
         """Rows (k,), rising, of the places within `reach` [m] of a position (2,)."""
@@ -311,7 +292,7 @@ class PlaceMap:
         rows, poses = rows[moved], poses[moved]
         if not len(rows):
             return
-        self.index.move(poses, rows)
+        self.index.poses[rows] = poses
         self._cells.move(rows, poses[:, :2])
         self.store.put_places(self.details.columns(rows))
         self._changed()
@@ -324,7 +305,7 @@ class PlaceMap:
             self._newest.pop(place_id, None)
             self.details.name(place_id, "", "")
         self.index.remove(gone)
-        self._cells.clear()
+        self._cells = Cells()
         if self.recogniser is not None:
             self.recogniser.forget(gone)
         self.graph.drop(gone)

@@ -195,7 +195,7 @@ class PlaceMemory:
 
     def keep_away(self) -> Array:
         """Circles (n, 3) that the robot shall keep out of: x, y [m] in the map frame, radius [m]."""
-        return self.map.keep_away()
+        return self.map.graph.keep_away()
 
     def count(self, query: PlaceQuery) -> int:
         """See `questions.count`."""

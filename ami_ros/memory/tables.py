@@ -132,7 +132,12 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
         found = self._at.get(place_id)
         if found is None:
             # What changes of a place is noted in its list, so the rows of places without one are as they were sorted.
-            places, others = self._sorted = self._sorted or self._sort()
+            if self._sorted is None:  # places (2 n,), rising, each as often as it is the end of an edge
+                ends = np.column_stack([self.columns["start"], self.columns["stop"]])
+                order = np.argsort(ends.ravel(), kind="stable")
+                others = np.column_stack([ends[:, ::-1].ravel()[order], order // 2])
+                self._sorted = ends.ravel()[order], others
+            places, others = self._sorted
             first, stop = np.searchsorted(places, (place_id, place_id + 1))
             found = self._at[place_id] = others[first:stop].ravel().tolist()
         return found
@@ -159,12 +164,6 @@ class EdgeTable(Mapping[tuple[int, int], Edge]):
             row for other, row in zip(ends[::2], ends[1::2], strict=True) if other == stop and starts[row] == start
         )
         return next(found, None)
-
-    def _sort(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Places (2 n,), rising, each as often as it is the end of an edge; the other end and the row (2 n, 2)."""
-        ends = np.column_stack([self.columns["start"], self.columns["stop"]])
-        order = np.argsort(ends.ravel(), kind="stable")
-        return ends.ravel()[order], np.column_stack([ends[:, ::-1].ravel()[order], order // 2])
 
     def _unsort(self) -> None:
         """Rows are others than they were."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TypeVar, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -226,17 +226,10 @@ _UPPER = np.triu_indices(3)
 
 # Many ways at once, as they lie on the disk.
 EDGES = np.dtype(
-    [
-        ("start", "<i8"),
-        ("stop", "<i8"),
-        ("x", "<f8"),
-        ("y", "<f8"),
-        ("yaw", "<f8"),
-        ("traversals", "<i8"),
-        ("duration", "<f8"),
-        ("failures", "<i8"),
-        ("last_used", "<f8"),
-    ]
+    {
+        "names": ["start", "stop", "x", "y", "yaw", "traversals", "duration", "failures", "last_used"],
+        "formats": ["<i8", "<i8", "<f8", "<f8", "<f8", "<i8", "<f8", "<i8", "<f8"],
+    }
 )
 # The same with what is known of some of them only.
 WAYS = np.dtype([*EDGES.descr, *((name, "<f8") for name in COVARIANCE), ("loop", "<i8")])
@@ -262,15 +255,12 @@ class PlaceTable:
         return made
 
 
+# Numbers of a place, in the order in which they follow one another on the disk.
 NUMBERS = (
-    ("id", "<i8"),
-    ("created", "<f8"),
-    ("last_seen", "<f8"),
-    ("visits", "<i8"),
-    ("episode", "<i8"),
-    ("surprise", "<f8"),
-    ("keep_away", "<f8"),
-)
+    ("id", "<i8"), ("created", "<f8"), ("last_seen", "<f8"), ("visits", "<i8"), ("episode", "<i8"),
+    ("surprise", "<f8"), ("keep_away", "<f8"),
+)  # fmt: skip
+FACTS = tuple(name for name, _ in NUMBERS[1:])
 
 
 def edge_of(values: tuple) -> Edge:
@@ -301,7 +291,6 @@ def covariances(upper: Array) -> Array:
 # id: less than 2**52, which a double holds exactly, as JavaScript and JSON do.
 
 OWN = 1 << 32  # ids of one's own places are smaller
-Ids = TypeVar("Ids", int, NDArray[np.int64])
 
 
 def key_of(robot: str) -> int:
@@ -309,21 +298,14 @@ def key_of(robot: str) -> int:
     return zlib.crc32(robot.encode()) % ((1 << 20) - 1) + 1
 
 
-@overload
-def is_own(ids: int) -> bool: ...
-@overload
-def is_own(ids: NDArray[np.int64]) -> NDArray[np.bool_]: ...
-def is_own(ids: int | NDArray[np.int64]) -> bool | NDArray[np.bool_]:
+def is_own(ids: Any) -> Any:
     """Whether an id, or each of ids (k,), is of a place that this robot founded."""
     return ids < OWN
 
 
-def local_id(ids: Ids, origin: str, robot: str) -> Ids:
+def local_id(ids: Any, origin: str, robot: str) -> Any:
     """What `robot` calls places that have these ids (one, or (k,)) in a file of `origin`."""
     own, mine = key_of(origin) * OWN, key_of(robot) * OWN
-    if isinstance(ids, np.ndarray):
-        back = np.where(ids - ids % OWN == mine, ids % OWN, ids)
-        return np.where(ids < OWN, own + ids if own != mine else ids, back).astype(np.int64)
-    if ids < OWN:
-        return ids if own == mine else own + ids
-    return ids % OWN if ids - ids % OWN == mine else ids
+    there, back = ids % OWN + (own if own != mine else 0), np.where(ids - ids % OWN == mine, ids % OWN, ids)
+    found = np.where(np.less(ids, OWN), there, back)
+    return found if isinstance(ids, np.ndarray) else int(found)

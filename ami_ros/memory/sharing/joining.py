@@ -209,7 +209,7 @@ class Joiner:
         if more is there and _numbers(told) == _numbers(here):
             return
         changed = [replace(told, thumbnail=more.thumbnail, experience=more.experience)]
-        (self.places.update if told.keep_away == here.keep_away else self.places.rename)(changed)
+        self.places.update(changed, is_seen=told.keep_away != here.keep_away)
 
     def _keep_submap(self, place_id: int, known: Experience | None) -> None:
         """The store is written in a thread of its own: who asks for a submap now would find none."""
@@ -401,7 +401,7 @@ def settle_labels(places: PlaceMap, origins: Iterable[Origin], robot: str, spaci
     old = {row.id: row for row in places.details.of(list(wanted))}
     changed = [replace(old[i], label=label) for i, label in wanted.items() if label != old[i].label]
     if changed:
-        places.rename(changed)
+        places.update(changed, is_seen=True)
     own = [f"'{old[row.id].label}' is '{row.label}' now" for row in changed if is_own(row.id)]
     return "; ".join(own)
 
