@@ -30,7 +30,7 @@ from ami_ros.core.geometry import Array, believed_at, compose, relative, wrap
 from ami_ros.core.robots.derived import exploration_settings
 from ami_ros.core.robots.description import DEFAULT, RobotDescription, load_robot
 from ami_ros.memory.coverage import ASIDE, WANTED
-from ami_ros.memory.next_best_view import REACH
+from ami_ros.memory.next_best_view import LOOKS
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.runtime.goal_execution import Photograph
@@ -234,7 +234,7 @@ def seen_share(space: FreeSpace, places: Array) -> float:
     """Share of all pictures of a building, from everywhere and in all directions, that places (n, 3) show: one is near,
     and looks there. Any other goal has to be looked for."""
     looks = np.abs(wrap(places[:, 2] - WANTED[:, None])) < ASIDE
-    return float(np.mean([space.share_within(places[there, :2], REACH) for there in looks]))
+    return float(np.mean([space.share_within(places[there, :2], LOOKS.reach) for there in looks]))
 
 
 def foreign_goals(

@@ -17,6 +17,7 @@ from ami_ros.core.images import decode_image
 from ami_ros.core.scan import Scan, scan_points
 from ami_ros.core.submaps import REACH, free_distance, submap_of
 from ami_ros.memory.database import meta_of
+from ami_ros.memory.files import batches
 from ami_ros.memory.growth import MemoryConfig
 from ami_ros.memory.occupancy_map import FREE, OCCUPIED, OccupancyMap
 from ami_ros.memory.replacing import written_beside
@@ -30,10 +31,6 @@ from ami_ros.world_model.torch_model import LoadedModel
 # Whoever starts with it knows the way around a building in which it has never been, in the frame of the map. Pictures
 # are what it lacks: a model that recognises places by pictures gets none from a map.
 
-BEAMS = 360
-STEP = 0.5  # cells along a beam between two looks
-EXACT = np.diag([0.02**2, 0.02**2, 0.01**2])  # covariance of what a map says of two places
-BATCH = 200  # places written at once
 Encode = Callable[[Scan], NDArray[np.float32]]
 
 
@@ -76,8 +73,9 @@ def remember_map(
             PlaceRow(k + 1, encode(scan), np.array([*point, 0.0]), 0.0, 0.0, 1, experience=Experience(submap=submap))
         )
         report(k + 1, len(points))
-    edges = [Edge(a + 1, b + 1, np.array([*(points[b] - points[a]), 0.0]), covariance=EXACT) for a, b in ways]
-    edges += [Edge(edge.stop, edge.start, -edge.relative, covariance=EXACT) for edge in edges]  # no place is turned
+    exact = np.diag([0.02**2, 0.02**2, 0.01**2])  # covariance of what a map says of two places
+    edges = [Edge(a + 1, b + 1, np.array([*(points[b] - points[a]), 0.0]), covariance=exact) for a, b in ways]
+    edges += [Edge(edge.stop, edge.start, -edge.relative, covariance=exact) for edge in edges]  # no place is turned
     _write(out, encoder_id, rows, edges)
     return Imported(len(rows), len(edges), areas)
 
@@ -86,8 +84,8 @@ def _write(out: Path, encoder_id: str, rows: list[PlaceRow], edges: list[Edge]) 
     try:
         store = Store(out, encoder_id, len(rows[0].latent))
         try:
-            for start in range(0, len(rows), BATCH):
-                store.put_places(rows[start : start + BATCH])
+            for batch in batches(rows):
+                store.put_places(batch)
                 store.flush()
             store.put_edges(edges)
             store.flush()
@@ -193,8 +191,9 @@ def _scan(drawn: OccupancyMap, point: Array) -> Scan:
 
     NaN where a beam ends in what is not known, inf where it meets nothing.
     """
-    angles = np.arange(BEAMS) * 2 * np.pi / BEAMS
-    steps = np.arange(1, int(REACH / (STEP * drawn.resolution)) + 1) * STEP  # cells
+    beams, step = 360, 0.5  # cells along a beam between two looks
+    angles = np.arange(beams) * 2 * np.pi / beams
+    steps = np.arange(1, int(REACH / (step * drawn.resolution)) + 1) * step
     turned = angles - drawn.yaw
     along = np.stack([np.sin(turned), np.cos(turned)], -1)[:, None] * steps[:, None]  # (beams, steps, 2): row, column
     c, s = math.cos(drawn.yaw), math.sin(drawn.yaw)
@@ -206,10 +205,10 @@ def _scan(drawn: OccupancyMap, point: Array) -> Scan:
     cells = np.where(inside, drawn.cells[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)], -1)
     ends = cells != FREE
     first = ends.argmax(axis=1)
-    met = cells[np.arange(BEAMS), first] == OCCUPIED
+    met = cells[np.arange(beams), first] == OCCUPIED
     ranges = np.where(met, steps[first] * drawn.resolution, np.nan)
     ranges[~ends.any(axis=1)] = np.inf
-    return Scan(ranges.astype(np.float32), 0.0, 2 * np.pi / BEAMS, max_range=REACH)
+    return Scan(ranges.astype(np.float32), 0.0, 2 * np.pi / beams, max_range=REACH)
 
 
 # A memory for another encoder: places keep ids, names, poses and ways, and get new latents from their pictures.
@@ -270,7 +269,7 @@ def _reencode(old: Store, new: Store, perception: Perception, progress: Callable
                 without += 1
         except AmiError:
             unreadable += 1
-        if len(made) == BATCH or k + 1 == len(places):
+        if len(made) == 200 or k + 1 == len(places):
             new.put_places(made)
             new.flush()
             made = []

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ami_ros.core.errors import AmiError
 from ami_ros.memory.records import edges_to_write, places_to_write
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 SUFFIX = ".memory"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of a memory, and of a robot, whose copy bears it
-BATCH = 500  # places whose pictures are in RAM at once
-T = TypeVar("T")
 
 
 def memory_beside(model: Path, world: str) -> Path:
@@ -74,7 +73,7 @@ def write_copy(places: PlaceMap, path: Path, overwrite: bool) -> int:
                 places.store.wait()  # pictures are read from there
             copy = Store(new, places.encoder_id, places.latent_dim)
             try:
-                for batch in _batches(list(places.details.values())):
+                for batch in batches(list(places.details.values())):
                     copy.put_places(_whole(batch, places.store, [row.id for row in batch]))
                     copy.flush()
                 copy.put_edges(places.graph.edges.values())
@@ -107,7 +106,7 @@ def open_other(places: PlaceMap, path: Path) -> Store:
 
 def adopt_rows(places: PlaceMap, rows: list[PlaceRow], edges: list[Edge], source: Store, ids: list[int]) -> None:
     """Adds rows whose pictures are in `source`, where they have these `ids`."""
-    for batch, stored in zip(_batches(rows), _batches(ids), strict=True):
+    for batch, stored in zip(batches(rows), batches(ids), strict=True):
         places.adopt(_whole(batch, source, stored), [])
     places.adopt([], edges)
 
@@ -125,7 +124,7 @@ def read_back(places: PlaceMap, path: Path, overwrite: bool) -> None:
         if len(places) and not overwrite:
             raise AmiError("memory: what is remembered now would be lost; set overwrite, or merge", Code.WOULD_FORGET)
         rows, edges = source.load()
-        for batch in _batches(rows):
+        for batch in batches(rows):
             places_to_write(_whole(batch, source, [row.id for row in batch]), places.latent_dim)
         edges_to_write(edges)
         places.forget(list(places.details))
@@ -149,5 +148,6 @@ def _whole(rows: list[PlaceRow], store: Store, ids: list[int]) -> list[PlaceRow]
     ]
 
 
-def _batches(items: list[T]) -> list[list[T]]:
-    return [items[k : k + BATCH] for k in range(0, len(items), BATCH)]
+def batches(items: Sequence[Any]) -> list[Any]:
+    """So many at a time that their pictures find room in RAM."""
+    return [items[k : k + 500] for k in range(0, len(items), 500)]

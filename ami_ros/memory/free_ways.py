@@ -11,14 +11,14 @@ from ami_ros.core.geometry import Array, inverse, relative, transform_points
 from ami_ros.core.submaps import RAYS
 from ami_ros.memory.coverage import around, gaps
 from ami_ros.memory.loop_closure import LoopConstraint
-from ami_ros.memory.next_best_view import SIGHT
+from ami_ros.memory.next_best_view import LOOKS
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.submap_cache import SubmapCache
 
 TO_JOIN = 0.0, 0.2  # [m] half width of what has to be free between two places, and how far beyond the other
 TO_GOAL = 0.1, -0.15  # likewise up to a goal off the map: near walls its pose is often a little inside of one
 # [m] from a place to spots that it may have seen to be free ...
-_AWAY = np.repeat(np.linspace(0.25, 1.0, 4) * SIGHT, 15)
+_AWAY = np.repeat(np.linspace(0.25, 1.0, 4) * LOOKS.sight, 15)
 _BEARINGS = np.tile(np.linspace(-np.pi, np.pi, 15, endpoint=False), 4)  # [rad] ... and in which they lie
 SPOTS = np.column_stack([_AWAY * np.cos(_BEARINGS), _AWAY * np.sin(_BEARINGS)])  # (k, 2) in its frame
 TO_SPOT = 0.22, 0.25  # as TO_JOIN, so that a robot can turn around there

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, pose_gap
 from ami_ros.memory.index import Latents, cluster, match
-from ami_ros.memory.next_best_view import LOOKED, MOST, frontiers, next_best_views
+from ami_ros.memory.next_best_view import LOOKS, frontiers, next_best_views
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.types import ALONE, MAX_RESULTS, Code, GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.memory.vector_index import best_rows
@@ -62,7 +62,7 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
         hypotheses = recognised
         if hypotheses is None:
             looked = goal.search.looked_from
-            hypotheses = [h for h in cluster(matches) if (np.hypot(*(looked - h.pose[:2]).T) > LOOKED).all()]
+            hypotheses = [h for h in cluster(matches) if (np.hypot(*(looked - h.pose[:2]).T) > LOOKS.looked).all()]
         if hypothesis >= len(hypotheses):
             raise AmiError(f"memory: the goal has only {len(hypotheses)} hypotheses", Code.NOT_FOUND)
         return hypotheses[hypothesis].pose, hypotheses[hypothesis].share
@@ -84,7 +84,7 @@ def frontier_towards(places: PlaceMap, goal: Array, hypothesis: int, robot: Arra
     """
     graph, spots = places.graph, np.zeros((0, 3))
     if graph.free is not None:
-        count = min(hypothesis + 1, MOST)
+        count = min(hypothesis + 1, LOOKS.most)
         spots = frontiers(goal, places.index.poses, graph.distances(robot), graph.free.beyond, count)
     if hypothesis >= len(spots):
         raise AmiError("memory: no way to the goal is known, nor a frontier from where to look for one", Code.NO_ROUTE)

@@ -80,12 +80,6 @@ def put_in_place(new: Path, path: Path, overwrite: bool, owned: bool = False) ->
         _finish(path, folder)
 
 
-def check_free(path: Path, overwrite: bool) -> None:
-    """Raises what `put_in_place` would, before the work is done."""
-    with _ours(settled(path), overwrite):
-        pass
-
-
 @contextmanager
 def written_beside(path: Path, overwrite: bool = False) -> Iterator[Path]:
     """Gives the name of a new file to write and close. It takes the place of `path` if all goes well, and else is gone:
@@ -95,7 +89,8 @@ def written_beside(path: Path, overwrite: bool = False) -> Iterator[Path]:
         AmiError, OSError: see `put_in_place`.
     """
     path = Path(os.path.realpath(path))
-    check_free(path, overwrite)
+    with _ours(settled(path), overwrite):  # what `put_in_place` would raise comes before the work is done
+        pass
     make_folder(path.parent)
     with tempfile.TemporaryDirectory(prefix=".saving-", dir=path.parent) as scratch:
         yield Path(scratch) / path.name

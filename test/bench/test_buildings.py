@@ -14,7 +14,7 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import share
 from ami_ros.core.robots.description import load_robot
 from ami_ros.memory.coverage import WANTED
-from ami_ros.memory.next_best_view import REACH
+from ami_ros.memory.next_best_view import LOOKS
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.simulation.world_file import load_world
@@ -83,7 +83,7 @@ def test_outside_of_what_it_knows_is_far_from_all_places_and_one_that_has_been_e
 def test_a_picture_is_remembered_where_a_place_is_near_and_looks_the_same_way() -> None:
     space = FreeSpace(load_world("home"))
     spot = space.sample_pose(np.random.default_rng(1))[:2]
-    around = space.share_within([spot], REACH)
+    around = space.share_within([spot], LOOKS.reach)
     every_way, one_way = (np.array([[*spot, yaw] for yaw in yaws]) for yaws in (WANTED, WANTED[:1]))
     assert seen_share(space, every_way) == pytest.approx(around) and around > 0.0
     assert seen_share(space, one_way) == pytest.approx(around * 3 / len(WANTED))

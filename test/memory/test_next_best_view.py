@@ -10,15 +10,7 @@ from numpy.typing import NDArray
 from ami_ros.core.geometry import Array
 from ami_ros.memory.index import Hypothesis
 from ami_ros.memory.next_best_view import (
-    ASKED,
-    FOUND,
-    FOUND_SCALE,
-    FRONTIERS_APART,
-    LEAST,
-    LOOKED,
-    NEW,
-    OFF,
-    REACH,
+    LOOKS,
     Beyond,
     Lengths,
     found_from,
@@ -87,7 +79,7 @@ def test_what_is_next_door_comes_before_what_is_likelier_and_far_away() -> None:
 
 def test_a_spot_where_all_was_seen_is_worth_a_look_if_enough_speaks_for_it() -> None:
     assert xs(order([], SEEN, straight, spoken_for((0.0, 1.0)))) == [0.0]
-    assert order([], SEEN, straight, spoken_for((0.0, LEAST))) == []
+    assert order([], SEEN, straight, spoken_for((0.0, LOOKS.least))) == []
 
 
 def test_of_two_that_are_alike_the_nearer_one_comes_first_and_a_sure_one_before_it() -> None:
@@ -158,13 +150,13 @@ def test_a_place_that_was_looked_round_in_vain_is_less_likely_to_be_the_goal() -
 
 
 def test_from_where_the_goal_was_looked_for_it_is_not_looked_for_again() -> None:
-    guesses = [at(x) for x in (0.0, 0.9 * LOOKED, 1.7 * LOOKED, 9.0)]
-    found = order(guesses, SEEN, straight, spoken_for((0.0, 1.0), (1.7 * LOOKED, 1.0), (9.0, 1.0)), (0.0, 0.0))
-    assert xs(found) == [1.7 * LOOKED, 9.0]
+    guesses = [at(x) for x in (0.0, 0.9 * LOOKS.looked, 1.7 * LOOKS.looked, 9.0)]
+    found = order(guesses, SEEN, straight, spoken_for((0.0, 1.0), (1.7 * LOOKS.looked, 1.0), (9.0, 1.0)), (0.0, 0.0))
+    assert xs(found) == [1.7 * LOOKS.looked, 9.0]
 
 
 def test_what_is_near_to_where_it_was_looked_for_all_round_is_worth_less() -> None:
-    beside, beyond = 4.0 - 0.9 * REACH, 4.4 + 1.1 * REACH
+    beside, beyond = 4.0 - 0.9 * LOOKS.reach, 4.4 + 1.1 * LOOKS.reach
 
     def nearest(*looked_from: tuple[float, float]) -> float:
         def little(points: Array) -> Array:
@@ -183,7 +175,7 @@ def test_a_look_is_worth_what_it_finds_around_it_and_a_large_site_is_no_matter()
     rng = np.random.default_rng(4)
     at, chance = np.column_stack([rng.uniform(0.0, 8.0, (150, 2)), np.zeros(150)]), rng.random(150)
     squared = np.square(at[:, None, :2] - at[None, :, :2]).sum(axis=2)
-    wanted = FOUND * np.exp(-squared / (2 * FOUND_SCALE**2)) @ chance
+    wanted = LOOKS.found * np.exp(-squared / (2 * LOOKS.found_scale**2)) @ chance
     np.testing.assert_allclose(found_from(at, chance), wanted, rtol=0.01)
     assert found_from(np.column_stack([rng.uniform(0.0, 150.0, (30_000, 2)), np.zeros(30_000)]), np.ones(30_000)).all()
 
@@ -197,14 +189,14 @@ def test_ground_beside_the_way_is_looked_from_and_only_new_ground_is_a_frontier(
 
     order([], PLACES, straight, silent, beyond=beyond)
     frontiers(np.array([8.0, 0.0, 0.0]), PLACES, straight(PLACES), beyond)
-    assert asked == [OFF, NEW]
+    assert asked == [LOOKS.off, LOOKS.new]
 
 
 def test_towards_a_goal_that_no_way_is_known_to_new_ground_comes_first_that_lies_on_the_way() -> None:
     new, goal = np.array([[-2.0, 0.0], [3.0, 0.0], [3.3, 0.0], [3.0, 3.0]]), np.array([8.0, 0.0, 0.0])
     found = frontiers(goal, SEEN, straight(SEEN), lambda rows, off: (new, np.zeros(len(new), np.int64)))
     assert found[0, 0] == 3.3 and found[-1, 0] == -2.0
-    assert np.hypot(*np.diff(found[:, :2], axis=0).T).min() > FRONTIERS_APART
+    assert np.hypot(*np.diff(found[:, :2], axis=0).T).min() > LOOKS.frontiers_apart
 
 
 def test_in_a_large_building_those_places_are_asked_for_new_ground_that_may_be_on_the_way() -> None:
@@ -222,7 +214,7 @@ def test_in_a_large_building_those_places_are_asked_for_new_ground_that_may_be_o
     assert len(found) == 3 and found.tolist() == every[:3].tolist()
     asked.clear()
     frontiers(goal, corridor, straight(corridor), beyond, 3)
-    assert len(asked) <= ASKED
+    assert len(asked) <= LOOKS.asked
 
 
 def test_new_ground_that_no_way_leads_to_is_none() -> None:

@@ -24,7 +24,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ami_ros.core.errors import AmiError
-from ami_ros.memory.files import SUFFIX
+from ami_ros.memory.files import SUFFIX, batches
 from ami_ros.memory.fleet.dataset import Snapshot
 from ami_ros.memory.fleet.likeness import Groups, ties
 from ami_ros.memory.fleet.shared_tasks import ABANDONED, Result, SharedTasks
@@ -38,7 +38,6 @@ from ami_ros.world_model.model_files import write_atomically
 
 FOLDER, SUMMARY = "merged", "merged"  # what a job writes beside the data set; what came of it, as a task and as a file
 TOGETHER = 5000, 50  # places, and robots, whose memories one task reads
-BATCH = 500  # places whose pictures are in RAM at once
 
 Rows = list[PlaceRow]
 Whole = Callable[[Rows], Rows]
@@ -258,9 +257,9 @@ def write_map(
     with written_beside(path, overwrite=True) as new:
         store = Store(new, encoder_id, latent_dim)
         try:
-            for first in range(0, len(rows), BATCH):
+            for batch in batches(rows):
                 made = list[PlaceRow]()
-                for row in whole(rows[first : first + BATCH]):
+                for row in whole(batch):
                     label = "" if row.label in labels else row.label  # two robots gave it to one place
                     labels.add(label)
                     made.append(replace(row, id=ids[row.id], label=label, episode=episodes[row.episode]))

@@ -119,11 +119,25 @@ class Exchange:
                 return []
             if self._encoder is None:
                 self._encoder = self.own.meta()
-                self._open_copies()
+                for path in sorted(self.folder.glob(f"*{SUFFIX}")):  # those that are there from the time before
+                    robot = path.name.removesuffix(SUFFIX)
+                    if NAME.fullmatch(robot) and robot != self.config.robot:
+                        try:
+                            self._replica(robot)
+                        except AmiError as error:  # it is told again when that robot speaks
+                            self._peer(robot).refused = str(error)
             if self.own.changed() and (digest := rows.digest()) != self._own_digest:
                 self._own_digest, self._version = digest, max(self._version + 1, int(1000 * now))
-            letters = [letter for robot in list(self._pulls) for letter in self._ask_again(robot, now, steady)]
-            return [self._state(now), *letters]
+            letters = [self._state(now)]
+            for origin, pull in list(self._pulls.items()):
+                if steady < pull.deadline:
+                    continue
+                if pull.tries == 3 or not pull.wanted:  # nobody answers: the next state begins anew
+                    del self._pulls[origin]
+                    continue
+                pull.tries, pull.deadline = pull.tries + 1, steady + self.config.patience
+                letters += self._want(origin, pull, list(pull.wanted), now)
+            return letters
 
     def send_rows(self, now: float, period: float) -> list[Letter]:
         """Rows that somebody wants, as many as may be sent in a `period` [s]."""
@@ -134,7 +148,9 @@ class Exchange:
                 batch, size = self._batch(origin)
                 room -= size
                 if batch:
-                    about = {"version": self._version_of(origin), "identity": self._identity(origin)}
+                    is_own = origin == self.config.robot
+                    identity = self.own.identity() if is_own else self._replicas[origin].identity
+                    about = {"version": self._version_of(origin), "identity": identity}
                     letters.append(self._letter("", now, Kind.ROWS, origin=origin, rows=batch, **about))
         return letters
 
@@ -348,26 +364,6 @@ class Exchange:
 
     # Inside
 
-    def _ask_again(self, origin: str, now: float, steady: float) -> list[Letter]:
-        pull = self._pulls[origin]
-        if steady < pull.deadline:
-            return []
-        if pull.tries == 3 or not pull.wanted:  # nobody answers: the next state begins anew
-            del self._pulls[origin]
-            return []
-        pull.tries, pull.deadline = pull.tries + 1, steady + self.config.patience
-        return self._want(origin, pull, list(pull.wanted), now)
-
-    def _open_copies(self) -> None:
-        """Those that are there from the time before."""
-        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
-            robot = path.name.removesuffix(SUFFIX)
-            if NAME.fullmatch(robot) and robot != self.config.robot:
-                try:
-                    self._replica(robot)
-                except AmiError as error:  # it is told again when that robot speaks
-                    self._peer(robot).refused = str(error)
-
     def _replica(self, origin: str) -> ReplicaWriter:
         if origin not in self._replicas:
             assert self._encoder is not None
@@ -386,9 +382,6 @@ class Exchange:
 
     def _version_of(self, origin: str) -> int:
         return self._version if origin == self.config.robot else self._replicas[origin].version
-
-    def _identity(self, origin: str) -> str:
-        return self.own.identity() if origin == self.config.robot else self._replicas[origin].identity
 
     def _digest(self, origin: str) -> tuple[int, int]:
         if origin not in self._digests:

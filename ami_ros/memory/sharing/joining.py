@@ -170,8 +170,10 @@ class Joiner:
         for number, (place_id, before) in enumerate(changed.items()):
             if place_id in origin.adopted and place_id in origin.rows:
                 self._change(origin, replica, place_id, before, now)
-            elif place_id in origin.stands and _is_other(origin.rows[place_id], before):
-                del origin.stands[place_id]  # it is placed again, or taken in with what somebody said of it
+            elif place_id in origin.stands:
+                row = origin.rows[place_id]
+                if _says(row) or before is None or before.created != row.created:
+                    del origin.stands[place_id]  # it is placed again, or taken in with what somebody said of it
             if number % 8 == 7:
                 yield
         for start, stop in origin.cut:
@@ -206,7 +208,8 @@ class Joiner:
             more = there
         visits, last = max(here.visits, there.visits), max(here.last_seen, min(there.last_seen, now))
         told = replace(here, visits=visits, last_seen=last, note=there.note, keep_away=there.keep_away)
-        if more is there and _numbers(told) == _numbers(here):
+        facts = [(row.visits, row.last_seen, row.note, row.keep_away) for row in (told, here)]
+        if more is there and facts[0] == facts[1]:
             return
         changed = [replace(told, thumbnail=more.thumbnail, experience=more.experience)]
         self.places.update(changed, is_seen=told.keep_away != here.keep_away)
@@ -353,15 +356,6 @@ class Joiner:
         origin.compared = origin.held = 0
         origin.sought = len(origin.rows), len(self.places)
         return why
-
-
-def _numbers(row: PlaceRow) -> tuple:
-    return row.visits, row.last_seen, row.note, row.keep_away
-
-
-def _is_other(row: PlaceRow, before: PlaceRow | None) -> bool:
-    """Whether somebody has said something of a place, or another place got its id."""
-    return _says(row) or before is None or before.created != row.created
 
 
 def _says(row: PlaceRow) -> bool:
