@@ -20,14 +20,12 @@ from ami_ros.core.geometry import Array, combined, compose, fused, inverted, pos
 from ami_ros.core.scan import Scan
 from ami_ros.core.scan_matching import Match, Matcher
 from ami_ros.core.submaps import Submap, scan_of
-from ami_ros.memory.free_ways import FreeWays
 from ami_ros.memory.index import Latents
-from ami_ros.memory.loop_closure import LoopCloser, LoopClosureConfig
-from ami_ros.memory.loop_hypotheses import LoopConstraint
+from ami_ros.memory.loop_closure import LoopCloser, LoopClosureConfig, LoopConstraint, is_apart
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.pose_belief import BeliefConfig, is_apart
 from ami_ros.memory.pose_graph import PoseGraphConfig, WholeMap, relax
-from ami_ros.memory.relocalisation import Compare, Relocaliser
+from ami_ros.memory.relocalisation import BeliefConfig, Compare, Relocaliser
+from ami_ros.memory.surroundings import FreeWays
 from ami_ros.memory.types import Edge, Experience
 from ami_ros.world_model.scan_odometry import ScanOdometry, ScanOdometryConfig
 
@@ -339,7 +337,10 @@ class ScanFrontEnd:
 
     def constrain(self, constraint: LoopConstraint) -> None:
         """Takes in a loop constraint that is believed; see `relax`."""
-        ends, free = (constraint.start, constraint.stop), self.ways.along(constraint)
+        ends, free = (
+            (constraint.start, constraint.stop),
+            self.ways.along(constraint.start, constraint.stop, constraint.relative),
+        )
         self._link(Edge(*ends, constraint.relative, int(free), 0.0, 0, 0.0, constraint.covariance, True))
         self._changed.update(ends)
 

@@ -10,7 +10,7 @@ import pytest
 from ami_ros.core.geometry import compose, inverse, relative
 from ami_ros.memory.graph import GraphConfig
 from ami_ros.memory.laser_model import ENCODER, LaserModel
-from ami_ros.memory.loop_hypotheses import HypothesisConfig, LoopConstraint, LoopHypotheses, shares
+from ami_ros.memory.loop_closure import HypothesisConfig, LoopConstraint, LoopHypotheses, shares
 from ami_ros.memory.place_map import PlaceMap
 
 DRIFT = np.array([3.0, -1.0, 0.1])  # by which odometry is off when the robot comes back

@@ -7,7 +7,8 @@ import pytest
 
 from ami_ros.core.geometry import Array, compose
 from ami_ros.core.scan_matching import Match
-from ami_ros.memory.pose_belief import BeliefConfig, PoseBelief, Spot
+from ami_ros.memory.loop_closure import Spot
+from ami_ros.memory.relocalisation import BeliefConfig, PoseBelief
 
 MATCH = Match(np.zeros(3), np.eye(3) * 1e-4, 0.8, 0.02, 0.8, 100)
 HERE, TWIN = np.array([1.0, 2.0, 0.5]), np.array([8.0, 2.0, 0.5 - np.pi])

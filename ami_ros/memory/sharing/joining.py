@@ -23,7 +23,7 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import inverted, relative
 from ami_ros.core.submaps import Submap
 from ami_ros.memory.front_end import ScanFrontEnd
-from ami_ros.memory.loop_hypotheses import LoopConstraint
+from ami_ros.memory.loop_closure import LoopConstraint
 from ami_ros.memory.merging import MergeLimits
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.records import MAX_LABEL

@@ -29,10 +29,8 @@ from ami_ros.core.geometry import (
 from ami_ros.core.scan_matching import Match, Matcher, Window
 from ami_ros.core.submaps import Submap
 from ami_ros.memory.index import Latents, cluster, match
-from ami_ros.memory.loop_closure import LoopCloser
-from ami_ros.memory.loop_hypotheses import shares
+from ami_ros.memory.loop_closure import LoopCloser, distinct, is_apart, shares
 from ami_ros.memory.place_map import PlaceMap
-from ami_ros.memory.pose_belief import distinct, is_apart
 from ami_ros.memory.types import PlaceRow
 
 GRAIN = 0.8  # [m] side of the squares of which each gives one place of this map to compare with ...

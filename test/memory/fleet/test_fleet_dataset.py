@@ -40,7 +40,7 @@ import torch, yaml
 from rich.console import Console
 from ami_ros.cli.train import open_datasets
 from ami_ros.core.config import from_mapping
-from ami_ros.learning import parallel
+from ami_ros.world_model.learning import parallel as parallel
 from ami_ros.world_model.learning.odometry_gains import PAIRS
 from ami_ros.world_model.learning.trainer import Trainer, TrainingConfig
 torch.set_num_threads(1)
