@@ -180,3 +180,9 @@ def rough_gaps(points: Array, others: Array) -> Array:
     """As `gaps`, within 0.3 m, up to 5 m; farther off at least that."""
     raster = Raster.of(points)
     return gaps(points, others) if raster is None else raster.gaps(others)
+
+
+def one_a_square(points: Array, side: float) -> NDArray[np.int64]:
+    """Rows of `points` (n, 2+), one in each square of that side [m]."""
+    x, y = np.floor(points[:, :2] / side).astype(np.int64).T
+    return np.asarray(np.unique((x << 32) + y, return_index=True)[1])

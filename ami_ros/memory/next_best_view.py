@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.core.geometry import Array
-from ami_ros.memory.coverage import all_round, gaps, gaussian_sums, missing_views
+from ami_ros.memory.coverage import all_round, gaps, gaussian_sums, missing_views, one_a_square
 from ami_ros.memory.index import Hypothesis
 from ami_ros.memory.recognition import Evidence
 from ami_ros.memory.types import LATE, RECALLED, REST, SearchState
@@ -131,7 +131,7 @@ def frontiers(
         count: so many at most.
         config: see there.
     """
-    asked = _one_a_cell(places, config.coarse_cell)
+    asked = one_a_square(places, config.coarse_cell)
     least = distances[asked] + REST * np.hypot(*(places[asked] - goal)[:, :2].T) - (REST - 1.0) * config.sight
     order = np.argsort(least, kind="stable")[: np.isfinite(least).sum()]
     spots, costs, chosen = np.zeros((0, 2)), np.zeros(0), list[int]()
@@ -152,14 +152,14 @@ def _spots(
 ) -> tuple[Array, Array, NDArray[np.int64]]:
     """Poses (k, 3) to look from, one in a cell: guesses (m, 3), remembered places `near` (n,), and free ground beside
     them; poses (l, 3) on the map from which the rest of the way is straight and free, and which of these for each."""
-    rows = np.sort(near[_one_a_cell(places[near], config.cell)])
+    rows = np.sort(near[one_a_square(places[near], config.cell)])
     spots = ends = np.concatenate([guesses, places[rows]])
     end = np.arange(len(ends))
     if beyond is not None:
-        new, seen_from = beyond(rows[_one_a_cell(places[rows], config.coarse_cell)], config.off)
+        new, seen_from = beyond(rows[one_a_square(places[rows], config.coarse_cell)], config.off)
         spots = np.concatenate([spots, np.column_stack([new, np.zeros(len(new))])])
         end = np.concatenate([end, len(guesses) + np.searchsorted(rows, seen_from)])
-    thinned = np.sort(_one_a_cell(spots, config.cell))  # neighbours see the same ground
+    thinned = np.sort(one_a_square(spots, config.cell))  # neighbours see the same ground
     return spots[thinned], ends, end[thinned]
 
 
@@ -172,9 +172,3 @@ def _apart(spots: Array, rows: NDArray[np.int64], gap: float, count: int) -> lis
         if (np.hypot(*(spots[chosen, :2] - spots[row, :2]).T) > gap).all():
             chosen.append(row)
     return chosen
-
-
-def _one_a_cell(poses: Array, side: float) -> NDArray[np.int64]:
-    """Rows of `poses` (n, 3), one in each square of that side [m]."""
-    x, y = np.floor(poses[:, :2] / side).astype(np.int64).T
-    return np.asarray(np.unique((x << 32) + y, return_index=True)[1])

@@ -28,6 +28,7 @@ from ami_ros.core.background import finished
 from ami_ros.core.geometry import Array, compose, pose_gap, relative
 from ami_ros.core.scan_matching import Match, Matcher, Window
 from ami_ros.core.submaps import Submap
+from ami_ros.memory.coverage import one_a_square
 from ami_ros.memory.index import Latents
 from ami_ros.memory.loop_closure import LoopCloser, Spot, distinct, is_apart
 from ami_ros.memory.place_map import PlaceMap
@@ -210,7 +211,6 @@ class PoseBelief:
 
 
 GRAIN = 0.8  # [m] side of the squares of which each gives one place to compare with ...
-MOST = 300  # places that are compared at once, those that look most alike: half a second
 NEAR, ASIDE = 1.2, 0.7  # [m], [rad] within which a place shows what the robot sees
 
 Compare = Callable[[list[int]], Array | None]  # places -> probabilities (k,) that each sees what the robot sees
@@ -259,7 +259,9 @@ class Relocaliser:
         windows = [Window(relative(where, index.poses[row]), 0.4, 0.15) for where, row in zip(at, rows, strict=True)]
         spots = self._spots(matcher, rows, windows)
         if latent is not None:
-            rows = self._spread(latent)
+            rows = one_a_square(index.poses, GRAIN)
+            if len(rows) > 300:  # at once, those that look most alike: half a second
+                rows = rows[np.argsort(-index.scores(latent)[rows])[:300]]
             spots += self._spots(matcher, rows, [Window(np.zeros(3), 0.8, np.pi)] * len(rows))
             spots.sort(key=lambda spot: -spot.scan)
         for spot in distinct(spots)[:6]:
@@ -293,7 +295,7 @@ class Relocaliser:
         """
         index = self.places.index
         around = np.flatnonzero(np.hypot(*(index.poses[:, :2] - where[:2]).T) < reach + NEAR)
-        rows = around[_one_each(index.poses[around, :2])]
+        rows = around[one_a_square(index.poses[around], GRAIN)]
         windows = [Window(relative(where, index.poses[row]), reach, turn) for row in rows]
         most = self.loop_closure.config.conflict
         found = (s for s in self._spots(Matcher(submap), rows, windows) if self.loop_closure.holds(s.match, most))
@@ -301,14 +303,6 @@ class Relocaliser:
 
     def _spots(self, matcher: Matcher, rows: NDArray[np.int64], windows: Sequence[Window]) -> list[Spot]:
         return finished(self.loop_closure.spots(matcher, rows, windows, 16))
-
-    def _spread(self, latent: Latents) -> NDArray[np.int64]:
-        """Rows of one place in each square."""
-        index = self.places.index
-        rows = _one_each(index.poses[:, :2])
-        if len(rows) > MOST:
-            rows = rows[np.argsort(-index.scores(latent)[rows])[:MOST]]
-        return rows
 
     def shown(self, where: Array, compare: Compare) -> float | None:
         """Log odds that what was seen before from near `where` (3,) is what is seen now; None: nothing was.
@@ -324,8 +318,3 @@ class Relocaliser:
             return None
         best = float(np.clip(same.max(), 1e-6, 1.0 - 1e-6))
         return float(np.log(best / (1.0 - best)) - np.log(len(same)))
-
-
-def _one_each(points: Array) -> NDArray[np.int64]:
-    """Rows of `points` (n, 2), one in each square."""
-    return np.unique(np.floor(points / GRAIN).astype(np.int64), axis=0, return_index=True)[1]

@@ -28,36 +28,54 @@ from ami_ros.core.geometry import (
 )
 from ami_ros.core.scan_matching import Match, Matcher, Window
 from ami_ros.core.submaps import Submap
+from ami_ros.memory.coverage import one_a_square
 from ami_ros.memory.index import Latents, cluster, match
 from ami_ros.memory.loop_closure import LoopCloser, distinct, is_apart, shares
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.types import PlaceRow
 
-GRAIN = 0.8  # [m] side of the squares of which each gives one place of this map to compare with ...
-MOST = 80  # ... those that look most alike
-REACH = 0.8  # [m] around them
-PROBES, STRIDE = 48, 2.0  # places of the other that are looked for, at most, and [m] between them
-VOTES, LEAD = 2.5, 1.5  # that must agree on a frame, and times as many as for another one from which that is no rival
-TRIED = 4  # frames that are verified
-CHECKED = 30  # places that are verified
-# Conflict is the share of a scan's points where the other saw free space; it is about exponential. Its mean in one
-# building, in one of which a third of the furniture was moved meanwhile, and in rooms that are alike.
-SAME, CHANGED, ALIKE = 0.003, 0.02, 0.045
-GOES_ON = 0.5  # share of alike rooms that go on to be alike where other walls come into sight, ...
-MISSED = 0.05  # ... and of the same place that look like another: all was moved
-SIGHT, SQUARE = 6.0, 1.0  # [m] around a place to walls that its scan is about, or to the nearer half, and their grain
-CERTAIN = 2.0  # log odds [nat] from which it is one place
-OFF = 0.17  # [m] deviation of where a frame has a place, near those that voted for it
-LEAST_SUPPORT = 0.35  # share of points on walls of the other submap, below which scans contradict one another
-BESIDE = 1.0  # [m] between places whose scans are compared
-PICTURES, LEAST_ODDS, MOST_ODDS = 8, 0.0, 3.0  # pairs compared, mean log odds that they must have, and the most of one
-SEEN = 0.7, 0.5  # [m], [rad] within which two pictures show the same
-LIKELY, TRUSTED = 0.85, 0.35  # probability that two pictures show the same, and [m] of error, for them to vote
-SHOWN, SHOWN_STRIDE, SHOWN_BY = 96, 0.7, 8  # places whose pictures are looked for, [m] between them, in so many others
-EARLY = 4  # of them after which votes are counted, again and again
-SHOWN_VOTES, SHOWN_SPAN = 6.0, 2.0  # that must agree, and [m] that they span, where there are no scans
-COMPARED, RECOGNISED = 400, 0.3  # by latents: places looked for, and weight from which one is found
-LEAST_AGREEING, SHARE_AGREEING, LATENT_SPAN = 12, 0.6, 2.0  # places, of those found, and [m] that they span
+
+@dataclass(frozen=True)
+class OverlapConfig:
+    """How another map is sought, and what it takes to be believed."""
+
+    grain: float = 0.8  # [m] side of the squares of which each gives one place of this map to compare with ...
+    most: int = 80  # ... those that look most alike
+    reach: float = 0.8  # [m] around them
+    probes: int = 48  # places of the other that are looked for, at most
+    stride: float = 2.0  # [m] between them
+    votes: float = 2.5  # that must agree on a frame
+    lead: float = 1.5  # times as many as for another one from which that is no rival
+    tried: int = 4  # frames that are verified
+    checked: int = 30  # places that are verified
+    # Conflict is the share of a scan's points where the other saw free space; it is about exponential. Its mean in one
+    # building, in one of which a third of the furniture was moved meanwhile, and in rooms that are alike.
+    same: float = 0.003
+    changed: float = 0.02
+    alike: float = 0.045
+    goes_on: float = 0.5  # share of alike rooms that go on to be alike where other walls come into sight, ...
+    missed: float = 0.05  # ... and of the same place that look like another: all was moved
+    sight: float = 6.0  # [m] around a place to walls that its scan is about, or to the nearer half ...
+    square: float = 1.0  # ... and their grain
+    certain: float = 2.0  # log odds [nat] from which it is one place
+    off: float = 0.17  # [m] deviation of where a frame has a place, near those that voted for it
+    least_support: float = 0.35  # share of points on walls of the other submap, below which scans contradict
+    beside: float = 1.0  # [m] between places whose scans are compared
+    pictures: int = 8  # pairs compared
+    most_odds: float = 3.0  # log odds of one of them, at most; in the mean they must be positive
+    seen: tuple[float, float] = (0.7, 0.5)  # [m], [rad] within which two pictures show the same
+    likely: float = 0.85  # probability that two pictures show the same ...
+    trusted: float = 0.35  # ... and [m] of error, for them to vote
+    shown: int = 96  # places whose pictures are looked for ...
+    shown_stride: float = 0.7  # ... [m] between them ...
+    shown_by: int = 8  # ... in so many others
+    early: int = 4  # of them after which votes are counted, again and again
+    shown_votes: float = 6.0  # that must agree where there are no scans
+    span: float = 2.0  # [m] that places span which agree without scans
+    compared: int = 400  # by latents: places looked for
+    recognised: float = 0.3  # weight from which one is found
+    least_agreeing: int = 12  # places, and ...
+    share_agreeing: float = 0.6  # ... share of those found that agree
 
 
 @dataclass(frozen=True)
@@ -102,10 +120,11 @@ class Overlap:
     Args:
         places: this map.
         loop_closure: compares scans.
+        config: see there.
     """
 
-    def __init__(self, places: PlaceMap, loop_closure: LoopCloser) -> None:
-        self.places, self.loop_closure = places, loop_closure
+    def __init__(self, places: PlaceMap, loop_closure: LoopCloser, config: OverlapConfig | None = None) -> None:
+        self.places, self.loop_closure, self.config = places, loop_closure, config or OverlapConfig()
 
     def search(self, others: Others, scanned: bool) -> Slices[list[Found] | str]:
         """Places of the other map that were found here, or in one line why none was.
@@ -124,7 +143,7 @@ class Overlap:
     def _by_scans(self, others: Others) -> Slices[list[Found] | str]:
         votes: list[_Vote] = []
         looked = 0
-        for place_id in _spread(others.rows, PROBES):
+        for place_id in _spread(others.rows, self.config.probes, self.config.stride):
             submap = others.submap(place_id)
             yield
             if submap is None or len(submap) < self.loop_closure.config.count:
@@ -136,29 +155,34 @@ class Overlap:
         if not looked:
             return "nothing was seen there yet"
         tried: list[tuple[float, list[Found]]] = []
-        least = VOTES
-        while len(tried) < TRIED:
+        least = self.config.votes
+        while len(tried) < self.config.tried:
             group, votes = _agreed(votes)
             if _votes_of(group) < least:
                 break
             tried.append((yield from self._verified(others, group)))
-            if tried[-1][0] >= CERTAIN:
-                least = max(least, _votes_of(group) / LEAD)
+            if tried[-1][0] >= self.config.certain:
+                least = max(least, _votes_of(group) / self.config.lead)
         best, found = max(tried, key=lambda each: each[0], default=(0.0, []))
-        rivals = [odds for odds, places in tried if _are_apart(places, found)]
-        if best >= CERTAIN and best - max(rivals, default=0.0) < CERTAIN:
+        rivals = []  # odds of frames that have most of the places elsewhere that were found by both, if any
+        for odds, places in tried:
+            there = {place.place_id: place.pose for place in found}
+            apart = [is_apart(place.pose, there[place.place_id]) for place in places if place.place_id in there]
+            if 2 * sum(apart) >= len(apart):
+                rivals.append(odds)
+        if best >= self.config.certain and best - max(rivals, default=0.0) < self.config.certain:
             return "nothing is sure yet: there is more than one place in this map where it may lie"
-        if best >= CERTAIN and (yield from self._look_alike(others, found)):
+        if best >= self.config.certain and (yield from self._look_alike(others, found)):
             return found
         what = f", {len(tried)} that seemed to be were refuted" if tried else ""
         return f"nothing in common yet: {looked} of its places were looked for{what}"
 
     def _spots(self, row: PlaceRow, submap: Submap) -> Slices[list[_Vote]]:
         loop, index = self.loop_closure, self.places.index
-        rows = np.unique(np.floor(index.poses[:, :2] / GRAIN).astype(np.int64), axis=0, return_index=True)[1]
-        if len(rows) > MOST:
-            rows = rows[np.argsort(-index.scores(row.latent)[rows])[:MOST]]
-        windows = [Window(np.zeros(3), REACH, np.pi)] * len(rows)
+        rows = one_a_square(index.poses, self.config.grain)
+        if len(rows) > self.config.most:
+            rows = rows[np.argsort(-index.scores(row.latent)[rows])[: self.config.most]]
+        windows = [Window(np.zeros(3), self.config.reach, np.pi)] * len(rows)
         spots = distinct((yield from loop.spots(Matcher(submap), rows, windows, 16)))
         share = shares(np.array([spot.scan for spot in spots]))
         good = [loop.holds(spot.match, loop.config.conflict) for spot in spots]
@@ -173,7 +197,7 @@ class Overlap:
         that scans confirm."""
         frame = _frame(group)
         near = np.mean([vote.home[:2] for vote in group], axis=0)
-        ids = _spread(others.rows, len(others.rows), BESIDE)
+        ids = _spread(others.rows, len(others.rows), self.config.beside)
         ids.sort(key=lambda i: float(np.hypot(*(others.rows[i].pose[:2] - near))))
         found: list[Found] = []
         looks: list[_Look] = []
@@ -184,21 +208,21 @@ class Overlap:
             if submap is None or len(submap) < self.loop_closure.config.count:
                 continue
             yield
-            place = self.compare(place_id, submap, pose, here, OFF)
+            place = self.compare(place_id, submap, pose, here, self.config.off)
             if isinstance(place, Found):
                 found.append(place)
                 assert place.match is not None
-                looks.append(_Look(_squares(place.pose, submap), place.match.conflict))
+                looks.append(_Look(_squares(place.pose, submap, self.config), place.match.conflict))
             elif not place:
-                looks.append(_Look(_squares(pose, submap), None))
-            if len(looks) == CHECKED or _odds(looks) < -CERTAIN:
+                looks.append(_Look(_squares(pose, submap, self.config), None))
+            if len(looks) == self.config.checked or _odds(looks, self.config) < -self.config.certain:
                 break
-        return _odds(looks), found
+        return _odds(looks, self.config), found
 
     def beside(self, pose: Array, counts: Callable[[int], bool]) -> int:
         """The place of this map nearest to `pose` (3,) that has a scan and `counts`; 0: there is none."""
         index = self.places.index
-        rows = self.places.near(pose[:2], BESIDE)
+        rows = self.places.near(pose[:2], self.config.beside)
         gap, turn = pose_gap(index.poses[rows], pose)
         for row in rows[np.argsort(gap + 0.3 * turn)].tolist():
             place_id = int(index.ids[row])
@@ -223,17 +247,17 @@ class Overlap:
             return Found(place_id, compose(at, inverse(match.pose)), here, match)
         other = loop.submaps.of(here)
         fit = None if other is None else Matcher(submap).fit(other, relative(pose, at))
-        return fit is None or (fit.conflict <= loop.config.known_conflict and fit.support >= LEAST_SUPPORT)
+        return fit is None or (fit.conflict <= loop.config.known_conflict and fit.support >= self.config.least_support)
 
     def _look_alike(self, others: Others, found: list[Found]) -> Slices[bool]:
         """Whether pictures do not say that places are others."""
         recogniser, index = self.places.recogniser, self.places.index
         odds: list[float] = []
-        for k in np.linspace(0, len(found) - 1, min(len(found), 3 * PICTURES)).astype(int):
-            if recogniser is None or len(odds) == PICTURES:
+        for k in np.linspace(0, len(found) - 1, min(len(found), 3 * self.config.pictures)).astype(int):
+            if recogniser is None or len(odds) == self.config.pictures:
                 break
             gap, turn = pose_gap(index.poses, found[k].pose)
-            near = np.flatnonzero((gap < SEEN[0]) & (turn < SEEN[1]))
+            near = np.flatnonzero((gap < self.config.seen[0]) & (turn < self.config.seen[1]))
             code = others.code(found[k].place_id) if len(near) else None
             yield
             if code is None:
@@ -244,8 +268,8 @@ class Overlap:
                 yield
             if same:
                 best = float(np.clip(max(same), 1e-6, 1 - 1e-6))
-                odds.append(float(np.clip(np.log(best / (1 - best)), -MOST_ODDS, MOST_ODDS)))
-        return not odds or float(np.mean(odds)) >= LEAST_ODDS
+                odds.append(float(np.clip(np.log(best / (1 - best)), -self.config.most_odds, self.config.most_odds)))
+        return not odds or float(np.mean(odds)) >= 0.0
 
     # By pictures
 
@@ -254,27 +278,28 @@ class Overlap:
         votes: list[_Vote] = []
         if recogniser is None:
             return "nothing compares pictures"
-        for number, place_id in enumerate(_spread(others.rows, SHOWN, SHOWN_STRIDE), 1):
+        for number, place_id in enumerate(_spread(others.rows, self.config.shown, self.config.shown_stride), 1):
             row, code = others.latents([place_id]).get(place_id), others.code(place_id)
             yield
             if row is None or code is None:
                 continue
-            for here in index.ids[index.most_similar(row.latent, SHOWN_BY)[0]].tolist():
+            for here in index.ids[index.most_similar(row.latent, self.config.shown_by)[0]].tolist():
                 for _, seen, error, same in recogniser.seen_from([here], code):
-                    if same > LIKELY and error < TRUSTED:
+                    if same > self.config.likely and error < self.config.trusted:
                         pose = compose(index.poses[index.row(here)], seen)
                         votes.append(_Vote(place_id, row.pose, pose, same))
                 yield
-            if number % EARLY:
+            if number % self.config.early:
                 continue
             group, rest = _agreed(votes, (0.5, 0.25))
-            if _votes_of(group) < max(SHOWN_VOTES, LEAD * _votes_of(_agreed(rest, (0.5, 0.25))[0])):
+            rival, _ = _agreed(rest, (0.5, 0.25))
+            if _votes_of(group) < max(self.config.shown_votes, self.config.lead * _votes_of(rival)):
                 continue
             at = np.array([vote.home[:2] for vote in group])
-            if np.hypot(*np.ptp(at, axis=0)) < SHOWN_SPAN:
+            if np.hypot(*np.ptp(at, axis=0)) < self.config.span:
                 continue
             frame = _frame(group)
-            ids = _spread(others.rows, len(others.rows), SHOWN_STRIDE)
+            ids = _spread(others.rows, len(others.rows), self.config.shown_stride)
             found = [Found(i, compose(frame, others.rows[i].pose)) for i in ids]
             if (yield from self._look_alike(others, found)):
                 return [Found(i, compose(frame, others.rows[i].pose)) for i in sorted({v.place_id for v in group})]
@@ -287,13 +312,13 @@ class Overlap:
         index, ids = self.places.index, sorted(others.rows)
         sought: list[int] = []
         here: list[Array] = []
-        for k in np.linspace(0, len(ids) - 1, min(COMPARED, len(ids))).astype(int).tolist():
+        for k in np.linspace(0, len(ids) - 1, min(self.config.compared, len(ids))).astype(int).tolist():
             row = others.latents([ids[k]]).get(ids[k])
             if row is None:
                 continue
             matches = match(index, row.latent)
             clusters = cluster(matches)
-            if clusters and clusters[0].share * matches.weights.sum() > RECOGNISED:
+            if clusters and clusters[0].share * matches.weights.sum() > self.config.recognised:
                 sought.append(ids[k])
                 here.append(clusters[0].pose)
             yield
@@ -306,13 +331,14 @@ class Overlap:
         chosen = [i for i, agrees in zip(sought, agree.tolist(), strict=True) if agrees]
         span = float(np.hypot(*np.ptp(there[agree][:, :2], axis=0))) if len(chosen) else 0.0
         found = [Found(i, compose(frame, others.rows[i].pose)) for i in chosen]
-        enough = len(found) >= max(LEAST_AGREEING, SHARE_AGREEING * len(sought)) and span >= LATENT_SPAN
+        config = self.config
+        enough = len(found) >= max(config.least_agreeing, config.share_agreeing * len(sought)) and span >= config.span
         if enough and (yield from self._look_alike(others, found)):
             return found
         return f"nothing in common yet: of {len(sought)} places that look known, {len(found)} agree"
 
 
-def _odds(looks: list[_Look]) -> float:
+def _odds(looks: list[_Look], config: OverlapConfig) -> float:
     """Log odds [nat] that maps show one place, and not two that are alike.
 
     There a little is wrong everywhere, and beyond the room they soon differ; here only what was moved does. All scans
@@ -328,21 +354,23 @@ def _odds(looks: list[_Look]) -> float:
     conflict = np.array([np.nan if look.conflict is None else look.conflict for look in looks])
     fails = np.isnan(conflict)
     holds, conflict = each[~fails], conflict[~fails]
+    alike, lasting, missed = config.alike, config.goes_on, config.missed
     same, changed = (
-        float((holds * (np.log(ALIKE / mean) + conflict * (1 / ALIKE - 1 / mean))).sum()) for mean in (SAME, CHANGED)
+        float((holds * (np.log(alike / mean) + conflict * (1 / alike - 1 / mean))).sum())
+        for mean in (config.same, config.changed)
     )
-    goes_on = holds.sum() * np.log((1 - MISSED) / GOES_ON) + each[fails].sum() * np.log(MISSED / (1 - GOES_ON))
+    goes_on = holds.sum() * np.log((1 - missed) / lasting) + each[fails].sum() * np.log(missed / (1 - lasting))
     return float(np.logaddexp(same, changed) - np.log(2) + goes_on)
 
 
-def _squares(pose: Array, submap: Submap) -> Array:
+def _squares(pose: Array, submap: Submap, config: OverlapConfig) -> Array:
     """Which squares (n, 2) of the map are walls that a submap with points shows near its place at `pose` (3,)."""
     distance = np.hypot(*submap.points.T)
-    near = submap.points[distance <= max(SIGHT, float(np.median(distance)))]
-    return np.unique(np.floor(transform_points(pose, near) / SQUARE), axis=0)
+    near = submap.points[distance <= max(config.sight, float(np.median(distance)))]
+    return np.unique(np.floor(transform_points(pose, near) / config.square), axis=0)
 
 
-def _spread(rows: dict[int, PlaceRow], most: int, stride: float = STRIDE) -> list[int]:
+def _spread(rows: dict[int, PlaceRow], most: int, stride: float) -> list[int]:
     """Ids of places, one in each square, at most so many of them; the same each time."""
     ids = np.array(sorted(rows), np.int64)
     squares = np.floor(np.array([rows[i].pose[:2] for i in ids.tolist()]).reshape(-1, 2) / stride).astype(np.int64)
@@ -371,13 +399,6 @@ def _agreed(votes: list[_Vote], off: tuple[float, float] = (0.25, 0.08)) -> tupl
     best = int(np.argmax(sums))
     rest = [vote for vote, agrees in zip(votes, agree[best].tolist(), strict=True) if not agrees]
     return [votes[k] for k in groups[best]], rest
-
-
-def _are_apart(some: list[Found], others: list[Found]) -> bool:
-    """Whether two frames have most of the places elsewhere that were found by both, if any."""
-    known = {place.place_id: place.pose for place in others}
-    apart = [is_apart(place.pose, known[place.place_id]) for place in some if place.place_id in known]
-    return 2 * sum(apart) >= len(apart)
 
 
 def _votes_of(group: list[_Vote]) -> float:
