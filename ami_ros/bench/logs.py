@@ -22,8 +22,7 @@ from ami_ros.core.geometry import Array, compose, pose_gap, relative
 from ami_ros.core.robots.description import load_robot
 from ami_ros.memory.front_end import FrontEndConfig
 from ami_ros.memory.laser_model import ENCODER, LaserModel
-from ami_ros.memory.loop_closure import LoopClosureConfig
-from ami_ros.memory.loop_closure import HypothesisConfig
+from ami_ros.memory.loop_closure import HypothesisConfig, LoopClosureConfig
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.types import Location
 from ami_ros.simulation.exploration import PERIOD
