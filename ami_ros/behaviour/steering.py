@@ -193,8 +193,13 @@ class Steering:
         spec, horizon = self.model.spec, self.config.planner.horizon
         driven = None if follower is None else follower.experience(horizon, spec.chunk, spec.command_dim)
         forecast = self._forecast(percept, times(horizon, spec.step_duration), everybody)
+        scan, things = percept.standing, percept.things
+        if forecast is not None and scan is not None and things is not None:  # of what moves the forecast tells
+            slowest = self.config.planner.prediction.slowest
+            walking = tuple(thing for thing in things.things if np.hypot(*thing.velocity) >= slowest)
+            scan = without_moving(scan, percept.odometry, replace(things, things=walking))
         plan = self.planner.plan(
-            percept.stamp, percept.latent, self.command, self._standing(percept, forecast), target, most,
+            percept.stamp, percept.latent, self.command, scan, target, most,
             circles_here(percept.keep_away, percept.location, percept.odometry),
             driven, forecast, pressed or target.final,
         )  # fmt: skip
@@ -226,15 +231,6 @@ class Steering:
         coming = forecast.positions[:, forecast.seconds < self.rules.soon]
         gaps = np.hypot(*coming.transpose(2, 0, 1)) - forecast.radii[:, None] - config.robot_radius
         return bool(gaps.min(initial=math.inf) <= self.rules.close)
-
-    def _standing(self, percept: Percept, forecast: Forecast | None) -> Scan | None:
-        """What stands around the robot: of what moves the forecast tells."""
-        scan, things = percept.standing, percept.things
-        if forecast is None or scan is None or things is None:
-            return scan
-        slowest = self.config.planner.prediction.slowest
-        walking = tuple(thing for thing in things.things if np.hypot(*thing.velocity) >= slowest)
-        return without_moving(scan, percept.odometry, replace(things, things=walking))
 
     def _told_of_people(
         self, percept: Percept, target: Target, plan: Plan, forecast: Forecast | None, commands: Array

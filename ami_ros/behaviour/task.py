@@ -213,20 +213,15 @@ class Task(Protocol):
 
     def step(self, state: WorldState) -> Step:
         """What to do at this moment."""
-        ...
 
     def set_routes(self, answers: Sequence[Route | AmiError]) -> None:
         """Memory's answers to `Step.wants_routes`, in its order."""
-        ...
 
     def ended(self, leg: int, succeeded: bool, code: int, message: str, stamp: float) -> None:
         """The leg of that number ended; a replaced one is ignored."""
-        ...
 
     def interrupted(self) -> None:
         """The planner is gone: the current leg has to be driven again."""
-        ...
 
     def finish(self, code: Code, message: str) -> None:
         """Ends it, whatever it is doing."""
-        ...

@@ -311,7 +311,7 @@ class ClosedLoop:
 
     def cancel(self) -> None:
         """No goal and no task any more: the robot stands."""
-        self.mission.runner.task = None
+        self.mission.task = None
         self.legs.cancel()
         self.planner_goals.cancel()
 
@@ -448,7 +448,7 @@ class TaskDrive:
         loop = self.loop
         began, last = loop.simulator.time, loop.simulator.ground_truth().pose
         loop.legs.begun, loop.legs.over = self._set_out, self._over
-        loop.mission.runner.begin(self.task)
+        loop.mission.begin(self.task)
         try:
             while self.task.phase is not Phase.DONE:
                 known = len(loop.memory)
@@ -466,7 +466,7 @@ class TaskDrive:
                         self.true.append(loop.truth_at(location.stamp))
                     yield
         finally:
-            loop.mission.runner.task = None
+            loop.mission.task = None
 
     def _set_out(self, leg: Leg) -> None:
         self._began = self.loop.simulator.time

@@ -27,22 +27,18 @@ class Dynamics(Protocol):
     @property
     def spec(self) -> ModelSpec:
         """Shapes and units; planning needs latent_dim, chunk and period."""
-        ...
 
     @property
     def relative_pose(self) -> Callable[[Floats, Floats], Floats]:
         """The energy in metres: (..., latent_dim) twice -> (..., 4), see `world_model.networks.RelativePose`."""
-        ...
 
     @property
     def sighting(self) -> Callable[[Floats, Floats, Floats], Floats] | None:
         """How pictures are compared, see `world_model.networks.SightingHead`; None: by latents alone."""
-        ...
 
     def rollout(self, latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
         """Imagines, see `world_model.model.WorldModel.rollout`: latents (batch, steps, latent_dim) and displacements
         (batch, steps, 3) [m, m, rad] for commands (batch, steps, chunk, spec.command_dim)."""
-        ...
 
 
 # Costs
@@ -86,7 +82,6 @@ class Cost(Protocol):
 
     def __call__(self, futures: Futures) -> Floats:
         """Cost (batch,), in metres of distance to the goal as far as that makes sense."""
-        ...
 
 
 class CostPlugin(Protocol):
@@ -97,7 +92,6 @@ class CostPlugin(Protocol):
     @classmethod
     def build(cls, config: Any, scene: Scene) -> Cost | None:
         """The cost for this moment; None where it does not apply: no scan, no such head in the model."""
-        ...
 
 
 # Solvers
@@ -144,16 +138,13 @@ class Solver(Protocol):
 
     def reset(self) -> None:
         """Forgets the last solution, as when the goal changed."""
-        ...
 
     def shift(self, fraction: float) -> None:
         """Moves the warm start on by `fraction` of a step, holding the last action."""
-        ...
 
     def solve(self, problem: Problem) -> Solution:
         """Searches until its size is used up or the deadline has come; the best so far is the answer. At least one
         batch of candidates is weighed, however late it is."""
-        ...
 
 
 class SolverPlugin(Protocol):
@@ -163,7 +154,6 @@ class SolverPlugin(Protocol):
 
     def __call__(self, size: SearchSize, config: Any, seed: int) -> Solver:
         """A solver of that size; `seed` is that of its noise."""
-        ...
 
 
 def no_proposals(steps: int, width: int = 2) -> Floats:

@@ -94,7 +94,7 @@ class MemoryFeed:
         self._odometry.clear()
         self._heard, self._surprise, self._taken = False, 0.0, math.nan
         self._scans: deque[tuple[float, Scan]] = deque(maxlen=5)
-        self._things: MovingThings | None = None
+        self.things: MovingThings | None = None  # what moves, in odom: it is taken out of scans, for it is no wall
 
     def take_odometry(self, stamp: float, pose: Array, velocity: Command, now: float = math.inf) -> bool:
         """See `OdometryHistory.add`; False: odometry restarted, and memory has to be told (`restart`)."""
@@ -109,10 +109,6 @@ class MemoryFeed:
     def take_scan(self, stamp: float, scan: Scan) -> None:
         """In base_link."""
         self._scans.append((stamp, scan))
-
-    def take_things(self, things: MovingThings) -> None:
-        """What moves, in odom: it is taken out of scans, for it is no wall."""
-        self._things = things
 
     def take_surprise(self, z_score: float) -> None:
         """A reading; NaN: not known."""
@@ -139,7 +135,7 @@ class MemoryFeed:
         then = self._odometry.at(at) if abs(frame.stamp - at) < self._same_moment else None
         if scan is None or then is None:
             return MemoryInput(frame.stamp, frame.latent, motion[0], command, surprise, None, frame.picture)
-        if (things := usable(self._things, at)) is not None:
+        if (things := usable(self.things, at)) is not None:
             scan = without_moving(scan, then[0], things)
         scan = moved(scan, relative(motion[0], then[0]))
         return MemoryInput(frame.stamp, frame.latent, motion[0], command, surprise, scan, frame.picture)
@@ -241,7 +237,7 @@ class MemoryPart(Part):
             self.feed.take_scan(stamp, scan)
 
     def on_moving_things(self, stamp: float, things: MovingThings) -> None:
-        self.feed.take_things(things)
+        self.feed.things = things
 
     def on_image(self, stamp: float, picture: Picture) -> None:
         if self._keeps:

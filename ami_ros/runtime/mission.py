@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,123 +64,6 @@ class Legs(Protocol):
     def take_outcome(self) -> LegOutcome | None: ...  # how the leg ended, once
 
 
-class TaskRunner:
-    """Call `tick` some times a second.
-
-    Args:
-        legs: sends them to the planner.
-        routes: asks memory.
-        file: of the task.
-        steady: time that nobody sets [s].
-        silence: [s] without feedback after which the planner counts as gone.
-        patience: [s] without a planner, after which the task is suspended.
-
-    Attributes:
-        task: under way, or done and not yet fetched; None: nothing to do.
-        suspended: why the task was left as it is, to be resumed; then it is no longer under way.
-        notice: what it waits for, for people; empty: nothing.
-    """
-
-    def __init__(
-        self,
-        legs: Legs,
-        routes: Routes,
-        file: MissionFile,
-        steady: Callable[[], float],
-        silence: float,
-        patience: float,
-    ) -> None:
-        self._legs, self._routes, self._file, self._steady = legs, routes, file, steady
-        self.silence, self.patience = silence, patience
-        self.task: Task | None = None
-        self.suspended: AmiError | None = None
-        self.notice = ""
-        self._saved = -1
-        self._alone_since: float | None = None
-
-    def begin(self, task: Task) -> None:
-        """Takes up a task in place of the one under way."""
-        self._routes.forget()
-        self._legs.cancel()
-        self.task, self.suspended, self._saved, self._alone_since = task, None, -1, None
-
-    def tick(self, state: WorldState) -> None:
-        """Does what is due."""
-        task = self.task
-        if task is None or self.suspended is not None:
-            return
-        self._hear(task, state.stamp)
-        if self._planner_is_there(task):
-            answers = self._routes.poll()
-            if answers is not None:
-                task.set_routes(answers)
-            if not self._routes.pending:
-                step = task.step(state)
-                if step.wants_routes:
-                    self._routes.ask(step.wants_routes)
-                if step.leg is not None:
-                    self._legs.send(step.leg)
-        if task.phase is Phase.DONE:
-            self._legs.cancel()
-        self._save(task)
-
-    def stop(self, code: Code, message: str) -> None:
-        """Ends the task for good; the robot stands."""
-        if self.task is not None and self.suspended is None:
-            self.task.finish(code, message)
-            self._legs.cancel()
-            self._routes.forget()
-            self._save(self.task)
-
-    def suspend(self, code: Code, message: str) -> None:
-        """Leaves the task as it is on disk; the robot stands."""
-        self._legs.cancel()
-        self._routes.forget()
-        if self.task is not None and self.suspended is None:
-            self.suspended = AmiError(message, code)
-
-    def _hear(self, task: Task, stamp: float) -> None:
-        """What became of the leg."""
-        outcome = self._legs.take_outcome()
-        if outcome is not None:
-            if outcome.code == GoalCode.PREEMPTED:
-                task.finish(Code.TAKEN_OVER, f"another client took over: {outcome.message}")
-            elif outcome.code == GoalCode.DEACTIVATED:
-                task.interrupted()
-            elif outcome.code == GoalCode.EMERGENCY_STOP:
-                task.interrupted()
-                self._save(task, by_itself=False)
-                self.suspend(Code.EMERGENCY_STOP, "an emergency stop: release it, then send kind RESUME")
-            else:
-                task.ended(outcome.leg, outcome.succeeded, outcome.code, outcome.message, stamp)
-        elif self._legs.silence > self.silence:
-            self._legs.cancel()
-            task.interrupted()
-
-    def _planner_is_there(self, task: Task) -> bool:
-        if self._legs.ready:
-            self._alone_since, self.notice = None, ""
-            return True
-        if self._alone_since is None:
-            self._alone_since = self._steady()
-        self.notice = "waiting for the planner"
-        if self._legs.leg is not None:
-            self._legs.cancel()
-            task.interrupted()
-        if self._steady() - self._alone_since > self.patience:
-            self.suspend(Code.PLANNER_GONE, f"no planner for {self.patience:.0f} s; start it, then send kind RESUME")
-        return False
-
-    def _save(self, task: Task, by_itself: bool = True) -> None:
-        if by_itself and task.revision == self._saved:
-            return
-        self._saved = task.revision
-        try:
-            self._file.save(task, by_itself)
-        except AmiError as error:
-            self.suspend(Code.BAD_FILE, str(error))
-
-
 MISSION_RATE = 5.0  # [Hz] of decisions
 ROUTE_TIMEOUT = 3.0  # [s] to wait for memory when goals are put in order
 FRESH = 1.0  # [s] of age up to which scan and location tell about now
@@ -197,6 +79,11 @@ class MissionPart(Part):
         route_timeout: to wait for memory when goals are put in order [s].
         silence: [s] without feedback after which the planner counts as gone.
         patience: [s] without a planner after which the task is suspended.
+
+    Attributes:
+        task: under way, or done and not yet fetched; None: nothing to do.
+        suspended: why the task was left as it is, to be resumed; then it is no longer under way.
+        notice: what it waits for, for people; empty: nothing.
     """
 
     name = "mission"
@@ -216,7 +103,12 @@ class MissionPart(Part):
     ) -> None:
         super().__init__(bus)
         self.routes = Routes(bus, route_timeout)
-        self.runner = TaskRunner(legs, self.routes, file, bus.steady, silence, patience)
+        self._legs, self._file, self.silence, self.patience = legs, file, silence, patience
+        self.task: Task | None = None
+        self.suspended: AmiError | None = None
+        self.notice = ""
+        self._saved = -1
+        self._alone_since: float | None = None
         self.places: Array | None = None  # (n, 3) in the map frame
         self._place_ids: NDArray[np.int64] | None = None  # (n,) of them
         self.keep_out: Mask | None = None  # in the map frame
@@ -272,7 +164,85 @@ class MissionPart(Part):
             self._place_ids,
         )  # fmt: skip
 
+    def begin(self, task: Task) -> None:
+        """Takes up a task in place of the one under way."""
+        self.routes.forget()
+        self._legs.cancel()
+        self.task, self.suspended, self._saved, self._alone_since = task, None, -1, None
+
     def tick(self) -> None:
         """Does what is due."""
-        if self.runner.task is not None:
-            self.runner.tick(self.world())
+        task = self.task
+        if task is None or self.suspended is not None:
+            return
+        state = self.world()
+        self._hear(task, state.stamp)
+        if self._planner_is_there(task):
+            answers = self.routes.poll()
+            if answers is not None:
+                task.set_routes(answers)
+            if not self.routes.pending:
+                step = task.step(state)
+                if step.wants_routes:
+                    self.routes.ask(step.wants_routes)
+                if step.leg is not None:
+                    self._legs.send(step.leg)
+        if task.phase is Phase.DONE:
+            self._legs.cancel()
+        self._save(task)
+
+    def stop(self, code: Code, message: str) -> None:
+        """Ends the task for good; the robot stands."""
+        if self.task is not None and self.suspended is None:
+            self.task.finish(code, message)
+            self._legs.cancel()
+            self.routes.forget()
+            self._save(self.task)
+
+    def suspend(self, code: Code, message: str) -> None:
+        """Leaves the task as it is on disk; the robot stands."""
+        self._legs.cancel()
+        self.routes.forget()
+        if self.task is not None and self.suspended is None:
+            self.suspended = AmiError(message, code)
+
+    def _hear(self, task: Task, stamp: float) -> None:
+        """What became of the leg."""
+        outcome = self._legs.take_outcome()
+        if outcome is not None:
+            if outcome.code == GoalCode.PREEMPTED:
+                task.finish(Code.TAKEN_OVER, f"another client took over: {outcome.message}")
+            elif outcome.code == GoalCode.DEACTIVATED:
+                task.interrupted()
+            elif outcome.code == GoalCode.EMERGENCY_STOP:
+                task.interrupted()
+                self._save(task, by_itself=False)
+                self.suspend(Code.EMERGENCY_STOP, "an emergency stop: release it, then send kind RESUME")
+            else:
+                task.ended(outcome.leg, outcome.succeeded, outcome.code, outcome.message, stamp)
+        elif self._legs.silence > self.silence:
+            self._legs.cancel()
+            task.interrupted()
+
+    def _planner_is_there(self, task: Task) -> bool:
+        if self._legs.ready:
+            self._alone_since, self.notice = None, ""
+            return True
+        if self._alone_since is None:
+            self._alone_since = self.bus.steady()
+        self.notice = "waiting for the planner"
+        if self._legs.leg is not None:
+            self._legs.cancel()
+            task.interrupted()
+        if self.bus.steady() - self._alone_since > self.patience:
+            self.suspend(Code.PLANNER_GONE, f"no planner for {self.patience:.0f} s; start it, then send kind RESUME")
+        return False
+
+    def _save(self, task: Task, by_itself: bool = True) -> None:
+        if by_itself and task.revision == self._saved:
+            return
+        self._saved = task.revision
+        try:
+            self._file.save(task, by_itself)
+        except AmiError as error:
+            self.suspend(Code.BAD_FILE, str(error))

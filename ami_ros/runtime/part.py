@@ -128,11 +128,9 @@ class Timer(Protocol):
 
     def reset(self) -> None:
         """The next call is a period from now."""
-        ...
 
     def set_period(self, seconds: float) -> None:
         """From the next call on."""
-        ...
 
 
 class Bus(Protocol):
@@ -140,48 +138,37 @@ class Bus(Protocol):
 
     def now(self) -> float:
         """The robot's clock [s]; stamps are of it."""
-        ...
 
     def steady(self) -> float:
         """Time that nobody sets [s]."""
-        ...
 
     def give(self, port: Port, stamp: float, value: Any) -> None:
         """Sends a value of `stamp` [s] to all who take it."""
-        ...
 
     def work(self, job: Job) -> None:
         """Leaves a job to the part's one worker, in place of one that has not begun. What it raises goes to
         `Part.failed`."""
-        ...
 
     def forget_work(self) -> None:
         """Takes back the job that has not begun."""
-        ...
 
     def busy_for(self) -> float:
         """Steady time [s] for which the worker has been at its job; 0: idle."""
-        ...
 
     def soon(self, call: Callable[[], None]) -> None:
         """Calls it on the thread that the handlers run on."""
-        ...
 
     def every(self, period: float, call: Callable[[], None], steady: bool = False) -> Timer:
         """Calls it every `period` [s] of the robot's clock, or of steady time."""
-        ...
 
     def ask(self, question: Question, request: Any, answered: Answered) -> bool:
         """Asks whoever answers that; False if nobody is there (yet)."""
-        ...
 
     def report(self, kind: str, text: str, severe: bool = False) -> None:
         """Tells people that something is wrong."""
-        ...
 
     def say(self, text: str) -> None:
         """Tells people what is worth knowing."""
-        ...
 
 
 class Part:

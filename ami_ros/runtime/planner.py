@@ -55,12 +55,17 @@ SURPRISE_TIMEOUT = 1.0  # [s] between a latent and the newest reading of surpris
 
 
 class Percepts:
-    """The newest of everything, by stamp."""
+    """The newest of everything, by stamp.
+
+    Attributes:
+        keep_away: (n, 3) circles x, y [m], radius [m] in the frame of the memory; stays whatever time does.
+        surprise: the newest reading, of the model that the latents come from.
+    """
 
     def __init__(self, tracks: bool = True) -> None:
         self.odometry, self._tracks = OdometryHistory(), tracks
         self._around, self._tracker = RollingScan(), Tracker()
-        self._keep_away: Array = np.zeros((0, 3))  # stays whatever time does
+        self.keep_away: Array = np.zeros((0, 3))
         self.clear()
 
     def clear(self) -> None:
@@ -70,7 +75,7 @@ class Percepts:
         self._anchored = -math.inf  # since when odometry has its present origin [s]
         self._scan: tuple[float, Scan] | None = None
         self._location: Location | None = None
-        self._surprise: Reading | None = None
+        self.surprise: Reading | None = None
         self._tracker.clear()
         self.things = MovingThings(-math.inf)  # what moves, by the scans
 
@@ -95,14 +100,6 @@ class Percepts:
         if location.stamp >= self._anchored:
             self._location = location
 
-    def take_keep_away(self, circles: Array) -> None:
-        """(n, 3): x, y [m], radius [m] in the frame of the memory."""
-        self._keep_away = circles
-
-    def take_surprise(self, reading: Reading) -> None:
-        """Of the model that the latents come from."""
-        self._surprise = reading
-
     @property
     def pose_in_map(self) -> Array | None:
         """(3,) where the robot is now, in the frame of the memory; None while that does not know."""
@@ -112,7 +109,7 @@ class Percepts:
     @property
     def z_score(self) -> float:
         """The newest of surprise; NaN without."""
-        return math.nan if self._surprise is None else self._surprise.z_score
+        return math.nan if self.surprise is None else self.surprise.z_score
 
     def at(self, frame: LatentFrame) -> Percept:
         """The moment of a latent.
@@ -123,7 +120,7 @@ class Percepts:
         stamp, motion = frame.stamp, self.odometry.at(frame.stamp)
         if motion is None:
             raise AmiError("latent dropped: no odometry at its time; is odom published, with stamps of the same clock?")
-        surprise = self._surprise
+        surprise = self.surprise
         if surprise is not None and abs(stamp - surprise.stamp) > SURPRISE_TIMEOUT:
             surprise = None
         # The newest scan, if it is of that time, and with what has gone out of its sight, where that is known.
@@ -132,7 +129,7 @@ class Percepts:
             scan, then = self._scan[1], self.odometry.at(self._scan[0])
             around = None if then is None else self._around.completed(scan, then[0])
         return Percept(
-            stamp, frame.latent, *motion, scan, self._location, frame.picture, self._keep_away, surprise,
+            stamp, frame.latent, *motion, scan, self._location, frame.picture, self.keep_away, surprise,
             self.odometry.resets, around, usable(self.things, stamp),
         )  # fmt: skip
 
@@ -341,10 +338,10 @@ class PlannerPart(Part):
         self.percepts.take_location(location)
 
     def on_keep_away(self, stamp: float, circles: Array) -> None:
-        self.percepts.take_keep_away(circles)
+        self.percepts.keep_away = circles
 
     def on_surprise(self, stamp: float, reading: Reading) -> None:
-        self.percepts.take_surprise(reading)
+        self.percepts.surprise = reading
 
     def on_latent(self, stamp: float, seen: LatentFrame) -> None:
         percept = self.percepts.at(seen)

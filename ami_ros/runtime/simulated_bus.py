@@ -96,7 +96,7 @@ class SimulatedBus:
     def __init__(
         self, timing: Timing, seed: int = 0, now: float = 0.0, convert: Convert = lambda port, value: value
     ) -> None:
-        self.timing, self.time, self._convert = timing, now, convert
+        self.timing, self.time, self.convert = timing, now, convert
         self.seats: dict[str, Seat] = {}
         self.refused: dict[str, str] = {}  # what was said last of a value that a part refused, or of a job that failed
         self._rng = np.random.default_rng([seed, 0xB05])
@@ -149,14 +149,6 @@ class SimulatedBus:
         """What something takes this time [s]."""
         return self.timing.of(name).draw(self._rng)
 
-    def answerer(self, question: Question) -> Seat | None:
-        """Who answers that."""
-        return next((s for s in self.seats.values() if s.part is not None and question in s.part.answers), None)
-
-    def converted(self, port: Port, value: Any) -> Any:
-        """The value as the port takes it."""
-        return self._convert(port, value)
-
 
 class Seat:
     """The `Bus` of one part."""
@@ -177,8 +169,7 @@ class Seat:
     def now(self) -> float:
         return self._bus.time
 
-    def steady(self) -> float:
-        return self._bus.time
+    steady = now
 
     def give(self, port: Port, stamp: float, value: Any) -> None:
         self._bus.give(port, stamp, value, self._ends)
@@ -200,7 +191,8 @@ class Seat:
         return SimulatedTimer(self._bus, period, call)
 
     def ask(self, question: Question, request: Any, answered: Answered) -> bool:
-        seat = self._bus.answerer(question)
+        seats = self._bus.seats.values()
+        seat = next((s for s in seats if s.part is not None and question in s.part.answers), None)
         if seat is None:
             return False
         sent = self._bus.time if self._ends is None else self._ends
@@ -227,7 +219,7 @@ class Seat:
             return
         assert self.part is not None
         try:
-            self.part.handler(port)(stamp, self._bus.converted(port, value))
+            self.part.handler(port)(stamp, self._bus.convert(port, value))
         except AmiError as error:  # as a node does: the message is dropped, and the watchdog sees to the rest
             self.report(port.name, str(error))
 
@@ -365,7 +357,7 @@ class LocalGoals:
 
 
 class LocalLegs:
-    """Sends legs to a planner on a simulated bus; see `task_runner.Legs`.
+    """Sends legs to a planner on a simulated bus; see `mission.Legs`.
 
     Args:
         bus: charges the way there and back.
@@ -391,19 +383,19 @@ class LocalLegs:
         goals.tell(self._ended)
 
     def send(self, leg: Leg) -> None:
-        """See `task_runner.Legs`."""
+        """See `mission.Legs`."""
         self.leg, self._outcome, self._execution = leg, None, None
         self.begun(leg)
         self._later(lambda: self._set_out(leg))
 
     def cancel(self) -> None:
-        """See `task_runner.Legs`."""
+        """See `mission.Legs`."""
         if self._execution is not None and self._execution is self._goals.current:
             self._goals.cancel()
         self.leg = self._outcome = self._execution = None
 
     def take_outcome(self) -> LegOutcome | None:
-        """See `task_runner.Legs`."""
+        """See `mission.Legs`."""
         outcome, self._outcome = self._outcome, None
         return outcome
 

@@ -213,15 +213,13 @@ class Supervision:
             return Order("kill", ward.name, beat.pid, beat.place)
         elif ward.asked is None and not ward.risen and now >= ward.wait_until:
             action = {"unconfigured": "configure", "inactive": "activate"}.get(beat.state)
-            due = action == "configure" or (action == "activate" and self._is_next(ward))
+            names = list(self.wards)
+            before = names[: names.index(ward.name)]
+            due = action == "configure" or all(self.wards[name].active for name in before)
             if action is not None and due and reachable(ward.name):
                 ward.asked = now
                 return Order(action, ward.name, beat.pid, beat.place)
         return None
-
-    def _is_next(self, ward: Ward) -> bool:
-        names = list(self.wards)
-        return all(self.wards[name].active for name in names[: names.index(ward.name)])
 
     def _judge(self, ward: Ward, beat: Beat, now: float) -> None:
         """A transition failed: at the first start that is a mistake in the set-up, later one more loss."""

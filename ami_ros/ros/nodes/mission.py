@@ -90,7 +90,7 @@ class MissionNode(PartNode[MissionParameters], name="mission", parameters=Missio
         self.part = MissionPart(
             self._bus, self._legs, self._file, config.route_timeout, config.planner_silence, config.planner_patience
         )
-        self.runner = self.part.runner
+        self.runner = self.part
         self._decision = self.publisher(String, "~/decision", LATCHED)
         self._said = "no mission"
         self._frames = GoalFrames(self, config.frames)
