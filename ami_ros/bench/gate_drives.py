@@ -15,7 +15,17 @@ from ami_ros.core.geometry import Array
 from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.zones import Zone
 
-CELL = 0.05  # [m] of keep-out masks
+CELL, CELLS = 0.05, 80  # [m] of keep-out masks, and how many each way
+
+
+@dataclass(frozen=True)
+class ZoneRule:
+    """The zones of a drive: one that stops the robot, and one around it that slows it down."""
+
+    points: int = 3  # readings in a zone, from which it counts
+    outer: float = 1.5  # times the radius of the inner one
+    slowed: float = 0.4  # share of the limits in the outer one
+    error: float = 0.06  # [m] by which readings may be elsewhere than where odometry moved them
 
 
 @dataclass(frozen=True)
@@ -45,10 +55,10 @@ class Forbidden:
     def __init__(self, start: Array, rng: np.random.Generator) -> None:
         bearings, away = rng.uniform(-math.pi, math.pi, 3), rng.uniform(0.5, 1.5, 3)
         squares = np.column_stack([away * np.cos(bearings), away * np.sin(bearings)])
-        around = CELL * (np.arange(80) + 0.5 - 80 / 2)
+        around = CELL * (np.arange(CELLS) + 0.5 - CELLS / 2)
         y, x = np.meshgrid(around, around, indexing="ij")
         self.cells = (np.abs(np.stack([x, y], -1)[:, :, None] - squares).max(-1) < 0.15).any(-1)
-        self.origin = np.array([start[0] - 80 / 2 * CELL, start[1] - 80 / 2 * CELL, 0.0])
+        self.origin = np.array([start[0] - CELLS / 2 * CELL, start[1] - CELLS / 2 * CELL, 0.0])
         self._middles = np.column_stack([x[self.cells], y[self.cells]]) + start[:2]
 
     def entered(self, pose: Array, radius: float) -> bool:
@@ -91,9 +101,9 @@ class Judge:
         self._sped_up += any((gain > self._rates * passed + 1e-9).any() for gain, passed in gained)
         self._sent.append((now, np.array(command)))
         away = np.hypot(*(self._seen - pose[:2]).T)
-        # Readings may be 6 cm elsewhere than where odometry moved them; see `Drive.zones`.
-        inner, outer = ((away < size * self._zone - 0.06).sum() >= 3 for size in (1.0, 1.5))
-        allowed = self._limits * (0.0 if inner else 0.4 if outer else 1.0)
+        rule = ZoneRule()
+        inner, outer = ((away < size * self._zone - rule.error).sum() >= rule.points for size in (1.0, rule.outer))
+        allowed = self._limits * (0.0 if inner else rule.slowed if outer else 1.0)
         self._breaches += bool((values > allowed + 1e-9).any())
 
     def moved(self, odometry: Array) -> None:
@@ -219,7 +229,10 @@ class Drive:
         """What it is told of zones."""
         if not self.zone:
             return {}
+        rule = ZoneRule()
         return {
-            "stop": Zone("circle", "stop", radius=self.zone, min_points=3),
-            "slow": Zone("circle", "slowdown", radius=1.5 * self.zone, min_points=3, slowdown_ratio=0.4),
+            "stop": Zone("circle", "stop", radius=self.zone, min_points=rule.points),
+            "slow": Zone(
+                "circle", "slowdown", radius=rule.outer * self.zone, min_points=rule.points, slowdown_ratio=rule.slowed
+            ),
         }

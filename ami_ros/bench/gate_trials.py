@@ -24,8 +24,11 @@ from ami_ros.safety.obstruction import Track
 from ami_ros.simulation.floor_plan import FloorPlan, Obstacle
 
 STEP = 0.01  # [s] of the robot and of time
+TRACKER = 0.05, 0.15  # [m], [m/s], deviations of what it says
 RANGE = 8.0  # [m] of the laser
+ROOM = 2.0  # [m], half the side of the room
 MOVER = 0.15  # [m], radius of what moves
+STANDS = 0.02  # [m/s]; a contact of a robot slower than this is not its doing
 
 
 class Robot:
@@ -55,8 +58,8 @@ class World:
     """A room with boxes in it, or with something that moves to and fro towards the robot."""
 
     def __init__(self, drive: Drive, rng: np.random.Generator) -> None:
-        walls = [((2.0, 0.0), 0.0), ((-2.0, 0.0), 0.0), ((0.0, 2.0), math.pi / 2), ((0.0, -2.0), math.pi / 2)]
-        things = [Obstacle("wall", "box", center, yaw, (0.05, 2.0), 1.0) for center, yaw in walls]
+        walls = [((ROOM, 0.0), 0.0), ((-ROOM, 0.0), 0.0), ((0.0, ROOM), math.pi / 2), ((0.0, -ROOM), math.pi / 2)]
+        things = [Obstacle("wall", "box", center, yaw, (0.05, ROOM), 1.0) for center, yaw in walls]
         for _ in range(0 if drive.closing else rng.integers(1, 5)):
             away, bearing, size = rng.uniform(0.6, 1.8), rng.uniform(-math.pi, math.pi), rng.uniform(0.05, 0.3)
             center = away * math.cos(bearing), away * math.sin(bearing)
@@ -83,8 +86,8 @@ class World:
 
     def track(self, pose: Array, rng: np.random.Generator) -> Track:
         """What a tracker says of what moves, to a robot at `pose` (3,): within 2 standard deviations."""
-        off, faster = (np.clip(rng.normal(0, 0.7, 2), -1.4, 1.4) * sigma for sigma in (0.05, 0.15))
-        there = Track(self._mover + off, self._velocity + faster, MOVER, 0.05, 0.15)
+        off, faster = (np.clip(rng.normal(0, 0.7, 2), -1.4, 1.4) * sigma for sigma in TRACKER)
+        there = Track(self._mover + off, self._velocity + faster, MOVER, *TRACKER)
         return there.seen_from(pose)
 
     @property
@@ -107,7 +110,7 @@ class World:
         away = float(np.hypot(*towards))
         self._away = away < 0.36 or (self._away and away < 1.2)
         move = towards / max(away, 1e-6) * self._closing * STEP * (-1.0 if self._away else 1.0)
-        before, self._mover = self._mover, np.clip(self._mover + move, -2.0 + 0.2, 2.0 - 0.2)
+        before, self._mover = self._mover, np.clip(self._mover + move, -ROOM + 0.2, ROOM - 0.2)
         self._velocity = (self._mover - before) / STEP
 
 
@@ -240,7 +243,7 @@ class Trial:
         self._areas = Areas(drive, self._measured.pose, rng) if drive.keep_out else None
         self._gate = SafetyGate(config, drive.zones)
         if drive.cloud:
-            self._gate = SafetyGate(config, drive.zones, {"depth": 0.6})  # [s]
+            self._gate = SafetyGate(config, drive.zones, {"depth": 0.6})  # [s] of silence
         if self._areas is not None:
             self._areas.tell(self._gate.keep_out)
         forbidden = None if self._areas is None else self._areas.forbidden
@@ -275,7 +278,7 @@ class Trial:
             world.step(robot.pose)
             self._distance += float(np.hypot(*(robot.pose - before)[:2]))
             fast = world.contact_speed(robot, config.robot_radius)
-            if fast > 0.02 and self._drive.clock in ("true", "stands"):
+            if fast > STANDS and self._drive.clock in ("true", "stands"):
                 return self._judge.outcome(fast, self._distance)
         return self._judge.outcome(None, self._distance)
 

@@ -8,7 +8,7 @@ is nearest to what came, and in the picture itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,13 +23,9 @@ from ami_ros.world_model.torch_model import WorldModel
 
 Array = NDArray[np.floating[Any]]
 
-AHEAD = 1.0  # [s]
 LAST = 0.1  # of a recording that the model was trained on: never trained on (`learning.presets`)
-STARTS = 4000
-FRAMES = 50_000
+FRAMES = 50_000  # of a recording, at most
 THUMB = 16  # [px], side of the grey pictures in which predictions are judged
-RIDGE = 1e-2  # of the regression that draws them, relative to the latents' variance
-EPOCH = 1e8  # [s]; stamps below are no times of day, and say nothing about what was trained on
 
 
 def measure_prediction(
@@ -49,8 +45,8 @@ def measure_prediction(
     rng = np.random.default_rng(seed)
     encoded = encode_recording(model, dataset, seed, FRAMES, progress)
     encoded = replace(encoded, tested=untrained(dataset, learned_from)[encoded.rows])
-    steps = max(1, round(AHEAD / model.spec.step_duration))
-    starts = encoded.starts(steps, rng, STARTS)
+    steps = max(1, round(1.0 / model.spec.step_duration))
+    starts = encoded.starts(steps, rng, 4000)
     if len(starts) < 2:
         least = (steps * model.spec.chunk + 2) * model.spec.period
         raise AmiError(
@@ -90,7 +86,7 @@ def untrained(dataset: Dataset, learned_from: Sequence[Dataset]) -> NDArray[np.b
         if source.card.checksum == dataset.card.checksum:
             for start, stop in kept:
                 seen[start:stop] = True
-        elif len(stamp) and stamp.min() > EPOCH:
+        elif len(stamp) and stamp.min() > 1e8:  # [s]; stamps below are no times of day, and say nothing about that
             for start, stop in kept:
                 seen |= (stamp >= source.stamp[start]) & (stamp <= source.stamp[stop - 1])
     return ~seen
@@ -125,27 +121,21 @@ def _in_pictures(
     encoded: Encoded, learned_from: Sequence[Dataset], starts: Rows, after: Rows, imagined: NDArray[np.float32]
 ) -> dict[str, float]:
     """The same in small grey pictures, drawn from latents by a linear regression on what was trained on."""
-    fitted = [_drawing_data(encoded, source) for source in learned_from]
-    if not fitted or encoded.sampler.images is None:
+    if not learned_from or encoded.sampler.images is None:
         return {}
-    latents, pictures = (np.concatenate(part) for part in zip(*fitted, strict=True))
-    draw = Ridge(latents, pictures)
-    rows = encoded.rows
-    before, came = (_thumbs(encoded.dataset, rows[at], encoded.model.spec.inputs.image_size) for at in (starts, after))
+    size, known = encoded.model.spec.inputs.image_size, list[tuple[Array, Array]]()
+    for source in learned_from:
+        kept, _ = split_recordings(source, LAST)
+        rows = np.concatenate([np.arange(*stretch) for stretch in kept])
+        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), FRAMES // 10)).astype(int)]
+        seen = encode_recording(encoded.model, source, 0, FRAMES)
+        at = np.searchsorted(seen.rows, rows).clip(max=len(seen.rows) - 1)
+        known.append((seen.latents[at], _thumbs(source, seen.rows[at], size)))
+    draw = regression(*(np.concatenate(part) for part in zip(*known, strict=True)))
+    before, came = (_thumbs(encoded.dataset, encoded.rows[at], size) for at in (starts, after))
     return _against("picture_", draw(imagined), before, came) | {
         "picture_drawn_from_what_came": 1.0 - _error(draw(encoded.latents[after]), came) / _error(before, came)
     }
-
-
-def _drawing_data(encoded: Encoded, source: Dataset) -> tuple[NDArray[np.float32], Array]:
-    """Latents and pictures of what was trained on."""
-    kept, _ = split_recordings(source, LAST)
-    rows = np.concatenate([np.arange(*stretch) for stretch in kept])
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), FRAMES // 10)).astype(int)]
-    seen = encode_recording(encoded.model, source, 0, FRAMES)
-    at = np.searchsorted(seen.rows, rows).clip(max=len(seen.rows) - 1)
-    rows = seen.rows[at]
-    return seen.latents[at], _thumbs(source, rows, encoded.model.spec.inputs.image_size)
 
 
 def _thumbs(dataset: Dataset, rows: Rows, size: int) -> Array:
@@ -155,14 +145,10 @@ def _thumbs(dataset: Dataset, rows: Rows, size: int) -> Array:
     return np.asarray(images.reshape(len(rows), THUMB, block, THUMB, block).mean((2, 4)).reshape(len(rows), -1))
 
 
-class Ridge:
-    """A linear regression with a penalty, from latents (n, dim) to numbers (n, k)."""
-
-    def __init__(self, latents: Array, values: Array) -> None:
-        self.mean, self.offset = latents.mean(0), values.mean(0)
-        x = latents - self.mean
-        penalty = RIDGE * len(x) * max(float(x.var()), 1e-12) * np.eye(x.shape[1])
-        self.weights = np.linalg.solve(x.T @ x + penalty, x.T @ (values - self.offset))
-
-    def __call__(self, latents: Array) -> Array:
-        return np.asarray((latents - self.mean) @ self.weights + self.offset)
+def regression(latents: Array, values: Array) -> Callable[[Array], Array]:
+    """A linear one from latents (n, dim) to numbers (n, k), with a penalty of 0.01 of the latents' variance."""
+    mean, offset = latents.mean(0), values.mean(0)
+    x = latents - mean
+    penalty = 1e-2 * len(x) * max(float(x.var()), 1e-12) * np.eye(x.shape[1])
+    weights = np.linalg.solve(x.T @ x + penalty, x.T @ (values - offset))
+    return lambda given: np.asarray((given - mean) @ weights + offset)

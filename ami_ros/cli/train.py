@@ -415,7 +415,7 @@ def _measured(loaded: LoadedModel, dataset: Dataset, asked: EvaluateOptions, con
             bar.update(tasks[what], completed=done, total=total)
 
         if dataset.card.has_odometry:
-            return dict(measure_model(loaded.model, dataset, asked.seed, asked.frames, report).figures())
+            return dict(measure_model(loaded.model, dataset, asked.seed, asked.frames, report))
         origin = read_provenance(asked.model)
         learned, missing = find_data(asked.model, origin) if origin is not None else ([], ["its provenance"])
         for what in missing:

@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 
 from ami_ros.bench.field_trial import (
-    REPORT,
-    STATE,
     STEPS,
     Ended,
     FieldTrial,
@@ -107,7 +105,7 @@ def test_a_whole_trial_of_a_drawn_robot_is_in_its_report(tmp_path: Path, seed: i
     page = write_report(tmp_path, led.state).read_text("utf-8")
     assert page.count("data:image/jpeg;base64,") == 6 and "the floor is wet" in page and "7 Hz" in page
     assert not re.search(r'(src|href)="(?!data:)', page) and "http" not in page
-    json.loads((tmp_path / STATE).read_text())
+    json.loads((tmp_path / "trial.json").read_text())
     assert any("it says that it is there" in line for line in heard)
 
 
@@ -128,7 +126,7 @@ def test_a_trial_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
         assert again.run(), heard
         assert [goal.mark for goal in again.state.goals] == ["mark_01", "mark_02", "mark_03"]
         assert again.state.goals[: len(before.goals)] == before.goals and again.state.sittings == 2
-        assert (folder / REPORT).exists() or write_report(folder, again.state).is_file()
+        assert (folder / "report.html").exists() or write_report(folder, again.state).is_file()
 
 
 def _rest(state: TrialState) -> list[str]:
@@ -159,7 +157,7 @@ def test_errors_of_the_doctor_stop_a_trial_unless_the_operator_insists(tmp_path:
 
 
 def test_a_damaged_state_and_impossible_settings_are_said_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / STATE).write_text('{"robot": "x", "surprise": 1}')
+    (tmp_path / "trial.json").write_text('{"robot": "x", "surprise": 1}')
     with pytest.raises(AmiError, match="cannot be read"):
         read_state(tmp_path)
     with pytest.raises(AmiError, match="leash"):
