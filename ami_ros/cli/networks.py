@@ -46,6 +46,7 @@ from ami_ros.world_model.spec import PAIR_NARROW
 from ami_ros.world_model.torch_model import CONFIG, LoadedModel, WorldModel, load_model, save_model
 
 PAIR_SIZE = 96  # [px] of pictures that are compared
+PAIR_BATCHES = 48  # of pairs by which thresholds are found, and figures
 DRIVES = "drives"  # folder in which fits of scans are kept until the network is written
 
 
@@ -71,12 +72,14 @@ def teach_pairs(job: PairOptions) -> LoadedModel:
     config = PairConfig(steps=job.steps, seed=job.seed, bfloat16=has_bfloat16())
     keep = job.out / "pairs_so_far.safetensors"
     _learn("comparing pictures", job.steps, console, lambda report: fit_pairs(head, learned, config, report, keep))
-    # Thresholds and figures are of different halves of the buildings that were held out, of 48 batches each.
+    # Thresholds and figures are of different halves of the buildings that were held out.
     found, wide_and_narrow = {}, (False, True)
     halves = [held_out.of_worlds(rest) for rest in (0, 1)]
-    calibrate(head, *(judge_pairs(head, halves[0].of_cameras(narrow), 48, job.seed) for narrow in wide_and_narrow))
+    calibrate(
+        head, *(judge_pairs(head, halves[0].of_cameras(narrow), PAIR_BATCHES, job.seed) for narrow in wide_and_narrow)
+    )
     for what, narrow, sees in (("whole", False, 1.0), ("narrow", True, PAIR_NARROW)):
-        judged = judge_pairs(head, halves[1].of_cameras(narrow), 48, job.seed)
+        judged = judge_pairs(head, halves[1].of_cameras(narrow), PAIR_BATCHES, job.seed)
         found[f"{what} pictures"] = asdict(quality(head, judged, sees))
     loaded = save_model(job.out, job.name or job.out.resolve().name, model, start)
     keep.unlink(missing_ok=True)

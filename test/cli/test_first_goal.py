@@ -30,7 +30,7 @@ from harness.processes import ChildProcess
 from harness.ros import RosPeer
 
 ROBOT, WORLD = "drawn:7", "empty"
-SECONDS = 14.0  # of recording
+SECONDS = 10.0  # of recording
 # Of a drive in the domain that the test's own process has claimed.
 DRIVE = (
     "import sys, ami_ros.ros.start.domain as d; d.claim_domain = lambda wanted: wanted;"

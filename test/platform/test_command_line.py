@@ -1,5 +1,8 @@
-"""The command line: help, exit codes, commands that are modules."""
+"""The command line: help, exit codes, what is printed."""
 
+from __future__ import annotations
+
+import ast
 import inspect
 import re
 import signal
@@ -11,6 +14,7 @@ from typing import NoReturn
 
 import pytest
 
+import ami_ros
 from ami_ros.cli.commands import COMMANDS, Command, find_command, overview, version
 from ami_ros.cli.driving import spelled_out
 from ami_ros.cli.main import functions, run, with_exit_codes
@@ -181,7 +185,7 @@ def test_signal_ends_a_command_through_its_finally_blocks(
 
 def test_version_quiet_and_verbose_stand_before_the_command() -> None:
     assert ami("--version").stdout == f"ami_ros {version()}\n"
-    wrong = ("extract", "nothing", "--out", "nowhere")
+    wrong = ("shell", "no-such-program")
     plain, quiet, verbose = ami(*wrong), ami("-q", *wrong), ami("-v", *wrong)
     assert plain.returncode == quiet.returncode == verbose.returncode == 2
     assert quiet.stderr == plain.stderr and len(plain.stderr.splitlines()) == 1
@@ -204,3 +208,19 @@ def _exit_code(function: Callable[[], int | None]) -> int:
     with pytest.raises(SystemExit) as exit_info:
         with_exit_codes(function)()
     return int(exit_info.value.code or 0)
+
+
+CODE = Path(ami_ros.__file__).parent
+
+
+def test_no_console_makes_emojis_of_names() -> None:
+    """`building:office:1` was printed with the picture of an office."""
+    found, wrong = 0, []
+    for file in sorted(CODE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Console":
+                said = {word.arg: ast.unparse(word.value) for word in node.keywords}
+                found += 1
+                if said.get("emoji") != "False":
+                    wrong.append(f"{file.relative_to(CODE)}:{node.lineno}")
+    assert found > 10 and not wrong

@@ -1,4 +1,4 @@
-"""The demo's node: what the main thread asks is done on the thread that serves it."""
+"""The demo's node: what the main thread asks is done on the thread that serves it; true poses and frames."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from ami_interfaces.action import NavigateToGoal
-from ami_ros.bench.demo.client import DemoClient
+from ami_ros.bench.demo.client import DemoClient, Frames, TruthLog
 from ami_ros.bench.demo.course import picture_goal
+from ami_ros.core.geometry import compose, inverse
 from ami_ros.memory.types import Places
 from ami_ros.ros.messages.markers import place_markers
 from ami_ros.ros.node.qos import LATCHED
@@ -75,3 +76,34 @@ def test_remembered_places_are_taken_apart_only_when_somebody_asks(ros: RosPeer)
         client.close()
         ros.node.destroy_publisher(publisher)
         context.shutdown()
+
+
+def test_true_pose_is_found_by_its_stamp() -> None:
+    log = TruthLog()
+    for k in range(20):
+        log.append(0.1 * k, np.array([k, 0.0, 0.0]))
+    found = log.at(0.72)
+    assert found is not None and found[0] == 7
+    assert log.at(5.0) is None
+    stamps, poses = log.since(1.75)
+    assert stamps == pytest.approx([1.8, 1.9])
+    assert poses.shape == (2, 3)
+
+
+def test_log_begins_anew_when_time_is_turned_back() -> None:
+    log = TruthLog()
+    log.append(100.0, np.zeros(3))
+    log.append(1.0, np.ones(3))
+    assert log.since(0.0)[0] == pytest.approx([1.0])
+
+
+def test_frames_of_odometry_and_memory_are_found_from_what_the_robot_believes() -> None:
+    frames, memory_frame, odom_frame = Frames(), np.array([1.0, 2.0, 0.5]), np.array([-3.0, 1.0, -2.0])
+    assert frames.memory() is None
+    rng = np.random.default_rng(0)
+    for k in range(50):
+        truth = np.array([*rng.uniform(0, 6, 2), rng.uniform(-3, 3)])
+        believed = compose(inverse(memory_frame), truth) if k % 2 else None
+        frames.add(truth, compose(inverse(odom_frame), truth), believed)
+    assert frames.odom == pytest.approx(odom_frame)
+    assert frames.memory() == pytest.approx(memory_frame)

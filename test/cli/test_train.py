@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from ami_ros.cli.data import extract
 from ami_ros.cli.memory import remember
 from ami_ros.cli.options import evaluate, train
+from ami_ros.cli.progress import progress_bar
+from ami_ros.cli.train import TrainingLog
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import share
 from ami_ros.memory.store import Store
@@ -22,6 +28,9 @@ from ami_ros.world_model.learning.collection import CollectionConfig, open_colle
 from ami_ros.world_model.learning.dataset import Dataset
 from ami_ros.world_model.learning.trainer import CHECKPOINT
 from ami_ros.world_model.torch_model import load_model
+
+# What is learned is nothing: small networks learn it sooner.
+TINY = [f"spec.{width}=16" for width in ("latent_dim", "encoder_width", "predictor_width", "head_width")]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +48,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of three steps: it knows nothing, but it is one."""
     out = tmp_path_factory.mktemp("model") / "small"
-    train([runs], out, steps=3, settings=["head_steps=3", "sight_steps=1"], threads=1)
+    train([runs], out, steps=3, settings=["head_steps=3", "sight_steps=1", *TINY], threads=1)
     return out
 
 
@@ -53,7 +62,7 @@ def test_train_leaves_a_model_with_a_card_and_refuses_to_overwrite_it(runs: Path
 
 def test_a_finished_model_gets_heads_and_its_memories_stay_valid(runs: Path, tmp_path: Path) -> None:
     bare, full = tmp_path / "bare", tmp_path / "full"
-    without = ["sight_steps=1", "spec.ensemble=0"]
+    without = ["sight_steps=1", "spec.ensemble=0", *TINY]
     train([runs], bare, steps=2, settings=without, threads=1)
     train([runs], full, start=bare, heads=True, settings=["head_steps=2", "sight_steps=1"], threads=1)
     before, after = load_model(bare), load_model(full)
@@ -218,3 +227,16 @@ def test_a_wrong_call_is_one_line(call, message: str, model: Path, tmp_path: Pat
     with pytest.raises(AmiError, match=message) as raised:
         call(model, tmp_path)
     assert "\n" not in str(raised.value)
+
+
+def test_a_phase_after_the_steps_has_a_bar_and_a_time_left_of_its_own() -> None:
+    trainer: Any = SimpleNamespace(config=SimpleNamespace(steps=3), step=0)
+    console = Console(file=io.StringIO(), width=80)
+    bar = progress_bar(console)
+    log = TrainingLog(trainer, bar, console)
+    log.report(3, {"total": 1.0})
+    assert (bar.tasks[0].completed, bar.tasks[0].total) == (3, 3)
+    log.report(3, {"sight": 2.0, "phase": 0.09})
+    assert (bar.tasks[0].completed, bar.tasks[0].total) == (9, 100)
+    log.report(3, {"heads": float("nan"), "phase": 0.5})
+    assert (bar.tasks[0].completed, bar.tasks[0].description) == (50, "then  heads")
