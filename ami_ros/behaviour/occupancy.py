@@ -16,8 +16,6 @@ from ami_ros.safety.moving_things import Footprints, MovingThings
 from ami_ros.safety.recent_scans import Slack, looked
 from ami_ros.safety.tracker import without_moving
 
-# An occupancy grid of what scans showed.
-
 Box = tuple[NDArray[np.int64], NDArray[np.int64]]  # the first cell (2,) of a rectangle, and that after the last one
 
 CELL = 0.05  # [m]

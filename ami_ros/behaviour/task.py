@@ -22,11 +22,9 @@ from ami_ros.planning.types import Goal, RouteRequest
 from ami_ros.safety.keep_out import Mask
 from ami_ros.safety.moving_things import MovingThings
 
-# Codes of missions, as in RunMission.
-
 
 class Code(IntEnum):
-    """10321 and up; 0 is success. Those of single goals are the planner's."""
+    """Codes of missions, as in RunMission: 10321 and up; 0 is success. Those of single goals are the planner's."""
 
     NONE = 0
     INVALID_MISSION = 10321

@@ -12,8 +12,6 @@ from ami_ros.behaviour.ways import Ways
 from ami_ros.core.geometry import Array, relative
 from ami_ros.memory.coverage import gaps, missing_views, rough_gaps, rough_missing_views, shortest_sweep
 
-# Configuration of exploring.
-
 
 @dataclass(frozen=True)
 class ExplorationConfig:

@@ -16,8 +16,6 @@ from ami_ros.planning.protocols import Clock, Cost, Dynamics, Futures, Problem, 
 from ami_ros.planning.solvers import Icem, IcemConfig, Incumbent
 from ami_ros.world_model.layers import Floats
 
-# The function that a solver minimises: what commands lead to, and what that costs.
-
 
 def integrate(motions: Floats) -> Floats:
     """Chains displacements (batch, steps, 3), each in the frame at its start, into poses in the first frame."""

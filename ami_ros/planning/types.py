@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from ami_ros.planning.costs import CostShare
 
 
-# Codes of the planner's results, as in NavigateToGoal.
-
-
 class Code(IntEnum):
-    """10300 and up; 0 is success."""
+    """Codes of the planner's results, as in NavigateToGoal: 10300 and up; 0 is success."""
 
     NONE = 0
     UNKNOWN = 10300
@@ -44,9 +41,6 @@ class Code(IntEnum):
     NO_MEMORY = 10316
     UNKNOWN_PLACE = 10317
     EMERGENCY_STOP = 10318
-
-
-# What the navigator takes and gives.
 
 
 class State(IntEnum):

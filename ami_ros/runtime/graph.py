@@ -14,8 +14,6 @@ from ami_ros.runtime.planner import PlannerPart, PlannerSettings
 from ami_ros.runtime.safety import SafetyPart
 from ami_ros.runtime.world_model import SurpriseSettings, WorldModelPart
 
-# The configuration of all parts together, for who runs them in one process without ROS.
-
 
 @dataclass(frozen=True)
 class AgentConfig(PerceptionSettings, SurpriseSettings, MemorySettings, PlannerSettings):
@@ -25,8 +23,7 @@ class AgentConfig(PerceptionSettings, SurpriseSettings, MemorySettings, PlannerS
     memory: MemoryConfig = field(default_factory=MemoryConfig)
 
 
-# The one graph: which parts there are, and how their ports are joined. Streams of one name are one stream.
-
+# Streams of one name are one stream.
 GRAPH: dict[str, type[Part]] = {
     part.name: part for part in (SafetyPart, PerceptionPart, WorldModelPart, MemoryPart, PlannerPart, MissionPart)
 }

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ami_ros.memory.types import Places
 
 
-# The streams between parts: what passes on each, in which frame and unit, and how it is carried.
-
 # newest: only the newest counts, one may be lost; every: each arrives; latched: who comes late gets the last one, too.
 Quality = Literal["newest", "every", "latched"]
 
@@ -115,8 +113,6 @@ GATE = Port("safety/status", "SafetyOutput", "latched")
 
 FIND_ROUTE = Question("find_route", "RouteRequest", "Route")
 
-
-# What a part is, and what it needs from outside: its bus.
 
 Finish = Callable[[], None]
 Job = Callable[[], Finish | None]  # heavy; what it returns is done when the work is over: give, follow, tell

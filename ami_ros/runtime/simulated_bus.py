@@ -20,8 +20,6 @@ from ami_ros.runtime.goal_execution import GoalExecution
 from ami_ros.runtime.mission import LegOutcome
 from ami_ros.runtime.part import CMD_VEL_RAW, Answered, Job, Part, Port, Question
 
-# What parts take on a robot, as they were measured on real nodes; the bus in simulated time charges it.
-
 P95 = 1.6449  # standard deviations above the median
 
 
@@ -72,19 +70,18 @@ class Timing:
         return cls(**dict.fromkeys(cls.__dataclass_fields__, NOTHING))
 
 
-# The bus in simulated time: an event queue that charges what transport and work take on real nodes.
-#
-# Each part has one worker, busy until its work is paid for; of the jobs that come meanwhile the newest waits. A part
-# that answers a question does nothing else until it has: neither its worker nor its handlers run, as with a node
-# whose service holds the lock on its executor's thread.
-
 HELD = {"newest": 1, "every": 5, "latched": 1}  # values of a stream that wait for a part, by quality: as ROS keeps
 PartT = TypeVar("PartT", bound=Part)
 Convert = Callable[[Port, Any], Any]  # a value as it was given -> as a port takes it
 
 
 class SimulatedBus:
-    """Parts, who takes what, and what will happen when.
+    """An event queue that charges what transport and work take on real nodes: parts, who takes what, and what will
+    happen when.
+
+    Each part has one worker, busy until its work is paid for; of the jobs that come meanwhile the newest waits. A part
+    that answers a question does nothing else until it has: neither its worker nor its handlers run, as with a node
+    whose service holds the lock on its executor's thread.
 
     Args:
         timing: what is charged.
@@ -307,8 +304,6 @@ class SimulatedTimer:
             self.reset()
             self._call()
 
-
-# Goals and legs that are given in this process, in simulated time; nodes have actions for them.
 
 Ended = Callable[[GoalExecution, LegOutcome], None]
 
