@@ -96,7 +96,7 @@ def test_ways_beyond_the_surroundings_lead_over_free_ground_and_are_as_long_as_t
         y = np.arange(-1.0, 0.2, 0.01) * side
         walls.append(np.column_stack([np.full(len(y), at), y]))
     points = np.concatenate(walls)
-    for at in np.arange(0.0, 30.0, 0.5):
+    for at in np.arange(0.0, 30.0, 1.5):
         grid.add(np.array([at, 0.0, 0.0]), scan_of_points(points - [at, 0.0]))
     ways = Ways(grid, np.zeros(3), 0.2)
     spots = np.array([[5.0, 0.0], [15.0, 0.3], [29.0, 0.0]])
