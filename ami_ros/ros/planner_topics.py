@@ -67,8 +67,8 @@ class GoalTopics:
                 self._picture.publish(CompressedImage(header=header, format="png", data=data))
         if decision is None or decision.goal is None:
             return
-        pose, words = self._told
-        moved = pose is None or bool((np.abs(decision.goal - pose) > 0.05).any())
+        (pose, words), enough = self._told, 0.05  # [m] or [rad] by which the belief changes before it is said again
+        moved = pose is None or bool((np.abs(decision.goal - pose) > enough).any())
         if not moved and words == decision.message:
             return
         self._told = decision.goal, decision.message

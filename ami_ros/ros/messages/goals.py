@@ -181,8 +181,8 @@ def feedback_message(
 def seconds_left(elapsed: float, at_start: float, left: float) -> float:
     """Time to go [s] at the mean speed of `elapsed` [s], in which the way of `at_start` [m] became `left` [m]; -1 as
     long as that tells nothing."""
-    come = at_start - left
-    return elapsed * left / come if come > 0.2 else -1.0  # [m]
+    come, least = at_start - left, 0.2  # [m] that must be behind the robot before its mean speed tells anything
+    return elapsed * left / come if come > least else -1.0
 
 
 def _stamped(pose: Array | None, now: float, frame: str) -> PoseStamped:

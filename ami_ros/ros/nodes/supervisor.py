@@ -27,7 +27,7 @@ from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.start.processes import ProcessWatch
 from ami_ros.runtime.supervision import FINAL, Code, Order, Supervision, SupervisionConfig, Verdict
 
-GATE = "safety"
+GATE, GATE_SILENCE = "safety", 0.35  # [s] without a sign of life of it, which beats every 0.1 s
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,8 @@ class SupervisorNode(AmiNode[SupervisorParameters], name="supervisor", parameter
             self._supervision.died(pid, self._here, now)
         for order in self._supervision.tick(now, lambda name: bool(self._changes[name].service_is_ready())):
             self._carry_out(order)
-        # Without a sign of life of the gate, which beats every 0.1 s, zero is sent for it.
-        if GATE in self._changes and self._supervision.silent_for(GATE, now) > 0.35:
-            self._zero.send(STILL)
+        if GATE in self._changes and self._supervision.silent_for(GATE, now) > GATE_SILENCE:
+            self._zero.send(STILL)  # in its place
         if any(ward.forgot for ward in self._supervision.wards.values()):
             self._stop.publish(Bool(data=True))
         self._tell(self._supervision.verdict(), now)

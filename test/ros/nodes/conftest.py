@@ -14,7 +14,6 @@ from geometry_msgs.msg import Pose2D, PoseStamped, TwistStamped
 from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
 from rclpy.action import ActionClient
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 from ami_interfaces.action import NavigateToGoal
@@ -79,22 +78,16 @@ class Stack:
 
     def add(self, name: str, namespace: str = "", **parameters: Any) -> Any:
         """Starts a node; dots in the names of parameters are double underscores."""
-        values: dict[str, Any] = {"use_sim_time": True, **{k.replace("__", "."): v for k, v in parameters.items()}}
+        values: dict[str, Any] = {"use_sim_time": True, **parameters}
         if name not in ("safety", "loopback", "mission"):
             values.setdefault("model", str(self.model))
         make = NODES.get(name, LoopbackNode)
         remap = ["--ros-args", "-r", "image:=camera", "-r", "odom:=wheels"] if name == "loopback" else None
         if namespace:
             remap = ["--ros-args", "-r", f"__ns:={namespace}"]
-        node = make(
-            context=self.ros.context,
-            cli_args=remap,
-            parameter_overrides=[Parameter(k, value=v) for k, v in values.items()],
-        )
-        self.ros.add(node)
-        self.nodes[name] = node
-        node.start()
-        return node
+        self.nodes[name] = self.ros.make(make, remap, **values)
+        self.nodes[name].start()
+        return self.nodes[name]
 
     def start(self, *names: str, use_memory: bool = False, **planner: Any) -> None:
         """Starts nodes, then the robot, and waits until both sides are there."""
@@ -175,6 +168,17 @@ def stack(ros: RosPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     stack = Stack(ros, stand_for(tmp_path, ExactModel(), monkeypatch))
     yield stack
     stack.close()
+
+
+@pytest.fixture(scope="module")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The same for all tests of a module, which leave it as they found it; the first of them starts it."""
+    ros = RosPeer()
+    with pytest.MonkeyPatch.context() as patch:
+        stack = Stack(ros, stand_for(tmp_path_factory.mktemp("shared"), ExactModel(), patch))
+        yield stack
+        stack.close()
+        ros.close()
 
 
 @pytest.fixture
