@@ -8,7 +8,6 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
-from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import LaserScan
 
@@ -18,28 +17,31 @@ from ami_ros.ros.nodes.safety import SafetyNode
 from harness.ros import RosPeer
 
 
-class Bench:
-    """A safety gate whose scans and commands are sent for as long as the test spins."""
+class Surroundings:
+    """What a safety gate hears, sent for as long as the test spins, and somebody who watches its output.
+
+    Attributes:
+        reading: [m] of every beam.
+        wish: the command that is sent.
+    """
 
     def __init__(
-        self, ros: RosPeer, arguments: list[str] | None = None, qos: QoSProfile | int = 5, **parameters: Any
+        self, ros: RosPeer, qos: QoSProfile | int = 5, scans: bool = True, commands: bool = True, reading: float = 3.0
     ) -> None:
         self.asked = 0
-        self.ros, self.reading, self.frame, self.range_max = ros, 3.0, "base_link", 8.0
-        given = parameters_of(parameters)
-        self.node = SafetyNode(context=ros.context, cli_args=arguments, parameter_overrides=given)
-        ros.add(self.node)
-        self.node.start()
+        self.ros, self.reading, self.frame, self.range_max = ros, reading, "base_link", 8.0
         self.sent = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
         self.said = ros.collect(DiagnosticStatus, "safety/status", RELIABLE)
         self.wish = TwistStamped()
         self.wish.twist.linear.x = 0.3
-        commands = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", qos)
-        scans = ros.node.create_publisher(LaserScan, "scan", qos)
+        wishes = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", qos) if commands else None
+        seen = ros.node.create_publisher(LaserScan, "scan", qos) if scans else None
 
         def send() -> None:
-            scans.publish(self.scan())
-            commands.publish(self.wish)
+            if seen is not None:
+                seen.publish(self.scan())
+            if wishes is not None:
+                wishes.publish(self.wish)
             self.asked += 1
 
         ros.node.create_timer(0.05, send)
@@ -68,5 +70,17 @@ class Bench:
         return not any(message.twist.linear.x or message.twist.angular.z for message in self.sent[-count:])
 
 
-def parameters_of(values: dict[str, Any]) -> list[Parameter]:
-    return [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]
+class Bench(Surroundings):
+    """A safety gate in its surroundings."""
+
+    def __init__(
+        self,
+        ros: RosPeer,
+        arguments: list[str] | None = None,
+        qos: QoSProfile | int = 5,
+        scans: bool = True,
+        reading: float = 3.0,
+        **parameters: Any,
+    ) -> None:
+        self.node = ros.start(SafetyNode, arguments, **parameters)
+        super().__init__(ros, qos, scans, reading=reading)

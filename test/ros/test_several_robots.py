@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
-from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import LaserScan
 
@@ -19,16 +18,8 @@ from harness.ros import RosPeer
 
 
 def start(ros: RosPeer, kind: Any, namespace: str, **parameters: Any) -> Any:
-    node = kind(
-        context=ros.context,
-        cli_args=["--ros-args", "-r", f"__ns:=/{namespace}"],
-        parameter_overrides=[
-            Parameter(k, value=v) for k, v in {"world": "empty", "noise_scale": 0.0, **parameters}.items()
-        ],
-    )
-    ros.add(node)
-    node.start()
-    return node
+    arguments = ["--ros-args", "-r", f"__ns:=/{namespace}"]
+    return ros.start(kind, arguments, world="empty", noise_scale=0.0, **parameters)
 
 
 def test_robots_that_follow_one_clock_publish_none_and_keep_their_topics_apart(ros: RosPeer) -> None:

@@ -12,7 +12,6 @@ import torch
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image, LaserScan
 from std_msgs.msg import Header
 
@@ -35,7 +34,7 @@ from harness.ros import RosPeer
 
 SCAN = Scan(np.linspace(1.0, 2.0, 8, dtype=np.float32), -np.pi, np.pi / 4)
 SLOW = torch.tensor([[0.6, 0.0], [0.0, 0.6]])
-LEARNING = {"learning.period": 0.2, "learning.rate": 0.05, "learning.batch": 16, "learning.recent": 32}
+LEARNING = {"learning__period": 0.2, "learning__rate": 0.05, "learning__batch": 16, "learning__recent": 32}
 
 
 @pytest.fixture
@@ -107,24 +106,16 @@ class Robot:
         return self.ros.call(ChangeAdaptation, "world_model/adaptation", ChangeAdaptation.Request(action=action))
 
 
-def start(ros: RosPeer, kind: Any, folder: Path, **parameters: Any) -> Any:
-    values = {"model": str(folder), **parameters}
-    node = kind(context=ros.context, parameter_overrides=[Parameter(k, value=v) for k, v in values.items()])
-    ros.add(node)
-    node.start()
-    return node
-
-
 def learning(**more: Any) -> dict[str, Any]:
-    return {f"adaptation.{key}": value for key, value in {"enabled": True, **LEARNING, **more}.items()}
+    return {f"adaptation__{key}": value for key, value in {"enabled": True, **LEARNING, **more}.items()}
 
 
 def test_world_model_learns_the_planner_follows_and_the_service_decides(
     ros: RosPeer, folder: Path, tmp_path: Path
 ) -> None:
     file, journal = tmp_path / "kept", tmp_path / "journal.jsonl"
-    node = start(ros, WorldModelNode, folder, **learning(file=str(file), journal=str(journal)))
-    planner = start(ros, PlannerNode, folder, **{"navigator.planner.solver.samples": 16})
+    node = ros.start(WorldModelNode, model=str(folder), **learning(file=str(file), journal=str(journal)))
+    planner = ros.start(PlannerNode, model=str(folder), **{"navigator__planner__solver__samples": 16})
     robot = Robot(ros, folder)
 
     def learned() -> bool:
@@ -157,8 +148,8 @@ def test_what_was_kept_is_used_from_the_start_and_what_is_foreign_refused(
 ) -> None:
     loaded = shared_model(folder)
     save_weights(tmp_path / "kept", {"drive": SLOW.numpy()}, loaded.encoder_id)
-    planner = start(ros, PlannerNode, folder, **{"navigator.planner.solver.samples": 16})
-    node = start(ros, WorldModelNode, folder, **learning(file=str(tmp_path / "kept")))
+    planner = ros.start(PlannerNode, model=str(folder), **{"navigator__planner__solver__samples": 16})
+    node = ros.start(WorldModelNode, model=str(folder), **learning(file=str(tmp_path / "kept")))
     ros.spin_until(lambda: planner.part.followed._pending, what="what was kept")
     planner.part.followed.refresh()
     assert np.array_equal(planner.part.followed.model.drive, SLOW.numpy())
@@ -174,7 +165,7 @@ def test_what_was_kept_is_used_from_the_start_and_what_is_foreign_refused(
 
 def test_colours_are_learned_from_what_latents_were_made_of(ros: RosPeer, tmp_path: Path) -> None:
     folder, journal = make_model(tmp_path, InputSpec(image_size=16, scan_beams=8)), tmp_path / "journal.jsonl"
-    node = start(ros, WorldModelNode, folder, **learning(journal=str(journal), **{"learning.colours": True}))
+    node = ros.start(WorldModelNode, model=str(folder), **learning(journal=str(journal), **{"learning__colours": True}))
     robot = Robot(ros, folder)
 
     def learned() -> bool:
@@ -187,7 +178,7 @@ def test_colours_are_learned_from_what_latents_were_made_of(ros: RosPeer, tmp_pa
 
 def test_perception_sees_through_the_colours_that_were_learned(ros: RosPeer, tmp_path: Path) -> None:
     folder = make_model(tmp_path, InputSpec(image_size=16, scan_beams=8))
-    node = start(ros, PerceptionNode, folder)
+    node = ros.start(PerceptionNode, model=str(folder))
     robot = Robot(ros, folder)
     latents = ros.collect(Latent, "latent", RELIABLE)
     colours = np.array([[1.6, 0.3], [1.0, 0.0], [0.8, -0.1]])
@@ -206,7 +197,7 @@ def test_perception_sees_through_the_colours_that_were_learned(ros: RosPeer, tmp
 
 
 def test_service_says_that_adaptation_is_off(ros: RosPeer, folder: Path) -> None:
-    node = start(ros, WorldModelNode, folder)
+    node = ros.start(WorldModelNode, model=str(folder))
     answer = Robot(ros, folder).change(ChangeAdaptation.Request.FREEZE)
     assert not answer.success and answer.error_code == ChangeAdaptation.Response.NOT_ENABLED
     node.stop()

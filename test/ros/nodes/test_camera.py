@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan
 
 from ami_interfaces.msg import Latent
@@ -54,13 +53,9 @@ class Robot:
         self.diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
         self._images = ros.node.create_publisher(CompressedImage if compressed else Image, "image", 5)
         self._infos = ros.node.create_publisher(CameraInfo, "camera_info", 5)
-        values = {"model": str(folder), "compressed": compressed} | {f"camera.{k}": v for k, v in mount.items()}
-        values |= {f"picture_scan.{k}": v for k, v in (picture_scan or {}).items()}
-        node = PerceptionNode(
-            context=ros.context, parameter_overrides=[Parameter(k, value=v) for k, v in values.items()]
-        )
-        ros.add(node)
-        node.start()
+        values: dict[str, Any] = {f"camera__{k}": v for k, v in mount.items()}
+        values |= {f"picture_scan__{k}": v for k, v in (picture_scan or {}).items()}
+        ros.start(PerceptionNode, model=str(folder), compressed=compressed, **values)
         ros.spin_until(lambda: self._images.get_subscription_count() and self._infos.get_subscription_count())
 
     def show(self, info: CameraInfo, until: Callable[[], Any], what: str) -> None:

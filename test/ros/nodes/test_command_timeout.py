@@ -6,25 +6,16 @@ import time
 
 import pytest
 from geometry_msgs.msg import Twist, TwistStamped
-from rclpy.parameter import Parameter
 
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.nodes.command_timeout import CommandTimeoutNode
 from harness.ros import RosPeer
 
 
-def node(ros: RosPeer, **parameters: object) -> CommandTimeoutNode:
-    overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-    made = CommandTimeoutNode(context=ros.context, parameter_overrides=overrides)
-    ros.add(made)
-    made.start()
-    return made
-
-
 @pytest.mark.parametrize("stamped", [True, False])
 def test_base_stands_when_commands_cease(ros: RosPeer, stamped: bool) -> None:
     kind = TwistStamped if stamped else Twist
-    node(ros, timeout=0.2, enable_stamped_cmd_vel=stamped)
+    ros.start(CommandTimeoutNode, timeout=0.2, enable_stamped_cmd_vel=stamped)
     sent, commands = ros.collect(kind, "cmd_vel_base", RELIABLE), ros.node.create_publisher(kind, "cmd_vel", RELIABLE)
 
     def speed(message: Twist | TwistStamped) -> float:
@@ -49,7 +40,7 @@ def test_base_stands_when_commands_cease(ros: RosPeer, stamped: bool) -> None:
 
 
 def test_last_word_is_zero(ros: RosPeer) -> None:
-    made = node(ros, timeout=10.0)
+    made = ros.start(CommandTimeoutNode, timeout=10.0)
     sent = ros.collect(TwistStamped, "cmd_vel_base", RELIABLE)
     commands = ros.node.create_publisher(TwistStamped, "cmd_vel", RELIABLE)
     command = TwistStamped()

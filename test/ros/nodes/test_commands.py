@@ -12,6 +12,7 @@ from harness import Children
 from harness.processes import ChildProcess
 
 from .conftest import SLOW
+from .test_examples import example
 
 
 def ami(children: Children, *arguments: str) -> ChildProcess:
@@ -51,8 +52,14 @@ def test_a_robot_is_sent_around_from_the_shell_and_exit_codes_are_true(stack: An
     assert code(stack, ami(children, "stop", "--release")) == 0 and not stack.nodes["safety"].is_stopped
 
 
-def test_without_a_stack_the_commands_say_so_and_2(children: Children) -> None:
-    asked = [ami(children, "goto", "1,2"), ami(children, "stop")]
-    for child in asked:
-        assert child.wait(60.0) == 2 and "nobody" in child.output()
-        assert len(child.output().splitlines()) == 1, child.output()
+def test_without_a_stack_commands_and_examples_say_what_they_need_and_2(children: Children) -> None:
+    usage = {name: example(children, name) for name in ("goto", "patrol", "take_picture")}
+    lonely = [ami(children, "goto", "1,2"), ami(children, "stop")]
+    lonely += [
+        example(children, *words) for words in (("goto", "1,2"), ("patrol", "1", "here"), ("take_picture", "a.png"))
+    ]
+    for name, child in usage.items():
+        assert child.wait(60) == 2 and f"{name}.py" in child.output() and "Traceback" not in child.output()
+    for child in lonely:
+        assert child.wait(60) == 2 and len(child.output().splitlines()) == 1, child.output()
+    assert all("nobody" in child.output() for child in lonely[:2])

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from diagnostic_msgs.msg import DiagnosticStatus
-from geometry_msgs.msg import TwistStamped
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image, LaserScan
 
 from ami_ros.core.camera import CameraMount, camera_of
@@ -17,13 +14,13 @@ from ami_ros.core.config import to_mapping
 from ami_ros.core.depth import DepthConfig, DepthScanner, depth_of
 from ami_ros.core.robots.sensors import DepthSensor, Pose3
 from ami_ros.ros.messages.conversions import camera_info_message, depth_to_message, header_at
-from ami_ros.ros.node.qos import LATCHED, RELIABLE, SENSOR
+from ami_ros.ros.node.qos import SENSOR
 from ami_ros.ros.nodes.perception import PerceptionNode
-from ami_ros.ros.nodes.safety import SafetyNode
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from ami_ros.world_model.torch_model import WorldModel, save_model
 from harness.depth import Box, depth_picture
 from harness.ros import RosPeer
+from harness.safety_node import Bench
 
 MOUNT = CameraMount(x=-0.05, z=0.25, pitch=0.1)
 CONFIG = DepthConfig(beams=33, fov=64.0, frame="level", max_height=0.4, range_min=0.2, is_scan=True, mount=MOUNT)
@@ -58,19 +55,16 @@ def replaced(message: Image, encoding: str) -> Image:
     return message
 
 
-def parameters(config: DepthConfig, **others: Any) -> list[Parameter]:
-    flat = {f"depth_camera.{k}": v for k, v in to_mapping(config).items() if k != "mount"}
-    flat |= {f"depth_camera.mount.{k}": v for k, v in to_mapping(config.mount).items()}
-    return [Parameter(name, value=value) for name, value in (flat | others).items()]
+def parameters(config: DepthConfig) -> dict[str, Any]:
+    flat = {f"depth_camera__{k}": v for k, v in to_mapping(config).items() if k != "mount"}
+    return flat | {f"depth_camera__mount__{k}": v for k, v in to_mapping(config.mount).items()}
 
 
 def test_perception_makes_scans_of_depth(ros: RosPeer, tmp_path: Path) -> None:
     scans = ros.collect(LaserScan, "scan", SENSOR)
     inputs = InputSpec(image_size=0, scan_beams=8)
     save_model(tmp_path, "small", WorldModel(ModelSpec(inputs, latent_dim=4, encoder_width=16)))
-    node = PerceptionNode(context=ros.context, parameter_overrides=parameters(CONFIG, model=str(tmp_path)))
-    ros.add(node)
-    node.start()
+    ros.start(PerceptionNode, model=str(tmp_path), **parameters(CONFIG))
     camera = Camera(ros)
     ros.spin_until(lambda: len(scans) > 2, what="scans")
     header = header_at(ros.node.get_clock().now().to_msg(), "")
@@ -83,14 +77,8 @@ def test_perception_makes_scans_of_depth(ros: RosPeer, tmp_path: Path) -> None:
 
 def test_the_gate_drives_by_depth_alone_and_stands_when_it_cannot_read_it(ros: RosPeer) -> None:
     """What a robot has to stand for, in one process: a silent camera, another encoding, a wall before it."""
-    node = SafetyNode(context=ros.context, parameter_overrides=parameters(CONFIG))
-    ros.add(node)
-    node.start()
-    sent, said = ros.collect(TwistStamped, "cmd_vel", RELIABLE), ros.collect(DiagnosticStatus, "safety/status", LATCHED)
-    wish = TwistStamped()
-    wish.twist.linear.x = 0.2
-    commands = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", 5)
-    ros.node.create_timer(0.05, lambda: commands.publish(wish))
+    gate = Bench(ros, scans=False, **parameters(CONFIG))
+    gate.wish.twist.linear.x, sent, said = 0.2, gate.sent, gate.said
     ros.spin_until(lambda: said and said[-1].message == "no scan", what="no scan")
     camera = Camera(ros)
     ros.spin_until(lambda: sent and sent[-1].twist.linear.x > 0.1, what="driving")
@@ -103,14 +91,8 @@ def test_the_gate_drives_by_depth_alone_and_stands_when_it_cannot_read_it(ros: R
 
 
 def test_beside_a_laser_the_gate_stands_while_depth_is_silent(ros: RosPeer) -> None:
-    node = SafetyNode(context=ros.context, parameter_overrides=parameters(replace(CONFIG, is_scan=False)))
-    ros.add(node)
-    node.start()
-    said = ros.collect(DiagnosticStatus, "safety/status", LATCHED)
-    commands = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", 5)
-    wish = TwistStamped()
-    wish.twist.linear.x = 0.2
-    ros.node.create_timer(0.05, lambda: commands.publish(wish))
+    gate = Bench(ros, scans=False, **parameters(replace(CONFIG, is_scan=False)))
+    gate.wish.twist.linear.x, said = 0.2, gate.said
     ros.spin_until(lambda: said and said[-1].message == "no data: depth_camera", what="no data")
     Camera(ros)
     ros.spin_until(lambda: said[-1].message == "no scan", what="only the laser is missing")

@@ -112,17 +112,6 @@ def test_pictures_are_taken_all_round_while_the_robot_turns_and_are_one_goal(
     assert [round(np.degrees(view.turn)) for view in goal.views] == [60, 120, 180, 240, 300]
 
 
-def test_examples_without_arguments_or_a_stack_say_what_they_need(children: Children) -> None:
-    for name in ("goto", "patrol", "take_picture"):
-        child = example(children, name)
-        assert child.wait(60) == 2 and f"{name}.py" in child.output() and "Traceback" not in child.output()
-    lonely = [
-        example(children, *words) for words in (("goto", "1,2"), ("patrol", "1", "here"), ("take_picture", "a.png"))
-    ]
-    for child in lonely:
-        assert child.wait(60) == 2 and len(child.output().splitlines()) == 1, child.output()
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed the example package."""

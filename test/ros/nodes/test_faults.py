@@ -15,7 +15,6 @@ from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import Pose2D, TwistStamped
 from nav_msgs.msg import Odometry
 from rclpy.action import ActionClient
-from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, LaserScan
 
@@ -137,9 +136,7 @@ class Eyes:
         self.ros, self.folder, self.beams = ros, folder, 72
         spec = ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4, encoder_width=16, predictor_width=16)
         save_model(folder, "small", WorldModel(spec))
-        self.node = PerceptionNode(context=ros.context, parameter_overrides=[Parameter("model", value=str(folder))])
-        ros.add(self.node)
-        self.node.start()
+        self.node = ros.start(PerceptionNode, model=str(folder))
         self.latents = ros.collect(Latent, "latent", RELIABLE)
         self._images = ros.node.create_publisher(Image, "image", 5)
         self._scans = ros.node.create_publisher(LaserScan, "scan", 5)
@@ -193,9 +190,7 @@ def test_perception_goes_on_with_other_scans_through_a_flood_and_on_another_mode
 @pytest.mark.fault("clock starts in 1970, jumps to now, is set back")
 @pytest.mark.fault("scan of another beam count mid-run")
 def test_the_gate_goes_on_from_1970_to_now_and_back_and_with_other_scans(ros: RosPeer) -> None:
-    node = SafetyNode(context=ros.context, parameter_overrides=[Parameter("use_sim_time", value=True)])
-    ros.add(node)
-    node.start()
+    node = ros.start(SafetyNode, use_sim_time=True)
     sent = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
     publish: dict[str, Callable[[Any], None]] = {
         topic: ros.node.create_publisher(kind, topic, 5).publish

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-from rclpy.parameter import Parameter
 
 from ami_ros.behaviour.config import NavigatorConfig
 from ami_ros.core.config import from_mapping
@@ -74,13 +73,8 @@ def plain_model(tmp_path: Path) -> Path:
 
 def start(ros: RosPeer, spec: ProcessSpec, node: str, folder: Path) -> AmiNode[Any]:
     """The node as its process would start it; a memory that uses scans, whatever the model."""
-    overrides = [Parameter("autostart", value=True)]
-    if node == "memory":
-        overrides.append(Parameter("memory.front_end.use", value="always"))
-    made = NODES[node](context=ros.context, cli_args=spec.ros_arguments(folder), parameter_overrides=overrides)
-    ros.add(made)
-    made.start()
-    return made
+    more = {"memory__front_end__use": "always"} if node == "memory" else {}
+    return ros.start(NODES[node], spec.ros_arguments(folder), autostart=True, **more)
 
 
 def specs(folder: Path, **arguments: Any) -> dict[str, ProcessSpec]:
@@ -103,9 +97,7 @@ def test_node_has_the_topics_services_and_actions_that_are_described(ros: RosPee
     found = specs(model, site="here", memory_file=str(model / "home.memory")) if node == "sharing" else specs(model)
     spec = found.get(node) or found["simulator"]
     if node == "loopback":
-        made = LoopbackNode(context=ros.context)
-        ros.add(made)
-        made.start()
+        ros.start(LoopbackNode)
     else:
         start(ros, spec, node, model)
     peer = ros.node

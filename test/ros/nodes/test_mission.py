@@ -218,7 +218,7 @@ def test_exploring_learns_the_room_and_comes_back(stack: Any) -> None:
     stack.add("mission", **PATIENT)
     client, start = Client(stack), stack.pose
     request = Request(kind=Request.EXPLORE)
-    request.time_allowance.sec = 16
+    request.time_allowance.sec = 10
     status, result = client.result(client.send(request))
     assert status == GoalStatus.STATUS_SUCCEEDED, result.error_msg
     assert len(stack.nodes["memory"].memory) > 2 and np.hypot(*(stack.pose[:2] - start[:2])) < 0.4

@@ -6,21 +6,17 @@ from typing import Any
 
 import numpy as np
 from action_msgs.msg import GoalStatus
-from geometry_msgs.msg import TwistStamped
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.msg import Latent, Location, Surprise
-from ami_ros.core.scan import Scan
-from ami_ros.ros.messages.conversions import header_at, stamp_of
-from ami_ros.ros.messages.range_sensors import scan_to_message
+from ami_ros.ros.messages.conversions import stamp_of
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.nodes.mission import MissionNode
-from ami_ros.ros.nodes.safety import SafetyNode
 from ami_ros.ros.nodes.supervisor import SupervisorNode
 from ami_ros.runtime.supervision import SupervisionConfig
 from harness.ros import RosPeer
+from harness.safety_node import Bench
 
 
 def set_parameters(ros: RosPeer, node: str, **values: Any) -> list[str]:
@@ -35,23 +31,9 @@ def gaps(messages: list[Any]) -> Any:
 
 
 def test_the_gate_can_be_made_more_careful_and_never_less_than_it_was_started(ros: RosPeer) -> None:
-    patient = {f"gate.{name}_timeout": 5.0 for name in ("command", "scan", "silence", "clock")}
-    node = SafetyNode(
-        context=ros.context, parameter_overrides=[Parameter(name, value=value) for name, value in patient.items()]
-    )
-    ros.add(node)
-    node.start()
-    sent = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
-    scans, wishes = (ros.node.create_publisher(*k, 5) for k in ((LaserScan, "scan"), (TwistStamped, "cmd_vel_raw")))
-    wish = TwistStamped()
-    wish.twist.linear.x = 0.4
-
-    def drive() -> None:
-        header = header_at(ros.node.get_clock().now().to_msg(), "base_link")
-        scans.publish(scan_to_message(Scan(np.full(72, 6.0, np.float32), -np.pi, np.pi / 36), header, 0.1))
-        wishes.publish(wish)
-
-    ros.node.create_timer(0.05, drive)
+    patient = {f"gate__{name}_timeout": 5.0 for name in ("command", "scan", "silence", "clock")}
+    gate = Bench(ros, reading=6.0, **patient)
+    gate.wish.twist.linear.x, sent = 0.4, gate.sent
     ros.spin_until(lambda: sent and sent[-1].twist.linear.x == 0.4, what="full speed")
     assert set_parameters(ros, "safety", gate__max_linear=0.1) == [""]
     ros.spin_until(lambda: sent[-1].twist.linear.x == 0.1, what="the new limit")
@@ -97,10 +79,7 @@ def test_rates_thresholds_and_tolerances_of_a_running_stack_can_be_set(stack: An
 
 
 def test_patience_of_missions_and_of_the_supervisor_can_be_set(ros: RosPeer) -> None:
-    mission, supervisor = MissionNode(context=ros.context), SupervisorNode(context=ros.context)
-    for node in (mission, supervisor):
-        ros.add(node)
-        node.start()
+    mission, supervisor = ros.start(MissionNode), ros.start(SupervisorNode)
     assert set_parameters(ros, "mission", planner_silence=1.5, rate=20.0, exploration__known=0.9) == ["", "", ""]
     assert mission.runner.silence == 1.5 and mission._timer.timer_period_ns == 50_000_000
     assert mission.config.exploration.known == 0.9

@@ -10,25 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import pytest
 from geometry_msgs.msg import TwistStamped
-from rclpy.parameter import Parameter
-from sensor_msgs.msg import LaserScan
 
 from ami_interfaces.msg import PlannerState
 from ami_ros.core.errors import AmiError
-from ami_ros.core.scan import Scan
-from ami_ros.ros.messages.conversions import header_at
-from ami_ros.ros.messages.range_sensors import scan_to_message
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE
-from ami_ros.ros.nodes import composed, loopback, memory, mission, perception, planner, safety, simulator, world_model
+from ami_ros.ros.nodes import memory, perception, planner, world_model
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from ami_ros.world_model.torch_model import WorldModel, save_model
 from harness.processes import Children
 from harness.ros import RosPeer
+from harness.safety_node import Surroundings
 
 LEARNED = ("perception", "world_model", "memory", "planner")
 
@@ -42,39 +37,8 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-class Space:
-    """What surrounds a safety gate: a free space in its scan, and somebody who watches its output."""
-
-    def __init__(self, ros: RosPeer) -> None:
-        self.ros = ros
-        self.commands = ros.collect(TwistStamped, "cmd_vel", RELIABLE)
-        self._planner = ros.node.create_publisher(TwistStamped, "cmd_vel_raw", 5)
-        self._scans = ros.node.create_publisher(LaserScan, "scan", 5)
-        ros.node.create_timer(0.05, self._see)
-
-    def _see(self) -> None:
-        header = header_at(self.ros.node.get_clock().now().to_msg(), "base_link")
-        empty = Scan(np.full(63, np.inf, dtype=np.float32), angle_min=-3.1, angle_increment=0.1)
-        self._scans.publish(scan_to_message(empty, header))
-
-    def drive(self) -> None:
-        """Sends commands for as long as the test spins."""
-        message = TwistStamped()
-        message.twist.linear.x = 0.2
-        self.ros.node.create_timer(0.1, lambda: self._planner.publish(message))
-
-    def wait_for_motion(self) -> None:
-        self.ros.spin_until(lambda: self.commands and self.commands[-1].twist.linear.x > 0.1, 60.0, "motion")
-
-    def wait_for_zero(self) -> None:
-        self.ros.spin_until(lambda: self.commands[-1].twist.linear.x == 0.0, what="zero")
-
-
-@pytest.mark.parametrize(
-    "module", [composed, loopback, memory, mission, perception, planner, safety, simulator, world_model]
-)
-def test_every_node_has_a_main(module: Any) -> None:
-    assert callable(module.main)
+def moves(space: Surroundings) -> None:
+    space.ros.spin_until(lambda: space.moves, 60.0, "motion")
 
 
 def test_ctrl_c_ends_a_node_cleanly_that_still_imports() -> None:
@@ -121,12 +85,11 @@ def test_signal_makes_the_gate_send_zero_and_exit_cleanly(
     ros: RosPeer, children: Children, number: signal.Signals
 ) -> None:
     child = children.node("safety")
-    space = Space(ros)
-    space.drive()
-    space.wait_for_motion()
+    space = Surroundings(ros)
+    moves(space)
     child.send(number)
     child.send(number)  # a second one does no harm
-    space.wait_for_zero()
+    ros.spin_until(lambda: not space.moves, what="zero")
     assert child.wait() == 0 and "Traceback" not in child.output()
 
 
@@ -145,11 +108,11 @@ while True:
 
 def test_gate_stops_the_robot_when_the_planner_is_killed(ros: RosPeer, children: Children) -> None:
     children.node("safety")
-    space = Space(ros)
+    space = Surroundings(ros, commands=False)
     planner = children.python("-c", PLANNER)
-    space.wait_for_motion()
+    moves(space)
     planner.send(signal.SIGKILL)
-    space.wait_for_zero()
+    ros.spin_until(lambda: not space.moves, what="zero")
 
 
 def run_node(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -193,8 +156,7 @@ def damage(folder: Path, how: str) -> None:
 @pytest.mark.parametrize("how", ["missing", "truncated", "hash"])
 def test_node_refuses_damaged_weights(ros: RosPeer, model: Path, how: str) -> None:
     damage(model, how)
-    node = perception.PerceptionNode(context=ros.context, parameter_overrides=[Parameter("model", value=str(model))])
-    ros.add(node)
+    node = ros.make(perception.PerceptionNode, model=str(model))
     with pytest.raises(AmiError, match="model"):
         node.start()
 
@@ -212,8 +174,7 @@ def test_every_learned_node_refuses_a_model_of_a_later_version_and_names_it(
         "memory": memory.MemoryNode,
         "planner": planner.PlannerNode,
     }
-    made = kinds[node](context=ros.context, parameter_overrides=[Parameter("model", value=str(model))])
-    ros.add(made)
+    made = ros.make(kinds[node], model=str(model))
     with pytest.raises(AmiError, match=f"model {model}: format 99 .* update ami_ros"):
         made.start()
 

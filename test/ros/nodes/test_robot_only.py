@@ -70,7 +70,7 @@ def start(children: Children, node: str, folder: Path, **parameters: str) -> Chi
     return children.python(*arguments, environment=refusing(modules | LEAN.get(node, set()), folder))
 
 
-@pytest.mark.parametrize("process", [*STACK, "composed"])
+@pytest.mark.parametrize("process", [*LEAN, "composed"])
 def test_robots_process_needs_no_extra(ros: RosPeer, children: Children, tmp_path: Path, process: str) -> None:
     child = start(children, process, tmp_path)
 

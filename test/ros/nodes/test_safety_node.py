@@ -22,7 +22,7 @@ from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.nodes.safety import SafetyNode
 from ami_ros.runtime.safety import SafetyPart
 from harness.ros import RosPeer
-from harness.safety_node import Bench, parameters_of
+from harness.safety_node import Bench
 
 
 def test_with_guessed_scans_the_status_says_which_guarantees_are_not_given(bench: Callable[..., Bench]) -> None:
@@ -32,19 +32,17 @@ def test_with_guessed_scans_the_status_says_which_guarantees_are_not_given(bench
 
 
 @pytest.mark.fault("laser covered")
-@pytest.mark.parametrize(
-    ("reading", "range_max"), [(math.nan, 8.0), (0.0, 8.0), (0.05, 8.0), (math.inf, 0.0), (math.inf, 8.0)]
-)
-def test_a_covered_laser_stops_the_robot_and_the_status_says_so(
-    bench: Callable[..., Bench], reading: float, range_max: float
-) -> None:
+def test_a_covered_laser_stops_the_robot_and_the_status_says_so(bench: Callable[..., Bench]) -> None:
     safety = bench()
-    safety.ros.spin_until(lambda: safety.moves, what="driving")
-    safety.reading, safety.range_max = reading, range_max
-    safety.ros.spin_until(lambda: safety.said and safety.said[-1].message.startswith("scan without"), what="the status")
-    assert safety.stands() and safety.said[-1].level == DiagnosticStatus.ERROR
-    assert [(value.key, value.value) for value in safety.said[-1].values] == [("guarantee", "5")]
-    safety.reading, safety.range_max = 3.0, 8.0
+    for covered in ((math.nan, 8.0), (0.0, 8.0), (0.05, 8.0), (math.inf, 0.0), (math.inf, 8.0)):
+        safety.ros.spin_until(lambda: safety.moves, what="driving")
+        safety.reading, safety.range_max = covered
+        safety.ros.spin_until(
+            lambda: safety.said and safety.said[-1].message.startswith("scan without"), what="the status"
+        )
+        assert safety.stands() and safety.said[-1].level == DiagnosticStatus.ERROR, covered
+        assert [(value.key, value.value) for value in safety.said[-1].values] == [("guarantee", "5")]
+        safety.reading, safety.range_max = 3.0, 8.0
     safety.ros.spin_until(lambda: safety.moves, what="driving again")
 
 
@@ -78,9 +76,7 @@ def test_the_clock_cannot_be_changed_under_way(bench: Callable[..., Bench]) -> N
     ],
 )
 def test_no_parameter_that_is_set_under_way_makes_the_gate_less_careful(ros: RosPeer, name: str, value: Any) -> None:
-    node = SafetyNode(context=ros.context, parameter_overrides=parameters_of({"supervised": True}))
-    ros.add(node)
-    node.start()
+    node = ros.start(SafetyNode, supervised=True)
     before = node.config
     (result,) = node.set_parameters([Parameter(name, value=value)])
     assert not result.successful and result.reason
@@ -193,22 +189,20 @@ def test_scans_of_an_unknown_frame_mean_standing_still(
 
 
 @pytest.mark.fault("second publisher of scan, cmd_vel or cmd_vel_raw")
-@pytest.mark.parametrize(
-    ("topic", "kind", "publishers"),
-    [("scan", LaserScan, 1), ("cmd_vel_raw", TwistStamped, 1), ("cmd_vel", TwistStamped, 1), ("/clock", Clock, 2)],
-)
-def test_a_second_publisher_of_what_the_gate_hears_or_says_is_named(
-    bench: Callable[..., Bench], topic: str, kind: Any, publishers: int
-) -> None:
+def test_a_second_publisher_of_what_the_gate_hears_or_says_is_named(bench: Callable[..., Bench]) -> None:
     safety = bench()
-    for number in range(publishers):
-        safety.ros.make_node(f"intruder{number}").create_publisher(kind, topic, 5)
+    topics = {"scan": LaserScan, "cmd_vel_raw": TwistStamped, "cmd_vel": TwistStamped, "/clock": Clock}
+    for number in range(2):
+        intruder = safety.ros.make_node(f"intruder{number}")
+        for topic, kind in topics.items():
+            intruder.create_publisher(kind, topic, 5)
 
-    def said() -> str:
-        return " ".join(p.text for kind, p in safety.node.health._problems.items() if kind.startswith("rival"))
+    def said() -> dict[str, str]:
+        return {kind: p.text for kind, p in safety.node.health._problems.items() if kind.startswith("rival")}
 
-    safety.ros.spin_until(said, what="the warning")
-    assert "/intruder0" in said() and topic in said()
+    safety.ros.spin_until(lambda: len(said()) == len(topics), what=lambda: f"the warnings: {said()}")
+    assert all("/intruder0" in text for text in said().values())
+    assert all(any(topic in kind for kind in said()) for topic in topics)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +223,7 @@ def test_parameters_that_contradict_themselves_are_refused_in_one_line(
     ros: RosPeer, parameters: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(AmiError, match=words):
-        SafetyNode(context=ros.context, parameter_overrides=parameters_of(parameters))
+        ros.make(SafetyNode, **parameters)
 
 
 def test_a_gate_that_fails_sends_zeros_and_its_node_lives(

@@ -8,15 +8,18 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from geometry_msgs.msg import PolygonStamped
 from nav_msgs.msg import MapMetaData, OccupancyGrid, Odometry
-from sensor_msgs.msg import Range
+from sensor_msgs.msg import LaserScan, Range
 from std_msgs.msg import Bool
 
 from ami_interfaces.msg import KeepAway, Location, MovingThing, MovingThings
+from ami_ros.core.scan import Scan
 from ami_ros.ros.messages.conversions import header_at
+from ami_ros.ros.messages.range_sensors import scan_to_message
 from ami_ros.ros.node.qos import LATCHED, RELIABLE
 from ami_ros.ros.nodes.safety import SafetyNode
 from harness.processes import REPOSITORY
@@ -121,9 +124,7 @@ def test_the_configuration_of_the_manual_is_taken_as_it_stands(ros: RosPeer, tmp
     (text,) = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs" / "safety.md").read_text(), re.DOTALL)
     file = tmp_path / "zones.yaml"
     file.write_text(text)
-    node = SafetyNode(context=ros.context, cli_args=["--ros-args", "--params-file", str(file)])
-    ros.add(node)
-    node.start()
+    node = ros.start(SafetyNode, ["--ros-args", "--params-file", str(file)])
     assert set(node.config.polygons) == set(yaml.safe_load(text)["/**/safety"]["ros__parameters"]["polygons"])
     assert node.config.polygons["PolygonStop"].radius == 0.25 and node.config.timeout_of("depth") == 1.0
     topics = {"/camera/points", "/bumper", "/scan", "/keepout_filter_mask", "/location"}
@@ -225,3 +226,23 @@ def test_a_configuration_of_nav2s_collision_monitor_is_taken_as_it_stands_and_ac
     assert safety.stands()
     safety.wish.twist.linear.x, safety.wish.twist.angular.z = 0.0, 0.5
     safety.ros.spin_until(lambda: safety.moves, what="turning on the spot")
+
+
+@pytest.mark.parametrize(("yaw", "blocked"), [(0.0, 0.2), (math.pi, -0.2)])
+def test_the_gate_minds_what_stands_where_its_scanner_was_said_to_look(
+    ros: RosPeer, yaw: float, blocked: float
+) -> None:
+    """Something stands right before the scanner's own first axis."""
+    gate = Bench(ros, scans=False, scanner__yaw=yaw, scanner__fixed=True)
+    scans, out = ros.node.create_publisher(LaserScan, "scan", 5), gate.sent
+    ranges = np.full(72, np.inf, np.float32)
+    ranges[[70, 71, 0, 1, 2]] = 0.22
+    seen = Scan(ranges, 0.0, math.pi / 36)
+    ros.node.create_timer(0.05, lambda: scans.publish(scan_to_message(seen, header_at(gate.node.now(), "laser"))))
+    gate.wish.twist.linear.x = -blocked
+    ros.spin_until(lambda: out and out[-1].twist.linear.x == pytest.approx(-blocked), what="the way that is free")
+    gate.wish.twist.linear.x = blocked
+    ros.spin_until(lambda: abs(out[-1].twist.linear.x) < 0.06, what="standing")
+    count = len(out)
+    ros.spin_until(lambda: len(out) > count + 10)
+    assert all(abs(message.twist.linear.x) < 0.06 for message in out[count:])

@@ -7,7 +7,6 @@ import math
 from typing import Any
 
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Image
@@ -169,12 +168,3 @@ def test_gate_stops_when_no_command_comes_even_if_time_stands_still(stack: Any) 
     for timer in list(stack.ros.node.timers):
         timer.cancel()
     stack.ros.spin_until(lambda: not stack.moves, what="standing")
-
-
-@pytest.mark.fault("second publisher of scan, cmd_vel or cmd_vel_raw")
-def test_second_publisher_of_commands_is_named(stack: Any) -> None:
-    gate = stack.add("safety")
-    stack.ros.make_node("intruder").create_publisher(TwistStamped, "cmd_vel", 5)
-    diagnostics = stack.ros.collect(DiagnosticArray, "/diagnostics")
-    stack.ros.spin_until(lambda: gate.health.count("rival on /cmd_vel") > 0)
-    stack.ros.spin_until(lambda: any("/intruder" in s.message for d in diagnostics for s in d.status))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rclpy.parameter import Parameter
 
 from ami_interfaces.msg import SharedMemory
 from ami_ros.core.errors import AmiError
@@ -26,12 +25,8 @@ Make = Callable[[str, int], Path]
 
 
 def node(ros: RosPeer, namespace: str, memory: Path, **parameters: object) -> SharingNode:
-    settings = {"site": "here", "memory_file": str(memory)} | parameters
-    overrides = [Parameter(name, value=value) for name, value in settings.items()]
-    made = SharingNode(context=ros.context, namespace=namespace, parameter_overrides=overrides)
-    ros.add(made)
-    made.start()
-    return made
+    arguments = ["--ros-args", "-r", f"__ns:=/{namespace}"]
+    return ros.start(SharingNode, arguments, site="here", memory_file=str(memory), **parameters)
 
 
 @pytest.fixture
@@ -82,8 +77,7 @@ def test_who_listens_hears_what_each_robot_has(ros: RosPeer, memory: Make) -> No
 
 
 def test_a_site_without_a_memory_file_is_refused(ros: RosPeer) -> None:
-    made = SharingNode(context=ros.context, parameter_overrides=[Parameter("site", value="here")])
-    ros.add(made)
+    made = ros.make(SharingNode, site="here")
     with pytest.raises(AmiError, match="set site and memory_file"):
         made.start()
 

@@ -19,7 +19,7 @@ from visualization_msgs.msg import MarkerArray
 from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import NavigationGoal
 from ami_ros.core.geometry import compose
-from ami_ros.core.images import image_of
+from ami_ros.core.images import encode_png, image_of
 from ami_ros.core.installation import share
 from ami_ros.memory.occupancy_map import FREE, OCCUPIED, UNKNOWN, OccupancyMap, occupancy_map
 from ami_ros.ros.memory_services import changed_cells, update_message
@@ -56,6 +56,9 @@ def test_a_robot_that_was_just_started_drives_to_a_click_on_its_map_and_shows_wh
     believed = poses[-1].pose
     np.testing.assert_allclose(pose_from_message(believed.pose)[:2], there[:2], atol=0.2)
     assert 0 < believed.covariance[0] < 1 and plans and goals[-1].header.frame_id == "odom"
+    picture = CompressedImage(format="png", data=encode_png(np.zeros((8, 8, 3), np.uint8)))
+    asked = NavigateToGoal.Goal(goal=NavigationGoal(type=NavigationGoal.TYPE_IMAGE, image=picture))
+    assert not stack.send(asked).accepted, "it has no camera"
     stack.ros.spin_until(lambda: maps, 30.0, "a map")
     assert_updates_keep_a_map_right(stack, maps[-1])
     drawn = maps[-1]
@@ -111,7 +114,9 @@ def test_late_listeners_hear_what_was_said_last_and_see_the_goal_s_picture(stack
         )
     }  # fmt: skip
     footprints = stack.ros.collect(PolygonStamped, "footprint", RELIABLE)
-    stack.ros.spin_until(lambda: all(idle.values()) and footprints, what="words while nothing happens")
+    shape = stack.ros.collect(String, "robot_description", LATCHED)
+    stack.ros.spin_until(lambda: all(idle.values()) and footprints and shape, what="words while nothing happens")
+    assert shape[-1].data.startswith("<?xml") and "<link name=" in shape[-1].data
     assert idle["planner/decision"][-1].data == "no goal" and idle["mission/decision"][-1].data == "no mission"
     radii = [np.hypot(corner.x, corner.y) for corner in footprints[-1].polygon.points]
     assert np.mean(radii) == pytest.approx(0.18, abs=0.02)
@@ -124,13 +129,6 @@ def test_late_listeners_hear_what_was_said_last_and_see_the_goal_s_picture(stack
     words = stack.ros.collect(String, "planner/decision", LATCHED)
     stack.ros.spin_until(lambda: words, what="the last word")
     assert "reached" in words[-1].data
-
-
-def test_the_simulated_robot_tells_its_shape(stack: Any) -> None:
-    stack.start("safety")
-    told = stack.ros.collect(String, "robot_description", LATCHED)
-    stack.ros.spin_until(lambda: told, what="robot_description")
-    assert told[-1].data.startswith("<?xml") and "<link name=" in told[-1].data
 
 
 def test_a_map_of_where_it_must_not_go_reaches_gate_and_exploring(stack: Any, tmp_path: pathlib.Path) -> None:
