@@ -7,7 +7,7 @@ part) and simulated time (`simulated_bus`), which charges what real nodes were m
 
 Start with `part.Part`, `graph.GRAPH` and `simulated_bus.SimulatedBus`. To add a part: a port for each new stream in
 `part`, the class, a row in `graph.GRAPH`, what its work costs in `simulated_bus.Timing`, and what its messages are in
-`ros.messages.ports`; a node that joins it to ROS, and a line in `bench.closed_loop.ClosedLoop.wire`, which puts it on
+`ros.node.bus`; a node that joins it to ROS, and a line in `bench.closed_loop.ClosedLoop.wire`, which puts it on
 the bus of the benches.
 
 `recorded` plays a recording to the parts. `supervision` says which nodes of a stack live, and what is to be done about

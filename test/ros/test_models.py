@@ -10,20 +10,11 @@ import pytest
 from ami_ros.core.errors import AmiError
 from ami_ros.ros.models import shared_arrays, shared_model
 from ami_ros.world_model.latent_model import InferenceModel
-from ami_ros.world_model.spec import InputSpec, ModelSpec
-from ami_ros.world_model.torch_model import WorldModel, save_model
-
-SPEC = ModelSpec(InputSpec(image_size=0, scan_beams=9), latent_dim=4, encoder_width=16, predictor_width=16)
-
-
-def saved(folder: Path) -> Path:
-    """A folder with a model of random weights."""
-    save_model(folder, "small", WorldModel(SPEC))
-    return folder
+from harness.small_model import save_small_model
 
 
 def test_all_nodes_of_a_process_share_it(tmp_path: Path) -> None:
-    arrays, model = shared_arrays(saved(tmp_path)), shared_model(tmp_path)
+    arrays, model = shared_arrays(save_small_model(tmp_path, image_size=0, scan_beams=9)), shared_model(tmp_path)
     assert shared_arrays(tmp_path / ".." / tmp_path.name) is arrays and shared_model(tmp_path) is model
     assert isinstance(arrays.model, InferenceModel)
     assert (arrays.encoder_id, arrays.sha256) == (model.encoder_id, model.sha256)
@@ -31,8 +22,8 @@ def test_all_nodes_of_a_process_share_it(tmp_path: Path) -> None:
 
 
 def test_another_model_in_the_same_folder_is_loaded_anew(tmp_path: Path) -> None:
-    before, model = shared_arrays(saved(tmp_path)), shared_model(tmp_path)
-    after = shared_arrays(saved(tmp_path))
+    before, model = shared_arrays(save_small_model(tmp_path, image_size=0, scan_beams=9)), shared_model(tmp_path)
+    after = shared_arrays(save_small_model(tmp_path, image_size=0, scan_beams=9))
     assert before.sha256 != after.sha256 == shared_model(tmp_path).sha256 and model.sha256 == before.sha256
     latents = np.ones((1, 4), np.float32), np.zeros((1, 4), np.float32)
     assert np.abs(before.model.relative_pose(*latents) - after.model.relative_pose(*latents)).max() > 1e-3

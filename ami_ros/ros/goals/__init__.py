@@ -1,0 +1,1 @@
+"""Goals over ROS: actions, topics, and the clients of mission and planner."""

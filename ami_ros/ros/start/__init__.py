@@ -1,0 +1,1 @@
+"""The graph of nodes, and how it is started."""

@@ -17,12 +17,15 @@ from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
 from ami_interfaces.msg import Latent
+from ami_interfaces.msg import MovingThing as ThingMessage
+from ami_interfaces.msg import MovingThings as ThingsMessage
 from ami_ros.core.errors import AmiError
 from ami_ros.core.frames import rigid
 from ami_ros.core.geometry import wrap
 from ami_ros.core.images import encode_jpeg, encode_png, image_of
 from ami_ros.core.robots.sensors import CameraSensor
 from ami_ros.ros.messages import conversions
+from ami_ros.safety.moving_things import Kind, MovingThing, MovingThings
 
 numbers = st.floats(width=32)  # NaN and infinities too
 
@@ -95,12 +98,6 @@ def test_stamp_that_is_no_time_is_refused(seconds: float) -> None:
         conversions.seconds_to_stamp(seconds)
 
 
-def test_command_is_the_same_in_both_kinds_of_twist() -> None:
-    twist = conversions.twist_message((0.3, -1.0))
-    assert conversions.command_from_message(twist) == (0.3, -1.0)
-    assert conversions.command_from_message(TwistStamped(twist=twist)) == (0.3, -1.0)
-
-
 def test_latent_survives_the_round_trip() -> None:
     latent = np.arange(5, dtype=np.float32)
     message = conversions.latent_to_message(latent, Header(), "home@abc")
@@ -121,14 +118,10 @@ def test_the_code_of_a_picture_travels_with_its_latent() -> None:
         conversions.picture_from_message(message, 3)
 
 
-def test_latent_of_another_length_is_refused() -> None:
+def test_latent_of_another_length_or_encoder_is_refused() -> None:
     message = conversions.latent_to_message([1.0, 2.0, 3.0], Header(), "home@abc")
     with pytest.raises(AmiError, match="3 numbers"):
         conversions.latent_from_message(message, "home@abc", length=4)
-
-
-def test_latent_of_another_encoder_is_refused_with_the_given_code() -> None:
-    message = conversions.latent_to_message([1.0], Header(), "home@abc")
     with pytest.raises(AmiError, match="encoder") as caught:
         conversions.latent_from_message(message, "home@def", code=10303)
     assert caught.value.code == 10303
@@ -144,9 +137,10 @@ def test_latent_is_a_finite_vector_or_refused(data: Any) -> None:
     assert latent.shape == (len(data),) and len(data) > 0 and np.isfinite(latent).all()
 
 
-def test_a_twist_holds_two_numbers_or_three() -> None:
+def test_a_twist_of_either_kind_holds_two_numbers_or_three() -> None:
     twist = conversions.twist_message((0.1, 0.2, 0.3))
     assert (twist.linear.x, twist.angular.z, twist.linear.y) == (0.1, 0.2, 0.3)
+    assert conversions.command_from_message(twist) == conversions.command_from_message(TwistStamped(twist=twist))
     assert conversions.command_from_message(twist) == (0.1, 0.2)
     assert conversions.command_from_message(TwistStamped(twist=twist), 3) == (0.1, 0.2, 0.3)
     assert conversions.twist_message((0.1, 0.2)).linear.y == 0.0
@@ -179,3 +173,24 @@ def test_quaternions_are_made_of_angles_and_chained(first: tuple[float, ...], se
     found = Rotation.from_quat(conversions.turned_quaternion(*ours))
     wanted = Rotation.from_euler("xyz", first) * Rotation.from_euler("xyz", second)
     assert (found.inv() * wanted).magnitude() < 1e-6
+
+
+def test_things_survive_the_way_through_a_message() -> None:
+    covariance = np.diag([0.01, 0.02, 0.03, 0.04])
+    covariance[0, 2] = covariance[2, 0] = 0.005
+    thing = MovingThing(7, np.array([1.0, -2.0]), np.array([0.5, 0.25]), covariance, 0.25, Kind.PERSON, 0.75)
+    message = conversions.things_to_message(MovingThings(12.5, (thing,)), conversions.header_at(12.5, "odom"))
+    found = conversions.things_from_message(message)
+    assert found.stamp == 12.5 and message.header.frame_id == "odom"
+    (back,) = found.things
+    assert (back.id, back.kind, back.radius, back.confidence) == (7, Kind.PERSON, 0.25, 0.75)
+    assert np.array_equal(back.position, thing.position) and np.array_equal(back.velocity, thing.velocity)
+    assert np.array_equal(back.covariance, covariance)
+
+
+def test_nothing_is_a_message_too_and_a_thousand_or_unknown_things_are_refused() -> None:
+    assert conversions.things_from_message(ThingsMessage()).things == ()
+    with pytest.raises(AmiError, match="1000 at once"):
+        conversions.things_from_message(ThingsMessage(things=[ThingMessage() for _ in range(1000)]))
+    with pytest.raises(AmiError, match="9 is no kind"):
+        conversions.things_from_message(ThingsMessage(things=[ThingMessage(kind=9, radius=0.3)]))

@@ -17,6 +17,7 @@ from ami_ros.planning.costs import CostShare
 from ami_ros.planning.types import Code, Decision, State
 from ami_ros.ros.messages import conversions
 from ami_ros.ros.messages.goals import Frames, goal_from_message, rollout_message, seconds_left
+from ami_ros.ros.planner_topics import costs_message
 from ami_ros.world_model.spec import ModelSpec
 
 SPEC = ModelSpec(latent_dim=2)
@@ -111,3 +112,12 @@ def test_a_rollout_says_what_the_plan_costs_and_how_long_it_took_to_find() -> No
     rollout = rollout_message(decision, conversions.header_at(3.0, "odom"), "net@1", 3, 0.6)
     assert rollout.cost == pytest.approx(1.75) and rollout.computing_time.nanosec == 50_000_000
     assert len(rollout.poses) == len(rollout.commands) == 2 and rollout.commands[0].linear.x == pytest.approx(0.2)
+
+
+def test_each_cost_is_told_with_its_value_and_pull_and_one_decided() -> None:
+    shares = (CostShare("goal", 1.25, 0.0), CostShare("obstacles", 0.5, 0.75))
+    message = costs_message(shares, Header(frame_id="odom"))
+    assert message.header.frame_id == "odom"
+    assert [(s.name, s.message) for s in message.status] == [("goal", ""), ("obstacles", "decided")]
+    values = {v.key: float(v.value) for v in message.status[1].values}
+    assert values == {"value": 0.5, "pull": 0.75}

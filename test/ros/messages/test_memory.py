@@ -87,13 +87,10 @@ def test_circles_to_keep_out_of_survive_the_round_trip() -> None:
             memory_messages.keep_away_from_message(broken)
 
 
-def test_failed_answer_becomes_the_error_it_names() -> None:
+def test_failed_answer_becomes_the_error_it_names_and_a_route_of_another_encoder_is_refused() -> None:
     response = FindRoute.Response(success=False, error_code=Code.NO_ROUTE, error_msg="no way")
     error = memory_messages.route_from_response(response, ENCODER)
     assert isinstance(error, AmiError) and error.code == Code.NO_ROUTE and str(error) == "no way"
-
-
-def test_route_of_another_encoder_is_refused() -> None:
     response = FindRoute.Response(success=True)
     memory_messages.fill_route(response, Route([PLACE], 0.0, np.zeros(3), 1.0), "other@0", "map")
     error = memory_messages.route_from_response(response, ENCODER)
@@ -200,14 +197,11 @@ def test_markers_show_places_ways_and_labels() -> None:
 def test_labels_of_other_robots_places_have_markers_of_their_own() -> None:
     foreign = (key_of("amr2") << 32) + 5
     places = Places(np.array([5, foreign]), np.zeros((2, 3)), {5: "desk", foreign: "dock"})
+    empty = Places(np.zeros(0, np.int64), np.zeros((0, 3)))
+    assert len(place_markers(empty, Header(frame_id="map")).markers) == 3
     *_, desk, dock = place_markers(places, Header(frame_id="map")).markers
     assert desk.id != dock.id and max(desk.id, dock.id) < 1 << 31
     assert deserialize_message(serialize_message(dock), Marker) == dock
-
-
-def test_memory_without_places_has_markers_too() -> None:
-    empty = Places(np.zeros(0, np.int64), np.zeros((0, 3)))
-    assert len(place_markers(empty, Header(frame_id="map")).markers) == 3
 
 
 def test_the_graph_holds_what_was_driven_and_how_it_went() -> None:

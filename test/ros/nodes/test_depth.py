@@ -16,11 +16,10 @@ from ami_ros.core.robots.sensors import DepthSensor, Pose3
 from ami_ros.ros.messages.conversions import camera_info_message, depth_to_message, header_at
 from ami_ros.ros.node.qos import SENSOR
 from ami_ros.ros.nodes.perception import PerceptionNode
-from ami_ros.world_model.spec import InputSpec, ModelSpec
-from ami_ros.world_model.torch_model import WorldModel, save_model
 from harness.depth import Box, depth_picture
 from harness.ros import RosPeer
 from harness.safety_node import Bench
+from harness.small_model import save_small_model
 
 MOUNT = CameraMount(x=-0.05, z=0.25, pitch=0.1)
 CONFIG = DepthConfig(beams=33, fov=64.0, frame="level", max_height=0.4, range_min=0.2, is_scan=True, mount=MOUNT)
@@ -62,8 +61,7 @@ def parameters(config: DepthConfig) -> dict[str, Any]:
 
 def test_perception_makes_scans_of_depth(ros: RosPeer, tmp_path: Path) -> None:
     scans = ros.collect(LaserScan, "scan", SENSOR)
-    inputs = InputSpec(image_size=0, scan_beams=8)
-    save_model(tmp_path, "small", WorldModel(ModelSpec(inputs, latent_dim=4, encoder_width=16)))
+    save_small_model(tmp_path, image_size=0)
     ros.start(PerceptionNode, model=str(tmp_path), **parameters(CONFIG))
     camera = Camera(ros)
     ros.spin_until(lambda: len(scans) > 2, what="scans")

@@ -26,9 +26,8 @@ from ami_ros.ros.messages.conversions import image_to_message, seconds_to_stamp,
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.nodes.perception import PerceptionNode
 from ami_ros.ros.nodes.safety import SafetyNode
-from ami_ros.world_model.spec import InputSpec, ModelSpec
-from ami_ros.world_model.torch_model import WorldModel, save_model
 from harness.ros import RosPeer
+from harness.small_model import save_small_model
 from harness.waiting import wait_until
 
 from .conftest import START
@@ -134,8 +133,7 @@ class Eyes:
 
     def __init__(self, ros: RosPeer, folder: Path) -> None:
         self.ros, self.folder, self.beams = ros, folder, 72
-        spec = ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4, encoder_width=16, predictor_width=16)
-        save_model(folder, "small", WorldModel(spec))
+        save_small_model(folder)
         self.node = ros.start(PerceptionNode, model=str(folder))
         self.latents = ros.collect(Latent, "latent", RELIABLE)
         self._images = ros.node.create_publisher(Image, "image", 5)
@@ -181,7 +179,7 @@ def test_perception_goes_on_with_other_scans_through_a_flood_and_on_another_mode
     node.trigger_cleanup()
     with pytest.raises(AmiError, match="weights"):
         node.start()
-    save_model(eyes.folder, "another", WorldModel(ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4)))
+    save_small_model(eyes.folder)  # of other weights
     node.start()
     eyes.sees("latents of another model")
     assert eyes.latents[-1].encoder_id != first

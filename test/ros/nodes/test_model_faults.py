@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,19 @@ Result = NavigateToGoal.Result
 
 
 @pytest.fixture
-def driving(stack: Any) -> Iterator[Any]:
-    """A robot on its way to a goal: `driving.handle`."""
-    stack.start("safety", "perception", "planner")
-    stack.handle = stack.drive_off()
-    yield stack
+def standing(shared_stack: Any) -> Any:
+    """A robot without a goal; tests leave it standing, with all nodes active."""
+    if not shared_stack.nodes:
+        shared_stack.start("safety", "perception", "planner")
+    shared_stack.ros.spin_until(lambda: not shared_stack.moves, what="standing")
+    return shared_stack
+
+
+@pytest.fixture
+def driving(standing: Any) -> Any:
+    """The same on its way to a goal: `driving.handle`."""
+    standing.handle = standing.drive_off((3.0, 2.8, 0.0) if standing.pose[0] < 2.0 else (1.0, 1.0, 3.0))
+    return standing
 
 
 def assert_alive(stack: Any) -> None:
@@ -118,12 +125,11 @@ def test_cancel_stops_the_robot_at_once(driving: Any) -> None:
 
 
 @pytest.mark.fault("goal cancelled in any phase")
-def test_goal_can_be_canceled_before_the_first_plan(stack: Any) -> None:
-    stack.start("safety", "perception", "planner")
-    handle = stack.send(stack.picture_goal((3.0, 2.8, 0.0)))
+def test_goal_can_be_canceled_before_the_first_plan(standing: Any) -> None:
+    handle = standing.send(standing.picture_goal((3.0, 2.8, 0.0)))
     handle.cancel_goal_async()
-    assert stack.result(handle)[0] == GoalStatus.STATUS_CANCELED
-    assert_alive(stack)
+    assert standing.result(handle)[0] == GoalStatus.STATUS_CANCELED
+    assert_alive(standing)
 
 
 def test_newer_goal_takes_over(driving: Any) -> None:
@@ -138,6 +144,8 @@ def test_deactivated_planner_ends_the_goal_and_stops(driving: Any) -> None:
     status, result = driving.result(driving.handle)
     assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, Result.DEACTIVATED)
     driving.ros.spin_until(lambda: not driving.moves)
+    driving.nodes["planner"].trigger_activate()
+    assert_alive(driving)
 
 
 def goal_of(kind: int) -> NavigateToGoal.Goal:
@@ -153,8 +161,7 @@ def nan_pose() -> NavigateToGoal.Goal:
 
 
 @pytest.mark.fault("goal not finite, or of an unknown frame")
-def test_goals_that_make_no_sense_are_rejected_with_a_code(stack: Any) -> None:
-    stack.start("safety", "perception", "planner")
+def test_goals_that_make_no_sense_are_rejected_with_a_code(standing: Any) -> None:
     unknown_frame = goal_of(NavigationGoal.TYPE_POSE)
     wrong_encoder = goal_of(NavigationGoal.TYPE_LATENT)
     wrong_encoder.goal.latent.encoder_id = "other@0"
@@ -170,16 +177,15 @@ def test_goals_that_make_no_sense_are_rejected_with_a_code(stack: Any) -> None:
         (wrong_encoder, Result.ENCODER_MISMATCH),
     ]
     for goal, code in cases:
-        assert not stack.send(goal).accepted
-        stack.ros.spin_until(lambda code=code: stack.state.error_code == code and stack.state.error_msg)
-    assert_alive(stack)
+        assert not standing.send(goal).accepted
+        standing.ros.spin_until(lambda code=code: standing.state.error_code == code and standing.state.error_msg)
+    assert_alive(standing)
 
 
 @pytest.mark.fault("100 goals one after the other")
-def test_a_hundred_goals_leave_the_last_and_answer_all(stack: Any) -> None:
-    stack.start("safety", "perception", "planner")
-    here = stack.picture_goal(tuple(float(v) for v in stack.pose))
-    handles = [stack.send(here) for _ in range(100)]
-    statuses = [stack.result(handle)[0] for handle in handles]
+def test_a_hundred_goals_leave_the_last_and_answer_all(standing: Any) -> None:
+    here = standing.picture_goal(tuple(float(v) for v in standing.pose))
+    handles = [standing.send(here) for _ in range(100)]
+    statuses = [standing.result(handle)[0] for handle in handles]
     assert statuses[-1] == GoalStatus.STATUS_SUCCEEDED
     assert set(statuses) <= {GoalStatus.STATUS_SUCCEEDED, GoalStatus.STATUS_ABORTED}

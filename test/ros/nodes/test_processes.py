@@ -19,11 +19,10 @@ from ami_ros.core.errors import AmiError
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.nodes import memory, perception, planner, world_model
-from ami_ros.world_model.spec import InputSpec, ModelSpec
-from ami_ros.world_model.torch_model import WorldModel, save_model
 from harness.processes import Children
 from harness.ros import RosPeer
 from harness.safety_node import Surroundings
+from harness.small_model import save_small_model
 
 LEARNED = ("perception", "world_model", "memory", "planner")
 
@@ -31,10 +30,7 @@ LEARNED = ("perception", "world_model", "memory", "planner")
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """The folder of a small model that has learned nothing."""
-    folder = tmp_path / "model"
-    spec = ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4, encoder_width=16, predictor_width=16)
-    save_model(folder, "small", WorldModel(spec))
-    return folder
+    return save_small_model(tmp_path / "model")
 
 
 def moves(space: Surroundings) -> None:

@@ -12,10 +12,9 @@ from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 
 from ami_ros.ros.start.graph import LEARNED, STACK
-from ami_ros.world_model.spec import InputSpec, ModelSpec
-from ami_ros.world_model.torch_model import WorldModel, save_model
 from harness.processes import REPOSITORY, ChildProcess, Children
 from harness.ros import RosPeer
+from harness.small_model import save_small_model
 
 NO_EXTRAS = ("ros", "runtime", "test")  # in requirements/
 # What a process does without besides, for the memory that it would take.
@@ -61,8 +60,7 @@ def refusing(modules: set[str], folder: Path) -> dict[str, str]:
 def start(children: Children, node: str, folder: Path, **parameters: str) -> ChildProcess:
     modules = modules_of_extras()
     assert {"lance", "matplotlib", "mujoco", "rich", "rosbags", "torch", "typer"} <= modules
-    spec = ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4, encoder_width=16, predictor_width=16)
-    save_model(folder / "model", "small", WorldModel(spec))
+    save_small_model(folder / "model")
     file = folder / "parameters.yaml"
     values = ", ".join(f"{name}: {value}" for name, value in {"model": folder / "model", **parameters}.items())
     file.write_text("".join(f"/**/{name}: {{ros__parameters: {{{values}}}}}\n" for name in LEARNED))

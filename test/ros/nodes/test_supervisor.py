@@ -26,9 +26,8 @@ from ami_ros.ros.node.qos import RELIABLE
 from ami_ros.ros.start.graph import Arguments, ProcessSpec, processes
 from ami_ros.ros.start.processes import ProcessKeeper, ProcessWatch
 from ami_ros.runtime.supervision import Beat
-from ami_ros.world_model.spec import InputSpec, ModelSpec
-from ami_ros.world_model.torch_model import WorldModel, save_model
 from harness.ros import RosPeer
+from harness.small_model import save_small_model
 from harness.waiting import wait_until
 
 START = 180.0  # [s] for six processes on a busy machine
@@ -40,8 +39,7 @@ ROBOT = {"world": "empty", "image_size": 16, "noise_scale": 0.0, "start_pose": [
 @pytest.fixture
 def specs(tmp_path: Path) -> dict[str, ProcessSpec]:
     """Robot and stack by name, with a small model that has learned nothing."""
-    spec = ModelSpec(InputSpec(image_size=16, scan_beams=8), latent_dim=4, encoder_width=16, predictor_width=16)
-    save_model(tmp_path / "model", "small", WorldModel(spec))
+    save_small_model(tmp_path / "model")
     arguments = Arguments(model=str(tmp_path / "model"), use_sim_time=True)
     found = [ProcessSpec("loopback", {"loopback": ROBOT}, (), {}, "", "info"), *processes(arguments, ("stack",))]
     return {each.executable: each for each in found}
