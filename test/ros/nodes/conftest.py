@@ -172,7 +172,10 @@ def stack(ros: RosPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @pytest.fixture(scope="module")
 def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The same for all tests of a module, which leave it as they found it; the first of them starts it."""
+    """The same for all tests of a module, which leave it as they found it; the first of them starts it.
+
+    Tests of that module with a `stack` of their own stand before them: both would be on the same topics.
+    """
     ros = RosPeer()
     with pytest.MonkeyPatch.context() as patch:
         stack = Stack(ros, stand_for(tmp_path_factory.mktemp("shared"), ExactModel(), patch))

@@ -115,7 +115,7 @@ def test_world_model_learns_the_planner_follows_and_the_service_decides(
 ) -> None:
     file, journal = tmp_path / "kept", tmp_path / "journal.jsonl"
     node = ros.start(WorldModelNode, model=str(folder), **learning(file=str(file), journal=str(journal)))
-    planner = ros.start(PlannerNode, model=str(folder), **{"navigator__planner__solver__samples": 16})
+    planner = ros.start(PlannerNode, model=str(folder), navigator__planner__solver__samples=16)
     robot = Robot(ros, folder)
 
     def learned() -> bool:
@@ -148,7 +148,7 @@ def test_what_was_kept_is_used_from_the_start_and_what_is_foreign_refused(
 ) -> None:
     loaded = shared_model(folder)
     save_weights(tmp_path / "kept", {"drive": SLOW.numpy()}, loaded.encoder_id)
-    planner = ros.start(PlannerNode, model=str(folder), **{"navigator__planner__solver__samples": 16})
+    planner = ros.start(PlannerNode, model=str(folder), navigator__planner__solver__samples=16)
     node = ros.start(WorldModelNode, model=str(folder), **learning(file=str(tmp_path / "kept")))
     ros.spin_until(lambda: planner.part.followed._pending, what="what was kept")
     planner.part.followed.refresh()

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan
 
 from ami_interfaces.msg import Latent
@@ -50,7 +49,6 @@ class Robot:
         save_model(folder, "small", WorldModel(spec))
         self.model = load_model(folder).model
         self.latents = ros.collect(Latent, "latent", SENSOR)
-        self.diagnostics = ros.collect(DiagnosticArray, "/diagnostics")
         self._images = ros.node.create_publisher(CompressedImage if compressed else Image, "image", 5)
         self._infos = ros.node.create_publisher(CameraInfo, "camera_info", 5)
         values: dict[str, Any] = {f"camera__{k}": v for k, v in mount.items()}
@@ -130,15 +128,3 @@ def test_a_robot_without_a_laser_has_scans_of_its_pictures(ros: RosPeer, tmp_pat
 
 def _alike(code: Any, wanted: Any) -> bool:
     return len(code) == len(wanted) and np.allclose(code, wanted, atol=1e-4)
-
-
-def test_a_camera_that_sees_less_gives_no_latent_and_a_warning(ros: RosPeer, tmp_path: Path) -> None:
-    robot = Robot(ros, tmp_path, False)
-
-    def warned() -> bool:
-        return any("sees less than" in status.message for message in robot.diagnostics for status in message.status)
-
-    robot.show(info(300.0), warned, "the warning")
-    seen = len(robot.latents)
-    robot.show(info(300.0), lambda: True, "")
-    assert len(robot.latents) == seen

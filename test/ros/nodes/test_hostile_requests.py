@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import pytest
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Twist, Vector3
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
@@ -57,14 +56,8 @@ GOALS = {
 WITHOUT_MEMORY = {"no such place", "no such label"}  # accepted, and given up as memory does not know them
 
 
-@pytest.fixture
-def stack_of_all(stack: Any) -> Any:
+def test_every_nonsense_gets_an_answer_with_a_code_and_all_nodes_serve_on(stack: Any) -> None:
     stack.start("safety", "perception", "world_model", "memory", "planner")
-    return stack
-
-
-def test_every_nonsense_gets_an_answer_with_a_code_and_all_nodes_serve_on(stack_of_all: Any) -> None:
-    stack = stack_of_all
     twist = Twist(linear=Vector3(x=math.nan))
     requests: list[tuple[Any, str, dict[str, Any]]] = [
         (FindRoute, "memory/find_route", {"goal": goal}) for goal in GOALS.values()
@@ -104,10 +97,6 @@ def test_every_nonsense_gets_an_answer_with_a_code_and_all_nodes_serve_on(stack_
         Predict, "world_model/predict", Predict.Request(use_current=False, start=good, commands=[Twist()])
     )
     assert answer.success, answer.error_msg
-
-
-def test_after_all_of_them_a_goal_is_driven_to(stack_of_all: Any) -> None:
-    stack = stack_of_all
     for name, goal in GOALS.items():
         assert stack.send(NavigateToGoal.Goal(goal=goal)).accepted == (name in WITHOUT_MEMORY), name
     for limits in ({"distance_tolerance": math.nan}, {"max_linear_speed": -1.0}, {"angle_tolerance": math.inf}):

@@ -45,6 +45,22 @@ def call(stack: Any, service: Any, name: str, /, **fields: Any) -> Any:
     return stack.ros.call(service, f"memory/{name}", service.Request(**fields))
 
 
+def test_nothing_is_written_before_the_user_names_a_file(
+    stack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    places = stack.ros.collect(PlaceGraph, "place_graph", LATCHED)
+    stack.add("memory")
+    stack.start("perception", "safety")
+    stack.ros.spin_until(lambda: places and len(places[-1].ids), what="a place")
+    assert call(stack, MemoryStatistics, "statistics").persistent is False
+    refused = call(stack, MemoryFile, "save", name="home")
+    assert refused.error_code == MemoryFile.Response.INVALID_INPUT and "memory_file" in refused.error_msg
+    assert list(tmp_path.rglob("*")) == [elsewhere]
+
+
 def test_world_model_answers_what_would_happen(driven: Any) -> None:
     def predict(**fields: Any) -> Predict.Response:
         response: Predict.Response = driven.ros.call(Predict, "world_model/predict", Predict.Request(**fields))
@@ -175,19 +191,3 @@ def test_somebody_tells_where_the_robot_is_as_rviz_does_and_all_is_forgotten(dri
     driven.ros.spin_until(lambda: len(locations) > said + 5, what="more locations")
     assert beside(), "another frame means nothing to it"
     assert call(driven, ForgetPlaces, "forget", all=True).success
-
-
-def test_nothing_is_written_before_the_user_names_a_file(
-    stack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    places = stack.ros.collect(PlaceGraph, "place_graph", LATCHED)
-    stack.add("memory")
-    stack.start("perception", "safety")
-    stack.ros.spin_until(lambda: places and len(places[-1].ids), what="a place")
-    assert call(stack, MemoryStatistics, "statistics").persistent is False
-    refused = call(stack, MemoryFile, "save", name="home")
-    assert refused.error_code == MemoryFile.Response.INVALID_INPUT and "memory_file" in refused.error_msg
-    assert list(tmp_path.rglob("*")) == [elsewhere]

@@ -42,40 +42,6 @@ def assert_alive(stack: Any) -> None:
     assert status == GoalStatus.STATUS_SUCCEEDED
 
 
-@pytest.mark.fault("model predicts NaN")
-def test_model_that_predicts_nan_never_reaches_the_wheels(driving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = driving.nodes["planner"].navigator.model
-
-    def nan_rollout(latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
-        batch, steps = commands.shape[:2]
-        latents, motions = (np.full((batch, steps, n), np.nan, np.float32) for n in (latent.shape[1], 3))
-        return latents, motions
-
-    with monkeypatch.context() as patch:
-        patch.setattr(model, "rollout", nan_rollout)
-        status, result = driving.result(driving.handle)
-    assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, Result.MODEL_FAILURE)
-    sent = [(m.twist.linear.x, m.twist.angular.z) for m in driving.commands + driving.planned]
-    assert np.isfinite(sent).all()
-    assert_alive(driving)
-
-
-@pytest.mark.fault("model raises, or memory runs out")
-@pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyError("bug")], ids=["memory", "bug"])
-def test_model_that_raises_ends_the_goal_and_not_the_node(
-    driving: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    def fail(*_: object) -> None:
-        raise error
-
-    with monkeypatch.context() as patch:
-        patch.setattr(driving.nodes["planner"].navigator.planner, "plan", fail)
-        status, result = driving.result(driving.handle)
-    assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, Result.MODEL_FAILURE)
-    assert str(error.args[0]) in result.error_msg
-    assert_alive(driving)
-
-
 @pytest.mark.fault("model slow")
 def test_slow_model_does_not_slow_the_control_loop(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     stack.start("safety", "perception", "planner", patience__plan_timeout=0.4, patience__fault_tolerance=60.0)
@@ -111,6 +77,40 @@ def test_goal_whose_model_hangs_can_be_canceled(stack: Any, monkeypatch: pytest.
         assert stack.result(handle)[0] == GoalStatus.STATUS_CANCELED
         release.set()
     assert_alive(stack)
+
+
+@pytest.mark.fault("model predicts NaN")
+def test_model_that_predicts_nan_never_reaches_the_wheels(driving: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = driving.nodes["planner"].navigator.model
+
+    def nan_rollout(latent: Floats, commands: Floats, previous: Floats) -> tuple[Floats, Floats]:
+        batch, steps = commands.shape[:2]
+        latents, motions = (np.full((batch, steps, n), np.nan, np.float32) for n in (latent.shape[1], 3))
+        return latents, motions
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "rollout", nan_rollout)
+        status, result = driving.result(driving.handle)
+    assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, Result.MODEL_FAILURE)
+    sent = [(m.twist.linear.x, m.twist.angular.z) for m in driving.commands + driving.planned]
+    assert np.isfinite(sent).all()
+    assert_alive(driving)
+
+
+@pytest.mark.fault("model raises, or memory runs out")
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), KeyError("bug")], ids=["memory", "bug"])
+def test_model_that_raises_ends_the_goal_and_not_the_node(
+    driving: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driving.nodes["planner"].navigator.planner, "plan", fail)
+        status, result = driving.result(driving.handle)
+    assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, Result.MODEL_FAILURE)
+    assert str(error.args[0]) in result.error_msg
+    assert_alive(driving)
 
 
 @pytest.mark.fault("goal cancelled in any phase")

@@ -31,7 +31,7 @@ def gaps(messages: list[Any]) -> Any:
 
 
 def test_the_gate_can_be_made_more_careful_and_never_less_than_it_was_started(ros: RosPeer) -> None:
-    patient = {f"gate__{name}_timeout": 5.0 for name in ("command", "scan", "silence", "clock")}
+    patient: dict[str, Any] = {f"gate__{name}_timeout": 5.0 for name in ("command", "scan", "silence", "clock")}
     gate = Bench(ros, reading=6.0, **patient)
     gate.wish.twist.linear.x, sent = 0.4, gate.sent
     ros.spin_until(lambda: sent and sent[-1].twist.linear.x == 0.4, what="full speed")

@@ -7,7 +7,6 @@ import math
 from typing import Any
 
 import pytest
-from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Image
 
@@ -15,6 +14,7 @@ from ami_interfaces.action import NavigateToGoal
 from ami_interfaces.msg import Latent, PlannerState
 from ami_ros.ros.messages.conversions import seconds_to_stamp, stamp_to_seconds
 from ami_ros.ros.node.qos import RELIABLE
+from harness.safety_node import Surroundings
 
 Result = NavigateToGoal.Result
 
@@ -136,18 +136,9 @@ def test_robot_stands_without_usable_odometry(stack: Any, relay: Any) -> None:
     stack.ros.spin_until(lambda: stack.moves)
 
 
-class Sender:
-    """Sends `message` on cmd_vel_raw for as long as the test spins."""
-
-    def __init__(self, stack: Any) -> None:
-        self.message = TwistStamped()
-        publisher = stack.ros.node.create_publisher(TwistStamped, "cmd_vel_raw", 5)
-        stack.ros.node.create_timer(0.05, lambda: publisher.publish(self.message))
-
-
 def test_gate_stops_for_what_the_scan_sees_and_for_commands_that_are_not_finite(stack: Any) -> None:
     stack.start("safety")
-    twist = Sender(stack).message.twist
+    twist = Surroundings(stack.ros, scans=False).wish.twist
     twist.linear.x = 0.4
     stack.ros.spin_until(lambda: stack.moves, what="driving")
     twist.linear.x = math.nan
@@ -161,8 +152,7 @@ def test_gate_stops_for_what_the_scan_sees_and_for_commands_that_are_not_finite(
 @pytest.mark.fault("time pauses, is slow, or is missing")
 def test_gate_stops_when_no_command_comes_even_if_time_stands_still(stack: Any) -> None:
     stack.start("safety")
-    sender = Sender(stack)
-    sender.message.twist.angular.z = 0.5
+    Surroundings(stack.ros, scans=False).wish.twist.angular.z = 0.5
     stack.ros.spin_until(lambda: stack.moves)
     stack.nodes["loopback"].loop.close()  # the clock stands still
     for timer in list(stack.ros.node.timers):

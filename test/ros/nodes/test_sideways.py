@@ -47,6 +47,7 @@ def test_a_goal_beside_the_robot_is_reached_by_linear_y(sideways: Any) -> None:
 
 
 def test_the_gate_stops_a_drive_to_the_side_at_a_wall(sideways: Any) -> None:
+    sideways.robot["start_pose"] = [START[0], 2.9, 0.0]
     sideways.start()
     said = sideways.ros.collect(DiagnosticStatus, "safety/status", RELIABLE)
     wishes = sideways.ros.node.create_publisher(TwistStamped, "cmd_vel_raw", RELIABLE)
