@@ -37,7 +37,7 @@ from ami_ros.memory.laser_model import ENCODER, LaserModel
 from ami_ros.memory.loop_closure import LoopCloser
 from ami_ros.memory.next_best_view import next_best_views
 from ami_ros.memory.place_memory import PlaceMemory
-from ami_ros.memory.recognition import BLUR, COMPARED
+from ami_ros.memory.recognition import RECOGNITION
 from ami_ros.memory.types import Edge, GoalQuery, PlaceQuery, SearchState
 from ami_ros.simulation.corridors import Site
 from ami_ros.world_model.learning.scan_training import Laser
@@ -302,9 +302,11 @@ def _ask_route(memory: PlaceMemory, goal: GoalQuery) -> None:
 def _ask_view(memory: PlaceMemory, row: int, rng: np.random.Generator) -> None:
     """A picture that was taken at a place, and that many others show a little: a memory of scans has no pictures."""
     places, graph, robot = memory.map.index.poses, memory.map.graph, memory.front_end.pose
-    spoken = places[rng.integers(len(places), size=COMPARED)]
-    spoken[: COMPARED // 2, :2] = places[row, :2] + rng.normal(0.0, 1.0, (COMPARED // 2, 2))
-    evidence = partial(gaussian_sums, others=spoken[:, :2], values=rng.random(COMPARED) ** 8, deviation=BLUR)
+    spoken = places[rng.integers(len(places), size=RECOGNITION.compared)]
+    spoken[: RECOGNITION.compared // 2, :2] = places[row, :2] + rng.normal(0.0, 1.0, (RECOGNITION.compared // 2, 2))
+    evidence = partial(
+        gaussian_sums, others=spoken[:, :2], values=rng.random(RECOGNITION.compared) ** 8, deviation=RECOGNITION.blur
+    )
     assert graph.free is not None
     next_best_views(
         [Hypothesis(places[row], 0.3)], places, robot, partial(graph.lengths, robot), evidence,

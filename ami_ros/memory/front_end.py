@@ -30,9 +30,6 @@ from ami_ros.memory.types import Edge, Experience
 from ami_ros.world_model.scan_odometry import ScanOdometry, ScanOdometryConfig
 
 FOUND = np.diag([0.05**2, 0.05**2, 0.02**2])  # covariance that is added where a robot has just been found
-FOLLOWED = 0.98  # confidence of who is followed by scans; measured (0073)
-BACK_GAP, BACK_DRIFT = (0.3, 0.15), 0.1  # [m], [rad] off odometry, and more for each metre
-AWAY = 1.0  # [m] of way since then, up to which a spot farther off than this needs pictures that show it
 _OPTIMISE, _SEARCH, _AGAIN = range(3)  # priorities
 
 
@@ -49,6 +46,31 @@ class FrontEndConfig:
     odometry: ScanOdometryConfig = field(default_factory=ScanOdometryConfig)
     loop_closure: LoopClosureConfig = field(default_factory=LoopClosureConfig)
     belief: BeliefConfig = field(default_factory=BeliefConfig)
+
+
+@dataclass(frozen=True)
+class FrontEndLimits:
+    """When a robot counts as carried, and what work waits for what."""
+
+    followed: float = 0.98  # confidence of who is followed by scans; measured
+    lost: int = 2  # scans running that contradict what was seen just before: the robot was carried
+    doubted: int = 5  # places running that are not what the map says: the robot is elsewhere
+    back: float = (
+        6.0  # [m] driven since it was lost, up to which it may be where odometry says: somebody was in the way
+    )
+    back_gap: tuple[float, float] = (0.3, 0.15)  # [m], [rad] off odometry ...
+    back_drift: float = 0.1  # ... and more for each metre
+    back_points: int = 15  # on walls of a place there, at least
+    trusted: float = 15.0  # [m] of way since then, up to which ...
+    away: float = 1.0  # ... a spot farther off than this [m] needs pictures that show it
+    again: float = 15.0  # [m] of way before a loop whose places are looked at again once it is closed
+    bent: float = 0.25  # [m] that constraints moved a place, from which all is solved ...
+    unsolved: int = 400  # ... and ends of them
+    behind: int = 8  # tasks that wait from which twice as much is done after a scan
+    most_slices: int = 6  # the most that is done then
+
+
+LIMITS = FrontEndLimits()
 
 
 @dataclass
@@ -110,7 +132,7 @@ class ScanFrontEnd:
     @property
     def confidence(self) -> float:
         """Share of such moments in which the robot is where it is believed to be."""
-        return FOLLOWED if self.settled else min(FOLLOWED, self.relocaliser.belief.mass)
+        return LIMITS.followed if self.settled else min(LIMITS.followed, self.relocaliser.belief.mass)
 
     @property
     def settled(self) -> bool:
@@ -128,7 +150,7 @@ class ScanFrontEnd:
         self._step = combined(self._step, (step.motion, step.covariance))
         self._astray += float(np.hypot(*step.motion[:2]))
         self._strange = self._strange + 1 if step.strange else 0
-        if self._strange >= 2:  # scans running that contradict what was seen just before: the robot was carried
+        if self._strange >= LIMITS.lost:
             left, astray = ((self.pose, np.array(odometry)), 0.0) if self.here else (self._left, self._astray)
             self.restart()
             self.odometry.move(odometry, scan, code)
@@ -168,7 +190,7 @@ class ScanFrontEnd:
         match = self.loop_closure.compare(self.surroundings(), place_id, expected, deviation)
         self._doubts = 0 if match is not None else self._doubts + doubting
         if match is None:
-            if self._doubts >= 5:  # places running that are not what the map says: the robot is elsewhere
+            if self._doubts >= LIMITS.doubted:
                 self.restart()
             return 0
         seen = match.pose, match.covariance
@@ -193,7 +215,7 @@ class ScanFrontEnd:
         has seen since.
         """
         relocaliser, belief, expected = self.relocaliser, self.relocaliser.belief, self._by_odometry(odometry)
-        around = None if expected is None else (expected, AWAY + BACK_DRIFT * self._astray)
+        around = None if expected is None else (expected, LIMITS.away + LIMITS.back_drift * self._astray)
         relocaliser.look(self.surroundings(), odometry, compare, latent, around)
         if self.here and (belief.mass < self.config.belief.lost or is_apart(belief.modes[0].where, self.pose)):
             self.here = 0
@@ -218,7 +240,7 @@ class ScanFrontEnd:
 
     def _by_odometry(self, odometry: Array) -> Array | None:
         """Where a lost robot is in the map (3,) if it was not carried; None: it has driven too far to tell."""
-        if self._left is None or self._astray > 15.0:  # [m]
+        if self._left is None or self._astray > LIMITS.trusted:
             return None
         there, then = self._left
         return compose(there, relative(then, odometry))
@@ -229,19 +251,19 @@ class ScanFrontEnd:
         if expected is None or self._left is None or not len(self.places):
             return False
         driven = float(np.hypot(*(odometry - self._left[1])[:2]))
-        if driven > 6.0:  # somebody was in the way
+        if driven > LIMITS.back:
             return False
         row = int(np.hypot(*(index.poses[:, :2] - expected[:2]).T).argmin())
         other = self.loop_closure.submaps.of(int(index.ids[row]))
         if other is None:
             return False
         at = relative(expected, index.poses[row])
-        sigma = np.array(BACK_GAP)[[0, 0, 1]] / 2 + BACK_DRIFT * driven / 2
+        sigma = np.array(LIMITS.back_gap)[[0, 0, 1]] / 2 + LIMITS.back_drift * driven / 2
         match = Matcher(self.surroundings()).fit(other, at, np.diag(np.square(sigma)))
         config = self.config.loop_closure
         if match is None or match.support < config.support or match.conflict > config.known_conflict:
             return False
-        if match.count < 15 or np.greater(pose_gap(match.pose, at), 2 * sigma[1:]).any():  # points on walls
+        if match.count < LIMITS.back_points or np.greater(pose_gap(match.pose, at), 2 * sigma[1:]).any():
             return False
         back, covariance = inverted((match.pose, match.covariance))
         self._at(int(index.ids[row]), stamp, back, covariance + FOUND)
@@ -308,7 +330,7 @@ class ScanFrontEnd:
 
     def keep_up(self) -> None:
         """Does so much between two scans that what is queued gets no longer."""
-        self.work(min(self.config.slices * (1 + len(self._backlog) // 8), 6))
+        self.work(min(self.config.slices * (1 + len(self._backlog) // LIMITS.behind), LIMITS.most_slices))
 
     def _search(self, place_id: int, again: bool = False) -> Slices[None]:
         """Looks for constraints of a place; `again`: now that it is known where the loop is that it is a part of."""
@@ -325,7 +347,7 @@ class ScanFrontEnd:
             first, ways = min(constraint.way for constraint in found), self.loop_closure.ways
             known = {constraint.start for constraint in found}
             for i, way in ways.items():
-                if first - 15.0 < way < ways[place_id] and i not in known:  # [m] of way before the loop
+                if first - LIMITS.again < way < ways[place_id] and i not in known:
                     self._backlog.add(_AGAIN, partial(self._search, i, again=True))
             self._backlog.add(_AGAIN, self._optimise)
         elif self._new_constraints >= self.config.optimise_after:
@@ -352,7 +374,7 @@ class ScanFrontEnd:
             return
         rows, moved = yield from relax(self.places, self.pose_graph, changed, self.config.window)
         self._unsolved += len(changed)
-        if len(self.places) > self.config.window and (moved > 0.25 or self._unsolved > 400):
+        if len(self.places) > self.config.window and (moved > LIMITS.bent or self._unsolved > LIMITS.unsolved):
             self._unsolved = 0
             self._whole.ask()
         edges = self.places.graph.edges.columns[rows]

@@ -18,6 +18,8 @@ from ami_ros.memory.index import PlaceIndex
 from ami_ros.memory.tables import EdgeTable
 from ami_ros.memory.types import Edge
 
+NO_COST = 0.01  # [m] that makes no difference
+SEEING = 40  # of the nearest places that are asked for a way that they saw to be free
 OFF_MAP = 2.5  # [m] from a place to the end of its route that it saw the free way to, where no place is in reach
 
 
@@ -195,7 +197,7 @@ class PlaceGraph:
             return rows, cost
         beside = around(goal[None, :2], self.index.poses[:, :2], OFF_MAP)
         distance = np.hypot(*(self.index.poses[beside, :2] - goal[:2]).T)
-        nearest = [k for k in np.argsort(distance)[:40].tolist() if distance[k] < OFF_MAP]
+        nearest = [k for k in np.argsort(distance)[:SEEING].tolist() if distance[k] < OFF_MAP]
         seeing = [k for k in nearest if self.free.to(int(self.index.ids[beside[k]]), goal[:2])][:5]
         return beside[seeing], distance[seeing]
 
@@ -268,8 +270,7 @@ class PlaceGraph:
             edge = self.edges[key]
             age = now - edge.last_used
             price = self.config.failure_cost * edge.failures * 0.5 ** (age / self.config.forgiveness)
-            # [m] that makes no difference
-            if age >= 0.0 and price > 0.01:  # a negative age: the clock began anew, that was another day
+            if age >= 0.0 and price > NO_COST:  # a negative age: the clock began anew, that was another day
                 cost[self._blocked(*ends, key)] += price
         for key in avoid:
             if key[0] in self.index and key[1] in self.index:

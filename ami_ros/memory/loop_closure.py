@@ -155,9 +155,6 @@ class LoopHypotheses:
         return np.asarray(other_place & (gap < 0.25 + 0.015 * length) & (turn < 0.08 + 0.005 * length))
 
 
-FOLLOWED = 4000  # places, the fewest ways away first, among which the surest way to a place is looked for
-
-
 @dataclass(frozen=True)
 class LoopClosureConfig:
     """When two places are linked."""
@@ -187,6 +184,22 @@ class Spot:
     where: Array  # (3,) of the robot in the map
     scan: float  # log odds that the scan is right there
     picture: float | None = None  # log odds by what was seen from there, and is seen now; None: nothing was
+
+
+@dataclass(frozen=True)
+class LoopLimits:
+    """How far ways are followed to tell where a place lies, and what fits are worth."""
+
+    lever: float = 10.0  # [m] by which deviations of turns count as deviations of positions, to tell the surest way
+    followed: int = 4000  # places, the fewest ways away first, among which the surest way to a place is looked for
+    nearby: float = 10.0  # [m] around a place in which ways are followed to tell where one close by lies
+    together: int = 4  # fits that are made in one slice of work
+    fits: int = 16  # that are looked at where the map leaves open where the robot is
+    scatter: float = 0.03  # [m] deviation of where a fit ends
+    slack: float = 0.03  # of support that a fit's odds fall by two thirds with, where nothing that has learned compares
+
+
+LIMITS = LoopLimits()
 
 
 class LoopCloser:
@@ -252,7 +265,7 @@ class LoopCloser:
             return np.inf, np.inf
         index = self.places.index
         row, other = index.row(here), index.row(place_id)
-        near = self.places.near(index.poses[row, :2], 10.0)  # [m] around a place in which ways are followed
+        near = self.places.near(index.poses[row, :2], LIMITS.nearby)
         if other not in near:
             return np.inf, np.inf
         at = np.searchsorted(near, other)
@@ -304,13 +317,13 @@ class LoopCloser:
         """Standard deviations (k,) [m] and (k,) [rad] of where places, rows (k,), lie as seen from one; inf where no
         way leads there."""
         index = self.places.index
-        around = self.places.graph.edges.around([int(index.ids[row])], FOLLOWED)
+        around = self.places.graph.edges.around([int(index.ids[row])], LIMITS.followed)
         followed = np.sort(index.rows(np.array(around)))
         variance, turn = self._uncertainty(row, followed)
         at = np.minimum(np.searchsorted(followed, rows), len(followed) - 1)
         is_followed = followed[at] == rows
         found, found_turn = (np.where(is_followed, values[at], np.inf) for values in (variance, turn))
-        if len(around) >= FOLLOWED:  # what is farther is as uncertain as can be, if a way leads there at all
+        if len(around) >= LIMITS.followed:  # what is farther is as uncertain as can be, if a way leads there at all
             beyond = ~is_followed & self._is_linked(row, rows)
             found[beyond], found_turn[beyond] = self.config.farthest**2, turn[np.isfinite(turn)].max()
         return np.sqrt(found), np.sqrt(found_turn)
@@ -346,7 +359,7 @@ class LoopCloser:
         along = np.where(known, edges["cxx"] + edges["cyy"], 2 * self.way_sigma[0] ** 2)
         turn = np.where(known, edges["caa"], self.way_sigma[1] ** 2)
         tails, heads, both = np.append(ends[0], ends[1]), np.append(ends[1], ends[0]), np.tile(np.arange(len(edges)), 2)
-        cost = (along + 10.0**2 * turn)[both]  # [m] by which deviations of turns count as deviations of positions
+        cost = (along + LIMITS.lever**2 * turn)[both]
         cheapest = np.lexsort((cost, heads, tails))  # of several ways between the same places the surest counts
         first = (
             np.append(True, np.diff(tails[cheapest] * n + heads[cheapest]) != 0) if len(edges) else np.zeros(0, bool)
@@ -398,7 +411,7 @@ class LoopCloser:
             Window(at * [0.0, 0.0, 1.0], self.config.reach, min(np.pi, 0.15 + 2.5 * off))
             for at, off in zip(expected, turn, strict=True)
         ]
-        spots = distinct((yield from self.spots(matcher, rows, windows, 16)))
+        spots = distinct((yield from self.spots(matcher, rows, windows, LIMITS.fits)))
         votes = shares(np.array([spot.scan for spot in spots]))
         good = [self._is_join(spot.match) for spot in spots]
         ids = self.places.index.ids[[spot.row for spot in spots]].tolist() if spots else []
@@ -422,7 +435,7 @@ class LoopCloser:
         fits: list[tuple[int, Submap, Match]] = []
         searched = yield from matcher.searching([other for _, other, _ in known], [w for *_, w in known], most)
         for number, (k, pose, _) in enumerate(searched):
-            if number % 4 == 0:
+            if number % LIMITS.together == 0:
                 yield
             place_id, other, _ = known[k]
             match = matcher.fit(other, pose)
@@ -463,14 +476,15 @@ class LoopCloser:
         scores = self._scores(matcher, [(other, fit) for fit in fits])
         if expected is not None:
             gaps = np.array([pose_gap(fit.pose, expected[0])[0] for fit in fits])
-            scores = scores - 0.5 * np.square(gaps / (expected[1] + 0.03))  # [m] deviation of where a fit ends
+            scores = scores - 0.5 * np.square(gaps / (expected[1] + LIMITS.scatter))
         return fits[int(np.argmax(scores))]
 
     def _scores(self, matcher: Matcher, fits: list[tuple[Submap, Match]]) -> Array:
         """Log odds (k,) that fits of submaps are right."""
         if self._pairs is None:
-            # of support that odds fall by two thirds with
-            return (np.array([match.support - match.conflict for _, match in fits]) - self.config.support) / 0.03
+            return (
+                np.array([match.support - match.conflict for _, match in fits]) - self.config.support
+            ) / LIMITS.slack
         return np.asarray(self._pairs.log_odds(matcher.reference, fits), np.float64)
 
     def holds(self, match: Match, conflict: float) -> bool:

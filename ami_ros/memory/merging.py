@@ -16,6 +16,19 @@ from ami_ros.memory.types import Code, Edge, PlaceRow
 
 
 @dataclass(frozen=True)
+class MergeEvidence:
+    """What two maps must have in common to be laid over each other."""
+
+    compared: int = 400  # places of the other memory that are looked for in this one
+    recognised: float = 0.3  # weight of the best hypothesis from which a place counts as found
+    least_agreeing: int = 8  # places ...
+    share_agreeing: float = 0.6  # ... and share of those found, that must agree about where the other map lies
+
+
+EVIDENCE = MergeEvidence()
+
+
+@dataclass(frozen=True)
 class MergeLimits:
     """When two places are one, and how many there may be."""
 
@@ -69,17 +82,16 @@ def merge(places: PlaceMap, path: Path, limits: MergeLimits) -> Merged:
 def _frame_of(places: PlaceMap, rows: list[PlaceRow], path: Path) -> Array:
     """Where (3,) the other map lies in this one, by the places that this one recognises."""
     there, here = [], []
-    for k in np.linspace(0, len(rows) - 1, min(400, len(rows))).astype(int):
+    for k in np.linspace(0, len(rows) - 1, min(EVIDENCE.compared, len(rows))).astype(int):
         matches = match(places.index, rows[k].latent)
         found = cluster(matches)
-        # weight of the best hypothesis from which a place counts as found
-        if found and found[0].share * matches.weights.sum() > 0.3:
+        if found and found[0].share * matches.weights.sum() > EVIDENCE.recognised:
             there.append(rows[k].pose)
             here.append(found[0].pose)
     believed, true = np.array(there).reshape(-1, 3), np.array(here).reshape(-1, 3)
     frame = register(believed, true)
     count = int(agreeing(frame, believed, true).sum()) if frame is not None else 0
-    if frame is None or count < max(8, 0.6 * len(believed)):
+    if frame is None or count < max(EVIDENCE.least_agreeing, EVIDENCE.share_agreeing * len(believed)):
         raise AmiError(
             f"memory: {path.name} has too little in common with what is remembered: of {len(believed)} places that "
             f"look known, {count} agree; let the robot drive where the other has been, and merge then",

@@ -25,13 +25,30 @@ from ami_ros.world_model.array_pairs import ArrayPairs, odds_of
 from ami_ros.world_model.perception import fit_image
 from ami_ros.world_model.two_views import Turn
 
-COMPARED = 800  # times that a picture of a goal is compared with that of a place, of those most alike: a second
-POSSIBLE = 0.85  # probability of showing the same, from which a place is worth driving to: there the goal is looked for
-SPREAD = 0.05  # [m] added to the error of a comparison: a place's own
-BATCH = 16  # pictures
-SQUARES = 24  # in a row of the picture by whose code it is known what makes codes
-BLUR = 0.5  # [m] around where a place has the goal, within which that speaks for a point
-SHARPNESS = 3  # power of the probabilities there; measured, as BLUR, see docs/design/goal_search.md
+
+@dataclass(frozen=True)
+class RecognitionConfig:
+    """How many pictures a question compares, and which of them bear witness."""
+
+    encoded: int = 96  # pictures that a question encodes at most: a second; the next one goes on
+    compared: int = (
+        800  # times that a picture of a goal is compared with that of a place, of those most alike: a second
+    )
+    remembered: int = 12  # pictures of which it is kept what places say: as many as a goal has
+    possible: float = 0.85  # probability of showing the same, from which a place is worth driving to
+    spread: float = 0.05  # [m] added to the error of a comparison: a place's own
+    sure: float = 0.35  # [m] of expected error, below which a place that shows the goal for certain bears witness
+    agree: float = 0.5  # [m], [rad] from a hypothesis, within which a place is for that one
+    apart: float = 0.25  # [m] between places whose pictures err each in its own way
+    hypotheses: int = 3  # at most
+    batch: int = 16  # pictures that are encoded or compared at once
+    unsaved: int = 128  # new codes, and a quarter of all, from which on they are saved: the robot may be switched off
+    blur: float = 0.5  # [m] around where a place has the goal, within which that speaks for a point
+    sharpness: int = 3  # power of the probabilities there; measured, as `blur`, see docs/design/goal_search.md
+
+
+RECOGNITION = RecognitionConfig()
+
 
 Evidence = Callable[[Array], Array]  # points (k, 2) [m] of the map -> what speaks for them (k,), of any scale
 
@@ -59,11 +76,11 @@ def _nothing() -> None:
 def _share(seen: Array, evidence: Array, certain: NDArray[np.bool_], pose: Array, frames: Array) -> float:
     """Of the `evidence` (k,) of places, by where they have the goal (k, 3), for one hypothesis; half of it where all
     pictures that show it for certain were taken from one spot: they err together."""
-    near = np.less(np.stack(pose_gap(seen, pose)), [[0.5], [0.5]]).all(axis=0)  # [m], [rad]
+    near = np.less(np.stack(pose_gap(seen, pose)), RECOGNITION.agree).all(axis=0)
     at = frames[near & certain, :2]
     if not len(at):
         return 0.0
-    apart = np.hypot(*(at[:, None] - at[None]).T).max() > 0.25  # [m]
+    apart = np.hypot(*(at[:, None] - at[None]).T).max() > RECOGNITION.apart
     return float(evidence[near].sum() / evidence.sum()) * (1.0 if apart else 0.5)
 
 
@@ -102,7 +119,7 @@ class Recogniser:
         as they came to memory, whose turn has not come yet. Of those whose codes find no room it keeps only by what
         they are found. False: there are no more."""
         self._follow_camera()
-        if self._unsaved > max(128, len(self._codes) // 4):  # the robot may be switched off
+        if self._unsaved > max(RECOGNITION.unsaved, len(self._codes) // 4):
             self._save_codes()
         if self.descriptors.is_due:
             self.descriptors.save(self._made_by)
@@ -161,13 +178,13 @@ class Recogniser:
         rows = index.rows(known)
         by_latent = index.keys[rows] @ np.stack([index.query(latent) for latent, *_ in pictures], axis=1)
         merit = np.maximum(_standard(alike), _standard(by_latent.T))  # of a narrow picture latents say nothing
-        best = np.argsort(-merit, axis=None, kind="stable")[:COMPARED]
+        best = np.argsort(-merit, axis=None, kind="stable")[: RECOGNITION.compared]
         of_view, place = np.unravel_index(best, alike.shape)
         found = []
         for number, (latent, code, turn) in enumerate(pictures):
-            resembling, _ = index.most_similar(latent, COMPARED)
+            resembling, _ = index.most_similar(latent, RECOGNITION.compared)
             new = [row for row in resembling.tolist() if int(index.ids[row]) not in self.descriptors]
-            chosen = np.append(rows[place[of_view == number]], new[: COMPARED // len(pictures)])
+            chosen = np.append(rows[place[of_view == number]], new[: RECOGNITION.compared // len(pictures)])
             found.append(Candidates(chosen.astype(np.int64), code, turn))
         return found
 
@@ -183,17 +200,21 @@ class Recogniser:
             index: of the places.
             candidates: for each picture; all were taken at one place.
         """
-        rows, found = self._said(index, candidates, 96)  # a second; the next question goes on
+        rows, found = self._said(index, candidates, RECOGNITION.encoded)
         if not len(rows):
             return None
         pose, error, odds = found[:, :3], found[:, 3], found[:, 4]
-        good = odds >= POSSIBLE / (1 - POSSIBLE)
+        good = odds >= RECOGNITION.possible / (1 - RECOGNITION.possible)
         chosen, pose, error, odds = rows[good], pose[good], error[good], odds[good]
-        poses, weights = compose(index.poses[chosen], pose), odds / (error + SPREAD)
+        poses, weights = compose(index.poses[chosen], pose), odds / (error + RECOGNITION.spread)
         enough = float(odds_of(self._pairs.threshold))
-        # [m] of expected error
-        evidence, certain = np.minimum(odds, enough) / (error + SPREAD), (odds >= enough) & (error < 0.35)
-        hypotheses = cluster(Matches(chosen, weights, poses, np.hypot(pose[:, 0], pose[:, 1])), most=3)
+        evidence, certain = (
+            np.minimum(odds, enough) / (error + RECOGNITION.spread),
+            (odds >= enough) & (error < RECOGNITION.sure),
+        )
+        hypotheses = cluster(
+            Matches(chosen, weights, poses, np.hypot(pose[:, 0], pose[:, 1])), most=RECOGNITION.hypotheses
+        )
         shares = [_share(poses, evidence, certain, hypothesis.pose, index.poses[chosen]) for hypothesis in hypotheses]
         order = np.argsort([-share for share in shares], kind="stable")
         return [Hypothesis(hypotheses[k].pose, shares[k]) for k in order]
@@ -208,10 +229,10 @@ class Recogniser:
         """
         rows, found = self._said(index, candidates, 0)
         at = compose(index.poses[rows], found[:, :3])[:, :2]
-        weight = (found[:, 4] / (1 + found[:, 4])) ** SHARPNESS
+        weight = (found[:, 4] / (1 + found[:, 4])) ** RECOGNITION.sharpness
 
         def for_points(points: Array) -> Array:
-            return gaussian_sums(points, at, weight, BLUR)
+            return gaussian_sums(points, at, weight, RECOGNITION.blur)
 
         return for_points
 
@@ -235,7 +256,7 @@ class Recogniser:
         key = picture.tobytes()
         seen = self._seen.setdefault(key, {})
         self._seen.move_to_end(key)
-        while len(self._seen) > 12:  # as many as a goal has
+        while len(self._seen) > RECOGNITION.remembered:
             self._seen.popitem(last=False)
         new = [place_id for place_id in ids if place_id not in seen]
         codes = self._codes_of(new, most, self.between)
@@ -275,13 +296,13 @@ class Recogniser:
         the other."""
         poses, errors, odds = [], [], []
         asked = list(codes)
-        for first in range(0, len(asked), BATCH):
-            ids = asked[first : first + BATCH]
+        for first in range(0, len(asked), RECOGNITION.batch):
+            ids = asked[first : first + RECOGNITION.batch]
             between()
             part = np.stack([codes[place_id] for place_id in ids]).astype(np.float32)
             scans = [self.surroundings(place_id) for place_id in ids]
             picture_too = np.broadcast_to(picture, part.shape)
-            there = self._pairs.compare_both_ways(part, picture_too, scans, POSSIBLE**2)
+            there = self._pairs.compare_both_ways(part, picture_too, scans, RECOGNITION.possible**2)
             poses.append(there.pose)
             errors.append(there.error)
             odds.append(odds_of(there.same))
@@ -303,9 +324,9 @@ class Recogniser:
         """Codes of those that have a picture; of those that have no code yet, the first `most`."""
         self._read_codes(ids, between)
         codes, new = self._codes, [place_id for place_id in ids if place_id not in self._codes][:most]
-        for start in range(0, len(new), BATCH):
+        for start in range(0, len(new), RECOGNITION.batch):
             between()
-            jpegs = {i: self._thumbnail(i) for i in new[start : start + BATCH]}
+            jpegs = {i: self._thumbnail(i) for i in new[start : start + RECOGNITION.batch]}
             pictures = {i: picture for i, jpeg in jpegs.items() if (picture := self._fitting(jpeg)) is not None}
             if not pictures:
                 continue
@@ -329,7 +350,7 @@ class Recogniser:
             return
         unread = [place_id for place_id in ids if place_id not in self._codes and place_id not in self._digests]
         for k, place_id in enumerate(unread):
-            if k % BATCH == 0:
+            if k % RECOGNITION.batch == 0:
                 between()
             self._digests[place_id] = digest(self._thumbnail(place_id))
             if (code := self.file.find(self._made_by, self._digests[place_id])) is not None:
@@ -350,7 +371,7 @@ class Recogniser:
     @cached_property
     def _made_by(self) -> bytes:
         """What makes codes: a model, a camera and this version of the program, told by the code of one picture."""
-        squares = np.frombuffer(hashlib.shake_256().digest(3 * SQUARES**2), np.uint8).reshape(SQUARES, SQUARES, 3)
+        squares = np.frombuffer(hashlib.shake_256().digest(3 * 24**2), np.uint8).reshape(24, 24, 3)
         picture = fit_image(squares.repeat(8, 0).repeat(8, 1), self._pairs.picture_size, self._pairs.share)
         code = self._pairs.code(picture[None].transpose(0, 3, 1, 2)).astype(np.float16)
         return digest(repr(self._camera).encode(), code.tobytes(), size=8)

@@ -51,9 +51,19 @@ class BeliefConfig:
     noise: float = 1.0  # variance of the difference of log odds of twin rooms in one look; larger: later among them
 
 
-OLDER = (
-    0.5  # of what the newest look counts each one before it does: it shows more, as the scans before are a part of it
-)
+@dataclass(frozen=True)
+class ModeConfig:
+    """How many hypotheses there are, and how their looks add up."""
+
+    kept: int = 16  # hypotheses
+    older: float = 0.5  # of what the newest look counts each one before it does: scans before are a part of it
+    goes_on: float = (
+        0.5  # share of rooms elsewhere that are alike and go on to be, in the next look that is independent
+    )
+    behind: float = 12.0  # log odds behind the best from which one is dropped
+
+
+MODES = ModeConfig()
 
 
 @dataclass
@@ -76,7 +86,7 @@ class Evidence:
 
     def add(self, odds: float) -> None:
         """Another look, with such log odds."""
-        self.total, self.looks, self.share = OLDER * self.total + odds, OLDER * self.looks + 1.0, 1.0
+        self.total, self.looks, self.share = MODES.older * self.total + odds, MODES.older * self.looks + 1.0, 1.0
 
     def leave(self, share: float) -> None:
         """A share [0, 1] of it has gone out of sight."""
@@ -140,8 +150,8 @@ class PoseBelief:
         for mode in self.modes:
             self._weigh(mode)
         self.modes.sort(key=lambda mode: -mode.weight)
-        least = max([0.0, *(mode.weight for mode in self.modes[:1])]) - 12.0
-        self.modes = [mode for mode in self.modes[:16] if mode.weight > least]
+        least = max([0.0, *(mode.weight for mode in self.modes[:1])]) - MODES.behind
+        self.modes = [mode for mode in self.modes[: MODES.kept] if mode.weight > least]
 
     def expected(self, odometry: Array) -> list[Array]:
         """Where (3,) the hypotheses have the robot that is at `odometry` (3,) now."""
@@ -203,17 +213,31 @@ class PoseBelief:
         ahead = best.scans.weight - np.array([mode.scans.weight for mode in self.modes])
         ahead = np.logaddexp(0.0, ahead - noise) - np.logaddexp(0.0, -ahead - noise)
         others = np.array([mode.weight - mode.scans.weight for mode in self.modes])
-        # half of the rooms elsewhere that are alike go on to be
-        most = self.config.most_scan - np.log(0.5) * (self._views - 1.0)
+        most = self.config.most_scan - np.log(MODES.goes_on) * (self._views - 1.0)
         log = np.append(-min(best.scans.weight, most), others - ahead)
         mass: Array = np.exp(log - log.max())
         return mass / mass.sum()
 
 
-GRAIN = 0.8  # [m] side of the squares of which each gives one place to compare with ...
-NEAR, ASIDE = 1.2, 0.7  # [m], [rad] within which a place shows what the robot sees
-
 Compare = Callable[[list[int]], Array | None]  # places -> probabilities (k,) that each sees what the robot sees
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """Where a lost robot is looked for, and how closely."""
+
+    grain: float = 0.8  # [m] side of the squares of which each gives one place to compare with ...
+    reach: float = 0.8  # [m] ... and around which the robot may be
+    most: int = 300  # places that are compared at once, those that look most alike: half a second
+    found: int = 16  # poses that are looked at closely
+    narrow: tuple[float, float] = (0.4, 0.15)  # [m], [rad] around a pose where the robot may be
+    near: float = 1.2  # [m] ...
+    aside: float = 0.7  # ... and [rad] within which a place shows what the robot sees
+    pictures: int = 4  # that are compared with those of one spot ...
+    spots: int = 6  # ... of the best ones
+
+
+SEARCH = SearchConfig()
 
 
 class Relocaliser:
@@ -256,15 +280,17 @@ class Relocaliser:
         index, matcher, at = self.places.index, Matcher(submap), self.belief.expected(odometry)
         rows = np.array([np.hypot(*(index.poses[:, :2] - where[:2]).T).argmin() for where in at], np.int64)
         # [m], [rad] around a pose
-        windows = [Window(relative(where, index.poses[row]), 0.4, 0.15) for where, row in zip(at, rows, strict=True)]
+        windows = [
+            Window(relative(where, index.poses[row]), *SEARCH.narrow) for where, row in zip(at, rows, strict=True)
+        ]
         spots = self._spots(matcher, rows, windows)
         if latent is not None:
-            rows = one_a_square(index.poses, GRAIN)
-            if len(rows) > 300:  # at once, those that look most alike: half a second
-                rows = rows[np.argsort(-index.scores(latent)[rows])[:300]]
-            spots += self._spots(matcher, rows, [Window(np.zeros(3), 0.8, np.pi)] * len(rows))
+            rows = one_a_square(index.poses, SEARCH.grain)
+            if len(rows) > SEARCH.most:
+                rows = rows[np.argsort(-index.scores(latent)[rows])[: SEARCH.most]]
+            spots += self._spots(matcher, rows, [Window(np.zeros(3), SEARCH.reach, np.pi)] * len(rows))
             spots.sort(key=lambda spot: -spot.scan)
-        for spot in distinct(spots)[:6]:
+        for spot in distinct(spots)[: SEARCH.spots]:
             spot.picture = self.shown(spot.where, compare)
 
         def prior(where: Array) -> float:
@@ -294,15 +320,15 @@ class Relocaliser:
             None: scans do not show what is remembered there.
         """
         index = self.places.index
-        around = np.flatnonzero(np.hypot(*(index.poses[:, :2] - where[:2]).T) < reach + NEAR)
-        rows = around[one_a_square(index.poses[around], GRAIN)]
+        around = np.flatnonzero(np.hypot(*(index.poses[:, :2] - where[:2]).T) < reach + SEARCH.near)
+        rows = around[one_a_square(index.poses[around], SEARCH.grain)]
         windows = [Window(relative(where, index.poses[row]), reach, turn) for row in rows]
         most = self.loop_closure.config.conflict
         found = (s for s in self._spots(Matcher(submap), rows, windows) if self.loop_closure.holds(s.match, most))
         return next(((int(index.ids[spot.row]), spot.match) for spot in found), None)
 
     def _spots(self, matcher: Matcher, rows: NDArray[np.int64], windows: Sequence[Window]) -> list[Spot]:
-        return finished(self.loop_closure.spots(matcher, rows, windows, 16))
+        return finished(self.loop_closure.spots(matcher, rows, windows, SEARCH.found))
 
     def shown(self, where: Array, compare: Compare) -> float | None:
         """Log odds that what was seen before from near `where` (3,) is what is seen now; None: nothing was.
@@ -311,8 +337,8 @@ class Relocaliser:
         """
         index = self.places.index
         gap, turn = pose_gap(index.poses, where)
-        near = np.flatnonzero((gap < NEAR) & (turn < ASIDE))
-        near = near[np.argsort(gap[near] + turn[near])[:4]]
+        near = np.flatnonzero((gap < SEARCH.near) & (turn < SEARCH.aside))
+        near = near[np.argsort(gap[near] + turn[near])[: SEARCH.pictures]]
         same = compare(index.ids[near].tolist()) if len(near) else None
         if same is None:
             return None

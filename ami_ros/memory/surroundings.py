@@ -160,8 +160,8 @@ class FreeWays:
 def _room(free: NDArray[np.float32], distance: float, half_width: float, point: Array) -> NDArray[np.float32]:
     """How far (n,) [m] it was seen to be free from n places, of what is `free` (n, RAYS) there, towards a `point` (2,)
     in their frames, on a strip of that half width [m] at its `distance` [m]; NaN where nothing was seen."""
-    # a laser of few beams has one in 0.05 rad to either side
-    aside = max(math.atan2(half_width, max(distance, 1e-3)), 0.05)
+    between = 0.05  # [rad] to either side of a direction, in which a laser of few beams has one
+    aside = max(math.atan2(half_width, max(distance, 1e-3)), between)
     bearing, ray = math.atan2(point[1], point[0]), 2 * math.pi / RAYS
     rays = np.arange(round((bearing - aside) / ray), round((bearing + aside) / ray) + 1) % RAYS
     return np.asarray(np.fmin.reduce(free[:, rays], axis=1))

@@ -244,6 +244,9 @@ def _seen(stop: Stop, points: Array, pose: Array) -> Array:
 # How far the robot has turned, by pictures: each is compared with a keyframe, so that errors do not add up from one to
 # the next, and what wheels say in between counts by its doubt.
 
+# Of wheels that slip, or turn where the robot is stuck, one standard deviation: share of the turn, and [rad/m].
+SLIP = 0.4
+AGREE = 3.0  # standard deviations up to which wheels and pictures agree
 TURNED, DRIVEN = 0.4, 0.35  # [rad], [m] from a keyframe to the next one
 # Of wheels that slip, or turn where the robot is stuck, one standard deviation: share of the turn, and [rad/m].
 
@@ -293,8 +296,7 @@ class VisualCompass:
         self._wheels = Turn(self._wheels.angle + float(motion[2]), math.hypot(self._wheels.deviation, variance**0.5))
         seen = None
         if self._turns is not None and keyframe.code is not None and code is not None:
-            # of wheels that slip, or turn where the robot is stuck: share of the turn, and [rad/m]
-            slips = math.hypot(self._wheels.deviation, 0.4 * (abs(self._wheels.angle) + float(np.hypot(*moved[:2]))))
+            slips = math.hypot(self._wheels.deviation, SLIP * (abs(self._wheels.angle) + float(np.hypot(*moved[:2]))))
             seen = self._turns(keyframe.code, code, moved, Turn(self._wheels.angle, slips), keyframe.scan)
         said = relative(keyframe.odometry, odometry)
         if seen is None:
@@ -313,8 +315,7 @@ class VisualCompass:
 
 def _fused(wheels: Turn, seen: Turn) -> Turn:
     """One turn by two that have no errors in common; where they differ, wheels have slipped."""
-    # deviations up to which wheels and pictures agree
-    doubt = max(wheels.deviation, abs(seen.angle - wheels.angle) / 3.0) ** 2
+    doubt = max(wheels.deviation, abs(seen.angle - wheels.angle) / AGREE) ** 2
     share = doubt / (doubt + seen.deviation**2)
     return Turn(wheels.angle + share * (seen.angle - wheels.angle), (doubt * (1.0 - share)) ** 0.5)
 

@@ -13,7 +13,7 @@ from ami_ros.bench.logs import aligned_error, laser_config, with_drift
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, compose, pose_gap, relative
 from ami_ros.core.scan import Scan
-from ami_ros.memory.front_end import FOLLOWED
+from ami_ros.memory.front_end import LIMITS
 from ami_ros.memory.laser_model import ENCODER, LaserModel
 from ami_ros.memory.place_memory import PlaceMemory
 from ami_ros.memory.types import GoalQuery, Location
@@ -120,9 +120,9 @@ def test_who_was_just_found_learns_nothing_until_all_other_poses_are_refuted(tou
         settled.append(front_end.settled)
         if not front_end.settled:
             mass = front_end.relocaliser.belief.mass
-            assert len(memory) == places and location.confidence <= min(FOLLOWED, mass)
+            assert len(memory) == places and location.confidence <= min(LIMITS.followed, mass)
             assert not location.localised or mass >= front_end.config.belief.lost
-    assert not settled[0] and settled[-1] and location.localised and location.confidence == FOLLOWED
+    assert not settled[0] and settled[-1] and location.localised and location.confidence == LIMITS.followed
     memory.close()
 
 

@@ -8,19 +8,33 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ami_ros.memory.index import Latents
 
-NEAREST = 6  # other maps that each is compared with, those most alike, and more where these are alike to it
+
+@dataclass(frozen=True)
+class LikenessConfig:
+    """Which maps are worth comparing."""
+
+    share: float = 0.5  # of the places of a map that have to look like some of the other
+    nearest: int = 6  # other maps that each is compared with, those most alike, and more where these are alike to it
+    least: float = 0.5  # ties for each map of the smaller group, below which two groups are not compared
+    grown: int = 2  # times as many maps as it had when it was compared in vain has a group that is compared again
+    floor: float = 0.1  # of the largest variance, added to all: directions in which latents hardly differ are noise
+
+
+LIKENESS = LikenessConfig()
+
 
 Tie = tuple[int, int, float]  # two maps, the smaller number first, and how alike they are
 
 
 def ties(latents: Sequence[Latents]) -> list[Tie]:
-    """Each map and the `NEAREST` ones, by the latents (n, latent_dim) of the places of each, n at least 1."""
+    """Each map and the `LIKENESS.nearest` ones, by the latents (n, latent_dim) of the places of each, n at least 1."""
     if len(latents) < 2:
         return []
     sizes = np.array([len(part) for part in latents])
@@ -28,13 +42,12 @@ def ties(latents: Sequence[Latents]) -> list[Tie]:
     alike = np.zeros((len(sizes), len(sizes)), np.float32)
     for number, (end, size) in enumerate(zip(ends.tolist(), sizes.tolist(), strict=True)):
         best = np.maximum.reduceat(rows[end - size : end] @ rows.T, ends - sizes, axis=1)
-        # of the places of a map half have to look like some of the other
-        alike[number] = np.sort(best, axis=0)[-int(np.ceil(0.5 * size)) :].mean(axis=0)
+        alike[number] = np.sort(best, axis=0)[-int(np.ceil(LIKENESS.share * size)) :].mean(axis=0)
     alike = np.round((alike + alike.T) / 2, 4)
     np.fill_diagonal(alike, -np.inf)
     found: dict[tuple[int, int], float] = {}
     for a in range(len(alike)):
-        for b in np.argsort(-alike[a], kind="stable")[: min(NEAREST, len(alike) - 1)].tolist():
+        for b in np.argsort(-alike[a], kind="stable")[: min(LIKENESS.nearest, len(alike) - 1)].tolist():
             found[min(a, b), max(a, b)] = float(alike[a, b])
     return [(a, b, value) for (a, b), value in sorted(found.items())]
 
@@ -43,8 +56,7 @@ def _whitened(latents: Latents) -> NDArray[np.float32]:
     """Of unit length: what all places have in common, and what goes together, counts less than what is rare."""
     centred = latents - latents.mean(axis=0)
     variances, axes = np.linalg.eigh(centred.T @ centred / len(centred))
-    # directions in which latents hardly differ are noise
-    rows = centred @ axes / np.sqrt(np.maximum(variances, 0.0) + 0.1 * variances.max() + 1e-12)
+    rows = centred @ axes / np.sqrt(np.maximum(variances, 0.0) + LIKENESS.floor * variances.max() + 1e-12)
     return np.asarray(rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9), np.float32)
 
 
@@ -73,12 +85,11 @@ class Groups:
             key = self._groups(a, b)
             small, large = sorted(key, key=lambda group: len(self.members[group]))
             then = self._tried.get((a, b), 0)
-            # times as many maps as when it was compared in vain
-            if not then or (len(self.members[large]) >= 2 * then and best[small] == key):
+            if not then or (len(self.members[large]) >= LIKENESS.grown * then and best[small] == key):
                 counts[key] += 1
                 sums[key] += value
         smaller = {key: min(len(self.members[group]) for group in key) for key in counts}
-        worth = [key for key in counts if counts[key] >= 0.5 * smaller[key]]  # ties for each map of the smaller group
+        worth = [key for key in counts if counts[key] >= LIKENESS.least * smaller[key]]
         taken, chosen = set[int](), list[tuple[int, int]]()
         for key in sorted(worth, key=lambda key: (-sums[key] / smaller[key], key)):
             if not taken.intersection(key):

@@ -32,9 +32,21 @@ from ami_ros.memory.sharing.placing import LINKED, Origin, Placing, Stand, read
 from ami_ros.memory.sharing.replica import Replica, signature
 from ami_ros.memory.types import Edge, Experience, PlaceRow, is_own, key_of
 
-GROWN = 1.25  # times as large as it was is a map in which another is sought again
-DOUBTED, LEAST_HELD = 5, 0.5  # comparisons from which so few of them that hold refute a join
 FLOOR = np.diag([0.03**2, 0.03**2, 0.01**2])  # added to the covariance of a fit, as `LoopCloser` does
+
+
+@dataclass(frozen=True)
+class JoinConfig:
+    """How far another map is taken in, and what refutes that."""
+
+    room: float = 0.9  # share of `max_places` that others may fill: what this robot founds next needs some
+    grown: float = 1.25  # times as large as it was is a map in which another is sought again
+    doubted: int = 5  # comparisons from which ...
+    least_held: float = 0.5  # ... so few of them that hold refute a join
+    solved: int = 24  # constraints after which the pose graph is relaxed
+
+
+JOINS = JoinConfig()
 
 
 @dataclass(frozen=True)
@@ -233,7 +245,7 @@ class Joiner:
     def _seek(self, origin: Origin, replica: Replica, now: float) -> Slices[str]:
         """Looks for the other map; why it was not found, or nothing."""
         sizes = len(origin.rows), len(self.places)
-        if sizes[0] < GROWN * origin.sought[0] and sizes[1] < GROWN * origin.sought[1]:
+        if sizes[0] < JOINS.grown * origin.sought[0] and sizes[1] < JOINS.grown * origin.sought[1]:
             return self.joined[origin.name].message if origin.name in self.joined else ""
         scanned = self._placing.scanned and replica.has_submaps()
         found = yield from self._placing.overlap.search(self._placing.others(origin, replica), scanned)
@@ -258,7 +270,7 @@ class Joiner:
             if number % LINKED == LINKED - 1:
                 yield
         queued, stretch, constraints = set(queue), dict[int, float](), 0
-        most = int(0.9 * self.limits.max_places)  # what this robot founds next needs some
+        most = int(JOINS.room * self.limits.max_places)
         while queue:
             place_id = queue.popleft()
             place, far = self._placing.by_ways(origin, replica, place_id, stretch)
@@ -271,10 +283,10 @@ class Joiner:
             self._settle(origin, replica, place, now)
             left.discard(place_id)
             constraints += place.match is not None
-            if constraints == 24:
+            if constraints == JOINS.solved:
                 constraints = 0
                 self.front_end.relax()
-            if origin.compared >= DOUBTED and origin.held < LEAST_HELD * origin.compared:
+            if origin.compared >= JOINS.doubted and origin.held < JOINS.least_held * origin.compared:
                 return self._give_up(origin)
             for other in map(origin.home, origin.beside.get(origin.here(place_id), ())):
                 if other in left and other not in queued:

@@ -164,7 +164,17 @@ def _ways(origin: Origin, replica: Replica) -> Slices[tuple[dict[tuple[int, int]
 
 # Where places of another robot are in this map: as seen from those that are known here, and by scans.
 
-OFF, OFF_STRETCH = 0.05, 0.05  # [m] deviation of a place beside a confirmed one, and more for each metre
+
+@dataclass(frozen=True)
+class PlacingConfig:
+    """How sure a place is as seen from its neighbours, and when scans are asked."""
+
+    stretch: float = 1.0  # [m] of way since scans confirmed a place, from which the next one is compared
+    off: float = 0.05  # [m] deviation of a place beside a confirmed one ...
+    off_stretch: float = 0.05  # ... and more for each metre
+
+
+PLACING = PlacingConfig()
 
 
 class Placing:
@@ -221,14 +231,13 @@ class Placing:
             other, step = (way.start, way.relative) if way.stop == here else (way.stop, inverse(way.relative))
             pose, far, must = compose(places.index.poses[places.index.row(other)], step), 0.0, True
         found = Found(place_id, pose)
-        # [m] of way since scans confirmed a place
-        if not self.scanned or (far < 1.0 and not must and not self.standing(origin, pose)):
+        if not self.scanned or (far < PLACING.stretch and not must and not self.standing(origin, pose)):
             return found, far
         beside = self.overlap.beside(pose, lambda i: not origin.home(i))
         submap = _submap(replica, place_id) if beside else None
         if submap is None or len(submap) < self.overlap.loop_closure.config.count:
             return found, far
-        match = self.overlap.compare(place_id, submap, pose, beside, OFF + OFF_STRETCH * far)
+        match = self.overlap.compare(place_id, submap, pose, beside, PLACING.off + PLACING.off_stretch * far)
         if isinstance(match, Found):
             origin.compared += 1
             origin.held += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ami_ros.memory.fleet.likeness import NEAREST, Groups, ties
+from ami_ros.memory.fleet.likeness import LIKENESS, Groups, ties
 
 RNG = np.random.default_rng(0)
 
@@ -19,7 +19,7 @@ def test_maps_with_places_in_common_are_tied_first() -> None:
     ]
     found = sorted(ties(maps), key=lambda tie: -tie[2])
     assert {(a, b) for a, b, _ in found[:8]} == {(2 * k, 2 * k + 1) for k in range(8)}
-    assert len(found) <= NEAREST * len(maps) and all(a < b for a, b, _ in found)
+    assert len(found) <= LIKENESS.nearest * len(maps) and all(a < b for a, b, _ in found)
     assert ties(maps[:1]) == [] and len(ties(maps[:2])) == 1
 
 
