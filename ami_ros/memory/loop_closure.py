@@ -413,7 +413,10 @@ class LoopCloser:
         ]
         spots = distinct((yield from self.spots(matcher, rows, windows, LIMITS.fits)))
         votes = shares(np.array([spot.scan for spot in spots]))
-        good = [self._is_join(spot.match) for spot in spots]
+        good = [
+            self.holds(spot.match, self.config.conflict) and np.hypot(*spot.match.pose[:2]) <= self.config.reach
+            for spot in spots
+        ]
         ids = self.places.index.ids[[spot.row for spot in spots]].tolist() if spots else []
         found = zip(ids, spots, good, strict=True)
         return [self._constrain(place_id, i, spot.match) for i, spot, is_good in found if is_good], votes[good]
@@ -448,9 +451,6 @@ class LoopCloser:
             row = index.row(place_id)
             spots.append(Spot(row, match, compose(index.poses[row], inverse(match.pose)), log_odds))
         return sorted(spots, key=lambda spot: -spot.scan)
-
-    def _is_join(self, match: Match) -> bool:
-        return self.holds(match, self.config.conflict) and bool(np.hypot(*match.pose[:2]) <= self.config.reach)
 
     def _verified(self, matcher: Matcher, other: Submap, expected: Array, off: tuple[float, float]) -> Match | None:
         """Where another lies that is expected at (3,) and at most `off` [m], [rad] from there."""

@@ -99,19 +99,16 @@ class PlaceFilter:
             return
         self._moved, self._matches = 0.0, matches
         self._inject(matches)
-        self.weights *= self._likelihood(matches) ** self.config.temper
-        self.weights /= self.weights.sum()
-        if 1.0 / np.square(self.weights).sum() < 0.5 * len(self.weights):
-            self._resample()
-
-    def _likelihood(self, matches: Matches) -> Array:
-        """Mixture over the matches, plus a floor for the case that they are all wrong."""
-        config = self.config
+        config = self.config  # a mixture over the matches, plus a floor for the case that they are all wrong
         distance, turn = pose_gap(self.particles[:, None], matches.poses[None])
         growth = 1.0 + config.sigma_growth * matches.distances / config.position_sigma
         sigma, angle = config.position_sigma * growth, config.angle_sigma * growth
         density = np.exp(-0.5 * (distance / sigma) ** 2 - 0.5 * (turn / angle) ** 2) / growth**3
-        return np.asarray((1 - config.outlier) * density @ matches.weights + config.outlier * 0.02)
+        likelihood = np.asarray((1 - config.outlier) * density @ matches.weights + config.outlier * 0.02)
+        self.weights *= likelihood**config.temper
+        self.weights /= self.weights.sum()
+        if 1.0 / np.square(self.weights).sum() < 0.5 * len(self.weights):
+            self._resample()
 
     def _inject(self, matches: Matches) -> None:
         """Replaces a few of the lightest particles by samples from the matches, so that a kidnapped robot is found."""

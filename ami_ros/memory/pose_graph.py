@@ -167,18 +167,13 @@ def warm_up() -> None:
 def optimise_map(places: PlaceMap, config: PoseGraphConfig) -> tuple[Array, Array]:
     """Moves all places so that what was measured between them agrees; returns their poses (n, 3), old and new."""
     index = places.index
-    old, ways = index.poses.copy(), measured_ways(places, config)
+    old, edges = index.poses.copy(), places.graph.edges.columns
+    ways = driven_ways(index, edges[(edges["traversals"] > 0) | (edges["loop"] > 0)], config)
     # Beside ways that scans have measured, what a latent says of a pose is noise; where rooms are alike, false.
-    scanned = isinstance(index.model, LaserModel) or bool((places.graph.edges.columns["caa"] > 0).any())
+    scanned = isinstance(index.model, LaserModel) or bool((edges["caa"] > 0).any())
     seen = [] if scanned else [compare_places(index, config)]
     places.move(np.arange(len(index)), optimise(old, [*seen, ways], config))
     return old, index.poses.copy()
-
-
-def measured_ways(places: PlaceMap, config: PoseGraphConfig) -> Measurements:
-    """Of all ways that were driven, and loop constraints."""
-    edges = places.graph.edges.columns
-    return driven_ways(places.index, edges[(edges["traversals"] > 0) | (edges["loop"] > 0)], config)
 
 
 def relax(

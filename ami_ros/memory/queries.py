@@ -16,8 +16,6 @@ from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.types import ALONE, MAX_RESULTS, Code, GoalQuery, Place, PlaceQuery, Statistics
 from ami_ros.memory.vector_index import best_rows
 
-SEARCHED = 2  # places looked at for each sequence of commands that is wanted: not all have one
-
 
 def check_latent(latent: Latents, latent_dim: int) -> None:
     """Raises AmiError (INVALID_INPUT) unless `latent` is (latent_dim,) and finite."""
@@ -42,7 +40,6 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
     """
     if goal.latent is not None:
         check_latent(goal.latent, places.latent_dim)
-        matches = match(places.index, goal.latent, 48)
         recognised = None
         if goal.picture is not None and places.recogniser is not None:
             for view in goal.more:
@@ -62,6 +59,7 @@ def locate(places: PlaceMap, goal: GoalQuery, hypothesis: int, robot: Array) -> 
         hypotheses = recognised
         if hypotheses is None:
             looked = goal.search.looked_from
+            matches = match(places.index, goal.latent, 48)  # places that vote on where its latent was taken
             hypotheses = [h for h in cluster(matches) if (np.hypot(*(looked - h.pose[:2]).T) > LOOKS.looked).all()]
         if hypothesis >= len(hypotheses):
             raise AmiError(f"memory: the goal has only {len(hypotheses)} hypotheses", Code.NOT_FOUND)

@@ -143,7 +143,7 @@ def test_places_are_chosen_by_what_their_pictures_show_and_new_ones_by_their_lat
     model: Any, monkeypatch: Any
 ) -> None:
     """By latents a narrow picture found its place hardly better than chance."""
-    monkeypatch.setattr(recognition, "COMPARED", 6)
+    monkeypatch.setattr(recognition, "RECOGNITION", replace(recognition.RECOGNITION, compared=6))
     pairs = on_arrays(model).pairs
     assert pairs is not None
     recogniser = Recogniser(pairs, lambda place_id: colour(RED if place_id in (3, 7, 11) else BLUE))

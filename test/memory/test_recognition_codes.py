@@ -51,7 +51,7 @@ def test_a_question_only_compares_what_was_encoded_as_places_came(walker: Walker
 def test_a_question_encodes_some_places_and_the_next_goes_on(
     walker: Walker, model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recognition, "ENCODED", 2)
+    monkeypatch.setattr(recognition, "RECOGNITION", replace(recognition.RECOGNITION, encoded=2))
     for most in range(2, len(walker.memory), 2):
         walker.memory.find_route(goal(RED, near=1.0))
         assert model.pairs.encoded == most, "a building's pictures take longer than signs of life may"
@@ -173,7 +173,7 @@ def test_many_new_codes_are_saved_before_the_robot_stops(
     walker.memory.prepare(4)
     walker.memory.prepare(4)
     assert not codes.exists(), "a few"
-    monkeypatch.setattr(recognition, "UNSAVED", 3)
+    monkeypatch.setattr(recognition, "RECOGNITION", replace(recognition.RECOGNITION, unsaved=3))
     assert walker.memory.prepare(0) is False and codes.exists()
     while walker.memory.prepare():
         pass

@@ -46,7 +46,9 @@ def export_memory(source: Path, folder: Path, robot: str) -> tuple[int, int]:
         places, edges = store.load()
         folder.mkdir(parents=True, exist_ok=True)
         _put(lance, folder / PLACES, _place_batches(store, places, robot, encoder_id), mine)
-        _put(lance, folder / WAYS, iter([_way_table(edges, robot)]), mine)
+        pa, table = need("pyarrow", "lance"), np.array([edge_values(edge) for edge in edges], FIELDS)
+        names = {"robot": pa.array([robot] * len(edges), pa.string())}
+        _put(lance, folder / WAYS, iter([pa.table(names | {n: table[n] for n in FIELDS.names or ()})]), mine)
     except (OSError, ValueError) as error:
         raise AmiError(f"the data set {folder} cannot be written: {error}") from error
     finally:
@@ -237,12 +239,6 @@ def _place_batches(store: Store, places: list[PlaceRow], robot: str, encoder_id:
 def _column(pa: Any, values: list[Any], name: str) -> Any:
     kind = {"visits": pa.int64(), "episode": pa.int64(), "label": pa.string(), "note": pa.string()}
     return pa.array(values, kind.get(name, pa.float64()))
-
-
-def _way_table(edges: list[Edge], robot: str) -> Any:
-    pa = need("pyarrow", "lance")
-    table = np.array([edge_values(edge) for edge in edges], FIELDS)
-    return pa.table({"robot": pa.array([robot] * len(edges), pa.string())} | {n: table[n] for n in FIELDS.names or ()})
 
 
 def _way_of(values: dict[str, Any]) -> Edge:

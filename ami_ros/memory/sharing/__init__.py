@@ -3,6 +3,6 @@
 Takes letters of other robots (`letters.Letter`) and this robot's memory file; gives letters, a folder of copies, and
 maps that several robots have made.
 
-Start from `exchange.Exchange`, which runs in a process of its own and writes copies (`replica_writer`), and
-from `joining.Joiner`, which reads them (`replica`), finds where another map lies (`overlap`) and takes places in (`placing`).
+Start from `exchange.Exchange`, which runs in a process of its own and writes copies (`replica_writer`). Then see
+`joining.Joiner`, which reads them (`replica`), finds where another map lies (`overlap`) and places it (`placing`).
 """

@@ -148,16 +148,13 @@ class SiteStatus:
         """Names of other robots, and how much of each this one has; those that were not heard come last."""
         robot = self.robots[name]
         others = {other: told for other, told in self.robots.items() if other != name and told.site == robot.site}
-        known = [(other, self._of(robot, other, told)) for other, told in sorted(others.items())]
+        known = []
+        for other, told in sorted(others.items()):
+            places, digest = robot.copies.get(other, (0, 0))
+            whole = f"all {places}" + ("" if digest == told.digest else ", with changes to come")
+            known.append((other, whole if places == told.places else f"{places} of {told.places}"))
         return known + [
             (f"{other} (away)", str(places))
             for other, (places, _) in sorted(robot.copies.items())
             if other not in others
         ]
-
-    @staticmethod
-    def _of(robot: RobotStatus, other: str, told: RobotStatus) -> str:
-        places, digest = robot.copies.get(other, (0, 0))
-        if places == told.places:
-            return f"all {places}" + ("" if digest == told.digest else ", with changes to come")
-        return f"{places} of {told.places}"
