@@ -1,4 +1,4 @@
-"""Suspected constraints are believed where enough places agree on one loop, and no other loop is nearly as likely."""
+"""Loop constraints that are suspected: which are believed."""
 
 from __future__ import annotations
 

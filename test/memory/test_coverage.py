@@ -1,11 +1,20 @@
-"""Which views are missing."""
+"""Which directions nobody has looked in yet, and of many points those that are near one another."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from ami_ros.memory.coverage import gaps, missing_views, rough_gaps, rough_missing_views, shortest_sweep
+from ami_ros.memory.coverage import (
+    around,
+    gaps,
+    gaussian_sums,
+    missing_views,
+    pairs_within,
+    rough_gaps,
+    rough_missing_views,
+    shortest_sweep,
+)
 
 
 def test_views_are_missing_where_nobody_looked_from_close_by() -> None:
@@ -52,3 +61,30 @@ def test_a_sweep_goes_the_shorter_way_round_to_what_nobody_looked_at(heading: fl
 
 def test_all_but_what_is_ahead_is_swept_where_nobody_was() -> None:
     assert abs(shortest_sweep(np.zeros(3), np.zeros((1, 3)), 1.0)) > 4.0
+
+
+RNG = np.random.default_rng(0)
+POINTS, OTHERS, VALUES = RNG.uniform(0.0, 9.0, (40, 2)), RNG.uniform(-3.0, 12.0, (60, 2)), RNG.uniform(0.5, 1.0, 60)
+APART = np.hypot(*(POINTS[:, None] - OTHERS[None]).transpose(2, 0, 1))
+
+
+def test_sums_are_those_over_all_but_for_what_is_far_off() -> None:
+    exact = np.exp(-np.square(APART / 0.6) / 2) @ VALUES
+    assert gaussian_sums(POINTS, OTHERS, VALUES, 0.6) == pytest.approx(exact, abs=0.01)
+
+
+def test_pairs_are_all_that_are_within_reach() -> None:
+    point, other, apart = pairs_within(POINTS, OTHERS, 1.5)
+    assert {*zip(point.tolist(), other.tolist(), strict=True)} == {*map(tuple, np.argwhere(APART <= 1.5).tolist())}
+    assert apart == pytest.approx(APART[point, other])
+
+
+def test_a_box_with_a_margin_holds_what_may_be_near() -> None:
+    assert set(np.flatnonzero((APART <= 1.0).any(axis=0))) <= set(around(POINTS, OTHERS, 1.0))
+    assert len(around(POINTS, OTHERS, 1.0)) < len(OTHERS)
+
+
+@pytest.mark.parametrize("points", [np.zeros((0, 2)), np.full((3, 2), 99.0)])
+def test_where_nothing_is_near_nothing_is_counted(points: np.ndarray) -> None:
+    assert gaussian_sums(points, OTHERS, VALUES, 0.6).tolist() == [0.0] * len(points)
+    assert gaussian_sums(POINTS, np.zeros((0, 2)), np.zeros(0), 0.6).tolist() == [0.0] * len(POINTS)
