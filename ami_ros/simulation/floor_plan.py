@@ -32,7 +32,7 @@ class Obstacle:
     surface: Surface = "plain"
 
 
-def disc(name: str, center: Sequence[float], radius: float, height: float) -> Obstacle:
+def disc(name: str, center: Sequence[float] | Array, radius: float, height: float) -> Obstacle:
     """A round one."""
     return Obstacle(name, "cylinder", (float(center[0]), float(center[1])), 0.0, (radius, radius), height)
 

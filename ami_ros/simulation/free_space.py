@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -17,25 +18,33 @@ from ami_ros.core.robots.description import default_robot
 from ami_ros.simulation.floor_plan import FloorPlan, in_the_way, obstacles_of
 from ami_ros.simulation.world import Rectangle, World
 
-CELL = 0.025  # [m]
-LARGE = 100.0  # a world of more than so many square metres has cells of twice the size
-MARGIN = 0.02  # kept between the robot and anything solid [m]
-MOST = 1.0  # clearances beyond this are all the same [m]
-SNAP = 0.1  # a pose this near to free space counts as in it [m]
+
+@dataclass(frozen=True)
+class FreeSpaceConfig:
+    """How finely free space is divided, and what fits."""
+
+    cell: float = 0.025  # [m]
+    large: float = 100.0  # a world of more than so many square metres has cells of twice the size
+    margin: float = 0.02  # kept between the robot and anything solid [m]
+    most: float = 1.0  # clearances beyond this are all the same [m]
+    snap: float = 0.1  # a pose this near to free space counts as in it [m]
 
 
 class FreeSpace:
     """The free space of `world`, its doors as in `doors` (name -> open; those not named as in the file), for a robot
     of `radius` [m] (None: that of the simulated robot)."""
 
-    def __init__(self, world: World, doors: Mapping[str, bool] | None = None, radius: float | None = None) -> None:
-        self.world = world
-        self._fits = (default_robot().shape.radius if radius is None else radius) + MARGIN
+    def __init__(
+        self, world: World, doors: Mapping[str, bool] | None = None, radius: float | None = None,
+        config: FreeSpaceConfig = FreeSpaceConfig(),
+    ) -> None:  # fmt: skip
+        self.world, self._snap = world, config.snap
+        self._fits = (default_robot().shape.radius if radius is None else radius) + config.margin
         self.plan = FloorPlan(in_the_way(obstacles_of(world, dict(doors or {}))))
-        self.cell = CELL if world.size[0] * world.size[1] <= LARGE else 2 * CELL
+        self.cell = config.cell if world.size[0] * world.size[1] <= config.large else 2 * config.cell
         nx, ny = (round(length / self.cell) for length in world.size)
         self._xs, self._ys = (np.arange(nx) + 0.5) * self.cell, (np.arange(ny) + 0.5) * self.cell
-        self._clearance = self.plan.grid_clearance(self._xs, self._ys, MOST)
+        self._clearance = self.plan.grid_clearance(self._xs, self._ys, config.most)
         in_room = within_rooms(world, self._xs, self._ys)
         self._free: NDArray[np.bool_] = (self._clearance >= self._fits) & in_room
 
@@ -43,18 +52,14 @@ class FreeSpace:
         """Whether the robot fits at each of `poses` (..., 2 or 3), with `clearance` [m] more than the usual margin."""
         p = np.asarray(poses, dtype=np.float64)
         points = p[..., :2].reshape(-1, 2)
-        in_room = np.array([self.room_of(point) is not None for point in points], dtype=bool)
+        in_room = np.array([self.world.room_at(*point) is not None for point in points], dtype=bool)
         fits = in_room & (self.plan.clearance(points) >= self._fits + clearance)
         return fits.reshape(p.shape[:-1])
 
     def room_of(self, xy: ArrayLike) -> str | None:
         """Name of the room around a point or pose (2 or 3,), None outside of all."""
-        x, y = np.asarray(xy, dtype=np.float64)[:2]
-        for room in self.world.rooms:
-            x0, y0, x1, y1 = room.area
-            if x0 <= x <= x1 and y0 <= y <= y1:
-                return room.name
-        return None
+        number = self.world.room_at(*np.asarray(xy, dtype=np.float64)[:2])
+        return None if number is None else self.world.rooms[number].name
 
     def sample_pose(self, rng: np.random.Generator, room: str | None = None, clearance: float = 0.0) -> Array:
         """A random free pose (3,), in the largest connected part of the free space, anywhere or in `room`.
@@ -75,10 +80,7 @@ class FreeSpace:
 
     def path_length(self, a: ArrayLike, b: ArrayLike) -> float:
         """Length [m] of the shortest way of the robot's middle from `a` to `b` (2 or 3,); inf if there is none."""
-        first, last = self._cell(a), self._cell(b)
-        if first is None or last is None:
-            return float("inf")
-        return float(dijkstra(self._graph, indices=first)[last])
+        return float(self.distances(a, np.asarray(b)[None])[0])
 
     def path(self, a: ArrayLike, b: ArrayLike) -> Array:
         """Cells (n, 2) [m] along the shortest way from `a` to `b` (2 or 3,); none if there is no way."""
@@ -90,20 +92,19 @@ class FreeSpace:
 
     def distances(self, a: ArrayLike, points: ArrayLike) -> Array:
         """Path lengths (n,) [m] from `a` (2 or 3,) to each of `points` (n, 2 or 3), inf where there is no way."""
-        first = self._cell(a)
-        if first is None:
-            return np.full(len(np.asarray(points)), np.inf)
+        first, cells = self._cell(a), [self._cell(point) for point in np.asarray(points)]
+        if first is None or all(cell is None for cell in cells):
+            return np.full(len(cells), np.inf)
         reach = dijkstra(self._graph, indices=first)
-        cells = [self._cell(point) for point in np.asarray(points)]
         return np.array([np.inf if cell is None else reach[cell] for cell in cells])
 
     def share_within(self, points: ArrayLike, distance: float) -> float:
         """Share of the largest connected part from which one of `points` (n, 2 or 3) is at most `distance` [m] of
         driving away."""
-        cells = {self._cell(point) for point in np.asarray(points)} - {None}
+        cells = {cell for cell in map(self._cell, np.asarray(points)) if cell is not None}
         if not cells:
             return 0.0
-        reach = dijkstra(self._graph, indices=sorted(c for c in cells if c is not None), min_only=True, limit=distance)
+        reach = dijkstra(self._graph, indices=sorted(cells), min_only=True, limit=distance)
         return float(np.isfinite(reach.reshape(self.main_part.shape)[self.main_part]).mean())
 
     @cached_property
@@ -122,9 +123,8 @@ class FreeSpace:
         return {(int(x // size), int(y // size)) for x, y in zip(self._xs[i], self._ys[j], strict=True)}
 
     def _sample(self, rng: np.random.Generator, area: Rectangle, clearance: float) -> Array:
-        i, j = np.nonzero(
-            self.main_part & within(area, self._xs, self._ys) & (self._clearance >= self._fits + self.cell + clearance)
-        )
+        roomy = self._clearance >= self._fits + self.cell + clearance
+        i, j = np.nonzero(self.main_part & within(area, self._xs, self._ys) & roomy)
         if len(i) == 0:
             raise AmiError(f"world '{self.world.name}': the robot fits nowhere in the area {list(area)}")
         k = rng.integers(len(i))
@@ -132,10 +132,10 @@ class FreeSpace:
         return np.array([self._xs[i[k]] + jitter[0], self._ys[j[k]] + jitter[1], rng.uniform(-np.pi, np.pi)])
 
     def _cell(self, xy: ArrayLike) -> int | None:
-        """Number of the free cell nearest to `xy`, None if there is none within SNAP."""
+        """Number of the free cell nearest to `xy`, None if there is none near it."""
         x, y = np.asarray(xy, dtype=np.float64)[:2]
         nx, ny = self._free.shape
-        reach = round(SNAP / self.cell)
+        reach = round(self._snap / self.cell)
         i0, j0 = int(x // self.cell), int(y // self.cell)
         i, j = np.mgrid[max(i0 - reach, 0) : min(i0 + reach + 1, nx), max(j0 - reach, 0) : min(j0 + reach + 1, ny)]
         i, j = i[self._free[i, j]], j[self._free[i, j]]

@@ -45,27 +45,19 @@ class LightField:
         self._windows: list[list[tuple[Array, Array, float]]] = [[] for _ in range(count)]  # middle, inwards, area
         self._panes: list[list[tuple[Wall, Poster]]] = [[] for _ in range(count)]
         for light in world.lights:
-            room = self.room_at(*light.position[:2])
+            room = world.room_at(*light.position[:2])
             if room is not None and light.brightness > 0:
                 self._lamps[room].append((np.array(light.position), light.brightness * rgb(light.color) / 255))
         for poster in world.posters:
             if poster.kind == "window":
                 wall = walls[poster.wall]
                 point, normal = face_point(wall, poster.side, poster.along)
-                room = self.room_at(*(point + normal * EYE))
+                room = world.room_at(*(point + normal * EYE))
                 if room is not None:
                     middle = np.array([*point, poster.height])
                     self._windows[room].append((middle, np.array([*normal, 0.0]), poster.size[0] * poster.size[1]))
                     self._panes[room].append((wall, poster))
         self._ambient = [self._from_everywhere(room) for room in range(count)]
-
-    def room_at(self, x: float, y: float) -> int | None:
-        """The number of the room around a point."""
-        for number, room in enumerate(self.world.rooms):
-            x0, y0, x1, y1 = room.area
-            if x0 <= x <= x1 and y0 <= y <= y1:
-                return number
-        return None
 
     def _from_everywhere(self, room: int) -> Array:
         x0, y0, x1, y1 = self.world.rooms[room].area
@@ -141,7 +133,7 @@ class LightField:
         shape = max(4, round(wall.height * WALL_SCALE)), max(4, round(length * WALL_SCALE))
         middle, normal = face_point(wall, side, length / 2)
         start, way = np.array(wall.start), (np.array(wall.end) - wall.start) / length
-        room = self.room_at(*(middle + normal * EYE))
+        room = self.world.room_at(*(middle + normal * EYE))
 
         def place(u: Array, v: Array) -> Array:
             along = length - u if side == "left" else u

@@ -7,6 +7,7 @@ uneven as those of `Explorer`, and what its laser sees stops it all the same.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,22 +20,18 @@ from ami_ros.core.geometry import Array, wrap
 from ami_ros.core.grid_graph import grid_graph, largest_part, shortest_way
 from ami_ros.core.robots.description import RobotDescription
 from ami_ros.core.scan import Scan
-from ami_ros.simulation.exploration import PERIOD, Explorer, Strokes, keeps_clear, scan_ends
+from ami_ros.simulation.exploration import PERIOD, Explorer, Strokes, scan_ends, slowed
 from ami_ros.simulation.free_space import FreeSpace, within_rooms
 
 CELL = 0.1  # of the map that routes are found on [m]
-COMFORT = 0.45  # nearer to anything than this a way costs more [m]
-AHEAD = (0.35, 0.7)  # how far ahead on its way the robot aims [m]
-ARRIVED = 0.25  # [m]
-STUCK = 6.0  # without progress for so long it goes elsewhere [s]
-ROAMS = (5.0, 25.0)  # how long it roams at random between two ways [s]
 
 
 class Routes:
-    """Ways for a robot in `space` that keep clear of things where there is room."""
+    """Ways for a robot in `space` that keep clear of things where there is room: nearer than `comfort` [m] they cost
+    more."""
 
-    def __init__(self, space: FreeSpace, radius: float) -> None:
-        self.space = space
+    def __init__(self, space: FreeSpace, radius: float, comfort: float = 0.45) -> None:
+        self.space, self._comfort = space, comfort
         nx, ny = (math.ceil(length / CELL) for length in space.world.size)
         self._xs, self._ys = (np.arange(nx) + 0.5) * CELL, (np.arange(ny) + 0.5) * CELL
         self._clearance = space.plan.grid_clearance(self._xs, self._ys, 1.0)
@@ -42,7 +39,7 @@ class Routes:
 
     @cached_property
     def _graph(self) -> csr_array:
-        price = 1.0 + 6.0 * np.clip(1.0 - self._clearance / COMFORT, 0.0, 1.0)
+        price = 1.0 + 6.0 * np.clip(1.0 - self._clearance / self._comfort, 0.0, 1.0)
         return grid_graph(self._free, CELL, price)
 
     @cached_property
@@ -76,14 +73,28 @@ class Routes:
         return int(i[best] * len(self._ys) + j[best])
 
 
+@dataclass(frozen=True)
+class RouteDriving:
+    """How a robot drives that knows the plan."""
+
+    roam: float = 0.15  # probability that it roams at random before a way
+    roams: tuple[float, float] = (5.0, 25.0)  # how long [s]
+    clear: float = 0.04  # between the robot's edge and what the scan saw [m]
+    ahead: tuple[float, float] = (0.35, 0.7)  # how far ahead on its way the robot aims [m]
+    arrived: float = 0.25  # [m]
+    stuck: float = 6.0  # without progress for so long it goes elsewhere [s]
+
+
 class RouteDriver:
     """Call `command` once every PERIOD with the true pose: it drives along ways, roams at times, and looks around."""
 
-    def __init__(self, routes: Routes, rng: np.random.Generator, robot: RobotDescription, roam: float = 0.15) -> None:
-        self._routes, self._rng, self._robot = routes, rng, robot
-        self._explorer, self._roam = Explorer(rng, robot), roam
+    def __init__(
+        self, routes: Routes, rng: np.random.Generator, robot: RobotDescription, config: RouteDriving = RouteDriving()
+    ) -> None:
+        self._routes, self._rng, self._robot, self._config = routes, rng, robot, config
+        self._explorer = Explorer(rng, robot)
         self._strokes = Strokes(robot, PERIOD) if robot.drive.kind == "ackermann" else None
-        self._clear = robot.shape.radius + 0.04
+        self._clear = robot.shape.radius + config.clear
         self._unseen = [room.name for room in routes.space.world.rooms]
         self._way, self._left, self._spin = np.zeros((0, 2)), 0.0, 0.0
         self._since, self._nearest = 0.0, math.inf  # progress on the way
@@ -105,8 +116,8 @@ class RouteDriver:
     def _choose(self, pose: Array) -> None:
         """A new way: to a room not seen yet as long as there are some, then to any."""
         rng, space = self._rng, self._routes.space
-        if rng.random() < self._roam:
-            self._left = rng.uniform(*ROAMS)
+        if rng.random() < self._config.roam:
+            self._left = rng.uniform(*self._config.roams)
         here = space.room_of(pose)
         self._unseen = [name for name in self._unseen if name != here]
         names = self._unseen or [room.name for room in space.world.rooms]
@@ -120,15 +131,15 @@ class RouteDriver:
         self._since, self._nearest = 0.0, math.inf
 
     def _follow(self, pose: Array, scan: Scan) -> Command:
-        rng, limits = self._rng, self._robot.planned
+        rng, limits, config = self._rng, self._robot.planned, self._config
         distance = np.hypot(*(self._way - pose[:2]).T)
-        if len(distance) == 0 or distance[-1] < ARRIVED or self._is_stuck(float(distance[-1])):
+        if len(distance) == 0 or distance[-1] < config.arrived or self._is_stuck(float(distance[-1])):
             self._way = np.zeros((0, 2))
             if rng.random() < 0.6:
                 self._spin = rng.uniform(0.5, 2 * math.pi) * rng.choice([-1.0, 1.0])
             return 0.0, 0.0
         nearest = int(distance.argmin())
-        aim = min(nearest + round(rng.uniform(*AHEAD) / CELL), len(self._way) - 1)
+        aim = min(nearest + round(rng.uniform(*config.ahead) / CELL), len(self._way) - 1)
         dx, dy = self._way[aim] - pose[:2]
         self._swerve = 0.8 * self._swerve + rng.normal(0.0, 0.06)
         bearing = float(wrap(math.atan2(dy, dx) - pose[2])) + self._swerve
@@ -142,13 +153,11 @@ class RouteDriver:
         points = scan_ends(scan)
         if self._strokes is not None:
             return self._strokes.command(points, (linear, angular), self._clear)
-        for share in (1.0, 0.6, 0.3):
-            if keeps_clear(points, (linear * share, angular, 0.0), self._clear):
-                return linear * share, angular
-        return 0.0, turn
+        found = slowed(points, (linear, angular, 0.0), self._clear, (1.0, 0.6, 0.3))
+        return (0.0, turn) if found is None else found[:2]
 
     def _is_stuck(self, left: float) -> bool:
         self._since += PERIOD
         if left < self._nearest - 0.1:
             self._since, self._nearest = 0.0, left
-        return self._since > STUCK
+        return self._since > self._config.stuck

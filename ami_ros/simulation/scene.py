@@ -257,7 +257,7 @@ class InteriorScene(Scene):
         if poster.kind != "window":  # it is lit as the wall is
             point, normal = face_point(wall, poster.side, poster.along)
             place = np.array([[*(point + normal * 0.1), poster.height]])
-            light = self.light.at(place, (*normal, 0.0), self.light.room_at(*place[0, :2]))[0]
+            light = self.light.at(place, (*normal, 0.0), self.world.room_at(*place[0, :2]))[0]
             picture = np.clip(picture * light, 0, 255).astype(np.uint8)
             name += f"_{poster.wall}_{poster.along:g}"
         material = self.shining(name, picture)
@@ -279,7 +279,7 @@ class InteriorScene(Scene):
 
     def lit(self, color: str, place: tuple[float, float, float]) -> list[float]:
         """A colour in the light of a place [m]."""
-        light: Array = self.light.at(np.array([place]), (0.0, 0.0, 1.0), self.light.room_at(*place[:2]))[0]
+        light: Array = self.light.at(np.array([place]), (0.0, 0.0, 1.0), self.world.room_at(*place[:2]))[0]
         return [*np.clip(rgb(color) / 255 * np.minimum(light, 1.35), 0.0, 1.0), 1.0]
 
     def shining(self, name: str, picture: Picture) -> str:

@@ -7,8 +7,8 @@ the parts and write that name.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -115,7 +115,20 @@ def visited(world: str, people: int | None = None, changed: float = 0.0, light: 
 # Light
 
 
-def lit(world: World, light: str, seed: int = 0) -> World:
+@dataclass(frozen=True)
+class LightLevels:
+    """What is left of light."""
+
+    dim: float = 1 / 3  # share of their brightness that dim lamps have
+    moon: float = 0.01  # daylight by night
+    night: float = 0.15  # share of light from everywhere by night
+    lamps_off: float = 0.35  # the same with all lamps off
+    bright: float = 0.8  # daylight when the sun shines, at least
+    low_sun: float = 0.5585053606381855  # elevation [rad]: 32 degrees
+    open_sky: Mapping[str, float] = field(default_factory=lambda: {"night": 0.3, "lamps_off": 0.6, "dim": 0.6})
+
+
+def lit(world: World, light: str, seed: int = 0, levels: LightLevels = LightLevels()) -> World:
     """`world` in one of LIGHTS: by `day` without sun and with its lamps as they are, by `night` with lamps alone, by
     day with all `lamps_off`, with `dim` lamps or with `other_lamps` on, half of them by `seed`; or with the sun's
     patches on the floor.
@@ -125,7 +138,7 @@ def lit(world: World, light: str, seed: int = 0) -> World:
     """
     lamps, interior = list(world.lights), world.interior
     if light in ("lamps_off", "dim"):
-        share = 0.0 if light == "lamps_off" else 1 / 3
+        share = 0.0 if light == "lamps_off" else levels.dim
         lamps = [replace(lamp, brightness=share * lamp.brightness) for lamp in lamps]
     elif light == "other_lamps":  # those on that were off, and half of the others off
         rng = np.random.default_rng([seed, 3])
@@ -136,15 +149,14 @@ def lit(world: World, light: str, seed: int = 0) -> World:
     if interior is None:
         if light == "sun_patch":
             raise AmiError(f"world '{world.name}' has no ceiling and no windows for a sun_patch; take another light")
-        brightness = {"night": 0.3, "lamps_off": 0.6, "dim": 0.6}.get(light, 1.0)  # of the open sky
-        return replace(world, lights=tuple(lamps), brightness=brightness)
+        return replace(world, lights=tuple(lamps), brightness=levels.open_sky.get(light, 1.0))
     if light == "night":
-        interior = replace(interior, daylight=0.01, sun=None, ambient=0.15 * interior.ambient)
+        interior = replace(interior, daylight=levels.moon, sun=None, ambient=levels.night * interior.ambient)
     elif light == "lamps_off":
-        interior = replace(interior, ambient=0.35 * interior.ambient)
+        interior = replace(interior, ambient=levels.lamps_off * interior.ambient)
     elif light == "sun_patch":
-        low_sun = _towards_windows(world), math.radians(32.0)
-        interior = replace(interior, daylight=max(0.8, interior.daylight), sun=low_sun)
+        sun = _towards_windows(world), levels.low_sun
+        interior = replace(interior, daylight=max(levels.bright, interior.daylight), sun=sun)
     elif light == "day":
         interior = replace(interior, sun=None)
     return replace(world, lights=tuple(lamps), interior=interior)
@@ -202,11 +214,10 @@ def _placed(
 ) -> list[Furniture] | None:
     """The piece at another free place, at first in its own room; None: there is none."""
     middle, attempts = np.array(_around(piece).center), 60
-    rooms = (r for r in world.rooms if r.area[0] <= middle[0] <= r.area[2] and r.area[1] <= middle[1] <= r.area[3])
-    own = next(rooms, None)
+    number = world.room_at(*middle)
     for attempt in range(attempts):
-        room = own if own is not None and attempt < attempts / 2 else world.rooms[int(rng.integers(len(world.rooms)))]
-        x0, y0, x1, y1 = room.area
+        own = number if attempt < attempts / 2 else None
+        x0, y0, x1, y1 = world.rooms[int(rng.integers(len(world.rooms))) if own is None else own].area
         place = np.array([rng.uniform(x0, x1), rng.uniform(y0, y1)])
         turn = float(rng.integers(4)) * math.pi / 2 + float(rng.normal(0.0, 0.1))
         if math.dist(place, middle) < 0.5:  # [m]

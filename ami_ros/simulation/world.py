@@ -236,6 +236,11 @@ class World:
     people: People | None = None
     brightness: float = 1.0  # of the light that comes from everywhere, where there is no interior to say so
 
+    def room_at(self, x: float, y: float) -> int | None:
+        """The number of the room around a point."""
+        areas = (room.area for room in self.rooms)
+        return next((n for n, (x0, y0, x1, y1) in enumerate(areas) if x0 <= x <= x1 and y0 <= y <= y1), None)
+
 
 def check_color(color: str) -> None:
     """Raises ValueError unless `color` is "#rrggbb"."""

@@ -1,42 +1,32 @@
-"""What every simulated robot does, with physics and without."""
+"""What simulated robots of all drives do, with physics and without."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import relative
-from ami_ros.core.robots.description import default_robot, load_robot
+from ami_ros.core.robots.description import load_robot
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
-from ami_ros.simulation.robot import Robot, simulated
-from ami_ros.simulation.simulator import Simulator
+from ami_ros.simulation.robot import CONTROL_PERIOD, Robot, simulated
 from ami_ros.simulation.world import World
 
-PERFECT = SensorNoise(scale=0.0)
-RADIUS = default_robot().shape.radius
+from .conftest import loopback, placed, simulator
+
+CAR, SIDEWAYS = load_robot("ami_bot_ackermann"), load_robot("ami_bot_omnidirectional")
+ROBOTS = {"ami_bot": (0.4, 0.0), "ami_bot_ackermann": (0.4, 0.0), "ami_bot_omnidirectional": (0.0, 0.0, 0.4)}
+RADIUS, TIGHTEST = load_robot("ami_bot").shape.radius, CAR.drive.turning_radius
 Make = Callable[..., Robot]
-
-
-def simulator(world: World, seed: int = 0, noise: SensorNoise = PERFECT) -> Robot:
-    return Simulator(world, seed=seed, noise=noise, pictures=False)
-
-
-def loopback(world: World, seed: int = 0, noise: SensorNoise = PERFECT) -> Robot:
-    return Loopback(world, seed=seed, noise=noise)
-
-
 both = pytest.mark.parametrize("make", [simulator, loopback])
 
 
 @both
 def test_drives_straight_at_the_commanded_speed(make: Make, empty: World) -> None:
-    robot = make(empty)
-    robot.reset(np.array([0.6, 2.0, 0.0]))
+    robot = placed(make(empty), 0.6, 2.0, 0.0)
     robot.step((0.4, 0.0), 1.0)
     assert robot.ground_truth().velocity == pytest.approx((0.4, 0.0), abs=0.01)
     before = robot.ground_truth().pose
@@ -45,45 +35,38 @@ def test_drives_straight_at_the_commanded_speed(make: Make, empty: World) -> Non
 
 
 @both
-def test_a_positive_angular_command_turns_left_on_the_spot(make: Make, empty: World) -> None:
-    robot = make(empty)
-    robot.reset(np.array([2.0, 2.0, 0.0]))
+def test_turns_left_on_the_spot_drives_backwards_and_in_arcs(make: Make, empty: World) -> None:
+    robot = placed(make(empty), 2.0, 2.0, 0.0)
     robot.step((0.0, 1.0), 1.0)
     moved = robot.ground_truth().pose - (2.0, 2.0, 0.0)
     assert 0.6 < moved[2] < 1.0 and np.hypot(moved[0], moved[1]) < 0.01
-
-
-@both
-def test_drives_backwards_and_in_arcs(make: Make, empty: World) -> None:
-    robot = make(empty)
-    robot.reset(np.array([2.0, 2.0, 0.0]))
-    robot.step((-0.3, 0.0), 2.0)
+    placed(robot, 2.0, 2.0, 0.0).step((-0.3, 0.0), 2.0)
     assert robot.ground_truth().pose[0] < 1.6
-    robot.reset(np.array([2.0, 1.5, 0.0]))
-    robot.step((0.3, 0.6), 2 * np.pi / 0.6 // 0.02 * 0.02)
+    placed(robot, 2.0, 1.5, 0.0).step((0.3, 0.6), 2 * np.pi / 0.6 // 0.02 * 0.02)
     assert robot.ground_truth().pose[:2] == pytest.approx([2.0, 1.5], abs=0.15)  # a full circle to the left
 
 
 @both
 def test_speed_and_acceleration_are_limited(make: Make, empty: World) -> None:
-    robot = make(empty)
-    robot.reset(np.array([0.6, 2.0, 0.0]))
-    speeds = []
+    robot, speeds = placed(make(empty), 0.6, 2.0, 0.0), []
     for _ in range(100):
-        robot.step((9.0, 0.0), 0.02)
+        robot.step((9.0, 0.0), CONTROL_PERIOD)
         speeds.append(robot.ground_truth().velocity[0])
     assert max(speeds) == pytest.approx(0.5, abs=0.01)
     assert 0.2 < speeds[19] < 0.45  # after 0.4 s at 1 m/s^2, less the lag
-    robot.reset(np.array([2.0, 2.0, 0.0]))
-    robot.step((0.0, -9.0), 2.0)
+    placed(robot, 2.0, 2.0, 0.0).step((0.0, -9.0), 2.0)
     assert robot.ground_truth().velocity[1] == pytest.approx(-1.8, abs=0.03)
+    aside = placed(make(empty, SIDEWAYS), 2.0, 0.5, 0.0)
+    aside.step((0.0, 0.0, 9.0), 0.2)
+    assert aside.ground_truth().velocity[2] < 0.25
+    aside.step((0.0, 0.0, 9.0), 1.5)
+    assert aside.ground_truth().velocity[2] == pytest.approx(SIDEWAYS.limits.lateral, abs=0.01)
 
 
 @both
 @pytest.mark.parametrize("heading", [0.0, 0.5, np.pi / 2, 2.5, -2.0])
 def test_no_command_gets_it_through_a_wall(make: Make, heading: float, empty: World) -> None:
-    robot = make(empty)
-    robot.reset(np.array([2.0, 2.0, heading]))
+    robot = placed(make(empty), 2.0, 2.0, heading)
     for turn in (0.0, 0.3, -0.3):
         robot.step((0.5, turn), 6.0)
         x, y, _ = robot.ground_truth().pose
@@ -92,73 +75,51 @@ def test_no_command_gets_it_through_a_wall(make: Make, heading: float, empty: Wo
 
 
 @both
-def test_a_push_at_a_wall_is_one_contact_and_backing_off_works(make: Make, empty: World) -> None:
-    robot = make(empty)
-    robot.reset(np.array([3.0, 2.0, 0.0]))
-    robot.step((0.5, 0.0), 4.0)
-    assert robot.ground_truth().contacts == 1
-    robot.step((-0.3, 0.0), 2.0)
-    assert robot.ground_truth().pose[0] < 3.5
-    robot.step((0.5, 0.0), 4.0)
+@pytest.mark.parametrize("name", ROBOTS)
+def test_a_push_at_a_wall_is_one_contact_and_backing_off_works(make: Make, name: str, empty: World) -> None:
+    push = np.array(ROBOTS[name])
+    robot = placed(make(empty, name), 2.0, 2.9, 0.0 if len(push) == 3 else np.pi / 2)
+    robot.step(tuple(push), 4.0)
+    truth = robot.ground_truth()
+    assert truth.contacts == 1 and 3.6 < truth.pose[1] <= 3.95 - robot.description.shape.radius + 0.015
+    assert np.abs(robot.odometry()[1]).max() < 0.02 or name == "ami_bot", "its wheels do not spin at a wall"
+    robot.step(tuple(-0.75 * push), 2.0)
+    assert robot.ground_truth().pose[1] < 3.4
+    robot.step(tuple(push), 4.0)
     assert robot.ground_truth().contacts == 2
 
 
 @both
-def test_passes_an_open_door_and_not_a_closed_one(make: Make, two_rooms: World) -> None:
+def test_passes_an_open_door_and_not_a_closed_one_and_its_scan_sees_it(make: Make, two_rooms: World) -> None:
     robot = make(two_rooms)
     for is_open in (True, False, True):
         robot.set_door("middle", is_open)
-        robot.reset(np.array([1.0, 1.6, 0.0]))
+        placed(robot, 1.0, 1.6, 0.0)
+        assert robot.observe().scan.ranges[36] == pytest.approx(2.95 if is_open else 0.97, abs=0.01)
+        assert robot.doors == {"middle": is_open}
         robot.step((0.5, 0.0), 5.0)
         assert (robot.ground_truth().pose[0] > 2.5) == is_open
 
 
 @both
-def test_the_scan_sees_a_door_close(make: Make, two_rooms: World) -> None:
-    robot = make(two_rooms)
-    robot.reset(np.array([1.0, 1.6, 0.0]))
-    assert robot.observe().scan.ranges[36] == pytest.approx(2.95, abs=0.01)
-    robot.set_door("middle", False)
-    assert robot.observe().scan.ranges[36] == pytest.approx(0.97, abs=0.01)
-    assert robot.doors == {"middle": False}
-
-
-@both
-def test_a_door_that_is_unknown_or_has_the_robot_in_it_is_refused(make: Make, two_rooms: World) -> None:
+def test_what_cannot_be_is_refused(make: Make, two_rooms: World) -> None:
     robot = make(two_rooms)
     with pytest.raises(AmiError, match="no door 'barn': known are middle"):
         robot.set_door("barn", False)
-    robot.reset(np.array([2.0, 1.6, 0.0]))
+    placed(robot, 2.0, 1.6, 0.0)
     with pytest.raises(AmiError, match="cannot close"):
         robot.set_door("middle", False)
-
-
-@both
-@pytest.mark.parametrize(
-    ("pose", "message"),
-    [
-        ([0.1, 1.0, 0.0], "does not fit"),
-        ([9.0, 1.0, 0.0], "outside"),
-        ([1.0, np.nan, 0.0], "pose"),
-        ([1.0, 1.0], "pose"),
-    ],
-)
-def test_an_impossible_pose_is_refused(make: Make, pose: list[float], message: str, two_rooms: World) -> None:
-    with pytest.raises(AmiError, match=message):
-        make(two_rooms).place(np.array(pose))
-
-
-@both
-def test_bad_commands_and_durations_are_refused(make: Make, empty: World) -> None:
-    robot = make(empty)
+    impossible = {"does not fit": (0.1, 1.0, 0.0), "outside": (9.0, 1.0, 0.0), "a pose is": (1.0, np.nan, 0.0)}
+    for message, pose in [*impossible.items(), ("a pose is", (1.0,))]:
+        with pytest.raises(AmiError, match=message):
+            robot.place(np.array(pose))
     for command, duration in (((np.nan, 0.0), 0.1), ((0.0, np.inf), 0.1), ((0.1, 0.0), 0.013), ((0.1, 0.0), 0.0)):
         with pytest.raises(AmiError):
             robot.step(command, duration)
 
 
 def run(robot: Robot) -> list[np.ndarray]:
-    rng = np.random.default_rng(5)
-    record = []
+    rng, record = np.random.default_rng(5), []
     for _ in range(30):
         robot.step((rng.uniform(-0.2, 0.5), rng.uniform(-1.5, 1.5)), 0.2)
         seen = robot.observe()
@@ -168,26 +129,37 @@ def run(robot: Robot) -> list[np.ndarray]:
 
 @both
 def test_the_same_seed_and_commands_make_the_same_run(make: Make, two_rooms: World) -> None:
-    first, second = make(two_rooms, seed=3, noise=SensorNoise()), make(two_rooms, seed=8, noise=SensorNoise())
+    first, second = (make(two_rooms, seed=seed, noise=SensorNoise()) for seed in (3, 8))
     ran = run(first)
-    second.reset(seed=3)
     first.reset(seed=3)
-    again, other = run(first), run(second)
-    assert np.array_equal(again, other)
+    second.reset(seed=3)
+    assert np.array_equal(run(first), run(second))
     assert not np.array_equal(ran, run(make(two_rooms, seed=4, noise=SensorNoise())))
     assert np.array_equal(ran, run(make(two_rooms, seed=3, noise=SensorNoise())))
 
 
 @both
-def test_odometry_follows_the_true_motion_but_not_a_kidnapping(make: Make, empty: World) -> None:
-    robot = make(empty)
-    robot.reset(np.array([1.0, 1.0, 0.5]))
-    truth, odometry = robot.ground_truth().pose, robot.observe().odometry
-    robot.step((0.3, 0.4), 4.0)
-    driven = relative(odometry, robot.observe().odometry)
-    assert driven == pytest.approx(relative(truth, robot.ground_truth().pose), abs=0.03)
+@pytest.mark.parametrize("name, commands", [
+    ("ami_bot", [(0.3, 0.4), (-0.2, 0.8)]),
+    ("ami_bot_ackermann", [(0.3, 0.9), (0.3, -1.0), (-0.3, 0.8), (0.0, 0.5)]),
+    ("ami_bot_omnidirectional", [(0.2, 0.0, 0.3), (0.0, 1.0, 0.3), (-0.2, -0.8, -0.2), (0.1, 0.5, 0.0)]),
+])  # fmt: skip
+def test_without_noise_odometry_follows_any_motion_but_no_kidnapping(
+    make: Make, name: str, commands: list[tuple[float, ...]], empty: World
+) -> None:
+    robot = placed(make(empty, name), 2.0, 2.0, 0.7)
+    pose, odometry = robot.ground_truth().pose, robot.odometry()[0]
+    for command in commands:
+        robot.step(command, 1.0)
+        seen, true = relative(odometry, robot.odometry()[0]), relative(pose, robot.ground_truth().pose)
+        assert np.abs(seen - true).max() < 0.05, "wheels slip a little while they are turned, no more"
+    robot.step(commands[0], 1.0)
+    pose, velocity = robot.odometry()
+    observed = robot.observe()
+    assert np.array_equal(pose, observed.odometry) and velocity == pytest.approx(observed.velocity)
+    assert velocity == pytest.approx(robot.ground_truth().velocity, abs=0.02)
     robot.place(np.array([3.0, 3.0, -2.0]))
-    assert relative(odometry, robot.observe().odometry) == pytest.approx(driven)
+    assert robot.odometry()[0] == pytest.approx(pose)
 
 
 @both
@@ -196,26 +168,23 @@ def test_a_reset_gives_odometry_another_origin_and_keeps_time_running(make: Make
     robot.step((0.0, 0.0), 1.0)
     before = robot.observe().odometry
     robot.reset()
-    assert robot.time == pytest.approx(1.0)
+    assert robot.observe().stamp == robot.time == pytest.approx(1.0)
     assert np.abs(robot.observe().odometry - before).max() > 0.1
-    assert robot.observe().stamp == robot.time
 
 
 @both
-def test_measured_velocity_and_odometry_alone_agree_with_the_full_observation(make: Make, empty: World) -> None:
-    robot = make(empty)
-    robot.reset(np.array([1.0, 1.0, 0.5]))
-    robot.step((0.3, 0.4), 2.0)
-    pose, velocity = robot.odometry()
-    seen = robot.observe()
-    assert np.array_equal(pose, seen.odometry) and velocity == pytest.approx(seen.velocity)
-    assert velocity == pytest.approx((0.3, 0.4), abs=0.01)
+@pytest.mark.parametrize("name, command", [
+    ("ami_bot", (0.4, 0.8)), ("ami_bot_ackermann", (0.4, 0.8)), ("ami_bot_omnidirectional", (0.4, 0.0, 0.2)),
+])  # fmt: skip
+def test_worn_wheels_slow_all_directions(make: Make, name: str, command: tuple[float, ...], empty: World) -> None:
+    robot = placed(make(empty, name), 2.0, 2.0, 0.0)
+    robot.wheel_gains = (0.5, 0.5)
+    robot.step(command, 2.0)
+    assert robot.ground_truth().velocity == pytest.approx(np.array(command) / 2, abs=0.01)
 
 
 def test_physics_and_loopback_agree_on_free_driving(home: World) -> None:
-    robots = [make(home) for make in (simulator, loopback)]
-    for robot in robots:
-        robot.reset(np.array([2.6, 2.4, 0.0]))
+    robots = [placed(make(home), 2.6, 2.4, 0.0) for make in (simulator, loopback)]
     for command in ((0.3, 0.5), (0.1, -1.0), (-0.2, 0.4), (0.4, 0.0), (0.0, 1.5), (0.2, -0.3)):
         for robot in robots:
             robot.step(command, 1.0)
@@ -224,17 +193,13 @@ def test_physics_and_loopback_agree_on_free_driving(home: World) -> None:
     assert a.contacts == b.contacts == 0
 
 
-@pytest.mark.parametrize("kind", [Simulator, Loopback])
-def test_a_robot_that_is_longer_behind_comes_nearer_to_a_wall_with_its_front(kind: Any, empty: World) -> None:
-    more = {"pictures": False} if kind is Simulator else {}
-    waffle = load_robot("turtlebot3_waffle_pi")
-    robot = kind(empty, robot=waffle, noise=PERFECT, **more)
-    stops = []
+@both
+def test_a_robot_that_is_longer_behind_comes_nearer_to_a_wall_with_its_front(make: Make, empty: World) -> None:
+    robot, stops = make(empty, "turtlebot3_waffle_pi"), []
     for heading, command in ((0.0, (0.2, 0.0)), (np.pi, (-0.2, 0.0))):
-        robot.reset(np.array([3.3, 2.0, heading]))
-        robot.step(command, 5.0)
+        placed(robot, 3.3, 2.0, heading).step(command, 5.0)
         stops.append(3.95 - robot.ground_truth().pose[0])
-    disc = waffle.shape.disc
+    disc = robot.description.shape.disc
     assert stops == pytest.approx([disc.reach(0.0), disc.reach(np.pi)], abs=0.02)
 
 
@@ -248,3 +213,134 @@ def test_large_pictures_are_drawn_smaller_and_show_the_same() -> None:
         assert drawn.half_view == pytest.approx(robot.camera.half_view)
         assert [(c + 0.5) / 2 for c in robot.camera.matrix[2:]] == pytest.approx([c + 0.5 for c in drawn.matrix[2:]])
     assert simulated("ami_bot") == load_robot("ami_bot")
+
+
+# Sideways
+
+
+@both
+@pytest.mark.parametrize("yaw", [0.0, 1.0, -2.5])
+def test_the_third_number_moves_it_to_the_left_with_its_heading_kept(make: Make, yaw: float, empty: World) -> None:
+    robot = placed(make(empty, SIDEWAYS), 2.0, 2.0, yaw)
+    robot.step((0.0, 0.0, 0.3), 1.0)
+    assert robot.ground_truth().velocity == pytest.approx((0.0, 0.0, 0.3), abs=0.01)
+    before = robot.ground_truth().pose
+    robot.step((0.0, 0.0, 0.3), 2.0)
+    assert relative(before, robot.ground_truth().pose) == pytest.approx([0.0, 0.6, 0.0], abs=0.02)
+
+
+@both
+def test_ahead_sideways_and_turning_add_up(make: Make, empty: World) -> None:
+    robot = placed(make(empty, SIDEWAYS), 2.0, 2.0, 0.0)
+    robot.step((0.3, 0.6, -0.3), 1.0)
+    assert robot.ground_truth().velocity == pytest.approx((0.3, 0.6, -0.3), abs=0.02)
+    placed(robot, 1.0, 2.0, 0.0).step((0.3, 0.0, 0.15), 3.0)
+    moved = robot.ground_truth().pose
+    assert (moved[1] - 2.0) / (moved[0] - 1.0) == pytest.approx(0.5, abs=0.03)
+
+
+@both
+def test_a_differential_robot_leaves_the_third_number_out(make: Make, empty: World) -> None:
+    robot = placed(make(empty), 1.0, 2.0, 0.0)
+    robot.step((0.3, 0.0, 0.3), 2.0)
+    truth = robot.ground_truth()
+    assert len(truth.velocity) == 2 and abs(truth.pose[1] - 2.0) < 0.02 and truth.pose[0] > 1.4
+
+
+@both
+def test_with_noise_odometry_errs_to_the_sides_too(make: Make, empty: World) -> None:
+    robot = placed(make(empty, SIDEWAYS, noise=SensorNoise(odometry_error=0.2)), 2.0, 1.0, 0.0)
+    pose, odometry = robot.ground_truth().pose, robot.odometry()[0]
+    robot.step((0.0, 0.0, 0.3), 3.0)
+    seen, true = relative(odometry, robot.odometry()[0])[1], relative(pose, robot.ground_truth().pose)[1]
+    assert 1.05 < seen / true < 1.35
+
+
+# Cars
+
+
+def radius_driven(robot: Robot, command: tuple[float, float]) -> float:
+    """Of the circle [m] that it drives once it steers as it is told: chord over twice the sine of half the turn."""
+    robot.step(command, 1.0)
+    before = robot.ground_truth().pose
+    robot.step(command, 1.0)
+    x, y, turn = relative(before, robot.ground_truth().pose)
+    return float(np.hypot(x, y) / (2 * np.sin(turn / 2)))
+
+
+@both
+@pytest.mark.parametrize("command", [(0.3, 0.6), (0.4, -0.6), (-0.3, 0.5), (0.3, 9.0), (0.1, -1.5), (-0.3, 9.0)])
+def test_a_car_drives_the_curve_of_a_command_as_tight_as_it_can(
+    make: Make, command: tuple[float, float], empty: World
+) -> None:
+    robot = placed(make(empty, CAR), 2.0, 2.0, 0.3)
+    wanted = abs(command[0]) / command[1]
+    wanted = wanted if abs(wanted) > TIGHTEST else np.copysign(TIGHTEST, wanted)
+    assert radius_driven(robot, command) == pytest.approx(wanted, rel=0.03)
+
+
+@both
+def test_a_car_does_not_turn_without_moving(make: Make, empty: World) -> None:
+    robot = placed(make(empty, CAR), 2.0, 2.0, 0.3)
+    robot.step((0.0, 1.5), 1.0)
+    assert robot.ground_truth().pose == pytest.approx([2.0, 2.0, 0.3], abs=1e-3)
+    robot.step((0.3, 0.9), 1.0)
+    robot.step((0.0, 1.5), 1.0)
+    stood = robot.ground_truth().pose
+    robot.step((0.0, -1.5), 1.0)
+    assert robot.ground_truth().pose == pytest.approx(stood, abs=1e-3)
+
+
+@both
+def test_a_car_takes_time_to_steer_over_and_drives_straight_on_when_put_elsewhere(make: Make, empty: World) -> None:
+    robot = placed(make(empty, CAR), 2.0, 2.0, 0.0)
+    robot.step((0.3, 1.0), 1.0)
+    robot.step((0.3, -1.0), 0.1)
+    assert robot.ground_truth().velocity[1] > 0.3
+    robot.step((0.3, -1.0), 0.5)
+    assert robot.ground_truth().velocity[1] == pytest.approx(-1.0, abs=0.05)
+    placed(robot, 1.0, 2.0, 0.0).step((0.3, 0.0), 2.0)
+    assert robot.ground_truth().pose[1:] == pytest.approx([2.0, 0.0], abs=1e-3)
+
+
+@both
+def test_the_middle_of_a_cars_rear_axle_never_moves_sideways(make: Make, empty: World) -> None:
+    robot = placed(make(empty, CAR), 2.0, 1.5, 0.0)
+    for command in ((0.3, 0.9), (0.4, -1.0), (-0.3, 0.6), (0.3, 0.0)):
+        for _ in range(50):
+            before = robot.ground_truth().pose
+            robot.step(command, CONTROL_PERIOD)
+            x, y, turn = relative(before, robot.ground_truth().pose)
+            assert abs(y - x * turn / 2) < 4e-4
+
+
+# Without physics
+
+
+def test_loopback_gives_pictures_that_depend_on_the_pose_and_nothing_else_and_only_if_asked(empty: World) -> None:
+    blind, robot = Loopback(empty), placed(Loopback(empty, image_size=32), 1.0, 1.0, 0.3)
+    assert blind.observe().image is None
+    with pytest.raises(AmiError, match="image size"):
+        blind.photograph(np.zeros(3))
+    image = robot.observe().image
+    assert image is not None and image.shape == (32, 32, 3) and image.dtype == np.uint8
+    assert np.array_equal(image, robot.photograph(np.array([1.0, 1.0, 0.3])))
+    for change in 0.3 * np.eye(3):
+        other = robot.photograph(np.array([1.0, 1.0, 0.3]) + change)
+        assert np.abs(other.astype(float) - image).mean() > 3.0
+
+
+def test_loopback_turns_while_it_is_blocked(empty: World) -> None:
+    robot = placed(Loopback(empty), 3.6, 2.0, 0.0)
+    robot.step((0.5, 0.0), 2.0)
+    robot.step((0.3, 1.5), 3.0)
+    assert robot.ground_truth().pose[0] < 3.7
+
+
+def test_a_robot_that_is_longer_behind_does_not_turn_into_a_wall(empty: World) -> None:
+    robot = placed(Loopback(empty, robot="turtlebot3_waffle_pi"), 3.69, 2.0, np.pi / 2)
+    robot.step((0.0, 1.0), 6.0)
+    disc, pose = robot.description.shape.disc, robot.ground_truth().pose
+    assert 3.95 - disc.centre(pose)[0] > disc.radius - 0.002
+    robot.step((0.0, -1.0), 1.0)
+    assert abs(robot.ground_truth().pose[2] - pose[2]) > 0.5, "it turns away"

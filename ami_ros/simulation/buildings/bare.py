@@ -13,9 +13,6 @@ import numpy as np
 from ami_ros.core.ranges import Draw
 from ami_ros.simulation.world import Door, Furniture, Light, Point, Poster, Room, Texture, Wall, World
 
-GAP = 0.05  # [m] between what stands at a wall and that wall
-POSTER = 0.5  # [m] from its middle to a corner or a door, at least
-
 
 @dataclass(frozen=True)
 class _Box:
@@ -41,6 +38,18 @@ class _Parts:
     def box(self, name: str, x: float, y: float, size: tuple[float, float, float], color: str) -> None:
         self.furniture.append(Furniture(name, "box", (round(x, 2), round(y, 2)), size, color=color))
 
+    def enclose(self, room: Room, south: bool, paints: tuple[str, str], height: float, door: float) -> None:
+        """Outer wall, wall to the corridor, and the door in it, `door` [m] from the room's left corner."""
+        left, bottom, right, top = room.area
+        across, own = paints
+        y, outer = (top, bottom) if south else (bottom, top)
+        ends: tuple[Point, Point] = ((left, outer), (right, outer)) if south else ((right, outer), (left, outer))
+        self.walls.append(Wall(f"{room.name}_outer", *ends, left=own, height=height))
+        above, below = (across, own) if south else (own, across)
+        self.walls.append(Wall(f"{room.name}_inner", (left, y), (right, y), above, below, height))
+        at = round(left + door, 2)
+        self.doors.append(Door(f"{room.name}_door", (at, y), (round(at + 1.0, 2), y)))
+
     def world(self, name: str, size: Point, textures: dict[str, Texture]) -> World:
         return World(
             name, size, textures, tuple(self.rooms), tuple(self.walls), tuple(self.doors), tuple(self.furniture),
@@ -65,18 +74,18 @@ def _rooms(name: str, draw: Draw) -> World:
     textures = _paints(draw) | {"corridor": _floor(draw), "room": _floor(draw)}
     parts.rooms.append(Room("corridor", (0.0, low, length, high), "corridor"))
     boxes, doors = _furnishing(draw, width), [draw.rng.uniform(0.4, width - 1.4) for _ in range(2)]
-    across = str(draw.choice("corridor_paint"))
+    across = draw.choice("corridor_paint")
     sides = [("south", 0.0, low)] + ([("north", high, top)] if both else [])
     for side, bottom, upper in sides:
-        own = str(draw.choice("room_paint"))
+        own = draw.choice("room_paint")
         for index in range(count):
             area = (round(index * width, 2), bottom, round((index + 1) * width, 2), upper)
             room = Room(f"{side}_{index}", area, "room")
-            paint = str(draw.choice("room_paint")) if draw.chance("other_paint") else own
+            paint = draw.choice("room_paint") if draw.chance("other_paint") else own
             mirrored = draw.chance("mirrored")
             door = width - 1.0 - doors[0] if mirrored else doors[0] if draw.chance("same_door") else doors[1]
             parts.rooms.append(room)
-            _enclose(parts, room, side == "south", (across, paint), height, door)
+            parts.enclose(room, side == "south", (across, paint), height, door)
             _fill(parts, draw, room, side == "south", boxes, mirrored)
     _close(parts, sides, (low, high, length), count, across, height)
     for x in np.arange(count) * width + width / 2:
@@ -87,46 +96,33 @@ def _rooms(name: str, draw: Draw) -> World:
     return parts.world(name, (length, top), textures)
 
 
-def _enclose(parts: _Parts, room: Room, south: bool, paints: tuple[str, str], height: float, door: float) -> None:
-    """Outer wall, wall to the corridor, and the door in it, `door` [m] from the room's left corner."""
-    left, bottom, right, top = room.area
-    across, own = paints
-    y, outer = (top, bottom) if south else (bottom, top)
-    ends: tuple[Point, Point] = ((left, outer), (right, outer)) if south else ((right, outer), (left, outer))
-    parts.walls.append(Wall(f"{room.name}_outer", *ends, left=own, height=height))
-    above, below = (across, own) if south else (own, across)
-    parts.walls.append(Wall(f"{room.name}_inner", (left, y), (right, y), above, below, height))
-    at = round(left + door, 2)
-    parts.doors.append(Door(f"{room.name}_door", (at, y), (round(at + 1.0, 2), y)))
-
-
 def _fill(parts: _Parts, draw: Draw, room: Room, south: bool, boxes: list[_Box], mirrored: bool) -> None:
     """The boxes that all rooms have, but for one here and there, and sometimes a cupboard or a poster."""
     left, bottom, right, top = room.area
     for k, box in enumerate(boxes):
         if draw.chance("missing"):
             continue
-        color = str(draw.choice("furniture")) if draw.chance("other_color") else box.color
+        color = draw.choice("furniture") if draw.chance("other_color") else box.color
         along = right - box.along if mirrored else left + box.along
-        away = box.away + GAP
+        away = box.away + 0.05  # [m] from the wall
         parts.box(f"{room.name}_box_{k}", along, bottom + away if south else top - away, box.size, color)
     if draw.chance("cupboard"):
         size = (0.45, 1.0, draw.number("cupboard_height"))
-        parts.box(f"{room.name}_cupboard", right - 0.3, (bottom + top) / 2, size, str(draw.choice("furniture")))
+        parts.box(f"{room.name}_cupboard", right - 0.3, (bottom + top) / 2, size, draw.choice("furniture"))
     if draw.chance("poster"):
-        along = round(draw.rng.uniform(POSTER, right - left - POSTER), 2)
+        along = round(draw.rng.uniform(0.5, right - left - 0.5), 2)
         parts.posters.append(Poster(f"{room.name}_outer", "left", along, draw.count("seeds")))
 
 
 def _furnishing(draw: Draw, width: float) -> list[_Box]:
     """What stands in every room."""
-    style, color = draw.choice("style"), str(draw.choice("furniture"))
+    style, color = draw.choice("style"), draw.choice("furniture")
     if style == "beds":
         beds = [0.9 + 1.9 * k for k in range(draw.count("beds")) if 1.4 + 1.9 * k < width]
         stands = [_Box(x + 0.72, 0.2, (0.4, 0.4, 0.6), color) for x in beds if x + 0.95 < width]
         return [*(_Box(x, 1.0, (0.9, 2.0, 0.55), str(draw["linen"])) for x in beds), *stands]
     if style == "desk":
-        chair = _Box(width / 2 + draw.rng.uniform(-0.3, 0.3), 1.3, (0.5, 0.5, 0.9), str(draw.choice("furniture")))
+        chair = _Box(width / 2 + draw.rng.uniform(-0.3, 0.3), 1.3, (0.5, 0.5, 0.9), draw.choice("furniture"))
         return [_Box(width / 2, 0.5, (1.4, 0.7, 0.74), color), chair]
     sizes = [tuple(draw.number(f"box_{side}") for side in ("width", "depth", "height")) for _ in range(2)]
     return [_Box(x, 0.5 * s[1], (s[0], s[1], s[2]), color) for x, s in zip((0.8, width - 0.8), sizes, strict=True)]
@@ -156,10 +152,10 @@ def _close(
 def _hall(name: str, draw: Draw) -> World:
     parts, length, depth = _Parts(), round(draw.number("hall_length"), 2), round(draw.number("hall_depth"), 2)
     textures = {
-        "panel": Texture(str(draw.choice("panel")), (str(draw.choice("white")), str(draw.choice("white"))), 1.0),  # type: ignore[arg-type]
+        "panel": Texture(draw.choice("panel"), (draw.choice("white"), draw.choice("white")), 1.0),
         "floor": _floor(draw),
         "rack": Texture(
-            draw.choice("rack"), tuple(str(draw.choice("furniture")) for _ in range(3)), draw.number("rack_tile"),
+            draw.choice("rack"), tuple(draw.choice("furniture") for _ in range(3)), draw.number("rack_tile"),
             draw.count("seeds"),
         ),
     }  # fmt: skip
@@ -180,7 +176,7 @@ def _hall(name: str, draw: Draw) -> World:
     for k in range(draw.count("pallets")):
         y = (0.6, depth - 0.6)[int(draw.rng.integers(2))]
         size = (1.0, 0.8, draw.number("pallet_height"))
-        parts.box(f"pallet_{k}", draw.rng.uniform(1.0, length - 1.0), y, size, str(draw.choice("furniture")))
+        parts.box(f"pallet_{k}", draw.rng.uniform(1.0, length - 1.0), y, size, draw.choice("furniture"))
     parts.lights += [Light((length * a, depth * b, 3.5)) for a in (0.25, 0.75) for b in (0.25, 0.75)]
     return parts.world(name, (length, depth), textures)
 
@@ -190,11 +186,11 @@ def _hall(name: str, draw: Draw) -> World:
 
 def _paints(draw: Draw) -> dict[str, Texture]:
     """Three plain ones that are nearly white, and one with a coloured band below."""
-    white, tint = str(draw.choice("white")), str(draw.choice("tint"))
-    plain = {f"paint_{k}": Texture("plain", (str(draw.choice("white")),)) for k in range(3)}
+    white, tint = draw.choice("white"), draw.choice("tint")
+    plain = {f"paint_{k}": Texture("plain", (draw.choice("white"),)) for k in range(3)}
     return plain | {"dado": Texture("bands", (tint, white, white), 2.4)}
 
 
 def _floor(draw: Draw) -> Texture:
-    colors = str(draw.choice("floor")), str(draw.choice("floor"))
+    colors = draw.choice("floor"), draw.choice("floor")
     return Texture(draw.choice("floor_pattern"), colors, draw.number("floor_tile"), draw.count("seeds"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,32 +14,19 @@ from ami_ros.core.ranges import Draw
 from ami_ros.simulation.buildings.items import Item, build
 from ami_ros.simulation.buildings.kinds import Plan, Space
 from ami_ros.simulation.floor_plan import FloorPlan, Obstacle, in_the_way, leaf_obstacle, obstacles_of
-from ami_ros.simulation.world import HEADROOM, Door, Furniture, Wall, World
+from ami_ros.simulation.world import HEADROOM, Furniture, Wall, World
 
 CELL = 0.05  # [m]
 ROBOT = 0.25  # half of what stays passable between things [m]
-POCKET = 0.15  # the largest place that may be out of reach [m^2]
-DOORWAY = 0.75  # that is kept free before and behind doors [m]
-ATTEMPTS = 12  # places tried for an item before it is left out
-SEATS = ("chair", "school_chair", "swivel")
-TABLES = ("desk", "teacher_desk", "school_desk", "dining_table", "conference_table", "high_table")
 
 Spot = tuple[float, float, float]  # x, y, yaw from the room's lower left corner [m, rad]
 
 
-@dataclass(frozen=True)
-class _Placed:
-    item: str
-    built: Item
-    spot: Spot
-
-
 class Ground:
-    """The floor of a building: where things stand, and where a robot can still get."""
+    """The floor of a building: where things stand, and where a robot can still get. `world` has no leaves of doors."""
 
     def __init__(self, world: World) -> None:
         self._xs, self._ys = ((np.arange(round(length / CELL)) + 0.5) * CELL for length in world.size)
-        """Of a `world` without leaves of doors."""
         plan = FloorPlan(in_the_way(obstacles_of(world, {})))
         clearance = plan.grid_clearance(self._xs, self._ys, 2 * ROBOT)
         inside = np.zeros(clearance.shape, bool)
@@ -47,9 +34,13 @@ class Ground:
             x0, y0, x1, y1 = room.area
             inside |= ((self._xs >= x0) & (self._xs <= x1))[:, None] & ((self._ys >= y0) & (self._ys <= y1))
         self._free: NDArray[np.bool_] = inside & (clearance >= ROBOT)
-        self._taken: NDArray[np.bool_] = ~inside | (clearance <= 0.0)
-        self._doorways = self._covered([_doorway(door) for door in world.doors], 0.0)
-        self._taken |= self._doorways
+        doorways = []
+        for door in world.doors:  # so much is kept free before and behind it [m]
+            (ax, ay), (bx, by), half = door.start, door.end, (math.dist(door.start, door.end) / 2, 0.75)
+            yaw = math.atan2(by - ay, bx - ax)
+            doorways.append(Obstacle("", "box", ((ax + bx) / 2, (ay + by) / 2), yaw, half, 2.0))
+        self._doorways = self._covered(doorways, 0.0)
+        self._taken: NDArray[np.bool_] = ~inside | (clearance <= 0.0) | self._doorways
         self._pockets = self._out_of_reach(self._free)
 
     def in_doorway(self, thing: Obstacle) -> bool:
@@ -65,7 +56,10 @@ class Ground:
         area = self._covered([outline], 0.0)
         if not area.any() or (self._taken & area).any():
             return False
-        low = [_footprint(part) for part in parts if part.base < HEADROOM]
+        low = [
+            Obstacle(p.name, p.shape, p.position, p.yaw, (p.size[0] / 2, p.size[1] / 2), p.base + p.size[2])
+            for p in parts if p.base < HEADROOM
+        ]  # fmt: skip
         if not self.stand(low):
             return False
         self._taken |= area
@@ -75,7 +69,7 @@ class Ground:
         """Whether `things` leave every place in reach; if so they stand there from now on."""
         free = self._free & ~self._covered(things, ROBOT)
         pockets = self._out_of_reach(free)
-        if pockets > max(self._pockets, POCKET):
+        if pockets > max(self._pockets, 0.15):  # [m^2]
             return False
         self._free, self._pockets = free, pockets
         self._taken |= self._covered(things, 0.0)
@@ -145,16 +139,27 @@ def furnish(plan: Plan, ground: Ground, draw: Draw, seed: int, alike: bool) -> l
     return found
 
 
+def _flipped(plan: Plan, index: int) -> bool:
+    """Whether the corridor that a room opens to lies above it."""
+    for pair in plan.links:
+        if index in pair:
+            other = plan.spaces[pair[0] if pair[1] == index else pair[1]]
+            if other.use == "corridor":
+                return other.area[1] >= plan.spaces[index].area[3] - 1e-6
+    return False
+
+
 class _Room:
     """One room in the making. `flipped`: it is arranged upside down, as seen from a corridor above it."""
 
     def __init__(self, space: Space, ground: Ground, draw: Draw, name: str, flipped: bool) -> None:
         self.space, self.ground, self.draw, self.name, self.flipped = space, ground, draw, name, flipped
         self.furniture: list[Furniture] = []
-        self._placed: list[_Placed] = []
+        self._placed = 0
+        self._tables: list[tuple[Item, Spot]] = []
 
     def place(self, item: str, count: int, where: str) -> None:
-        """Up to `count` of an item."""
+        """Up to `count` of an item; what finds no room in a dozen places is left out."""
         if where == "rows":
             built = build(item, self.draw)
             taken = float(self.draw[f"rows.{item}"].get("taken", 1.0))
@@ -164,21 +169,19 @@ class _Room:
             return
         for _ in range(count):
             built = build(item, self.draw)
-            for _ in range(ATTEMPTS):
-                spot = self._spot(item, built, where)
-                if self._put(item, built, spot):
+            for _ in range(12):
+                if self._put(item, built, self._spot(item, built, where)):
                     break
 
     def _spot(self, item: str, built: Item, where: str) -> Spot:
         rng, (width, depth) = self.draw.rng, self.space.size
         askew = math.radians(self.draw["askew"]) * rng.normal()
-        tables = [p for p in self._placed if p.item in TABLES]
-        if item in SEATS and tables:
-            return self._beside(tables[int(rng.integers(len(tables)))], built)
-        if where == "wall":
-            return self._at_wall(int(rng.integers(4)), rng.uniform(0.0, 1.0), built, askew)
-        if where == "corner":
-            return self._at_wall(int(rng.integers(4)), float(rng.integers(2)), built, askew)
+        if item in ("chair", "school_chair", "swivel") and self._tables:
+            return self._beside(*self._tables[int(rng.integers(len(self._tables)))], built)
+        if where in ("wall", "corner"):
+            side = int(rng.integers(4))
+            share = rng.uniform(0.0, 1.0) if where == "wall" else float(rng.integers(2))
+            return self._at_wall(side, share, built, askew)
         quarter = math.pi / 2 * int(rng.integers(4))
         return rng.uniform(0.2, 0.8) * width, rng.uniform(0.2, 0.8) * depth, quarter + askew
 
@@ -191,11 +194,11 @@ class _Room:
         x, y = [(at, out), (width - out, at), (width - at, depth - out), (out, depth - at)][side]
         return x, y, side * math.pi / 2 + askew / 3
 
-    def _beside(self, table: _Placed, built: Item) -> Spot:
-        rng, (x, y, yaw) = self.draw.rng, table.spot
+    def _beside(self, table: Item, spot: Spot, built: Item) -> Spot:
+        rng, (x, y, yaw) = self.draw.rng, spot
         side = int(rng.choice([0, 1, 2, 3], p=[0.4, 0.1, 0.4, 0.1]))
-        half = (table.built.width, table.built.length)[side % 2] / 2
-        along = rng.uniform(-0.4, 0.4) * (table.built.length, table.built.width)[side % 2]
+        half = (table.width, table.length)[side % 2] / 2
+        along = rng.uniform(-0.4, 0.4) * (table.length, table.width)[side % 2]
         out = half + built.width / 2 + rng.uniform(0.02, 0.25)
         dx, dy = [(along, out), (-out, along), (along, -out), (out, along)][side]
         c, s = math.cos(yaw), math.sin(yaw)
@@ -214,7 +217,7 @@ class _Room:
         while v + built.width / 2 < across - 0.3 and made < count:
             u = first + built.length / 2
             while u + built.length / 2 < along - 0.4 and made < count:
-                yield (along_to_room(u, v, across) if turned else (u, v, 0.0))
+                yield (across - v, u, math.pi / 2) if turned else (u, v, 0.0)
                 made += 1
                 u += built.length + gap
             v += built.width + aisle
@@ -224,37 +227,12 @@ class _Room:
         if self.flipped:
             y, yaw = self.space.size[1] - y, math.pi - yaw
         x, y = x + self.space.area[0], y + self.space.area[1]
-        parts = built.at(f"{self.name}.{item}_{len(self._placed)}", x, y, yaw)
+        parts = built.at(f"{self.name}.{item}_{self._placed}", x, y, yaw)
         outline = Obstacle("", "box", (x, y), yaw, (built.length / 2, built.width / 2), 1.0)
         if not self.ground.put(parts, outline):
             return False
-        self._placed.append(_Placed(item, built, spot))
+        self._placed += 1
+        if item in ("desk", "teacher_desk", "school_desk", "dining_table", "conference_table", "high_table"):
+            self._tables.append((built, spot))
         self.furniture += parts
         return True
-
-
-def along_to_room(u: float, v: float, across: float) -> Spot:
-    """A place `u` along and `v` across a room that is deeper than wide, in its own axes."""
-    return across - v, u, math.pi / 2
-
-
-def _flipped(plan: Plan, index: int) -> bool:
-    """Whether the corridor that a room opens to lies above it."""
-    for pair in plan.links:
-        if index in pair:
-            other = plan.spaces[pair[0] if pair[1] == index else pair[1]]
-            if other.use == "corridor":
-                return other.area[1] >= plan.spaces[index].area[3] - 1e-6
-    return False
-
-
-def _doorway(door: Door) -> Obstacle:
-    (ax, ay), (bx, by) = door.start, door.end
-    yaw = math.atan2(by - ay, bx - ax)
-    return Obstacle("", "box", ((ax + bx) / 2, (ay + by) / 2), yaw, (math.dist(door.start, door.end) / 2, DOORWAY), 2.0)
-
-
-def _footprint(part: Furniture) -> Obstacle:
-    return Obstacle(
-        part.name, part.shape, part.position, part.yaw, (part.size[0] / 2, part.size[1] / 2), part.base + part.size[2]
-    )

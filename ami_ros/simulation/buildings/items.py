@@ -1,7 +1,8 @@
 """Pieces of furniture, each built of boxes and cylinders around the origin, its back towards -y.
 
-A part that stands on the floor is at least TALL high, and one that hangs does so above UNDER: what a robot can touch is
-seen by a laser at any height up to TALL, and what it can drive under does not meet its camera.
+A part that stands on the floor is at least TALL high, and one that hangs does so above 0.68 m: what a robot can touch
+is seen by a laser at any height up to TALL, and what it can drive under does not meet its camera. Chairs hang lower,
+but their legs let no robot between them.
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from ami_ros.core.ranges import Draw
 from ami_ros.simulation.world import Furniture
 
 TALL = 0.45  # [m]
-UNDER = 0.68  # [m]; chairs hang lower, but their legs let no robot between them
-LEG = 0.045  # [m]
 SEAT = 0.43  # height of the underside of seats [m]
 
 
@@ -48,7 +47,8 @@ def build(name: str, draw: Draw) -> Item:
     width = draw.number(f"items.{name}.width") if "width" in spec else length
     height = draw.number(f"items.{name}.height")
     color = draw.choice(f"colors.{spec['color']}")
-    parts = _BUILDERS[spec["build"]](length, width, height, color, draw)
+    plain = _PLAIN.get(spec["build"])
+    parts = plain(length, width, height, color) if plain else _DRAWN[spec["build"]](length, width, height, color, draw)
     if draw.chance("black_things"):
         parts = [replace(part, color="#17181a", surface="black") for part in parts]
     if spec["build"] == "bed":  # its length stands out from the wall
@@ -56,20 +56,16 @@ def build(name: str, draw: Draw) -> Item:
     return Item(tuple(parts), round(length, 3), round(width, 3))
 
 
-def box(
-    x: float, y: float, size: tuple[float, float, float], color: str, base: float = 0.0, texture: str | None = None,
-) -> Furniture:  # fmt: skip
+def box(x: float, y: float, size: tuple[float, float, float], color: str, base: float = 0.0) -> Furniture:
     """A part; its `size` is rounded to millimetres."""
     whole = (round(size[0], 3), round(size[1], 3), round(size[2], 3))
-    return Furniture("part", "box", (round(x, 3), round(y, 3)), whole, 0.0, color, texture, round(base, 3))
+    return Furniture("part", "box", (round(x, 3), round(y, 3)), whole, color=color, base=round(base, 3))
 
 
-def drum(x: float, y: float, diameter: float, height: float, color: str, base: float = 0.0) -> Furniture:
-    """A round part."""
+def drum(diameter: float, height: float, color: str, base: float = 0.0) -> Furniture:
+    """A round part in the middle."""
     d = round(diameter, 3)
-    return Furniture(
-        "part", "cylinder", (round(x, 3), round(y, 3)), (d, d, round(height, 3)), 0.0, color, None, round(base, 3)
-    )
+    return Furniture("part", "cylinder", (0, 0), (d, d, round(height, 3)), color=color, base=round(base, 3))
 
 
 def shade(color: str, factor: float) -> str:
@@ -79,24 +75,46 @@ def shade(color: str, factor: float) -> str:
 
 
 Parts = list[Furniture]
-# A builder takes length `a`, width `w` and height `h` [m], a colour, and what it draws the rest from.
 
 
-def _block(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    return [box(0, 0, (a, w, h), color)]
+def _legs(a: float, w: float, h: float, color: str, thick: float = 0.045) -> Parts:
+    x, y = a / 2 - thick, w / 2 - thick
+    return [box(sx * x, sy * y, (thick, thick, h), color) for sx in (-1, 1) for sy in (-1, 1)]
 
 
-def _plinth(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    return [box(0, 0, (a, w, h - 0.03), color), box(0, 0, (a + 0.02, w + 0.02, 0.03), shade(color, 0.75), h - 0.03)]
-
-
-def _legs(a: float, w: float, h: float, color: str) -> Parts:
-    x, y = a / 2 - LEG, w / 2 - LEG
-    return [box(sx * x, sy * y, (LEG, LEG, h), color) for sx in (-1, 1) for sy in (-1, 1)]
-
-
-def _table(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    return [box(0, 0, (a, w, 0.03), color, h - 0.03), *_legs(a, w, h - 0.03, shade(color, 0.7))]
+# What takes length `a`, width `w` and height `h` [m] and a colour.
+_PLAIN: dict[str, Callable[[float, float, float, str], Parts]] = {
+    "block": lambda a, w, h, c: [box(0, 0, (a, w, h), c)],
+    "round": lambda a, w, h, c: [drum(a, h, c)],
+    "plinth": lambda a, w, h, c: [
+        box(0, 0, (a, w, h - 0.03), c), box(0, 0, (a + 0.02, w + 0.02, 0.03), shade(c, 0.75), h - 0.03),
+    ],
+    "table": lambda a, w, h, c: [box(0, 0, (a, w, 0.03), c, h - 0.03), *_legs(a, w, h - 0.03, shade(c, 0.7))],
+    "pedestal_table": lambda a, w, h, c: [drum(a, 0.03, c, h - 0.03), drum(0.12, h - 0.03, "#6d7478")],
+    "bench": lambda a, w, h, c: [
+        box(0, 0, (a, w, 0.05), c, h - 0.05), box(0, 0, (a - 0.12, w - 0.1, h - 0.05), shade(c, 0.6)),
+    ],
+    "stand": lambda a, w, h, c: [
+        drum(a * 0.9, TALL, c), drum(0.05, h - TALL - 0.3, c, TALL), drum(a, 0.3, "#f2e8d0", h - 0.3),
+    ],
+    "board": lambda a, w, h, c: [
+        box(0, 0, (a, w * 0.5, h - 0.75), c, 0.75),
+        *(box(s * (a / 2 - 0.05), 0, (0.05, w, 0.78), "#7a8085") for s in (-1, 1)),
+    ],
+    "sofa": lambda a, w, h, c: [
+        box(0, 0.1, (a - 0.32, w - 0.2, TALL), c),
+        box(0, -w / 2 + 0.1, (a, 0.2, h), shade(c, 0.92)),
+        *(box(s * (a - 0.16) / 2, 0.1, (0.16, w - 0.2, 0.58), shade(c, 0.85)) for s in (-1, 1)),
+    ],
+    "car": lambda a, w, h, c: [  # between two others, its front to -y
+        box(0, 0, (a, w, 0.6 * h), c), box(0, 0.08 * w, (0.85 * a, 0.55 * w, 0.4 * h), "#2b3138", 0.6 * h),
+    ],
+    "pane": lambda a, w, h, c: [  # a screen of glass between two posts
+        *(box(s * (a / 2 - 0.03), 0, (0.05, w, h), c) for s in (-1, 1)),
+        replace(box(0, 0, (a - 0.1, 0.02, h - 0.04), "#cfe3e6"), surface="glass"),
+        box(0, 0, (a, w, 0.04), c, h - 0.04),
+    ],
+}  # fmt: skip
 
 
 def _panels(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
@@ -110,25 +128,15 @@ def _panels(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
 
 
 def _chair(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    frame = draw.choice("colors.metal")
-    near = 0.32  # between legs: too narrow for any robot
+    frame, near = draw.choice("colors.metal"), 0.32  # between legs: too narrow for any robot
     back = box(0, -a / 2 + 0.02, (a, 0.03, h - SEAT - 0.1), color, SEAT + 0.1)
-    return [box(0, 0, (a, a, 0.04), color, SEAT), back, *_legs(near, near, TALL - 0.01, frame)[:4]]
+    return [box(0, 0, (a, a, 0.04), color, SEAT), back, *_legs(near, near, TALL - 0.01, frame)]
 
 
 def _swivel(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
     turn = draw.rng.uniform(-0.5, 0.5)
     back = replace(box(0, -0.2, (0.42, 0.06, h - 0.6), color, 0.6), yaw=round(turn, 3))
-    return [drum(0, 0, 0.44, 0.07, color, SEAT), back, drum(0, 0, 0.3, TALL - 0.01, "#3a3d42")]
-
-
-def _sofa(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    arm, back = 0.16, 0.2
-    return [
-        box(0, back / 2, (a - 2 * arm, w - back, TALL), color),
-        box(0, -w / 2 + back / 2, (a, back, h), shade(color, 0.92)),
-        *(box(s * (a - arm) / 2, back / 2, (arm, w - back, 0.58), shade(color, 0.85)) for s in (-1, 1)),
-    ]
+    return [drum(0.44, 0.07, color, SEAT), back, drum(0.3, TALL - 0.01, "#3a3d42")]
 
 
 def _bed(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
@@ -150,9 +158,8 @@ def _shelves(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
         if draw.rng.random() < 0.85:
             length = (a - 0.1) * draw.rng.uniform(0.35, 1.0)
             x = draw.rng.uniform(-1, 1) * (a - 0.08 - length) / 2
-            found.append(
-                box(x, 0, (length, w * 0.8, draw.rng.uniform(0.15, 0.3)), draw.choice("colors.goods"), float(z))
-            )
+            size = (length, w * 0.8, draw.rng.uniform(0.15, 0.3))
+            found.append(box(x, 0, size, draw.choice("colors.goods"), float(z)))
     return found
 
 
@@ -169,66 +176,19 @@ def _rack(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
     return found
 
 
-def _round(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    return [drum(0, 0, a, h, color)]
-
-
 def _plant(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
     pot = max(TALL, 0.4 * h)
-    return [drum(0, 0, a * 0.8, pot, draw.choice("colors.any")), drum(0, 0, a * 1.1, h - pot, color, pot)]
-
-
-def _stand(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    return [
-        drum(0, 0, a * 0.9, TALL, color),
-        drum(0, 0, 0.05, h - TALL - 0.3, color, TALL),
-        drum(0, 0, a, 0.3, "#f2e8d0", h - 0.3),
-    ]
-
-
-def _pedestal_table(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    return [drum(0, 0, a, 0.03, color, h - 0.03), drum(0, 0, 0.12, h - 0.03, "#6d7478")]
-
-
-def _bench(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    return [box(0, 0, (a, w, 0.05), color, h - 0.05), box(0, 0, (a - 0.12, w - 0.1, h - 0.05), shade(color, 0.6))]
-
-
-def _board(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    return [
-        box(0, 0, (a, w * 0.5, h - 0.75), color, 0.75),
-        *(box(s * (a / 2 - 0.05), 0, (0.05, w, 0.78), "#7a8085") for s in (-1, 1)),
-    ]
+    return [drum(a * 0.8, pot, draw.choice("colors.any")), drum(a * 1.1, h - pot, color, pot)]
 
 
 def _statue(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    stone = draw.choice("colors.any")
-    size = draw.rng.uniform(0.2, 0.8)
-    top = (
-        drum(0, 0, a * 0.6, size, stone, h)
-        if draw.rng.random() < 0.5
-        else box(0, 0, (a * 0.5, a * 0.3, size), stone, h)
-    )
+    stone, size = draw.choice("colors.any"), draw.rng.uniform(0.2, 0.8)
+    slim = draw.rng.random() < 0.5
+    top = drum(a * 0.6, size, stone, h) if slim else box(0, 0, (a * 0.5, a * 0.3, size), stone, h)
     return [box(0, 0, (a, a, h), color), replace(top, yaw=round(float(draw.rng.uniform(-1.5, 1.5)), 3))]
 
 
-def _car(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    """Between two others, its front to -y."""
-    return [box(0, 0, (a, w, 0.6 * h), color), box(0, 0.08 * w, (0.85 * a, 0.55 * w, 0.4 * h), "#2b3138", 0.6 * h)]
-
-
-def _pane(a: float, w: float, h: float, color: str, draw: Draw) -> Parts:
-    """A screen of glass between two posts."""
-    glass = replace(box(0, 0, (a - 0.1, 0.02, h - 0.04), "#cfe3e6"), surface="glass")
-    return [box(s * (a / 2 - 0.03), 0, (0.05, w, h), color) for s in (-1, 1)] + [
-        glass,
-        box(0, 0, (a, w, 0.04), color, h - 0.04),
-    ]
-
-
-_BUILDERS: dict[str, Callable[[float, float, float, str, Draw], Parts]] = {
-    "block": _block, "plinth": _plinth, "table": _table, "panels": _panels, "chair": _chair, "swivel": _swivel,
-    "sofa": _sofa,
-    "bed": _bed, "shelves": _shelves, "rack": _rack, "round": _round, "plant": _plant, "stand": _stand,
-    "pedestal_table": _pedestal_table, "bench": _bench, "pane": _pane, "board": _board, "statue": _statue, "car": _car,
+_DRAWN: dict[str, Callable[[float, float, float, str, Draw], Parts]] = {
+    "panels": _panels, "chair": _chair, "swivel": _swivel, "bed": _bed, "shelves": _shelves, "rack": _rack,
+    "plant": _plant, "statue": _statue,
 }  # fmt: skip

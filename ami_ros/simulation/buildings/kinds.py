@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,8 +13,6 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.ranges import Draw
 from ami_ros.simulation.world import Rectangle
 
-# Names of buildings, and which of them are for training and which for tests.
-
 PREFIX = "building:"
 TRAINING_KINDS = ("home", "office", "ward", "school", "warehouse")
 HELD_OUT_KINDS = ("gallery", "hotel")  # laid out by other rules than those for training
@@ -23,7 +22,6 @@ OPEN_KINDS = ("hall", "car_park", "atrium")  # wider than many lasers reach; nev
 NAMED_KINDS = (*KINDS, BARE, *OPEN_KINDS)
 TEST_KINDS = (*HELD_OUT_KINDS, "atrium")
 FIRST_TEST_SEED = 100_000
-Use = Literal["training", "test"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class BuildingName:
         return f"{PREFIX}{self.kind}:{self.seed}"
 
     @property
-    def use(self) -> Use:
+    def use(self) -> Literal["training", "test"]:
         """What it is for: test if its seed is FIRST_TEST_SEED or more, or its kind one of TEST_KINDS; else training."""
         return "test" if self.seed >= FIRST_TEST_SEED or self.kind in TEST_KINDS else "training"
 
@@ -77,15 +75,13 @@ def refuse_test_buildings(world: str | Path, what: str) -> None:
         )
 
 
-# Floor plans: rectangles that are rooms, and which of them open into which. Lengths are in metres.
+# Floor plans: rectangles that are rooms, and which of them open into which.
 #
 # Each kind of building has its own rule: homes are split again and again, offices, wards and schools line up rooms
 # along corridors, warehouses, halls and car parks are a large room with rooms beside it. Galleries and hotels follow
 # rules of their own.
 
 Link = Literal["door", "wide", "open"]  # a door, a gap wider than a door, no wall at all
-GRID = 0.1  # corners of rooms lie on a grid of this pitch [m]
-DOOR_SIDE = 1.4  # the least length of wall that has room for a door [m]
 
 
 @dataclass(frozen=True)
@@ -100,16 +96,12 @@ class Space:
         x0, y0, x1, y1 = self.area
         return x1 - x0, y1 - y0
 
-    @property
-    def square_metres(self) -> float:
-        return self.size[0] * self.size[1]
-
 
 @dataclass
 class Plan:
     """Rooms, and the links between them by the numbers of two rooms, the lower first."""
 
-    spaces: list[Space]
+    spaces: list[Space] = field(default_factory=list)
     links: dict[tuple[int, int], Link] = field(default_factory=dict)
 
     def link(self, a: int, b: int, kind: Link) -> None:
@@ -120,11 +112,6 @@ class Plan:
         self.spaces.append(Space(use, (snap(x0), snap(y0), snap(x1), snap(y1))))
         return len(self.spaces) - 1
 
-    @property
-    def square_metres(self) -> float:
-        return sum(space.square_metres for space in self.spaces)
-
-    @property
     def is_whole(self) -> bool:
         """Whether each room can be reached from each other."""
         reached, ahead = {0}, [0]
@@ -145,7 +132,7 @@ class Plan:
                     found[a, b] = length
         return found
 
-    def connect(self, draw: Draw, loops: float) -> None:
+    def connect(self, draw: Draw) -> None:
         """Links rooms at random until all are in reach, and each other pair of neighbours with probability `loops`."""
         group = list(range(len(self.spaces)))
 
@@ -156,7 +143,7 @@ class Plan:
 
         for a, b in self.links:
             join(a, b)
-        wide_enough = [pair for pair, length in self.neighbours().items() if length >= DOOR_SIDE]
+        wide_enough = [pair for pair, length in self.neighbours().items() if length >= 1.4]  # room for a door
         # Rooms that lead on come first: halls, then living rooms; bath rooms lead nowhere.
         rank = {"corridor": 0.0, "hall": 0.0, "living": 0.3, "bath": 2.0, "store": 2.0}
         weight = [
@@ -165,13 +152,13 @@ class Plan:
         for index in np.argsort(weight):
             a, b = wide_enough[index]
             private = {self.spaces[a].use, self.spaces[b].use} & {"bath", "store"}
-            if join(a, b) or (not private and (a, b) not in self.links and draw.rng.random() < loops):
+            if join(a, b) or (not private and (a, b) not in self.links and draw.rng.random() < draw["loops"]):
                 self.links.setdefault((a, b), "door")
 
 
-def snap(value: float) -> float:
-    """The nearest length on the grid."""
-    return round(round(value / GRID) * GRID, 3)
+def snap(value: float, grid: float = 0.1) -> float:
+    """The nearest length on the grid on which corners of rooms lie."""
+    return round(round(value / grid) * grid, 3)
 
 
 def shared(a: Rectangle, b: Rectangle) -> float:
@@ -183,11 +170,16 @@ def shared(a: Rectangle, b: Rectangle) -> float:
     return across if abs(up) < 1e-6 and across > 1e-6 else 0.0
 
 
-def home(draw: Draw) -> Plan:
+def surface(r: Rectangle) -> float:
+    """[m^2]"""
+    return (r[2] - r[0]) * (r[3] - r[1])
+
+
+def _home(draw: Draw) -> Plan:
     """A rectangle split again and again; the largest room is to live in. Half of the homes have a hall."""
     area, ratio = draw.number("area"), draw.number("ratio")
     width, depth = snap(np.sqrt(area * ratio)), snap(np.sqrt(area / ratio))
-    plan, count = Plan([]), draw.count("rooms")
+    plan, count = Plan(), draw.count("rooms")
     if draw.chance("hall"):
         hall, at = draw.number("corridor"), snap(depth * draw.rng.uniform(0.4, 0.6))
         plan.add("hall", 0, at, width, at + hall)
@@ -207,7 +199,7 @@ def home(draw: Draw) -> Plan:
         other = plan.spaces[a if b == living else b].use
         if living in (a, b) and other in ("kitchen", "dining", "hall") and length >= 2.4 and draw.chance("open_plan"):
             plan.link(a, b, "open" if draw.chance("without_wall") else "wide")
-    plan.connect(draw, draw["loops"])
+    plan.connect(draw)
     return plan
 
 
@@ -215,16 +207,13 @@ def _split(draw: Draw, rectangle: Rectangle, count: int) -> list[Rectangle]:
     """`count` rectangles, or as many as are not smaller than a room may be."""
     pieces, least = [rectangle], float(draw["least_side"])
     while len(pieces) < count:
-        sizes = [(r[2] - r[0]) * (r[3] - r[1]) * draw.rng.uniform(0.6, 1.0) for r in pieces]
-        for index in np.argsort(sizes)[::-1]:
-            x0, y0, x1, y1 = pieces[index]
-            wide = x1 - x0 >= y1 - y0
-            length = x1 - x0 if wide else y1 - y0
-            if length >= 2 * least:
-                break
-        else:
+        sizes = [surface(r) * draw.rng.uniform(0.6, 1.0) for r in pieces]
+        order = [int(index) for index in np.argsort(sizes)[::-1]]
+        long = [i for i in order if max(pieces[i][2] - pieces[i][0], pieces[i][3] - pieces[i][1]) >= 2 * least]
+        if not long:
             return pieces
-        del pieces[index]
+        x0, y0, x1, y1 = pieces.pop(long[0])
+        wide, length = x1 - x0 >= y1 - y0, max(x1 - x0, y1 - y0)
         at = snap(np.clip(length * draw.rng.uniform(0.35, 0.65), least, length - least))
         if wide:
             pieces += [(x0, y0, x0 + at, y1), (x0 + at, y0, x1, y1)]
@@ -233,26 +222,41 @@ def _split(draw: Draw, rectangle: Rectangle, count: int) -> list[Rectangle]:
     return pieces
 
 
-def along_corridors(draw: Draw) -> Plan:
-    """Rooms on both sides of a corridor: a straight one, one with a wing, or a ring around a core."""
+def _along_corridors(draw: Draw) -> Plan:
+    """Rooms on both sides of a corridor: a straight one, one with a wing (a second corridor across its end, with rooms
+    beyond it and above the upper row), or a ring of corridors with rooms outside and a core within."""
     shape = draw.choice("shapes")
-    plan, corridor = Plan([]), snap(draw.number("corridor"))
+    plan, corridor = Plan(), snap(draw.number("corridor"))
     lower, upper = snap(draw.number("depth")), snap(draw.number("depth"))
-    length = snap(draw.number("length"))
+    length, middle = snap(draw.number("length")), lower + corridor
     if shape == "ring":
-        _ring(draw, plan, length, lower, upper, corridor)
+        second = middle + snap(draw.number("core"))
+        south = plan.add("corridor", 0, lower, length, middle)
+        north = plan.add("corridor", 0, second, length, second + corridor)
+        west = plan.add("corridor", 0, middle, corridor, second)
+        east = plan.add("corridor", length - corridor, middle, length, second)
+        for joint in (west, east):
+            plan.link(south, joint, "open")
+            plan.link(north, joint, "open")
+        _row(draw, plan, south, (0, length), (0, lower))
+        _row(draw, plan, north, (0, length), (second + corridor, second + corridor + upper))
+        _row(draw, plan, south, (corridor, length - corridor), (middle, second))
     else:
-        main = plan.add(_main_use(draw), 0, lower, length, lower + corridor)
-        _row(draw, plan, main, (0, length), (0, lower), "below")
-        _row(draw, plan, main, (0, length), (lower + corridor, lower + corridor + upper), "above")
+        main = plan.add(_main_use(draw), 0, lower, length, middle)
+        _row(draw, plan, main, (0, length), (0, lower))
+        _row(draw, plan, main, (0, length), (middle, middle + upper))
         if shape == "wing":
-            _wing(draw, plan, main, length, lower, corridor, upper)
-    plan.connect(draw, draw["loops"])
+            top = snap(middle + upper + draw.number("wing"))
+            wing = plan.add("corridor", length, 0, length + corridor, top)
+            plan.link(main, wing, "open")
+            depth = snap(draw.number("depth"))
+            _row(draw, plan, wing, (0, top), (length + corridor, length + corridor + depth), upright=True)
+    plan.connect(draw)
     return plan
 
 
 def _row(
-    draw: Draw, plan: Plan, corridor: int, along: tuple[float, float], across: tuple[float, float], side: str,
+    draw: Draw, plan: Plan, corridor: int, along: tuple[float, float], across: tuple[float, float],
     upright: bool = False,
 ) -> None:  # fmt: skip
     """Rooms next to each other between `along`, `across` deep, each with a door to the corridor or open to it."""
@@ -272,90 +276,56 @@ def _row(
         at = snap(at + width)
 
 
-def _wing(draw: Draw, plan: Plan, main: int, length: float, lower: float, corridor: float, upper: float) -> None:
-    """A second corridor across the end of the first, with rooms beyond it and above the upper row."""
-    top = snap(lower + corridor + upper + draw.number("wing"))
-    wing = plan.add("corridor", length, 0, length + corridor, top)
-    plan.link(main, wing, "open")
-    depth = snap(draw.number("depth"))
-    _row(draw, plan, wing, (0, top), (length + corridor, length + corridor + depth), "right", upright=True)
-
-
-def _ring(draw: Draw, plan: Plan, length: float, lower: float, upper: float, corridor: float) -> None:
-    """Two corridors that are joined at both ends, rooms outside of them and a core within."""
-    core = snap(draw.number("core"))
-    second = lower + corridor + core
-    south = plan.add("corridor", 0, lower, length, lower + corridor)
-    north = plan.add("corridor", 0, second, length, second + corridor)
-    west = plan.add("corridor", 0, lower + corridor, corridor, second)
-    east = plan.add("corridor", length - corridor, lower + corridor, length, second)
-    for joint in (west, east):
-        plan.link(south, joint, "open")
-        plan.link(north, joint, "open")
-    _row(draw, plan, south, (0, length), (0, lower), "below")
-    _row(draw, plan, north, (0, length), (second + corridor, second + corridor + upper), "above")
-    _row(draw, plan, south, (corridor, length - corridor), (lower + corridor, second), "core")
-
-
 def _main_use(draw: Draw) -> str:
     """What the room is for that the others lie along."""
     use = draw.values.get("main", "corridor")
     return use if isinstance(use, str) else str(draw.choice("main"))
 
 
-def warehouse(draw: Draw) -> Plan:
+def _warehouse(draw: Draw) -> Plan:
     """A hall, a row of small rooms along one end, sometimes a second hall."""
-    plan, depth = Plan([]), snap(draw.number("depth"))
+    plan, depth = Plan(), snap(draw.number("depth"))
     length, office = snap(draw.number("length")), snap(draw.number("office"))
     use = _main_use(draw)
     hall = plan.add(use, office, 0, office + length, depth)
     at, count = 0.0, draw.count("offices")
     for index in range(count):
         end = depth if index == count - 1 else snap(depth * (index + 1) / count + draw.rng.uniform(-0.3, 0.3))
-        number = plan.add(draw.choice("uses"), 0, at, office, end)
-        plan.link(hall, number, "door")
+        plan.link(hall, plan.add(draw.choice("uses"), 0, at, office, end), "door")
         at = end
     if draw.chance("second_hall"):
         more = snap(draw.number("second"))
-        other = plan.add(use, office + length, 0, office + length + more, depth)
-        plan.link(hall, other, "wide")
-    plan.connect(draw, draw["loops"])
+        plan.link(hall, plan.add(use, office + length, 0, office + length + more, depth), "wide")
+    plan.connect(draw)
     return plan
 
 
-def gallery(draw: Draw) -> Plan:
+def _gallery(draw: Draw) -> Plan:
     """Uneven rows and columns whose cells grow together, each room open to several others, without corridors."""
     columns, rows = draw.count("columns"), draw.count("rows")
     xs = np.concatenate([[0.0], np.cumsum([snap(draw.number("column")) for _ in range(columns)])])
     ys = np.concatenate([[0.0], np.cumsum([snap(draw.number("row")) for _ in range(rows)])])
-    taken, plan = np.full((columns, rows), -1), Plan([])
+    taken, plan = np.full((columns, rows), -1), Plan()
     for i in range(columns):
         for j in range(rows):
-            if taken[i, j] < 0:
-                right, up = _grown(draw, taken, i, j)
-                use = draw.choice("uses")
-                taken[i:right, j:up] = plan.add(use, xs[i], ys[j], xs[right], ys[up])
-    plan.connect(draw, draw["loops"])
+            if taken[i, j] >= 0:
+                continue
+            right, up = i + 1, j + 1  # it may grow to two or three cells in a line
+            while right < columns and taken[right, j] < 0 and right - i < 3 and draw.chance("merge"):
+                right += 1
+            while right == i + 1 and up < rows and taken[i, up] < 0 and up - j < 2 and draw.chance("merge"):
+                up += 1
+            taken[i:right, j:up] = plan.add(draw.choice("uses"), xs[i], ys[j], xs[right], ys[up])
+    plan.connect(draw)
     for pair in list(plan.links):
         kind: Link = "wide" if draw.chance("wide") else "door"
         plan.link(*pair, kind)
     return plan
 
 
-def _grown(draw: Draw, taken: np.ndarray, i: int, j: int) -> tuple[int, int]:
-    """The cell (i, j), or two or three of them in a line; the first column and row that are no longer of it."""
-    right, up = i + 1, j + 1
-    while right < len(taken) and taken[right, j] < 0 and right - i < 3 and draw.chance("merge"):
-        right += 1
-    if right == i + 1:
-        while up < taken.shape[1] and taken[i, up] < 0 and up - j < 2 and draw.chance("merge"):
-            up += 1
-    return right, up
-
-
-def hotel(draw: Draw) -> Plan:
+def _hotel(draw: Draw) -> Plan:
     """Bands from the street to the yard: lobby, then corridors like a comb, with rooms on both sides of each tooth."""
-    plan, corridor = Plan([]), snap(draw.number("corridor"))
+    plan, corridor = Plan(), snap(draw.number("corridor"))
     depth, pitch = snap(draw.number("depth")), snap(draw.number("width"))
     teeth, each = draw.count("teeth"), draw.count("each")
     tooth, lobby = 2 * depth + corridor, snap(draw.number("lobby"))
@@ -363,16 +333,22 @@ def hotel(draw: Draw) -> Plan:
     whole = teeth * tooth
     middle = plan.add("corridor", 0, lobby, whole, lobby + spine)
     split = snap(whole * draw.rng.uniform(0.4, 0.7))
-    for use, area in (("lobby", (0.0, 0.0, split, lobby)), ("dining", (split, 0.0, whole, lobby))):
-        number = plan.add(use, *area)
-        plan.link(middle, number, "wide" if use == "lobby" else "door")
+    plan.link(middle, plan.add("lobby", 0.0, 0.0, split, lobby), "wide")
+    plan.link(middle, plan.add("dining", split, 0.0, whole, lobby), "door")
     for index in range(teeth):
         x, y = index * tooth, lobby + spine
         way = plan.add("corridor", x + depth, y, x + depth + corridor, y + each * pitch)
         plan.link(middle, way, "open")
         for row in range(each):
             for left in (x, x + depth + corridor):
-                room: Rectangle = (left, y + row * pitch, left + depth, y + (row + 1) * pitch)
-                plan.link(way, plan.add("guest", *room), "door")
-    plan.connect(draw, draw["loops"])
+                guest = plan.add("guest", left, y + row * pitch, left + depth, y + (row + 1) * pitch)
+                plan.link(way, guest, "door")
+    plan.connect(draw)
     return plan
+
+
+LAYOUTS: dict[str, Callable[[Draw], Plan]] = {
+    "home": _home, "office": _along_corridors, "ward": _along_corridors, "school": _along_corridors,
+    "warehouse": _warehouse, "gallery": _gallery, "hotel": _hotel,
+    "hall": _warehouse, "car_park": _warehouse, "atrium": _along_corridors,
+}  # fmt: skip

@@ -11,8 +11,6 @@ from ami_ros.core.ranges import Draw
 from ami_ros.simulation.buildings.kinds import Plan, Space, snap
 from ami_ros.simulation.world import Door, Point, Poster, Wall
 
-END = 0.2  # between a door and the end of its wall [m]
-WINDOW_END = 0.35  # between a window and the end of its wall [m]
 OUTSIDE = -1
 
 
@@ -35,10 +33,14 @@ class Side:
         (x0, y0), (x1, y1) = self.start, self.end
         return round(x0 + (x1 - x0) * share, 3), round(y0 + (y1 - y0) * share, 3)
 
+    def holds(self, point: Point) -> bool:
+        """Whether a point lies on it."""
+        return abs(math.dist(self.start, point) + math.dist(point, self.end) - self.length) < 0.01
+
 
 @dataclass
 class Shell:
-    """What stands before there is furniture. `left_bare`: gaps without any wall; they are walls nowhere."""
+    """What stands before there is furniture."""
 
     walls: list[Wall] = field(default_factory=list)
     doors: list[Door] = field(default_factory=list)
@@ -59,22 +61,17 @@ def raise_shell(plan: Plan, draw: Draw, height: float, paints: list[str], outer:
         name, pair = f"wall_{number}", (min(side.left, side.right), max(side.left, side.right))
         if plan.links.get(pair) == "open":
             continue
-        wall = Wall(
-            name, side.start, side.end, paints[side.left], paints[side.right] if side.right != OUTSIDE else outer,
-            height, thickness,
-        )  # fmt: skip
+        behind = paints[side.right] if side.right != OUTSIDE else outer
+        wall = Wall(name, side.start, side.end, paints[side.left], behind, height, thickness)
         shell.walls.append(wall)
         shell.sides[name] = side
         if side.right == OUTSIDE:
             shell.windows += _windows(draw, wall, side)
     for pair, kind in plan.links.items():
-        if kind == "open":
-            continue
-        name, side = max(
-            ((name, side) for name, side in shell.sides.items() if {side.left, side.right} == set(pair)),
-            key=lambda item: item[1].length,
-        )
-        shell.doors.append(_door(draw, side, len(shell.doors), kind == "wide", color, min(doors, height - 0.2)))
+        if kind != "open":
+            between = [side for side in shell.sides.values() if {side.left, side.right} == set(pair)]
+            side = max(between, key=lambda side: side.length)
+            shell.doors.append(_door(draw, side, len(shell.doors), kind == "wide", color, min(doors, height - 0.2)))
     return shell
 
 
@@ -96,9 +93,8 @@ def _stretches(plan: Plan, index: int, start: Point, end: Point) -> list[Side]:
     low, high = sorted((start[axis], end[axis]))
     cuts, behind = {low, high}, []
     for other, space in enumerate(plan.spaces):
-        area = space.area
+        area, fixed = space.area, start[1 - axis]
         touching = (area[0], area[2]) if upright else (area[1], area[3])
-        fixed = start[1 - axis]
         a, b = max(area[axis], low), min(area[axis + 2], high)
         if other != index and any(abs(edge - fixed) < 1e-6 for edge in touching) and b - a > 1e-6:
             behind.append((a, b, other))
@@ -108,17 +104,17 @@ def _stretches(plan: Plan, index: int, start: Point, end: Point) -> list[Side]:
         neighbour = next((n for lo, hi, n in behind if lo <= (a + b) / 2 <= hi), OUTSIDE)
         if neighbour == OUTSIDE or neighbour > index:
             ends = [(start[0], a), (start[0], b)] if upright else [(a, start[1]), (b, start[1])]
-            forwards = end[axis] > start[axis]
-            first, last = ends if forwards else ends[::-1]
+            first, last = ends if end[axis] > start[axis] else ends[::-1]
             found.append(Side(first, last, index, neighbour))
     return found
 
 
 def _door(draw: Draw, side: Side, number: int, wide: bool, color: str, height: float) -> Door:
+    aside = 0.2  # between it and the end of its wall [m]
     width = draw.number("shell.wide" if wide else "shell.door_width")
     double = not wide and side.length > 2.6 and draw.chance("shell.double_door")
-    width = min(width * 1.6 if double else width, side.length - 2 * END)
-    middle = draw.rng.uniform(END + width / 2, side.length - END - width / 2 + 1e-9)
+    width = min(width * 1.6 if double else width, side.length - 2 * aside)
+    middle = draw.rng.uniform(aside + width / 2, side.length - aside - width / 2 + 1e-9)
     start, end = side.point(middle - width / 2), side.point(middle + width / 2)
     if draw.rng.random() < 0.5:
         start, end = end, start
@@ -131,13 +127,13 @@ def _door(draw: Draw, side: Side, number: int, wide: bool, color: str, height: f
 
 def _windows(draw: Draw, wall: Wall, side: Side) -> list[Poster]:
     """Windows along an outer wall, seen from inside; those of one wall are alike."""
-    width, height = draw.number("shell.window_width"), draw.number("shell.window_height")
-    sill, gap = draw.number("shell.window_sill"), draw.number("shell.window_spacing")
-    share, seed = draw.number("shell.window_share"), int(draw.rng.integers(10_000))
-    width, height = min(width, side.length - 2 * WINDOW_END), min(height, wall.height - sill - 0.2)
+    names = ("width", "height", "sill", "spacing", "share")
+    width, height, sill, gap, share = (draw.number(f"shell.window_{name}") for name in names)
+    seed, room = int(draw.rng.integers(10_000)), side.length - 2 * 0.35  # [m] to the ends of the wall
+    width, height = min(width, room), min(height, wall.height - sill - 0.2)
     if width < 0.5 or height < 0.4:
         return []
-    count = int((side.length - 2 * WINDOW_END + gap) // (width + gap))
+    count = int((room + gap) // (width + gap))
     first = (side.length - count * width - (count - 1) * gap) / 2 + width / 2
     return [
         Poster(wall.name, "left", round(first + index * (width + gap), 3), seed, round(sill + height / 2, 3),
@@ -153,9 +149,8 @@ def piers(plan: Plan, shell: Shell, draw: Draw, paints: list[str]) -> list[Wall]
     for index, space in enumerate(plan.spaces):
         if min(space.size) < 3.0 or not draw.chance("shell.pier"):
             continue
-        own = [
-            s for name, s in shell.sides.items() if s.left == index and s.length > 2.5 and not _has_door(shell, name)
-        ]
+        long = [side for side in shell.sides.values() if side.left == index and side.length > 2.5]
+        own = [side for side in long if not any(side.holds(door.start) for door in shell.doors)]
         if own:
             walls.append(_pier(draw, space, own[int(draw.rng.integers(len(own)))], len(walls), shell, paints[index]))
     return walls
@@ -167,13 +162,5 @@ def _pier(draw: Draw, space: Space, side: Side, number: int, shell: Shell, paint
     inward = np.array([-direction[1], direction[0]])
     foot = np.array(side.point(along))
     tip = foot + inward * min(draw.number("shell.pier_length"), min(space.size) / 3)
-    wall = shell.walls[0]
     ends = [(round(float(p[0]), 3), round(float(p[1]), 3)) for p in (foot, tip)]
-    return Wall(f"pier_{number}", ends[0], ends[1], paint, paint, wall.height, wall.thickness)
-
-
-def _has_door(shell: Shell, name: str) -> bool:
-    side = shell.sides[name]
-    return any(
-        abs(math.dist(side.start, d.start) + math.dist(d.start, side.end) - side.length) < 0.01 for d in shell.doors
-    )
+    return Wall(f"pier_{number}", ends[0], ends[1], paint, paint, shell.walls[0].height, shell.walls[0].thickness)

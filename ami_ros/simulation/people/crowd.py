@@ -33,6 +33,18 @@ class MovingThing:
     radius: float  # [m]
 
 
+@dataclass(frozen=True)
+class CrowdConfig:
+    """When people meet, and what they do with doors."""
+
+    opens: float = 1.0  # a door that is nearer on somebody's way than this is opened [m]
+    shuts: float = 0.9  # who is farther from a door than this does not hinder its closing [m]
+    stays_open: float = 3.0  # [s]
+    close: float = 0.3  # a gap within which it is measured exactly [m]
+    meets: float = 1.5  # a gap from which somebody meets the robot [m]
+    parts: float = 2.5  # a gap from which somebody has left it [m]
+
+
 class Crowd:
     """Those whom `world.people` describes. How they go about is `manner`, which has their `poses` (n, 3), `velocities`
     (n, 2) and who is `present` (n,) at all.
@@ -46,8 +58,9 @@ class Crowd:
         AmiError: nobody fits into the world, or a recording or a package is not there.
     """
 
-    def __init__(self, world: World, seed: int, height: float) -> None:
+    def __init__(self, world: World, seed: int, height: float, config: CrowdConfig = CrowdConfig()) -> None:
         people = world.people or People()
+        self.config = config
         self.bodies = bodies_of(people)
         self._people, self._world, self._height = people, world, height
         self._routes: dict[str, Routes] = {}
@@ -100,13 +113,13 @@ class Crowd:
 
     def gaps(self, robot: RobotDisc) -> Array:
         """From the robot to what it can touch of every body (n,), its legs at the height of SHIN [m]: below 0 they
-        touch; inf: it is away. Of those farther than 0.3 m it is the gap to the drum."""
+        touch; inf: it is away. Of those farther than `close` it is the gap to the drum."""
         manner = self.manner
         if not self.bodies:
             return np.zeros(0)
         distances = np.hypot(*(manner.poses[:, :2] - robot.centre).T) - robot.radius
         gaps = np.where(manner.present, distances - [body.radius for body in self.bodies], np.inf)
-        for index in np.flatnonzero(gaps < 0.3).tolist():
+        for index in np.flatnonzero(gaps < self.config.close).tolist():
             met = self.bodies[index].met(manner.poses[index], *self.gait(index), SHIN)
             gaps[index] = FloorPlan(met).clearance(robot.centre[None])[0] - robot.radius
         return gaps
@@ -123,16 +136,16 @@ class Crowd:
                 continue
             middle = (np.array(door.start) + door.end) / 2
             near = [robot.centre, *self.manner.poses[there, :2]]
-            free = min(float(np.hypot(*(place - middle))) for place in near) > 0.9  # [m]
+            free = min(float(np.hypot(*(place - middle))) for place in near) > self.config.shuts
             self._opened[door.name] = self._opened[door.name] + seconds if free else 0.0
-            if self._opened[door.name] > 3.0 and doors[door.name]:  # [s] that it stays open
+            if self._opened[door.name] > self.config.stays_open and doors[door.name]:
                 del self._opened[door.name]
                 yield door.name, False
 
     def _wants_through(self, index: int, door: Door) -> bool:
-        """Whether a door lies within the next metre of somebody's way."""
+        """Whether a door lies on the next bit of somebody's way."""
         middle, half = (np.array(door.start) + door.end) / 2, 0.5 * np.hypot(*np.subtract(door.end, door.start))
-        return bool(np.hypot(*(self.manner.ahead_of(index, 1.0) - middle).T).min() < half)
+        return bool(np.hypot(*(self.manner.ahead_of(index, self.config.opens) - middle).T).min() < half)
 
     def future(self, robot: RobotDisc, times: Array) -> Array:
         """Where everybody will be (n, t, 2) at `times` (t,) from now [s], rising, if the robot stays where it is."""
@@ -202,8 +215,9 @@ class Company:
         self.crowd.advance(seconds, robot)
         gaps = self.gaps(pose)
         self._nearest = min(self._nearest, float(gaps.min(initial=np.inf)))
-        self.encounters += int(((gaps < 1.5) & ~self._met).sum())  # [m] from which somebody meets the robot
-        self._met = (gaps < 1.5) | (self._met & (gaps < 2.5))  # [m] from which somebody has left it
+        meets = gaps < self.crowd.config.meets
+        self.encounters += int((meets & ~self._met).sum())
+        self._met = meets | (self._met & (gaps < self.crowd.config.parts))
         for name, is_open in self.crowd.doors_to_set(self._doors.open, robot, seconds):
             try:
                 open_door(name, is_open)

@@ -1,5 +1,8 @@
+"""Buildings: valid worlds whose rooms can be entered; plain ones are alike."""
+
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +18,10 @@ from ami_ros.simulation.world import World
 from ami_ros.simulation.world_file import check_geometry, load_world, save_world
 
 ROBOT = 0.2  # [m]
-LASER = (0.1, 0.4)  # between the lowest and the highest that a scanner sits [m]
-SOME = [f"building:{kind}:{seed}" for kind in (*KINDS, *OPEN_KINDS) for seed in (100_001,)]
+PLAIN = [building(f"building:bare:{seed}") for seed in range(12)]
 
 
-@pytest.fixture(scope="module", params=SOME)
+@pytest.fixture(scope="module", params=[f"building:{kind}:100001" for kind in (*KINDS, *OPEN_KINDS)])
 def world(request: pytest.FixtureRequest) -> World:
     return building(request.param)
 
@@ -33,8 +35,7 @@ def test_size_and_rooms_are_within_the_limits_that_the_file_names(world: World) 
 
 
 def test_a_robot_gets_into_every_room_and_all_that_is_free_is_connected(world: World) -> None:
-    space = FreeSpace(world, radius=ROBOT)
-    rng = np.random.default_rng(0)
+    space, rng = FreeSpace(world, radius=ROBOT), np.random.default_rng(0)
     for room in world.rooms:
         space.sample_pose(rng, room.name)  # raises where the main part does not reach
     lost = label(space._free & ~space.main_part)[0]
@@ -46,14 +47,15 @@ def test_what_a_robot_can_touch_a_laser_sees_at_any_height(world: World) -> None
     things = obstacles_of(world, {})
     low = in_the_way(things)
     inside = np.concatenate([0.7 * outline(thing) + 0.3 * np.array(thing.center) for thing in low])
-    for height in np.linspace(*LASER, 4):
+    for height in np.linspace(0.1, 0.4, 4):  # between the lowest and the highest that a scanner sits [m]
         assert FloorPlan(at_height(things, height)).clearance(inside).max() < 0.03
 
 
 def test_a_building_is_a_world_that_its_file_brings_back(world: World, tmp_path: Path) -> None:
-    check_geometry(world)
-    save_world(world, tmp_path / "building.yaml")
-    assert load_world(tmp_path / "building.yaml") == world
+    for own in (world, PLAIN[1]):
+        check_geometry(own)
+        save_world(own, tmp_path / "building.yaml")
+        assert load_world(tmp_path / "building.yaml") == own
 
 
 @pytest.mark.parametrize("seed", [3, 100_002])
@@ -70,5 +72,21 @@ def test_a_hall_is_wider_than_a_small_laser_reaches(seed: int) -> None:
 
 
 def test_the_same_name_is_the_same_building_and_another_seed_is_another() -> None:
-    first, again, other = (building(f"building:{seed}") for seed in (12, 12, 13))
-    assert first == again and first.rooms != other.rooms
+    for name in ("building:", "building:bare:"):
+        first, again, other = (building(f"{name}{seed}") for seed in (4, 4, 5))
+        assert first == again and first.rooms != other.rooms
+
+
+def test_a_robot_gets_into_every_room_of_plain_buildings() -> None:
+    for world in PLAIN:
+        space, rng = FreeSpace(world, radius=ROBOT), np.random.default_rng(0)
+        for room in world.rooms:
+            space.sample_pose(rng, room.name)
+
+
+def test_plain_buildings_are_halls_or_alike_rooms_open_to_the_sky_and_nearly_without_pictures() -> None:
+    assert {len(world.rooms) for world in PLAIN} >= {1} and max(len(world.rooms) for world in PLAIN) >= 7
+    rooms = next(world for world in PLAIN if len(world.rooms) > 6)
+    assert max(Counter(thing.size for thing in rooms.furniture).values()) >= 0.6 * (len(rooms.rooms) - 1)
+    assert all(world.interior is None for world in PLAIN)
+    assert sum(len(world.posters) for world in PLAIN) < sum(len(world.walls) for world in PLAIN) / 4

@@ -1,4 +1,4 @@
-"""Robots as Gazebo and robot_state_publisher get them: what their descriptions say, and nothing else."""
+"""Robots as Gazebo, robot_state_publisher and the bridge get them: what their descriptions say, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,9 +12,20 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from ami_ros.core.errors import AmiError
+from ami_ros.core.robots.derived import topics
 from ami_ros.core.robots.description import RobotDescription, load_robot
 from ami_ros.core.robots.sensors import LaserSensor, LensSensor
-from ami_ros.simulation.gazebo.robot_sdf import robot_model, robot_urdf, write_robot
+from ami_ros.ros.interfaces import INTERFACES
+from ami_ros.ros.start.gazebo import write_files
+from ami_ros.simulation.gazebo.robot_sdf import (
+    PHOTOGRAPHER,
+    clock_topics,
+    photographer_model,
+    robot_model,
+    robot_topics,
+    robot_urdf,
+    write_robot,
+)
 from ami_ros.simulation.gazebo.sdf import gazebo_topic
 from ami_ros.simulation.gazebo.world_sdf import write_world
 from ami_ros.simulation.robot import wheel_angles
@@ -136,13 +147,10 @@ def test_front_wheels_turn_on_knuckles_as_far_and_as_fast_as_they_are_steered() 
         assert rolls is not None and rolls.findtext("parent") == steering_of(wheel)
 
 
-def test_car_that_gazebo_cannot_steer_is_refused() -> None:
-    robot = load_robot("ami_bot_ackermann")
+def test_robots_that_gazebo_cannot_have_are_refused() -> None:
+    car = load_robot("ami_bot_ackermann")
     with pytest.raises(AmiError, match="by 45 degrees at most"):
-        robot_model(replace(robot, drive=replace(robot.drive, wheelbase=0.4)))
-
-
-def test_robot_that_gazebo_cannot_have_is_refused() -> None:
+        robot_model(replace(car, drive=replace(car.drive, wheelbase=0.4)))
     with pytest.raises(AmiError, match="has no mount"):
         robot_model(load_robot("turtlebot4").with_sensor("oakd", mount=None))
 
@@ -171,3 +179,85 @@ def test_description_that_ships_is_that_of_the_robot(name: str, tmp_path: Path) 
     write_robot(load_robot(name), tmp_path)
     ours = {file.name: file.read_text() for file in (REPOSITORY / "description" / name).iterdir()}
     assert ours == {file.name: file.read_text() for file in tmp_path.iterdir()}, f"write it: ./ami robot {name} --out"
+
+
+# The camera that takes pictures of goals
+
+
+def test_a_photographers_lens_and_mount_are_the_robots_and_it_waits_for_a_trigger(tmp_path: Path) -> None:
+    world = write_files(tmp_path, "two_rooms", "ami_bot", photographer=True).world
+    assert sdf.broken_rules(world) == []
+    models = {model.get("name"): model for model in ElementTree.parse(world).getroot().iter("model")}
+    own = models[PHOTOGRAPHER].find(".//sensor")
+    robots = models["ami_bot"].find(".//sensor[@type='camera']")
+    assert own is not None and robots is not None
+    for path in ("pose", "camera/horizontal_fov", "camera/image/width", "camera/clip/near", "camera/visibility_mask"):
+        assert own.findtext(path) == robots.findtext(path) is not None
+    assert own.findtext("camera/triggered") == "true" and robots.find("camera/triggered") is None
+    assert models[PHOTOGRAPHER].find(".//collision") is None and models[PHOTOGRAPHER].find(".//visual") is None
+
+
+def test_robot_without_a_camera_has_no_photographer() -> None:
+    robot = load_robot("ami_bot")
+    blind = replace(robot, sensors=tuple(s for s in robot.sensors if s is not robot.camera))
+    with pytest.raises(AmiError, match="no camera"):
+        photographer_model(blind)
+
+
+# The bridge
+
+# What ros_gz_bridge of Jazzy converts into each other (its README).
+CONVERTED = {
+    "geometry_msgs/msg/PoseStamped": "gz.msgs.Pose", "geometry_msgs/msg/Twist": "gz.msgs.Twist",
+    "geometry_msgs/msg/TwistStamped": "gz.msgs.Twist", "nav_msgs/msg/Odometry": "gz.msgs.Odometry",
+    "ros_gz_interfaces/msg/Contacts": "gz.msgs.Contacts", "rosgraph_msgs/msg/Clock": "gz.msgs.Clock",
+    "sensor_msgs/msg/CameraInfo": "gz.msgs.CameraInfo", "sensor_msgs/msg/Image": "gz.msgs.Image",
+    "sensor_msgs/msg/Imu": "gz.msgs.IMU", "sensor_msgs/msg/LaserScan": "gz.msgs.LaserScan",
+    "tf2_msgs/msg/TFMessage": "gz.msgs.Pose_V",
+}  # fmt: skip
+
+
+def test_bridge_has_what_the_stack_hears_of_a_simulated_robot(robot: RobotDescription) -> None:
+    names = topics(robot)
+    # Beside Gazebo robot_state_publisher tells the description, as on a robot.
+    lacking = {"image": robot.camera is None, "camera_info": robot.camera is None, "robot_description": True}
+    bridged = {t.ros_topic: t.ros_type for t in (*robot_topics(robot, "r"), *clock_topics())}
+    for topic, kind in INTERFACES["simulator"].publishes.items():
+        if topic.startswith("~") or lacking.get(topic):
+            continue
+        assert bridged[names.get(topic, topic)] == kind, topic
+    # Commands take the way over the node that stops the base when they cease.
+    assert names["cmd_vel"] not in bridged and "cmd_vel_base" in INTERFACES["command_timeout"].publishes
+
+
+def test_bridge_and_model_speak_of_the_same_topics_of_gazebo(robot: RobotDescription) -> None:
+    model = robot_model(robot, "r")
+    tags = ("topic", "odom_topic", "tf_topic", "camera_info_topic")
+    theirs = {element.text for tag in tags for element in model.iter(tag)}
+    assert {t.gz_topic for t in robot_topics(robot, "r")} == theirs
+
+
+def test_a_model_of_its_maker_has_topics_where_its_maker_put_them() -> None:
+    """As turtlebot3_gazebo's model.sdf of the Waffle Pi has them: beside each other, called as in ROS."""
+    found = {t.gz_topic for t in robot_topics(load_robot("turtlebot3_waffle_pi"), "turtlebot3_waffle_pi", prefix="/")}
+    assert {"/cmd_vel", "/odom", "/tf", "/scan", "/imu", "/camera/image_raw", "/camera/camera_info"} <= found
+
+
+def test_bridge_asks_for_conversions_that_there_are(robot: RobotDescription) -> None:
+    for topic in (*robot_topics(robot, "r"), *clock_topics()):
+        assert CONVERTED[topic.ros_type] == topic.gz_type
+        entry = topic.entry()
+        assert set(entry) <= {
+            "ros_topic_name", "gz_topic_name", "ros_type_name", "gz_type_name", "direction", "publisher_queue",
+            "subscriber_queue",
+        }  # fmt: skip
+        assert entry["direction"] == ("ROS_TO_GZ" if topic.ros_topic == "cmd_vel_base" else "GZ_TO_ROS")
+
+
+def test_commands_have_the_type_that_the_robot_takes() -> None:
+    robot = load_robot("ami_bot")
+    plain = replace(robot, command=replace(robot.command, stamped=False))
+    types = [next(t.ros_type for t in robot_topics(r, "r") if t.ros_topic == "cmd_vel_base") for r in (robot, plain)]
+    assert types == ["geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist"]
+    assert [t.ros_topic for t in clock_topics()] == ["/clock"], "it has a bridge of its own"
+    assert "/clock" not in {t.ros_topic for t in robot_topics(robot, "r")}

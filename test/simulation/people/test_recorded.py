@@ -109,8 +109,8 @@ def test_where_nobody_ever_walked_something_stands_and_nowhere_else(tmp_path: Pa
 def test_a_recorded_walker_is_stopped_by_the_robot_and_goes_on_when_it_has_left(tmp_path: Path) -> None:
     file = written(tmp_path / "crowd.txt")
     robot = Loopback(f"recorded:{file}", robot="ami_bot", seed=0)
-    robot._company.crowd.manner._time = 0.0  # type: ignore[attr-defined]
-    robot._company.crowd.manner._rewind(None)  # type: ignore[attr-defined]
+    robot._company.crowd.manner._time = 0.0  # type: ignore[union-attr]
+    robot._company.crowd.manner._rewind(None)  # type: ignore[union-attr]
     robot.place(np.array([5.0, 1.0, 0.0]))  # on the way of the first one
     for _ in range(50):
         robot.step((0.0, 0.0), 0.1)

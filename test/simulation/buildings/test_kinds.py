@@ -1,9 +1,12 @@
+"""Names of buildings, and what nothing may be trained on."""
+
 from __future__ import annotations
 
 import pytest
 
 from ami_ros.core.errors import AmiError
 from ami_ros.simulation.buildings.kinds import (
+    BARE,
     FIRST_TEST_SEED,
     HELD_OUT_KINDS,
     OPEN_KINDS,
@@ -15,18 +18,15 @@ from ami_ros.world_model.learning.collection import CollectionConfig
 
 
 def test_a_seed_alone_draws_a_kind_for_training_or_any_kind_for_tests() -> None:
-    training = [building_name(f"building:{seed}") for seed in range(200)]
+    """Halls, other wide kinds and plain buildings are drawn by their name alone."""
+    training = [building_name(f"building:{seed}") for seed in range(300)]
     tests = [building_name(f"building:{seed}") for seed in range(FIRST_TEST_SEED, FIRST_TEST_SEED + 200)]
     assert {name.kind for name in training} == set(TRAINING_KINDS) and {name.use for name in training} == {"training"}
-    assert {name.kind for name in tests} == {*TRAINING_KINDS, *HELD_OUT_KINDS} and {name.use for name in tests} == {
-        "test"
-    }
-
-
-def test_halls_and_other_wide_kinds_are_drawn_by_their_name_alone() -> None:
-    drawn = {building_name(f"building:{seed}").kind for seed in (*range(300), *range(FIRST_TEST_SEED, 100_300))}
-    assert not drawn & set(OPEN_KINDS)
-    assert [building_name(f"building:{kind}:7").use for kind in OPEN_KINDS] == ["training", "training", "test"]
+    assert {name.kind for name in tests} == {*TRAINING_KINDS, *HELD_OUT_KINDS}
+    assert {name.use for name in tests} == {"test"}
+    named = [building_name(f"building:{kind}:7").use for kind in (*OPEN_KINDS, BARE)]
+    assert named == ["training", "training", "test", "training"]
+    assert building_name(f"building:bare:{FIRST_TEST_SEED}").use == "test"
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,8 @@ def test_halls_and_other_wide_kinds_are_drawn_by_their_name_alone() -> None:
 def test_nothing_is_trained_on_a_test_building(world: str) -> None:
     with pytest.raises(AmiError, match=f"collect: {world} is a building for tests"):
         refuse_test_buildings(world, "collect")
-
-
-def test_other_worlds_and_training_buildings_are_for_training() -> None:
-    for world in ("home", "building:7", f"building:ward:{FIRST_TEST_SEED - 1}"):
-        refuse_test_buildings(world, "collect")
+    for other in ("home", "building:7", f"building:ward:{FIRST_TEST_SEED - 1}"):
+        refuse_test_buildings(other, "collect")
 
 
 def test_a_collection_over_many_buildings_refuses_those_for_tests() -> None:
