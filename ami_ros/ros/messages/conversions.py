@@ -301,13 +301,6 @@ def views_from_message(goal: NavigationGoal, encoder_id: str, code: int, length:
     return [view(goal.latent, 0.0), *(view(other.latent, turn_of(other)) for other in views_of(goal))]
 
 
-def reading_from_message(message: Surprise) -> Reading:
-    """The surprise in a message."""
-    stamp = stamp_to_seconds(message.header.stamp)
-    values = (float(v) for v in (message.surprise, message.uncertainty, message.baseline))
-    return Reading(stamp, float(message.z_score), bool(message.alarm), *values)
-
-
 def header_at(stamp: Any, frame: str) -> Header:
     """A header for `stamp` (a Time message or seconds [s]) in `frame`."""
     return Header(stamp=stamp if isinstance(stamp, Time) else seconds_to_stamp(stamp), frame_id=frame)
@@ -387,6 +380,17 @@ class Record(Generic[T]):
     def from_message(self, message: Any, **others: Any) -> T:
         """A value, with what `others` say of its further fields. Raises AmiError: a pose is none."""
         return self._cls(**{own: read(getattr(message, name)) for name, own, _, read in self._fields}, **others)
+
+
+# How surprising a moment was; with the header of that moment.
+SURPRISE = Record(
+    Reading, Surprise, surprise="error", baseline="usual", z_score="z_score", alarm="alarm", uncertainty="expected"
+)
+
+
+def reading_from_message(message: Surprise) -> Reading:
+    """The surprise in a message."""
+    return SURPRISE.from_message(message, stamp=stamp_of(message))
 
 
 _THING = Record(

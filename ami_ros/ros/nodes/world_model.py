@@ -232,16 +232,12 @@ class WorldModelNode(PartNode[WorldModelParameters], name="world_model", paramet
     def _tell(self, stamp: float, reading: Reading) -> None:
         self._surprised = f"{reading.z_score:.1f}"
         self._surprise.publish(
-            SurpriseMessage(
+            conversions.SURPRISE.to_message(
+                reading,
                 header=conversions.header_at(stamp, ""),
                 encoder_id=self._encoder_id,
                 horizon=conversions.seconds_to_duration(HORIZON * self._spec.step_duration),
-                surprise=reading.error,
-                baseline=reading.usual,
-                z_score=reading.z_score,
                 threshold=self.config.threshold,
-                alarm=reading.alarm,
-                uncertainty=reading.expected,
             )
         )
 
