@@ -195,8 +195,9 @@ def said_from_message(message: PoseWithCovarianceStamped, frame: str) -> Said:
     variances = np.asarray(message.pose.covariance, np.float64).reshape(6, 6).diagonal()[[0, 1, 5]]
     if not np.isfinite(variances).all() or not (variances > 0).all():
         return Said(pose, *TOLD)
-    sigmas = 3.0 * np.sqrt([max(variances[:2]), variances[2]])  # what is looked through has bounds, whatever it says
-    return Said(pose, *np.clip(sigmas, (0.2, 0.1), (2.0, math.pi)).tolist())
+    three_sigmas = 3.0 * np.sqrt([max(variances[:2]), variances[2]])
+    least, most = (0.2, 0.1), (2.0, math.pi)  # [m], [rad] that are looked through, whatever the covariance says
+    return Said(pose, *np.clip(three_sigmas, least, most).tolist())
 
 
 @dataclass(frozen=True)

@@ -142,8 +142,8 @@ class Worker(Generic[T]):
         while True:
             with self._changed:
                 self._busy_since = None
-                # Those who wait for a lock that `between` takes get it in a pause of 5 ms.
-                self._changed.wait_for(lambda: self._waiting or self._closed, 0.005 if more else None)
+                pause = 0.005 if more else None  # [s] in which those get a lock who wait for one that `between` takes
+                self._changed.wait_for(lambda: self._waiting or self._closed, pause)
                 if self._closed:
                     return
                 items, self._waiting = self._waiting, []

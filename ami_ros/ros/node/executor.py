@@ -98,7 +98,7 @@ class LeanExecutor(SingleThreadedExecutor):
         wait_set.clear_entities()
         waitables = self._others
         if (now := time.monotonic()) > self._events_at:
-            waitables, self._events_at = self._waitables, now + 0.5  # [s]
+            waitables, self._events_at = self._waitables, now + 0.5  # [s] to the next look at them
         try:
             for add in self._add:
                 add()

@@ -158,7 +158,7 @@ def _wait(nodes: list[AmiNode[Any]], stopping: threading.Event) -> None:
         if not settled and all(node.is_active for node in nodes):
             settled = True
             settle()
-        if time.monotonic() - given > 30.0:  # [s]
+        if time.monotonic() - given > 30.0:  # [s] between two times that freed memory is handed back
             given = time.monotonic()
             give_back()
 

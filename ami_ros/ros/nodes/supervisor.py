@@ -59,7 +59,7 @@ class SupervisorNode(AmiNode[SupervisorParameters], name="supervisor", parameter
         self._asked: dict[str, Any] = {}  # futures by node
         self._told, self._told_at = Verdict(Code.NONE, ""), 0.0
         self.subscribe(DiagnosticStatus, "heartbeat", self._heard, RELIABLE)
-        self.every(0.05, self._tick, STEADY)
+        self.every(0.05, self._tick, STEADY)  # [s], a seventh of the silence that it has to see
 
     def activate(self) -> None:
         self._supervision = Supervision(self.config.nodes, self.config.supervision, time.monotonic())
@@ -116,7 +116,8 @@ class SupervisorNode(AmiNode[SupervisorParameters], name="supervisor", parameter
     def _tell(self, verdict: Verdict, now: float) -> None:
         """On the topic, on the terminal when it changes; what is for good from the start ends the process."""
         changed, node_missing = verdict != self._told, verdict.code not in (Code.NONE, Code.STARTING)
-        if not changed and now - self._told_at < 0.1:  # [s]
+        period = 0.1  # [s] between two words that say the same
+        if not changed and now - self._told_at < period:
             return
         self._told, self._told_at = verdict, now
         level = DiagnosticStatus.WARN if verdict.code is Code.STARTING else DiagnosticStatus.OK
