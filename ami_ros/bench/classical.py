@@ -37,6 +37,32 @@ from ami_ros.simulation.simulator import Simulator
 
 
 @dataclass(frozen=True)
+class ClassicalConfig:
+    """The numbers of the robot without learning."""
+
+    drawn: float = 0.1  # [m] or [rad] between two scans that are drawn into the grid
+    moved: float = 0.1  # [m] or [rad] by which a correction has to move the robot, for the grid to be drawn anew
+    enlarged: float = 3.0  # times that small pictures are, for features need room
+    ratio: float = 0.8  # of the best to the second best match (D. Lowe, IJCV 2004)
+    enough: int = 16  # features that agree
+    share: float = 0.4  # of the matched features that have to agree
+    ray: float = math.radians(1.0)  # by which a ray may be off
+    epipolar: float = math.radians(4.0)  # by which the plane of two rays may miss the way
+    looks_each: float = 0.2  # [s] between two looks
+    apart: tuple[float, float] = (0.4, math.radians(25.0))  # [m], [rad], pictures that are remembered
+    replan: float = 2.0  # [s]
+    ahead: float = 0.45  # [m] on its way, that is aimed at
+    steps: int = 14  # of homing, at most
+    unseen: float = 1.0  # [m] from the nearest picture
+    tried: float = 1.0  # [m] around where the goal was not, it is not looked for again
+    here: float = math.radians(1.6)  # parallax at which two pictures are from one spot
+    upright: float = math.radians(6.0)  # and turn
+
+
+CONFIG = ClassicalConfig()
+
+
+@dataclass(frozen=True)
 class Anchor:
     """A pose that hangs on a place: `relative` (3,) to it; place 0 is the origin of the map."""
 
@@ -74,12 +100,12 @@ class Mapping:
         if not self.localised:
             return
         if (
-            self._scans and max(pose_gap(expected, self.pose)) > 0.1
+            self._scans and max(pose_gap(expected, self.pose)) > CONFIG.moved
         ):  # a loop was closed: scans are where their places are now
             self.grid = Grid()
             for anchor, seen in self._scans:
                 self.grid.add(self.pose_of(anchor), seen)
-        if not self._scans or max(pose_gap(self.pose_of(self._scans[-1][0]), self.pose)) > 0.1:
+        if not self._scans or max(pose_gap(self.pose_of(self._scans[-1][0]), self.pose)) > CONFIG.drawn:
             self._scans.append((self.anchor(location.place_id), scan))
             self.grid.add(self.pose, scan)
 
@@ -105,8 +131,6 @@ class Mapping:
 #
 # SIFT features, ratio test, and a two-view check for a robot that moves on a plane: of all turns and directions of
 # motion the one that most features agree with. Where a turn alone explains them, both pictures were taken at one spot.
-
-ENOUGH = 16  # features that agree
 
 
 @dataclass(frozen=True)
@@ -136,7 +160,7 @@ class Eye:
         assert camera is not None
         self._matrix, self._axes = camera.matrix, camera_axes(camera)
         self._sift = cv2.SIFT.create(nfeatures=300, contrastThreshold=0.01)
-        self._scale = 3.0 if camera.width < 320 else 1.0
+        self._scale = CONFIG.enlarged if camera.width < 320 else 1.0
 
     def look(self, image: NDArray[np.uint8]) -> View:
         """A picture (H, W, 3) by its features."""
@@ -154,11 +178,11 @@ class Eye:
 
 def compare(first: View, second: View) -> Match | None:
     """How two pictures were taken from each other; None: too few features agree."""
-    if min(len(first.rays), len(second.rays)) < ENOUGH:
+    if min(len(first.rays), len(second.rays)) < CONFIG.enough:
         return None
     pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(first.descriptors, second.descriptors, k=2)
-    good = [m for m, other in (p for p in pairs if len(p) == 2) if m.distance < 0.8 * other.distance]
-    if len(good) < ENOUGH:
+    good = [m for m, other in (p for p in pairs if len(p) == 2) if m.distance < CONFIG.ratio * other.distance]
+    if len(good) < CONFIG.enough:
         return None
     return _two_views(first.rays[[m.queryIdx for m in good]], second.rays[[m.trainIdx for m in good]])
 
@@ -166,7 +190,6 @@ def compare(first: View, second: View) -> Match | None:
 def _two_views(a: Array, b: Array) -> Match | None:
     """Rays (n, 3) of the same things from two places."""
     turns, directions = np.radians(np.arange(-60, 61, 2.0)), np.radians(np.arange(-180, 180, 6.0))
-    agree_within, epipolar = math.radians(1.0), math.radians(4.0)  # of a ray, and of the plane of two rays off the way
     c, s = np.cos(turns)[:, None], np.sin(turns)[:, None]
     turned = np.stack(
         [c * b[:, 0] - s * b[:, 1], s * b[:, 0] + c * b[:, 1], np.broadcast_to(b[:, 2], (len(c), len(b)))], -1
@@ -176,16 +199,16 @@ def _two_views(a: Array, b: Array) -> Match | None:
     size = np.linalg.norm(normal, axis=-1) + 1e-9
     way = np.stack([np.cos(directions), np.sin(directions)], -1)
     off = np.abs(np.einsum("tni,di->tdn", normal[..., :2], way)) / np.maximum(size, math.radians(2.0))[:, None]
-    fits = off < math.sin(epipolar)
-    fits |= (apart < agree_within)[:, None]
+    fits = off < math.sin(CONFIG.epipolar)
+    fits |= (apart < CONFIG.ray)[:, None]
     # Features that lie where a point ahead would have moved to against the way do not count.
     count = fits.sum(-1)
     t, d = np.unravel_index(int((count - 2.0 * np.median(apart, axis=1)[:, None]).argmax()), count.shape)
-    if count[t, d] < max(ENOUGH, 0.4 * len(a)):
+    if count[t, d] < max(CONFIG.enough, CONFIG.share * len(a)):
         return None
     agree = fits[t, d]
     parallax = float(np.median(apart[t, agree]))
-    still = (apart < 1.5 * agree_within).sum(axis=1)
+    still = (apart < 1.5 * CONFIG.ray).sum(axis=1)
     if still.max() >= 0.7 * count[t, d]:  # a turn alone explains them
         best = int(still.argmax())
         return Match(int(still[best]), float(turns[best]), 0.0, float(np.median(apart[best])))
@@ -218,7 +241,6 @@ class Album:
 # It searches for as long as it may: candidate by candidate, then over frontiers and past all places that it remembers,
 # comparing what it sees with the goal on the way.
 
-LOOKS_EACH = 0.2  # [s] between two looks
 Behaviour = Iterator[Command]
 
 
@@ -291,7 +313,7 @@ class ClassicalRobot:
             allowance_s=allowance,
         )  # fmt: skip
 
-    # Behaviours: commands, one each LOOKS_EACH
+    # Behaviours: commands, one each `looks_each`
 
     def _exploring(self, again: bool = False) -> Behaviour:
         """From frontier to frontier, then where no picture was taken, each once; with `again` until none is left."""
@@ -320,7 +342,7 @@ class ClassicalRobot:
         if not len(points) or not known:
             return np.zeros((0, 2))
         apart = np.hypot(*(points[:, None] - np.array(known)[None]).transpose(2, 0, 1)).min(1)
-        lengths = np.where(apart > 1.0, lengths, np.inf)
+        lengths = np.where(apart > CONFIG.unseen, lengths, np.inf)
         nearest = int(lengths.argmin())
         return ways.to(points[nearest]) if np.isfinite(lengths[nearest]) else np.zeros((0, 2))
 
@@ -364,7 +386,7 @@ class ClassicalRobot:
             while poses:
                 nearest = int(np.argmin([np.hypot(*(pose - self.pose)[:2]) for pose in poses]))
                 here = poses[nearest]
-                poses = [pose for pose in poses if np.hypot(*(pose - here)[:2]) > 1.0]
+                poses = [pose for pose in poses if np.hypot(*(pose - here)[:2]) > CONFIG.tried]
                 yield from self._along(here, patience=60.0)
                 yield from self._turn(2 * math.pi)
 
@@ -379,7 +401,7 @@ class ClassicalRobot:
 
     @staticmethod
     def _is_near(pose: Array, vain: list[Array]) -> bool:
-        return any(np.hypot(*(pose - tried)[:2]) < 1.0 for tried in vain)
+        return any(np.hypot(*(pose - tried)[:2]) < CONFIG.tried for tried in vain)
 
     def _ways(self) -> Ways:
         return Ways(self.mapping.grid, self.pose, self._robot.shape.disc.radius)
@@ -387,7 +409,7 @@ class ClassicalRobot:
     def _home(self, goal: View) -> Behaviour:
         """Turns and steps until the camera sees the goal as it was."""
         lost = 0
-        for _ in range(14):
+        for _ in range(CONFIG.steps):
             yield 0.0, 0.0
             assert self._seen.image is not None
             match = compare(self._eye.look(self._seen.image), goal)
@@ -398,8 +420,8 @@ class ClassicalRobot:
                 yield from self._turn(math.radians(35.0) * (-1) ** lost * lost)
                 continue
             heading = float(wrap(self.pose[2] + match.turn))
-            if match.parallax < math.radians(1.6):
-                if abs(match.turn) < math.radians(6.0):
+            if match.parallax < CONFIG.here:
+                if abs(match.turn) < CONFIG.upright:
                     self._outcome = Outcome()
                     return
                 yield from self._face(heading)
@@ -416,12 +438,12 @@ class ClassicalRobot:
         """Along a way to there that is looked for again and again."""
         began, planned, way = self.simulator.time, -math.inf, np.zeros((0, 2))
         while self.simulator.time < began + patience:
-            if self.simulator.time > planned + 2.0:
+            if self.simulator.time > planned + CONFIG.replan:
                 way, planned = self._ways().to(end), self.simulator.time
             if not len(way) or np.hypot(*(way[-1] - self.pose[:2])) < 0.15:
                 return
             distance = np.hypot(*(way - self.pose[:2]).T)
-            ahead = np.nonzero(distance[distance.argmin() :] > 0.45)[0]
+            ahead = np.nonzero(distance[distance.argmin() :] > CONFIG.ahead)[0]
             aim = way[distance.argmin() + ahead[0]] if len(ahead) else way[-1]
             bearing = float(wrap(math.atan2(*(aim - self.pose[:2])[::-1]) - self.pose[2]))
             limits = self._robot.planned
@@ -443,7 +465,7 @@ class ClassicalRobot:
             yield 0.0, float(np.clip(1.5 * off, -1.0, 1.0))
 
     def _turn(self, angle: float) -> Behaviour:
-        for _ in range(math.ceil(abs(angle) / (0.9 * LOOKS_EACH))):
+        for _ in range(math.ceil(abs(angle) / (0.9 * CONFIG.looks_each))):
             yield 0.0, math.copysign(0.9, angle)
 
     # One step
@@ -453,10 +475,10 @@ class ClassicalRobot:
             self._step((0.0, 0.0))
 
     def _step(self, command: Command) -> None:
-        """Drives for LOOKS_EACH behind the safety gate, then looks."""
+        """Drives for `looks_each` behind the safety gate, then looks."""
         robot = self.simulator
         self._gate.scan(self._seen.scan, self._seen.stamp)
-        for tick in range(round(LOOKS_EACH / CONTROL_PERIOD)):
+        for tick in range(round(CONFIG.looks_each / CONTROL_PERIOD)):
             self._gate.odometry(*robot.odometry(), robot.time)
             if tick % 5 == 0:
                 self._gate.command(command[0], command[1], robot.time)
@@ -470,8 +492,8 @@ class ClassicalRobot:
         if seen.image is None or not self.mapping.localised:
             return
         poses = np.array([self.mapping.pose_of(anchor) for anchor in self.album.anchors]).reshape(-1, 3)
-        near = np.hypot(*(poses - self.pose)[:, :2].T) < 0.4
-        if (near & (np.abs(wrap(poses[:, 2] - self.pose[2])) < math.radians(25.0))).any():
+        near = np.hypot(*(poses - self.pose)[:, :2].T) < CONFIG.apart[0]
+        if (near & (np.abs(wrap(poses[:, 2] - self.pose[2])) < CONFIG.apart[1])).any():
             return  # a picture from here is remembered
         view = self._eye.look(seen.image)
         if len(view.rays):
