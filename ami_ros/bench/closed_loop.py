@@ -56,10 +56,10 @@ from ami_ros.safety.gate import SafetyGate
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.robot import CONTROL_PERIOD, Observation
 from ami_ros.simulation.simulator import Simulator
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.fit import check_model, rectifier_for
-from ami_ros.world_model.latent_model import on_arrays
 from ami_ros.world_model.perception import Perception
-from ami_ros.world_model.picture_scan import RANGES, PictureScan, load_picture_scan
+from ami_ros.world_model.picture_scan import PictureScan, load_picture_scan
 from ami_ros.world_model.torch_model import LoadedModel
 
 
@@ -235,7 +235,7 @@ class ClosedLoop:
         self.bus.watch(SCAN, self._hear_scan)
         if robot.laser.from_depth:
             return None
-        return load_picture_scan(share("models", RANGES), self.loaded.model.spec.inputs.field_of_view)
+        return load_picture_scan(share("models", "ranges"), self.loaded.model.spec.inputs.field_of_view)
 
     def _converted(self, port: Port, value: Any) -> Any:
         """A scan for who wants it in base_link."""

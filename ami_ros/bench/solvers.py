@@ -30,7 +30,8 @@ from ami_ros.planning.protocols import Evaluate, Problem, Scene, SearchSize, Tar
 from ami_ros.planning.solvers import BUILT_IN, Icem, IcemConfig, SolverConfig, make_solver
 from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
-from ami_ros.world_model.latent_model import Model, on_arrays
+from ami_ros.world_model.by_torch import on_arrays
+from ami_ros.world_model.latent_model import Model
 from ami_ros.world_model.layers import Floats
 from ami_ros.world_model.perception import Perception
 from ami_ros.world_model.torch_model import LoadedModel, load_model

@@ -37,12 +37,20 @@ from ami_ros.world_model.learning.scan_training import (
     joined_pairs,
     judge_scans,
 )
-from ami_ros.world_model.learning.views import NARROWEST, ViewConfig, Views, joined, load_views, save_views, take_views
+from ami_ros.world_model.learning.views import (
+    CameraRange,
+    ViewConfig,
+    Views,
+    joined,
+    load_views,
+    save_views,
+    take_views,
+)
 from ami_ros.world_model.model_files import WEIGHTS, save_network
 from ami_ros.world_model.picture_scan import SIZE as RANGE_SIZE
 from ami_ros.world_model.picture_scan import RangeNetwork, save_ranges
 from ami_ros.world_model.scan_pairs import ScanPairNetwork
-from ami_ros.world_model.spec import PAIR_NARROW
+from ami_ros.world_model.spec import PAIR
 from ami_ros.world_model.torch_model import CONFIG, LoadedModel, WorldModel, load_model, save_model
 
 PAIR_SIZE = 96  # [px] of pictures that are compared
@@ -78,7 +86,7 @@ def teach_pairs(job: PairOptions) -> LoadedModel:
     calibrate(
         head, *(judge_pairs(head, halves[0].of_cameras(narrow), PAIR_BATCHES, job.seed) for narrow in wide_and_narrow)
     )
-    for what, narrow, sees in (("whole", False, 1.0), ("narrow", True, PAIR_NARROW)):
+    for what, narrow, sees in (("whole", False, 1.0), ("narrow", True, PAIR.narrow)):
         judged = judge_pairs(head, halves[1].of_cameras(narrow), PAIR_BATCHES, job.seed)
         found[f"{what} pictures"] = asdict(quality(head, judged, sees))
     loaded = save_model(job.out, job.name or job.out.resolve().name, model, start)
@@ -99,7 +107,7 @@ def comparing(model: WorldModel, size: int) -> WorldModel:
     inputs = model.spec.inputs
     if not inputs.field_of_view:
         raise AmiError("pairs: the model does not know its camera; train it with recordings that have camera_info")
-    inputs = replace(inputs, narrowest=min(NARROWEST[1], inputs.field_of_view))
+    inputs = replace(inputs, narrowest=min(CameraRange().narrowest[1], inputs.field_of_view))
     wanted, knows = WorldModel(replace(model.spec, inputs=inputs, pair_size=size, sight_code=0)), model.spec.pair_size
     anew = ("sighting.",) if knows == size else ("sighting.", "pairs.")
     own = {k: v for k, v in model.state_dict().items() if not k.startswith(anew)}

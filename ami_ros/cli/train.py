@@ -28,7 +28,7 @@ from ami_ros.core.robots.description import RobotDescription, load_robot
 from ami_ros.memory.fleet.recordings import is_dataset, is_fleet, open_data
 from ami_ros.world_model.fit import check_model, learned_limits, preset_of
 from ami_ros.world_model.learning import parallel
-from ami_ros.world_model.learning.alignment import SLOW
+from ami_ros.world_model.learning.alignment import RATES
 from ami_ros.world_model.learning.card import (
     find_data,
     read_provenance,
@@ -215,7 +215,7 @@ def _camera_timing(recordings: Sequence[Path]) -> dict[str, float | int]:
     for path in recordings:
         known = [open_data(path).period] if is_dataset(path) else map(usual_interval, tubs_at(path))
         slowest = max([slowest, *known])
-    period = next((p for p in (0.1, 0.25) if slowest <= SLOW * p), 0.5)
+    period = next((p for p in (0.1, 0.25) if slowest <= RATES.slow * p), 0.5)
     return {"period": period, "chunk": round(0.5 / period)}
 
 
@@ -361,7 +361,7 @@ def _find_replay(start: Path, replay: list[Path], new: list[Dataset], out: Path,
     if replay:
         old = [_as_it_began(path, out) for path in replay]
     elif (origin := read_provenance(start)) is not None:
-        old, missing = find_data(start, origin)
+        old, missing = find_data(start, origin, open_data)
     else:
         old, missing = [], [f"what {start} learned from (it does not say)"]
     for what in missing:
@@ -417,7 +417,7 @@ def _measured(loaded: LoadedModel, dataset: Dataset, asked: EvaluateOptions, con
         if dataset.card.has_odometry:
             return dict(measure_model(loaded.model, dataset, asked.seed, asked.frames, report))
         origin = read_provenance(asked.model)
-        learned, missing = find_data(asked.model, origin) if origin is not None else ([], ["its provenance"])
+        learned, missing = find_data(asked.model, origin, open_data) if origin is not None else ([], ["its provenance"])
         for what in missing:
             text = f"{what} is not there: if the model was trained on this recording, the figures are of what it knows"
             console.print(text, style="yellow", soft_wrap=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ami_ros.core.submaps import REACH, Submap
 from ami_ros.world_model.array_pairs import ArrayPairs
-from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.layers import Floats, unit
 from ami_ros.world_model.spec import InputSpec
 

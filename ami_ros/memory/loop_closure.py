@@ -30,7 +30,7 @@ from ami_ros.core.scan_matching import Match, Matcher, Window
 from ami_ros.core.submaps import Submap
 from ami_ros.memory.place_map import PlaceMap
 from ami_ros.memory.surroundings import SubmapCache
-from ami_ros.world_model.scan_pairs import SCANS, load_scan_pairs
+from ami_ros.world_model.scan_pairs import load_scan_pairs
 
 NONE = -3.0  # log odds of which a spot has half of the vote, and nowhere the other half
 
@@ -218,7 +218,7 @@ class LoopCloser:
         self.places, self.config, self.way_sigma = places, config, way_sigma
         self.submaps = SubmapCache(places.store)
         self._hypotheses = LoopHypotheses(places, config.hypotheses)
-        self._pairs = load_scan_pairs(share("models", SCANS)) if config.learned else None
+        self._pairs = load_scan_pairs(share("models", "scans")) if config.learned else None
         self.restart()
 
     def restart(self) -> None:

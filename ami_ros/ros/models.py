@@ -20,7 +20,8 @@ from ami_ros.core.installation import importing
 from ami_ros.ros.node.lifecycle import AmiNode
 from ami_ros.runtime.perception import place_camera
 from ami_ros.world_model.adaptation import Weights, unpack
-from ami_ros.world_model.latent_model import load_inference, on_arrays
+from ami_ros.world_model.by_torch import on_arrays
+from ami_ros.world_model.latent_model import load_inference
 from ami_ros.world_model.model_files import LoadedModel, identify_model, model_folder
 from ami_ros.world_model.spec import InputSpec
 

@@ -19,7 +19,7 @@ from ami_ros.runtime.perception import FollowedModel, PerceptionPart
 from ami_ros.runtime.planner import Percepts
 from ami_ros.runtime.simulated_bus import SimulatedBus, Timing
 from ami_ros.runtime.world_model import WorldModelPart
-from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.learning.dataset import Dataset
 from ami_ros.world_model.learning.windows import check_inputs
 from ami_ros.world_model.perception import Perception

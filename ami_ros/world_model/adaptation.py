@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 # They are kept and sent apart from the model, as safetensors that name the model they belong to.
 
 DRIVE, COLOURS = "drive", "colours"
-LEAST_GAIN = 0.1  # of a colour [-]: with less the camera would be blind
-LEAST_DRIVE = 0.01  # determinant of `drive` [-]: a robot that cannot turn, or cannot drive, cannot be planned for
 Weights = Mapping[str, NDArray[Any]]
 
 
@@ -63,9 +61,9 @@ def check(weights: Weights, model: Model) -> None:
     for name, values in weights.items():
         if name not in own or own[name].shape != values.shape or not np.isfinite(values).all():
             raise AmiError(f"adaptation: '{name}' does not fit the model; erase the file, or adapt again")
-    if DRIVE in weights and abs(float(np.linalg.det(weights[DRIVE]))) < LEAST_DRIVE:
+    if DRIVE in weights and abs(float(np.linalg.det(weights[DRIVE]))) < 0.01:
         raise AmiError("adaptation: by it the robot could not be steered; erase the file, or adapt again")
-    if COLOURS in weights and float(weights[COLOURS][:, 0].min()) < LEAST_GAIN:
+    if COLOURS in weights and float(weights[COLOURS][:, 0].min()) < 0.1:
         raise AmiError("adaptation: by it the robot could not see; erase the file, or adapt again")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,9 +36,26 @@ from ami_ros.world_model.adaptation import (
 )
 from ami_ros.world_model.torch_model import WorldModel
 
-MOTION_WEIGHT = 10.0  # of the motion's loss beside that of latents: a typical error of either then counts alike
-STANDING_STILL = 0.05  # mean squared change of a latent between equal moments, by noise [-]
-STRAYING = 0.3  # weight of latents that lie elsewhere than those of the training, beside the loss of seeing
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """How losses are weighed and steps are judged; no robot needs other values."""
+
+    motion_weight: float = 10.0  # of the motion's loss beside that of latents: typical errors of both then count alike
+    standing_still: float = 0.05  # mean squared change of a latent between equal moments, by noise [-]
+    straying: float = 0.3  # weight of latents that lie elsewhere than those of the training, beside the loss of seeing
+    block: int = 5  # neighbouring segments overlap: of so many in a row ...
+    held_out: int = 4  # ... every fourth block is never learned from
+    standing: float = 0.05  # [m/s] and [rad/s]: commands up to this teach nothing
+    compared: int = 10  # newest segments by which it is chosen what is in use
+    better: float = 0.8  # of the other's loss, for a change of what is in use
+    shorter: float = 0.5  # steps after one that was undone
+    longer: float = 1.5  # likewise after one that was kept
+    rates: tuple[float, float] = (1 / 16, 2.0)  # least and greatest, of the configured one
+
+
+JUDGED = AdapterConfig()
+Loss = Callable[[WorldModel, Segments], Tensor]
 
 
 def as_seen(model: WorldModel, segments: Segments) -> Segments:
@@ -61,7 +78,7 @@ def driving_loss(model: WorldModel, segments: Segments) -> Tensor:
     latent, motion = model.step(segments.before, segments.commands, segments.previous)
     error = (latent - segments.after).square().mean(1)
     moved = functional.smooth_l1_loss(motion, segments.motion, beta=0.02, reduction="none").mean(1)
-    total = error + MOTION_WEIGHT * moved
+    total = error + JUDGED.motion_weight * moved
     return (total / (1 + total)).mean()
 
 
@@ -73,7 +90,7 @@ def seeing_loss(model: WorldModel, segments: Segments) -> Tensor:
     latent, _ = model.step(segments.before, segments.commands, segments.previous)
     error = (latent - segments.after).square().mean(1)
     change = (segments.after - segments.before).square().mean(1)
-    return (error / (error + change + STANDING_STILL)).mean()
+    return (error / (error + change + JUDGED.standing_still)).mean()
 
 
 def straying(latents: Tensor) -> Tensor:
@@ -91,7 +108,7 @@ def colours_loss(model: WorldModel, segments: Segments) -> Tensor:
 
     A world model that is good enough foretells a tinted world as well as the true one, only elsewhere.
     """
-    return seeing_loss(model, segments) + STRAYING * straying(torch.cat([segments.before, segments.after]))
+    return seeing_loss(model, segments) + JUDGED.straying * straying(torch.cat([segments.before, segments.after]))
 
 
 def fit_loss(model: WorldModel, segments: Segments) -> Tensor:
@@ -103,12 +120,23 @@ def fit_loss(model: WorldModel, segments: Segments) -> Tensor:
     return driving_loss(model, seen) + seeing_loss(model, seen)
 
 
-BLOCK, HELD_OUT = 5, 4  # neighbouring segments overlap: every 4th block of 5 is never learned from
-STANDING = 0.05  # [m/s] and [rad/s]: commands up to this teach nothing
-COMPARED = 10  # newest segments by which it is chosen what is in use
-BETTER = 0.8  # of the other's loss, for a change of what is in use
-SHORTER, LONGER = 0.5, 1.5  # steps after one that was undone, and after one that was kept
-LEAST_RATE, GREATEST_RATE = 1 / 16, 2.0  # of the configured one
+class _Part:
+    """What steps may change, how fast, by which loss, and the segments that it is learned from and judged by."""
+
+    def __init__(self, tensor: Tensor, rate: float, loss: Loss, capacity: int, rng: np.random.Generator) -> None:
+        self.tensor, self.rate, self.loss = tensor, rate, loss
+        self.recent, self.held_out = SegmentStore(capacity, rng), SegmentStore(capacity // 3, rng)
+        self.begin(rate)
+
+    def begin(self, rate: float) -> None:
+        """A fresh optimiser (Adam, arXiv 1412.6980): after a step was undone, momentum would lead there again."""
+        self.optimiser = torch.optim.Adam([self.tensor.requires_grad_(True)], rate)
+
+    def next_rate(self, factor: float) -> float:
+        """The rate of the newest step times a factor, within limits."""
+        rate = self.optimiser.param_groups[0]["lr"]
+        least, greatest = JUDGED.rates
+        return float(np.clip(factor * rate, least * self.rate, greatest * self.rate))
 
 
 class Adapter:
@@ -131,34 +159,18 @@ class Adapter:
         self.model = trained.private_copy()
         self.frozen = False
         self.kept = self.rolled_back = self.version = 0
-        rng = np.random.default_rng(seed)
-        self._recent, self._held_out = SegmentStore(config.recent, rng), SegmentStore(config.recent // 3, rng)
-        # Colours take pictures of many places: one segment of each block, so that as many go back five times as far.
-        self._seen, self._seen_held_out = SegmentStore(config.recent, rng), SegmentStore(config.recent // 3, rng)
-        self._compared: deque[tuple[float, float]] = deque(maxlen=COMPARED)
+        self._compared: deque[tuple[float, float]] = deque(maxlen=JUDGED.compared)
         self._came, self._stepped = 0, -np.inf
         self.in_use = weights is not None
         if weights is not None:
             apply(weights, self.model, trained)
-        self._parts = self._learned()
-        self._optimisers: dict[str, torch.optim.Adam] = {}
-        for part, (_, rate) in self._parts.items():
-            self._begin(part, rate)
-
-    def _learned(self) -> dict[str, tuple[list[Tensor], float]]:
-        """What steps change: its tensors, and the rate of each part."""
-        config = self.config
-        parts = {DRIVE: ([self.model.drive], config.rate)}
+        rng = np.random.default_rng(seed)
+        self._parts = {DRIVE: _Part(self.model.drive, config.rate, driving_loss, config.recent, rng)}
         if config.colours:
             if COLOURS not in adaptable(self.model):
                 raise AmiError("adaptation: this model has no pictures to learn colours from; leave learning.colours")
-            parts[COLOURS] = ([self.model.colours], config.colours_rate)
-        return parts
-
-    def _begin(self, part: str, rate: float) -> None:
-        """A fresh optimiser (Adam, arXiv 1412.6980): after a step was undone, momentum would lead there again."""
-        tensors, _ = self._parts[part]
-        self._optimisers[part] = torch.optim.Adam([tensor.requires_grad_(True) for tensor in tensors], rate)
+            # They take pictures of many places: one segment of each block, so that as many go back five times as far.
+            self._parts[COLOURS] = _Part(self.model.colours, config.colours_rate, colours_loss, config.recent, rng)
 
     @property
     def weights(self) -> dict[str, NDArray[Any]]:
@@ -184,86 +196,64 @@ class Adapter:
         """Back to the model as it was trained, and frozen."""
         apply({}, self.model, self.trained)
         self._compared.clear()
-        for part, (_, rate) in self._parts.items():
-            self._begin(part, rate)
+        for part in self._parts.values():
+            part.begin(part.rate)
         self.in_use, self.frozen = False, True
         self.version += 1
 
     def observe(self, segment: Segment) -> Step | None:
         """Takes a segment in, chooses what is in use, and takes a step if one is due (some milliseconds)."""
-        if np.abs(segment.commands).max() <= STANDING:
+        if np.abs(segment.commands).max() <= JUDGED.standing:
             return None
         self._choose(segment)
         if self.frozen:
             return None
-        self._keep(segment)
-        if abs(segment.stamp - self._stepped) < self.config.period or len(self._recent) < self.config.batch:
-            return None
-        if not len(self._held_out):
+        block, nth = divmod(self._came, JUDGED.block)
+        is_held_out = block % JUDGED.held_out == JUDGED.held_out - 1
+        self._came += 1
+        for name, part in self._parts.items():
+            if name == DRIVE or nth == 0:  # how commands act takes latents as they came
+                kept = replace(segment, sensors=None) if name == DRIVE else segment
+                (part.held_out if is_held_out else part.recent).add(kept)
+        drive = self._parts[DRIVE]
+        is_due = abs(segment.stamp - self._stepped) >= self.config.period
+        if not is_due or len(drive.recent) < self.config.batch or not len(drive.held_out):
             return None
         self._stepped = segment.stamp
         return self._step(segment.stamp)
-
-    def _keep(self, segment: Segment) -> None:
-        block, nth = divmod(self._came, BLOCK)
-        held_out = block % HELD_OUT == HELD_OUT - 1
-        self._came += 1
-        if self.config.colours and nth == 0:
-            (self._seen_held_out if held_out else self._seen).add(segment)
-        segment = replace(segment, sensors=None)  # the other parts take latents as they came
-        (self._held_out if held_out else self._recent).add(segment)
 
     def _choose(self, segment: Segment) -> None:
         batch = single(segment)
         with torch.no_grad():
             self._compared.append((float(fit_loss(self.trained, batch)), float(fit_loss(self.model, batch))))
-        if len(self._compared) < COMPARED:
-            return
         trained, adapted = self.losses
-        better = trained < BETTER * adapted if self.in_use else adapted < BETTER * trained
-        if better:
+        better = trained < JUDGED.better * adapted if self.in_use else adapted < JUDGED.better * trained
+        if len(self._compared) == JUDGED.compared and better:
             self.in_use = not self.in_use
             self.version += 1
 
     def _step(self, stamp: float) -> Step:
-        number = self.kept + self.rolled_back
-        ready = [part for part in self._parts if self._ready(part)]
-        part = ready[number % len(ready)]
-        undo = self.weights
+        number, batch = self.kept + self.rolled_back, self.config.batch
+        ready = [n for n, p in self._parts.items() if len(p.recent) >= batch and len(p.held_out)]
+        name = ready[number % len(ready)]
+        part, undo = self._parts[name], self.weights
         before = self._judge(part)
-        self._learn(part)
+        self.model.drive.grad = self.model.colours.grad = None
+        part.loss(self.model, as_seen(self.model, part.recent.draw(batch))).backward()  # type: ignore[no-untyped-call]
+        part.optimiser.step()
         after = self._judge(part)
         reason = "" if after <= before else "no better on the newest driving" if np.isfinite(after) else "not finite"
         if reason:
             apply(undo, self.model, self.trained)
-            self._begin(part, self._next_rate(part, SHORTER))
+            part.begin(part.next_rate(JUDGED.shorter))
             self.rolled_back += 1
         else:
-            self._optimisers[part].param_groups[0]["lr"] = self._next_rate(part, LONGER)
+            part.optimiser.param_groups[0]["lr"] = part.next_rate(JUDGED.longer)
             self.kept += 1
             self.version += self.in_use
-        return Step(stamp, number + 1, part, not reason, reason, before, after)
-
-    def _ready(self, part: str) -> bool:
-        """Whether there is enough to change a part by."""
-        return part == "drive" or (len(self._seen) >= self.config.batch and len(self._seen_held_out) > 0)
-
-    def _next_rate(self, part: str, factor: float) -> float:
-        rate, configured = self._optimisers[part].param_groups[0]["lr"], self._parts[part][1]
-        return float(np.clip(factor * rate, LEAST_RATE * configured, GREATEST_RATE * configured))
-
-    def _learn(self, part: str) -> None:
-        self.model.drive.grad = self.model.colours.grad = None
-        batch = (self._seen if part == "colours" else self._recent).draw(self.config.batch)
-        _loss_of(part)(self.model, as_seen(self.model, batch)).backward()  # type: ignore[no-untyped-call]
-        self._optimisers[part].step()
+        return Step(stamp, number + 1, name, not reason, reason, before, after)
 
     @torch.no_grad()
-    def _judge(self, part: str) -> float:
+    def _judge(self, part: _Part) -> float:
         """The loss on what is not learned from: the newest held-out segments."""
-        held_out = self._seen_held_out if part == "colours" else self._held_out
-        return float(_loss_of(part)(self.model, as_seen(self.model, held_out.all())))
-
-
-def _loss_of(part: str) -> Callable[[WorldModel, Segments], Tensor]:
-    return colours_loss if part == "colours" else driving_loss
+        return float(part.loss(self.model, as_seen(self.model, part.held_out.all())))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,9 +25,9 @@ from ami_ros.world_model.picture_rays import (
     nearness_by_laser,
     picture_rays,
 )
-from ami_ros.world_model.spec import PAIR_DESCRIPTOR, PAIR_DETAIL, PAIR_POINTS, PAIR_STRIDE, PAIR_THUMB, relied_on
+from ami_ros.world_model.spec import PAIR, relied_on
 from ami_ros.world_model.two_views import (
-    LEAST,
+    POINTS,
     Correspondences,
     Motion,
     Points,
@@ -41,14 +41,21 @@ from ami_ros.world_model.two_views import (
     weight_of_evidence,
 )
 
-POINTS_LENGTH = PAIR_POINTS * (2 + PAIR_DESCRIPTOR)  # numbers of points, at the end of a code
-# Of what points show: standard deviations of the logarithm of how far off it is, by laser and floor and as cells guess
-# it, and [px] of where it is seen.
-MEASURED, GUESSED, PIXEL = 0.08, 0.4, 0.7
-UNKNOWN, MIDDLE, FOLLOWED = 0.8, 3.0, 0.35  # likewise where nothing tells, [m] that such a point is taken
-# to be away, and [px] of a point that is seen again within a second
-BEYOND = 1.3  # times the reach of a laser that sees nothing, as far off as things are there at least
-LASER = 0.3, 8.0  # [m] below and beyond which what a laser sees makes no difference
+
+@dataclass(frozen=True)
+class DepthConfig:
+    """How far off is what points show: standard deviations of its logarithm, and where nothing tells."""
+
+    measured: float = 0.08  # by laser and floor
+    guessed: float = 0.4  # as cells guess it
+    unknown: float = 0.8  # where nothing tells
+    middle: float = 3.0  # [m] that such a point is taken to be away
+    beyond: float = 1.3  # times the reach of a laser that sees nothing, as far off as things are there at least
+    pixel: float = 0.7  # [px] standard deviation of where a point is seen
+    followed: float = 0.35  # [px] likewise of one that is seen again within a second
+
+
+DEPTH = DepthConfig()
 
 
 class Compared(NamedTuple):
@@ -75,12 +82,12 @@ class ArrayPairs:
     @property
     def side(self) -> int:
         """Cells in a row, and in a column."""
-        return self.size // PAIR_STRIDE
+        return self.size // PAIR.stride
 
     @property
     def picture_size(self) -> int:
         """[px], square, of the pictures that codes are made of."""
-        return PAIR_DETAIL * self.size
+        return PAIR.detail * self.size
 
     @property
     def tangent(self) -> float:
@@ -136,7 +143,7 @@ class ArrayPairs:
         """Corrects what is learned of pairs by their points; returns what these say for the same place (n,), as the
         logarithm of how much likelier they make it."""
         evidence = np.zeros(len(here), np.float32)
-        if here.shape[1] < POINTS_LENGTH:  # as of another package's model
+        if here.shape[1] < PAIR.points_length:  # as of another package's model
             return evidence
         for row, (first, second) in enumerate(zip(_points(here), _points(there), strict=True)):
             moved = self._motion(here[row], first, second, scans[row] if scans else None)
@@ -149,21 +156,21 @@ class ArrayPairs:
         """The motion of the camera between two pictures by their points, and by how far off that is what the first one
         (code,) shows, as its cells guess it and as the `scan` has it; None: too few agree."""
         a, b = matched(first, second)
-        if len(a) < LEAST:
+        if len(a) < POINTS.least:
             return None
         right, down = first.at[a].T * self.tangent
         ahead, left, _ = self._level.rays(right, down)
         away = self._at(self.distances(here), first.at[a])[:, None]
-        log_sigma = np.full(away.shape, GUESSED)
+        log_sigma = np.full(away.shape, DEPTH.guessed)
         if scan is not None and self.mount.z > 0 and not np.isnan(scan.ranges).all():
             measured = distance_by_laser(scan, self.mount, right, down)[:, None]
-            away = np.where(np.isinf(measured), np.maximum(away, BEYOND * min(scan.max_range, FARTHEST)), away)
+            away = np.where(np.isinf(measured), np.maximum(away, DEPTH.beyond * min(scan.max_range, FARTHEST)), away)
             known = np.isfinite(measured)
             away = np.column_stack([np.where(known, measured, away), away])
-            log_sigma = np.column_stack([np.where(known, MEASURED, log_sigma), log_sigma])
+            log_sigma = np.column_stack([np.where(known, DEPTH.measured, log_sigma), log_sigma])
         depth = np.maximum(away, NEAREST) / np.hypot(ahead, left)[:, None]
         rays = np.column_stack([right, down, np.ones(len(a))])
-        pixel = PIXEL * 2 * self.tangent / self.picture_size
+        pixel = DEPTH.pixel * 2 * self.tangent / self.picture_size
         points = Correspondences(rays, second.at[b] * self.tangent, depth, log_sigma, pixel)
         return motion(points, self.mount)
 
@@ -177,20 +184,20 @@ class ArrayPairs:
             expected: the same turn by odometry.
             scan: of the first moment, in base_link, if there is one.
         """
-        if here.shape[-1] < POINTS_LENGTH:  # as of another package's model
+        if here.shape[-1] < PAIR.points_length:  # as of another package's model
             return None
-        first, second = (points_of(code[-POINTS_LENGTH:]) for code in (here, there))
+        first, second = (points_of(code[-PAIR.points_length :]) for code in (here, there))
         a, b = matched(first, second)
         right, down = first.at[a].T * self.tangent
         away = np.full(len(a), np.nan) if scan is None else distance_by_laser(scan, self.mount, right, down)
-        log_sigma = np.where(np.isfinite(away), GUESSED, UNKNOWN)
-        away = np.where(np.isfinite(away), away, MIDDLE).clip(NEAREST)
+        log_sigma = np.where(np.isfinite(away), DEPTH.guessed, DEPTH.unknown)
+        away = np.where(np.isfinite(away), away, DEPTH.middle).clip(NEAREST)
         ahead, left, _ = self._level.rays(right, down)
         after = self._level.rays(*(second.at[b].T * self.tangent))
         sits = np.array([self.mount.x, self.mount.y, self.mount.yaw])
         way = relative(sits, compose(motion, sits))[:2]
         points = Sighting(np.arctan2(left, ahead), np.arctan2(after[1], after[0]), away, log_sigma)
-        return turn(points, way, expected, FOLLOWED * 2 * self.tangent / self.picture_size)
+        return turn(points, way, expected, DEPTH.followed * 2 * self.tangent / self.picture_size)
 
     @property
     def _level(self) -> CameraMount:
@@ -231,9 +238,9 @@ class ArrayPairs:
         return np.stack([none if scan is None else ranges_at(scan, bearings) for scan in scans])
 
     def hidden_by(self, discs: Array) -> NDArray[np.bool_]:
-        """Columns (PAIR_THUMB,) of the small picture in a code that show who stands on discs (k, 3): x, y and radius
+        """Columns (PAIR.thumb,) of the small picture in a code that show who stands on discs (k, 3): x, y and radius
         [m] in base_link."""
-        return columns_behind(discs, self.mount, self._shown, PAIR_THUMB)
+        return columns_behind(discs, self.mount, self._shown, PAIR.thumb)
 
     def align(
         self, here: Floats, there: Floats, pose: Floats, scan: Scan | None = None,
@@ -246,7 +253,7 @@ class ArrayPairs:
         Of two places that the map cannot tell apart this can, but only from beside them.
         """
         window = self._shown
-        known = nearness_by_laser(scan, self.mount, window, PAIR_THUMB) if scan is not None else None
+        known = nearness_by_laser(scan, self.mount, window, PAIR.thumb) if scan is not None else None
         nearness = self._guessed_nearness(here, window) if known is None else known
         guess = from_cos_sin(self.mount.of_camera(pose))
         found = align(_small(here), _small(there), nearness, guess, window, self._level, hidden)
@@ -264,10 +271,10 @@ class ArrayPairs:
         return self.window.snapped(self.tangent, self.size)
 
     def _guessed_nearness(self, code: Floats, window: Window) -> Floats:
-        """(PAIR_THUMB, PAIR_THUMB) [1/m] of what a `window` of a picture (code,) shows, as its cells guess it."""
+        """(PAIR.thumb, PAIR.thumb) [1/m] of what a `window` of a picture (code,) shows, as its cells guess it."""
         nearness = np.asarray(1 / np.maximum(self.distances(code), NEAREST), np.float32)
-        rays = np.stack(window.rays(PAIR_THUMB), -1).reshape(-1, 2)
-        return self._at(nearness, rays / self.tangent).astype(np.float32).reshape(PAIR_THUMB, PAIR_THUMB)
+        rays = np.stack(window.rays(PAIR.thumb), -1).reshape(-1, 2)
+        return self._at(nearness, rays / self.tangent).astype(np.float32).reshape(PAIR.thumb, PAIR.thumb)
 
 
 def odds_of(same: ArrayLike) -> Floats:
@@ -279,10 +286,10 @@ def odds_of(same: ArrayLike) -> Floats:
 def _points(codes: Floats) -> list[Points]:
     """Of pictures (n, code), which may be one and the same."""
     once = codes[:1] if codes.strides[0] == 0 else codes
-    found = [points_of(code[-POINTS_LENGTH:]) for code in once]
+    found = [points_of(code[-PAIR.points_length :]) for code in once]
     return found * (len(codes) // len(found)) if found else []
 
 
 def _small(code: Floats) -> Floats:
-    """The small picture (3, PAIR_THUMB, PAIR_THUMB) in a code (code,)."""
-    return code[-POINTS_LENGTH - 3 * PAIR_THUMB**2 : -POINTS_LENGTH].reshape(3, PAIR_THUMB, PAIR_THUMB)
+    """The small picture (3, PAIR.thumb, PAIR.thumb) in a code (code,)."""
+    return code[-PAIR.points_length - 3 * PAIR.thumb**2 : -PAIR.points_length].reshape(3, PAIR.thumb, PAIR.thumb)

@@ -10,6 +10,7 @@ says itself: as much as two of its own pictures that were taken from nearly one 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,28 +20,36 @@ from ami_ros.core.camera import CameraMount, Window
 from ami_ros.core.geometry import Array
 from ami_ros.world_model.layers import Floats
 
-LEVEL = CameraMount()
-ITERATIONS = 8
-# That two pixels span at distance 1, below which pictures are aligned at half their size first: what is seen by such
-# narrow pixels moves by many of them.
-COARSE = 0.1
-DELTAS = 0.02, 0.02, 0.01  # [m], [m], [rad] for derivatives
-PRIOR = 0.25, 0.25, 0.15  # [m], [m], [rad] error of the guess: where pictures show nothing of it, a pose stays there
-NOISE = 1e-3  # squared difference of pixels that weighs as much as one such error
-HUBER = 0.15  # difference of pixels beyond which they show different things
-TINTED = 4.0  # times that differences of tints weigh more: they are smaller, and light does not change them
-LARGEST_UPDATE = 0.1  # [m] or [rad] of one iteration
-DAMPING = 1e-2, 1e-3, 3.0, 10.0  # at first, at least, less after a good step by, more after a bad one by
-DARKEST = 1e-3  # of a mean
-SURELY = 0.99  # how much of a pixel has to be outside of the frame
-BEHIND = 0.05  # of its depth, below which what is shown lies beside the second camera or behind it
-MOVES = (1.08, 0.0), (0.93, 0.0), (1.0, 0.0715), (1.0, -0.0715)  # what one or two decimetres ahead, back and to the
-# sides make of a picture at the distances of a room: zoom, and shift at distance 1
-USUAL = 1.3  # times what two pictures from nearly one place differ by, others may: samples of noise vary
-ALLOWED = 0.2  # of what such a move makes of a picture, by which it may differ: nothing is aligned exactly
-GRAIN = 0.003, 0.001  # what the least noise makes of colours, and of tints
-BLACK = 0.02  # of the mean, below which a pixel may be of the frame around what a narrow camera sees
-EDGE = 2  # pixels beside the frame that are part of it still
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """How pixels are compared, and how much they may differ."""
+
+    iterations: int = 8
+    # What two pixels span at distance 1, below which pictures are aligned at their half size first: what is seen by so
+    # narrow pixels moves by many of them.
+    coarse: float = 0.1
+    deltas: tuple[float, float, float] = (0.02, 0.02, 0.01)  # [m], [m], [rad] for derivatives
+    prior: tuple[float, float, float] = (0.25, 0.25, 0.15)  # [m], [m], [rad] error of the guess: where pictures show
+    # nothing of it, a pose stays there
+    noise: float = 1e-3  # squared difference of pixels that weighs as much as one such error
+    huber: float = 0.15  # difference of pixels beyond which they show different things
+    tinted: float = 4.0  # times that differences of tints weigh more: they are smaller, and light does not change them
+    largest_update: float = 0.1  # [m] or [rad] of one iteration
+    damping: tuple[float, float, float, float] = (1e-2, 1e-3, 3.0, 10.0)  # at first, at least, less after a good step
+    # by, more after a bad one by
+    surely: float = 0.99  # how much of a pixel has to be outside of the frame
+    behind: float = 0.05  # of its depth, below which what is shown lies beside the second camera or behind it
+    # What one or two decimetres ahead, back and to the sides make of a picture at the distances of a room: zoom, and
+    # shift at distance 1.
+    moves: tuple[tuple[float, float], ...] = ((1.08, 0.0), (0.93, 0.0), (1.0, 0.0715), (1.0, -0.0715))
+    usual: float = 1.3  # times what two pictures from nearly one place differ by, others may: samples of noise vary
+    allowed: float = 0.2  # of what such a move makes of a picture, by which it may differ: nothing is aligned exactly
+    grain: tuple[float, float] = (0.003, 0.001)  # what the least noise makes of colours, and of tints
+    black: float = 0.02  # of the mean, below which a pixel may be of the frame around what a narrow camera sees
+
+
+ALIGN = AlignConfig()
 
 
 class Alignment(NamedTuple):
@@ -58,14 +67,14 @@ class Alignment(NamedTuple):
         that is more: rooms that are alike may differ by the tint of a wall alone, and where edges lie a little
         otherwise hides it from the first, for no tint changes.
         """
-        allowed = np.square(ALLOWED * moved) + np.square(GRAIN)
+        allowed = np.square(ALIGN.allowed * moved) + np.square(ALIGN.grain)
         if usual is not None:
-            allowed = allowed + np.square(USUAL * usual)
+            allowed = allowed + np.square(ALIGN.usual * usual)
         return float((self.off / np.sqrt(allowed)).max())
 
 
 def align(
-    here: Floats, there: Floats, nearness: Floats, guess: Array, window: Window, mount: CameraMount = LEVEL,
+    here: Floats, there: Floats, nearness: Floats, guess: Array, window: Window, mount: CameraMount | None = None,
     hidden: NDArray[np.bool_] | None = None,
 ) -> Alignment:  # fmt: skip
     """Aligns a pair of small pictures, by Levenberg and Marquardt's method on Huber's loss.
@@ -76,12 +85,12 @@ def align(
         nearness: (n, n) [1/m] of what each pixel of `here` shows, in the plane of the floor.
         guess: (3,) pose of the second camera in the frame of the first, right to some decimetres.
         window: what both pictures show.
-        mount: how the camera is tilted; poses are in the plane of the floor.
+        mount: how the camera is tilted, None: it is level; poses are in the plane of the floor.
         hidden: (n,) columns of `here` in which something stands that is no part of the place; None: none.
     """
-    pose = guess
+    pose, mount = guess, mount or CameraMount()
     covered: NDArray[np.bool_] = np.zeros(here.shape[-1], np.bool_) if hidden is None else hidden
-    if 2 * (window.right - window.left) / here.shape[-1] < COARSE:
+    if 2 * (window.right - window.left) / here.shape[-1] < ALIGN.coarse:
         half = _View(
             _half(here), _half(there), _half(nearness), window, mount, np.asarray(covered.reshape(-1, 2).any(1))
         )
@@ -93,27 +102,28 @@ def align(
 
 def _descend(view: _View, guess: Array, start: Array) -> Array:
     """The pose (3,) at which pictures are most alike and that is not far from the `guess`, looked for from `start`."""
-    prior, deltas = np.array(PRIOR), np.array(DELTAS)
+    prior, deltas, huber = np.array(ALIGN.prior), np.array(ALIGN.deltas), ALIGN.huber
+    first, least, less, more = ALIGN.damping
     steps = np.diag(deltas)
-    tried, pose, best, damping = start, start, float("inf"), DAMPING[0]
+    tried, pose, best, damping = start, start, float("inf"), first
     hessian, slope = np.eye(3), np.zeros(3)
-    for _ in range(ITERATIONS):
+    for _ in range(ALIGN.iterations):
         off, shown = view.differences(np.concatenate([tried[None], tried + steps, tried - steps]))
-        here_off, weight = off[0].ravel(), 1 / (max(float(shown[0].sum()), 1.0) * NOISE)
+        here_off, weight = off[0].ravel(), 1 / (max(float(shown[0].sum()), 1.0) * ALIGN.noise)
         size, gone = np.abs(here_off), (tried - guess) / prior
-        loss = np.where(size < HUBER, np.square(size) / 2, HUBER * (size - HUBER / 2)).sum()
+        loss = np.where(size < huber, np.square(size) / 2, huber * (size - huber / 2)).sum()
         cost = weight * float(loss) + float(np.square(gone).sum()) / 2
         if cost < best:
-            pose, best, damping = tried, cost, max(damping / DAMPING[2], DAMPING[1])
+            pose, best, damping = tried, cost, max(damping / less, least)
             change = (off[1:4] - off[4:]).reshape(3, -1)
-            weighted = change * (HUBER / np.maximum(size, HUBER))
+            weighted = change * (huber / np.maximum(size, huber))
             per_delta = 1 / (2 * deltas)
             hessian = weight * np.outer(per_delta, per_delta) * (weighted @ change.T) + np.diag(prior**-2)
             slope = weight * per_delta * (weighted @ here_off) + gone / prior
         else:
-            damping *= DAMPING[3]
+            damping *= more
         step = np.linalg.solve(hessian + damping * np.diag(hessian.diagonal()), slope)
-        tried = pose - step.clip(-LARGEST_UPDATE, LARGEST_UPDATE)
+        tried = pose - step.clip(-ALIGN.largest_update, ALIGN.largest_update)
     return pose
 
 
@@ -122,8 +132,8 @@ def moved_off(picture: Floats, window: Window) -> Floats:
     away."""
     half = (window.right - window.left) / 2
     seen = _seen(picture)
-    away, still = _moved(seen, [(zoom, shift / half) for zoom, shift in MOVES]), _flat(seen)
-    shown = (away[:, 3:] > SURELY) * still[3:]
+    away, still = _moved(seen, [(zoom, shift / half) for zoom, shift in ALIGN.moves]), _flat(seen)
+    shown = (away[:, 3:] > ALIGN.surely) * still[3:]
     return np.asarray(_means(_off(away[:, :3], still[:3], shown), shown).mean(0))
 
 
@@ -175,11 +185,11 @@ class _View:
         self._axis = -window.left * self._pixels[0] - 0.5, -window.top * self._pixels[1] - 0.5
 
     def differences(self, poses: Array) -> tuple[Floats, Floats]:
-        """Of colours, and of tints, TINTED times (k, 5, n * n), with the second at `poses` (k, 3), and which pixels
+        """Of colours, and of tints, which weigh more (k, 5, n * n), with the second at `poses` (k, 3), and which pixels
         (k, 1, n * n) both show; those that they don't are 0."""
         across, down, inside = self._seen_from(poses)
         seen = self._there(across, down).swapaxes(0, 1)
-        shown = (inside[:, None] & self._clear & (seen[:, 3:] > SURELY)).astype(np.float32)
+        shown = (inside[:, None] & self._clear & (seen[:, 3:] > ALIGN.surely)).astype(np.float32)
         return _off(self._here, seen[:, :3], shown), shown
 
     def _seen_from(self, poses: Array) -> tuple[Floats, Floats, NDArray[np.bool_]]:
@@ -192,33 +202,33 @@ class _View:
         depth, right, down = self._mount.seen(c * ahead + s * left, c * left - s * ahead, up)
         parts = depth, self._pixels[0] * right + self._axis[0] * depth, self._pixels[1] * down + self._axis[1] * depth
         depth, across, down = np.stack(parts).astype(np.float32) @ self._points
-        away = np.maximum(depth, np.float32(BEHIND))
+        away = np.maximum(depth, np.float32(ALIGN.behind))
         across, down = across / away, down / away
         middle = (self._size - 1) / 2
         inside = np.maximum(np.abs(across - middle), np.abs(down - middle)) < self._size / 2
-        return across, down, inside & (depth > BEHIND)
+        return across, down, inside & (depth > ALIGN.behind)
 
 
 def _off(a: Floats, b: Floats, shown: Floats) -> Floats:
     """Differences of colours (k, 3, n * n), each as a share of the mean of what is `shown` (k, 1, n * n): exposure and
-    white balance leave it as it is; and TINTED times those of what is red rather than blue, and green rather than both;
-    (k, 5, n * n), 0 where it is not shown."""
+    white balance leave it as it is; and those of what is red rather than blue, and green rather than both,
+    times `tinted`; (k, 5, n * n), 0 where it is not shown."""
     off = np.empty((len(shown), 5, shown.shape[-1]), np.float32)
     off[:, :3] = (_shares(a, shown) - _shares(b, shown)) * shown
     red, green, blue = (off[:, colour] for colour in range(3))
-    off[:, 3], off[:, 4] = TINTED * (red - blue), TINTED * (green - (red + blue) / 2)
+    off[:, 3], off[:, 4] = ALIGN.tinted * (red - blue), ALIGN.tinted * (green - (red + blue) / 2)
     return off
 
 
 def _shares(picture: Floats, shown: Floats) -> Floats:
     mean = (picture * shown).sum(-1, keepdims=True) / np.maximum(shown.sum(-1, keepdims=True), 1)
-    return np.asarray(picture / np.maximum(mean, DARKEST))
+    return np.asarray(picture / np.maximum(mean, 1e-3))
 
 
 def _means(off: Floats, shown: Floats) -> Floats:
     """Mean absolute difference of colours, and of tints (k, 2), of pairs' (k, 5, n * n), where they are `shown`."""
     sums = np.abs(off).sum(-1) / np.maximum(shown.sum(-1), 1)
-    return np.stack([sums[:, :3].mean(-1), sums[:, 3:].mean(-1) / TINTED], -1)
+    return np.stack([sums[:, :3].mean(-1), sums[:, 3:].mean(-1) / ALIGN.tinted], -1)
 
 
 def _moved(picture: Floats, steps: list[tuple[float, float]]) -> Floats:
@@ -240,9 +250,9 @@ def _seen(picture: Floats) -> Floats:
 def _clear(picture: Floats) -> Floats:
     """(1, n, n) 1 where a picture (3, n, n) shows something: neither the frame around what a narrow camera sees, nor
     beside it."""
-    frame = picture.max(0, keepdims=True) < BLACK * picture.mean()
+    frame = picture.max(0, keepdims=True) < ALIGN.black * picture.mean()
     for axis in (1, 2):
-        frame = np.logical_or.reduce([_beside(frame, by, axis) for by in range(-EDGE, EDGE + 1)])
+        frame = np.logical_or.reduce([_beside(frame, by, axis) for by in range(-2, 3)])
     return np.asarray(~frame, np.float32)
 
 

@@ -22,9 +22,7 @@ Values: TypeAlias = Any  # an array of float32, or a tensor of torch
 Weights = Mapping[str, NDArray[Any]]
 Shape = tuple[int, ...]
 
-BUFFERS = ("running_mean", "running_var", "num_batches_tracked", "calibration")  # are not learned by gradients
 EPS = 1e-5  # torch's, of all normalisations
-FAR = 64.0  # squared, beyond which the distribution is 0 or 1, and the polynomial need not be known
 GELU_SERIES = (
     *(0.7978842684287595, 0.036334149061095555, -3.3026660398831654e-05, -5.5273398714037885e-05),
     *(3.9740723739861575e-06, -1.3378329757635782e-07, 1.8139294580277188e-09),
@@ -114,7 +112,7 @@ def gelu(x: Values) -> Values:
     if kind_of(x) is not np:
         return kind_of(x).nn.functional.gelu(x)
     z = np.square(x)
-    np.minimum(z, FAR, out=z)
+    np.minimum(z, 64.0, out=z)  # beyond which the distribution is 0 or 1
     inner: Floats = np.multiply(z, GELU_SERIES[-1])
     for coefficient in GELU_SERIES[-2:0:-1]:
         inner += coefficient
@@ -204,8 +202,9 @@ class Module:
         return {**self._shapes, **inside}
 
     def count_parameters(self) -> int:
-        """How many numbers were learned."""
-        return sum(math.prod(shape) for name, shape in self.shapes().items() if not name.endswith(BUFFERS))
+        """How many numbers were learned by gradients."""
+        buffers = ("running_mean", "running_var", "num_batches_tracked", "calibration")
+        return sum(math.prod(shape) for name, shape in self.shapes().items() if not name.endswith(buffers))
 
     def load(self, weights: Weights) -> None:
         """Takes weights by their names in files; ValueError where they do not fit."""
@@ -386,7 +385,6 @@ def network(kind: type, *values: Any) -> Any:
 Bytes = NDArray[np.uint8]
 
 AS_TRAINED = np.array([[1.0, 0.0]] * 3, np.float32)  # colours: gain 1 and offset 0 of each
-MIDDLE = 127.5  # grey, about which a camera's gain is taken: so it and the offset hardly depend on each other
 
 
 def accumulated(disagreement: Any) -> Any:

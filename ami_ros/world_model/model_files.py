@@ -19,7 +19,7 @@ from ami_ros.core.config import parse_yaml
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import names, share
 from ami_ros.world_model.layers import Weights
-from ami_ros.world_model.spec import RETIRED_WEIGHTS, ModelSpec, read_spec
+from ami_ros.world_model.spec import ModelSpec, read_spec
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -138,7 +138,7 @@ def read_model(named: str | Path, make: Callable[[ModelSpec, Weights], Any]) -> 
     folder = model_folder(named)
     spec, content, who = _read(folder)
     try:
-        weights = {name: w for name, w in load_arrays(content).items() if not name.startswith(RETIRED_WEIGHTS)}
+        weights = {name: w for name, w in load_arrays(content).items() if not name.startswith("heads.policy.")}
         return replace(who, model=make(spec, weights))
     except SafetensorError as error:
         raise AmiError(f"model {folder}: {WEIGHTS} is no file of weights ({error}); copy it again") from error

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from ami_ros.world_model.layers import Network, Values, float32, gelu, joined, kind_of, linear, unit, unshuffled
-from ami_ros.world_model.spec import CONTRAST_TEMPERATURE, InputSpec, ModelSpec, Sensors
+from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 
 MakeEncoder = Callable[[ModelSpec], Any]  # (batch, 3, size, size) uint8 -> (batch, encoder_width)
 
@@ -255,7 +255,7 @@ class Motion(Network):
 class Contrast(Network):
     """How likely it is that two latents belong to one stretch of time, that is, to one place (InfoNCE critic)."""
 
-    temperature = CONTRAST_TEMPERATURE
+    temperature = 0.1
 
     def __init__(self, nn: Any, spec: ModelSpec) -> None:
         self.query = mlp(nn, spec.latent_dim, spec.head_width, spec.contrast_dim)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ami_ros.core.camera import CameraMount, Window
-from ami_ros.world_model.array_pairs import LASER, ArrayPairs, Compared
+from ami_ros.world_model.array_pairs import ArrayPairs, Compared
 from ami_ros.world_model.layers import (
     Floats,
     Network,
@@ -32,19 +32,8 @@ from ami_ros.world_model.layers import (
     unit,
     unshuffled,
 )
-from ami_ros.world_model.picture_rays import CHANNELS as TOLD
-from ami_ros.world_model.picture_rays import FIRST
-from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
-from ami_ros.world_model.spec import PAIR_ERRORS as LIMITS
-from ami_ros.world_model.spec import PAIR_SHOWN as SHOWN
-from ami_ros.world_model.spec import PAIR_SKEW as SKEW
-from ami_ros.world_model.spec import PAIR_THUMB as THUMB
-from ami_ros.world_model.spec import ModelSpec
+from ami_ros.world_model.spec import PAIR, ModelSpec
 from ami_ros.world_model.two_views import describe, shrunk
-
-WIDTH = 64  # channels of what reads maps
-SUMMARY = 7  # numbers that say of a pair what comes of it all
-SEEN = 8 + 2 + 4 + 2 * SHOWN  # channels of the maps that are read
 
 
 class Residual(Network):
@@ -69,30 +58,30 @@ class FeatureMap(Network):
 
     def __init__(self, nn: Any) -> None:
         self.layers = nn.Sequential(
-            nn.Conv2d(3 * FIRST**2 + TOLD, 64, 3), nn.GroupNorm(8, 64), nn.GELU(),
+            nn.Conv2d(3 * PAIR.first**2 + PAIR.told, 64, 3), nn.GroupNorm(8, 64), nn.GELU(),
             nn.Conv2d(64, 96, 3, 2), nn.network(Residual, 96), nn.network(Residual, 96), nn.GELU(),
-            nn.Conv2d(96, CHANNELS, 1),
+            nn.Conv2d(96, PAIR.channels, 1),
         )  # fmt: skip
 
     def forward(self, image: Values, told: Values) -> Values:
-        """(batch, 3, size, size) uint8 -> (batch, size / 8, size / 8, CHANNELS); `told` is that of `PictureRays`, of
+        """(batch, 3, size, size) uint8 -> (batch, size / 8, size / 8, channels); `told` is that of `PictureRays`, of
         each picture or of all."""
         return float32(self.layers(with_rays(image, told)))
 
 
 def with_rays(image: Values, told: Values) -> Values:
-    """Pictures (batch, 3, size, size) uint8, unshuffled, and what their pixels are told -> (batch, size / FIRST, size /
-    FIRST, 3 * FIRST**2 + TOLD)."""
-    x = unshuffled(float32(image) / 255 - 0.5, FIRST)
+    """Pictures (batch, 3, size, size) uint8, unshuffled by 4, and what their pixels are told -> (batch, size / 4,
+    size / 4, channels)."""
+    x = unshuffled(float32(image) / 255 - 0.5, PAIR.first)
     told = permuted(told, 0, 2, 3, 1)
-    return joined(x, kind_of(x).broadcast_to(told, (*x.shape[:3], TOLD)))
+    return joined(x, kind_of(x).broadcast_to(told, (*x.shape[:3], PAIR.told)))
 
 
 class Matching(NamedTuple):
     """Where the cells of the first picture are in the second."""
 
     scores: Values  # (pairs, cells, cells + 1) logits; the last is "not there"
-    first: Values  # (pairs, cells, CHANNELS) of the first picture
+    first: Values  # (pairs, cells, PAIR.channels) of the first picture
     second: Values  # likewise of the second
     bearings: tuple[Values, Values]  # (pairs or 1, cells) [rad] in which cells of each look
 
@@ -112,16 +101,17 @@ class PairHead(ArrayPairs, Network):
         self.full = math.tan(spec.inputs.field_of_view / 2) if spec.inputs.field_of_view else 1.0
         self.mount, self.window = CameraMount(), Window.square(self.full)
         self.features = nn.network(FeatureMap)
-        self.unseen = nn.Linear(CHANNELS, 1)
-        self.shape = nn.Sequential(nn.Linear(CHANNELS, 64), nn.GELU(), nn.Linear(64, 3))
+        self.unseen = nn.Linear(PAIR.channels, 1)
+        self.shape = nn.Sequential(nn.Linear(PAIR.channels, 64), nn.GELU(), nn.Linear(64, 3))
         self.add("log_scale", math.log(15.0))
+        seen, width = 8 + 2 + 4 + 2 * 16, 64  # channels of the maps that are read, and of what reads them
         self.read = nn.Sequential(
-            nn.Conv2d(SEEN, WIDTH, 3), nn.GroupNorm(8, WIDTH), nn.GELU(),
-            nn.Conv2d(WIDTH, WIDTH, 3, 2), nn.GroupNorm(8, WIDTH), nn.GELU(),
-            nn.Conv2d(WIDTH, WIDTH, 3, 2), nn.GroupNorm(8, WIDTH), nn.GELU(), nn.Flatten(),
-            nn.Linear(WIDTH * math.ceil(self.side / 4) ** 2, 128), nn.LayerNorm(128), nn.GELU(),
+            nn.Conv2d(seen, width, 3), nn.GroupNorm(8, width), nn.GELU(),
+            nn.Conv2d(width, width, 3, 2), nn.GroupNorm(8, width), nn.GELU(),
+            nn.Conv2d(width, width, 3, 2), nn.GroupNorm(8, width), nn.GELU(), nn.Flatten(),
+            nn.Linear(width * math.ceil(self.side / 4) ** 2, 128), nn.LayerNorm(128), nn.GELU(),
         )  # fmt: skip
-        self.out = nn.zeroed(nn.Linear(128 + SUMMARY, 6))
+        self.out = nn.zeroed(nn.Linear(128 + 7, 6))
         steps = (np.arange(self.side, dtype=np.float32) + 0.5) / self.side * 2 - 1
         self.cells = np.stack(np.meshgrid(steps, steps, indexing="xy"), -1).reshape(-1, 2)  # across, down, in -1 to 1
         # Set by calibration: logit of `same` divided by the first; error times the second; least logits to rely on, of
@@ -140,15 +130,15 @@ class PairHead(ArrayPairs, Network):
         return joined(flattened(maps), like(small, image), like(np.stack(points), image))
 
     def cells_of(self, code: Values) -> Values:
-        """(..., code) -> (..., cells, CHANNELS)."""
-        cells = code[..., : CHANNELS * self.side**2]
-        return cells.reshape(*cells.shape[:-1], CHANNELS, self.side**2).swapaxes(-1, -2)
+        """(..., code) -> (..., cells, PAIR.channels)."""
+        cells = code[..., : PAIR.channels * self.side**2]
+        return cells.reshape(*cells.shape[:-1], PAIR.channels, self.side**2).swapaxes(-1, -2)
 
     def plan(self, cells: Values, bearings: Values) -> tuple[Values, Values]:
         """What cells show, as points on the floor plan.
 
         Args:
-            cells: (..., cells, CHANNELS).
+            cells: (..., cells, PAIR.channels).
             bearings: (..., cells) in which the cells look; see `PictureRays`.
 
         Returns:
@@ -157,7 +147,7 @@ class PairHead(ArrayPairs, Network):
         """
         found = self.shape(cells)
         xp = kind_of(found)
-        bearing = bearings + SKEW * xp.tanh(found[..., 1])
+        bearing = bearings + 0.35 * xp.tanh(found[..., 1])
         return xp.stack([found[..., 0].clip(-2.5, 3.0), bearing], -1), found[..., 2].clip(-4.0, 4.0)
 
     def distances(self, code: Values) -> Values:
@@ -166,7 +156,7 @@ class PairHead(ArrayPairs, Network):
         return kind_of(code).exp(polar[0, :, 0])
 
     def match(self, first: Values, second: Values, bearings: tuple[Values, Values] | None = None) -> Matching:
-        """Cells of the first pictures (pairs, cells, CHANNELS) among those of the second; the `bearings` of their cells
+        """Cells of the first pictures (pairs, cells, channels) among those of the second; the `bearings` of their cells
         are this camera's, if not given."""
         sharp = kind_of(first).exp(self.log_scale)
         scores = unit(first) @ unit(second).swapaxes(-1, -2) * sharp
@@ -197,13 +187,13 @@ class PairHead(ArrayPairs, Network):
         aligned, residual, own, other = self._align(found, peaks / (peak[..., None] + 1e-9), peak)
         maps = [
             (at - cells) * seen, at, xp.sqrt(spread.sum(-1))[..., None], seen, xp.broadcast_to(cells, at.shape),
-            self._laser(columns, at), own / 4, other / 4, found.first[..., :SHOWN], there @ found.second[..., :SHOWN],
+            self._laser(columns, at), own / 4, other / 4, found.first[..., :16], there @ found.second[..., :16],
         ]  # fmt: skip
-        read = self.read(joined(*maps).reshape(len(at), self.side, self.side, SEEN))
+        read = self.read(joined(*maps).reshape(len(at), self.side, self.side, -1))
         counted = 4 * xp.stack([visible.mean(-1), peak.mean(-1)], -1)
         out = self.out(joined(read, counted, aligned, residual))
         heading = unit(aligned[:, 2:] + out[:, 2:4], 1e-6)
-        return joined(aligned[:, :2] + out[:, :2], heading, out[:, 4:5].clip(*LIMITS), out[:, 5:])
+        return joined(aligned[:, :2] + out[:, :2], heading, out[:, 4:5].clip(-4.0, 2.0), out[:, 5:])
 
     def _align(self, found: Matching, share: Values, sure: Values) -> tuple[Values, Values, Values, Values]:
         """The motion that brings the second picture's points onto the first's, in closed form (Kabsch, weighted).
@@ -240,7 +230,7 @@ class PairHead(ArrayPairs, Network):
             return kind_of(at).zeros_like(at)
         known = columns > 0  # not where it is NaN
         xp = kind_of(columns)
-        near = xp.where(known, 1 / columns.clip(*LASER), 0.0)
+        near = xp.where(known, 1 / columns.clip(0.3, 8.0), 0.0)
         seen = xp.stack([near, float32(known)], -1)[:, None]
         return float32(xp.broadcast_to(seen, (len(at), self.side, self.side, 2)).reshape(at.shape))
 
@@ -262,8 +252,8 @@ def _points(polar: Values) -> Values:
 
 
 def thumb(image: Floats) -> Floats:
-    """(batch, 3, height, width) -> (batch, 3, THUMB, THUMB), each colour as a share of its mean: exposure and
+    """(batch, 3, height, width) -> (batch, 3, PAIR.thumb, PAIR.thumb), each colour as a share of its mean: exposure and
     white balance leave it as it is."""
-    small = pooled(image, THUMB)
+    small = pooled(image, PAIR.thumb)
     small /= np.maximum(small.mean((-2, -1), keepdims=True), 1.0)
     return small

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ami_ros.core.errors import AmiError
 from ami_ros.core.scan import Scan, ranges_at
-from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.spec import Sensors
 
 Image = NDArray[np.uint8]

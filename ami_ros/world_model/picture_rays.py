@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from ami_ros.core.camera import CameraMount, Window
 from ami_ros.core.geometry import Array, wrap
 from ami_ros.core.scan import Scan
-from ami_ros.world_model.spec import PAIR_STRIDE
+from ami_ros.world_model.spec import PAIR
 
 FARTHEST = 8.0  # [m] that anything is taken to be, as where the laser sees nothing
 NEAREST = 0.2  # [m] likewise
-ROOM = 0.1  # [m] around a disc that who stands there may reach beyond it: arms, and where a tracker errs
-GAP = 0.06  # [rad] from the nearest beam of a laser, beyond which it does not look: it may have one for 7 degrees
 
 
 def nearness_by_laser(scan: Scan, mount: CameraMount, window: Window, size: int) -> NDArray[np.float32] | None:
@@ -60,7 +58,8 @@ def distance_by_laser(scan: Scan, mount: CameraMount, right: Array, down: Array)
     ahead, left, up = mount.rays(right, down)
     bearings, wanted = np.arctan2(ends[:, 1], ends[:, 0]), np.arctan2(left, ahead)
     beam = _nearest(bearings, wanted)
-    wall = np.where(np.abs(wrap(bearings[beam] - wanted)) < GAP, away[beam], np.nan)
+    # Farther from the nearest beam the laser does not look: it may have one for 7 degrees.
+    wall = np.where(np.abs(wrap(bearings[beam] - wanted)) < 0.06, away[beam], np.nan)
     if mount.z <= 0:
         return wall
     return np.fmin(wall, np.where(up < 0, mount.z * np.hypot(ahead, left) / np.maximum(-up, 1e-6), np.nan))
@@ -72,7 +71,8 @@ def columns_behind(discs: Array, mount: CameraMount, window: Window, size: int) 
     across = window.left + (window.right - window.left) * (np.arange(size) + 0.5) / size
     bearings = mount.yaw - np.arctan(across)
     x, y = discs[:, 0] - mount.x, discs[:, 1] - mount.y
-    half = np.arcsin(np.clip((discs[:, 2] + ROOM) / np.maximum(np.hypot(x, y), 1e-6), 0.0, 1.0))
+    # Who stands there may reach 0.1 m beyond: arms, and where a tracker errs.
+    half = np.arcsin(np.clip((discs[:, 2] + 0.1) / np.maximum(np.hypot(x, y), 1e-6), 0.0, 1.0))
     return np.asarray((np.abs(wrap(bearings - np.arctan2(y, x)[:, None])) < half[:, None]).any(0))
 
 
@@ -85,15 +85,13 @@ def _nearest(bearings: Array, wanted: Array) -> NDArray[np.int64]:
     return order[(nearest - 1) % len(order)]
 
 
-CHANNELS = 4  # numbers that a pixel of the network's first layer is told
-FIRST = 4  # [px] of its sides
 SAME = 0.97  # share of a picture from which it is compared whole
 
 
 class PictureRays(NamedTuple):
     """Of one camera."""
 
-    told: NDArray[np.float32]  # (CHANNELS, size / FIRST, size / FIRST)
+    told: NDArray[np.float32]  # (PAIR.told, size / PAIR.first, size / PAIR.first)
     bearings: NDArray[np.float32]  # (cells,) [rad] to the left, row by row, in the middles of the cells
 
 
@@ -111,19 +109,14 @@ def picture_rays(mount: CameraMount, half: float, size: int) -> PictureRays:
     Args:
         mount: of the camera; a height of 0 means that nothing is known of it.
         half: see there.
-        size: a multiple of PAIR_STRIDE.
+        size: a multiple of PAIR.stride.
     """
     mount = replace(mount, yaw=0.0)
-    ahead, left, _ = mount.rays(*Window.square(half).rays(size // PAIR_STRIDE))
-    right, down = Window.square(half).rays(size // FIRST)
-    slope, floor = _slope_and_floor(mount, right, down)
+    ahead, left, _ = mount.rays(*Window.square(half).rays(size // PAIR.stride))
+    right, down = Window.square(half).rays(size // PAIR.first)
+    level, aside, up = mount.rays(right, down)
+    slope = up / np.maximum(np.hypot(level, aside), 1e-6)  # how steeply rays rise
+    # Nearness [1/m] of the floor that they meet: 0 where they do not, or the height of the camera is not known.
+    floor = np.clip(-slope / mount.z, 0.0, 1 / NEAREST) if mount.z > 0 else np.zeros_like(slope)
     told = np.stack([right, slope, floor / 2, np.full_like(right, 2 * mount.z)]).astype(np.float32)
     return PictureRays(told, np.arctan2(left, ahead).reshape(-1).astype(np.float32))
-
-
-def _slope_and_floor(mount: CameraMount, right: Array, down: Array) -> tuple[Array, Array]:
-    """How steeply rays rise, and the nearness [1/m] of the floor that they meet: 0 where they do not, or where the
-    height of the camera is not known."""
-    ahead, left, up = mount.rays(right, down)
-    slope = up / np.maximum(np.hypot(ahead, left), 1e-6)
-    return slope, np.clip(-slope / mount.z, 0.0, 1 / NEAREST) if mount.z > 0 else np.zeros_like(slope)

@@ -25,17 +25,15 @@ from ami_ros.world_model.layers import Floats, Network, Values, float32, gelu, j
 from ami_ros.world_model.model_files import WEIGHTS, save_network
 from ami_ros.world_model.pairs import FeatureMap, with_rays
 from ami_ros.world_model.perception import fit_image
-from ami_ros.world_model.picture_rays import FIRST, compared, picture_rays
-from ami_ros.world_model.spec import PAIR_CHANNELS as CHANNELS
+from ami_ros.world_model.picture_rays import compared, picture_rays
+from ami_ros.world_model.spec import PAIR
 
 # The network that guesses distances from a picture; what it is for: `picture_scan`.
 
 SIZE = 96  # [px] of the square pictures that the network takes
 BEARINGS = 48  # directions in which it looks, evenly across a picture
 STEPS = 40  # of distance, evenly on a logarithmic scale
-COLUMNS = 24  # of the maps that are read
-SKIP, WIDTH = 32, 192  # channels of what keeps the width of the first map, and of a column
-ROWS = SIZE // FIRST // 2
+NEAREST, FARTHEST = 0.15, 6.5  # [m] between which distances are told apart
 
 
 class RangeNetwork(Network):
@@ -48,13 +46,14 @@ class RangeNetwork(Network):
     """
 
     def __init__(self, nn: Any, features: FeatureMap | None = None) -> None:
-        layers = list((features or nn.network(FeatureMap)).layers)
+        layers, skip, width = list((features or nn.network(FeatureMap)).layers), 32, 192
+        self._rows = SIZE // PAIR.first // 2
         self.first, self.deep = nn.Sequential(*layers[:3]), nn.Sequential(*layers[3:])
-        self.skip = nn.Conv2d(64, SKIP, 3, (2, 1))
-        inputs = (CHANNELS + SKIP) * ROWS + 1
-        self.columns = nn.Sequential(nn.Conv1d(inputs, WIDTH, 3), nn.GroupNorm(8, WIDTH), nn.GELU())
-        self.beside = nn.Sequential(nn.Conv1d(WIDTH, WIDTH, 3), nn.GroupNorm(8, WIDTH), nn.GELU())
-        self.out = nn.Conv1d(WIDTH, BEARINGS // COLUMNS * STEPS, 1)
+        self.skip = nn.Conv2d(64, skip, 3, (2, 1))  # keeps the width of the first map
+        inputs = (PAIR.channels + skip) * self._rows + 1
+        self.columns = nn.Sequential(nn.Conv1d(inputs, width, 3), nn.GroupNorm(8, width), nn.GELU())
+        self.beside = nn.Sequential(nn.Conv1d(width, width, 3), nn.GroupNorm(8, width), nn.GELU())
+        self.out = nn.Conv1d(width, 2 * STEPS, 1)  # of a column: two bearings
 
     def forward(self, image: Values, told: Values, tangent: Values) -> Values:
         """Scores of distances.
@@ -67,12 +66,12 @@ class RangeNetwork(Network):
         Returns:
             (batch, BEARINGS, STEPS) logits, from left to right and from near to far.
         """
-        x = self.first(with_rays(image, told))
+        x, columns = self.first(with_rays(image, told)), BEARINGS // 2
         deep = self.deep(x)
-        twice = kind_of(x).stack([deep, deep], 3).reshape(len(x), ROWS, COLUMNS, CHANNELS)
+        twice = kind_of(x).stack([deep, deep], 3).reshape(len(x), self._rows, columns, -1)
         maps = joined(twice, gelu(self.skip(x)))
-        rows = permuted(maps, 0, 2, 3, 1).reshape(len(x), COLUMNS, -1)
-        reach = kind_of(tangent).broadcast_to(tangent[:, None, None], (len(x), COLUMNS, 1))
+        rows = permuted(maps, 0, 2, 3, 1).reshape(len(x), columns, -1)
+        reach = kind_of(tangent).broadcast_to(tangent[:, None, None], (len(x), columns, 1))
         x = self.columns(joined(rows, reach))
         return float32(self.out(x + self.beside(x))).reshape(len(x), BEARINGS, STEPS)
 
@@ -84,18 +83,12 @@ def save_ranges(folder: Path, network: RangeNetwork, field_of_view: float) -> No
     (folder / "config.yaml").write_text(yaml.safe_dump({"field_of_view": field_of_view}))
 
 
-# What stands how far off, by the pictures of the last moments: a Bayes filter over the distances in each direction.
-#
-# One picture leaves open whether a thing is close or far, where its foot is hidden; the next, from elsewhere, may not.
-# Errors of successive pictures are alike, so what was believed before counts as a fraction of an observation.
-
-KEPT = 0.7  # exponent of what was believed before: together the pictures before count as two and a third
-FRESH = 0.05  # of it, that something has come or gone since
-LEAST = 1e-4  # chance of any distance, whatever a picture says
-
-
 class RangeBelief:
-    """Of the newest picture's directions.
+    """What stands how far off, by the pictures of the last moments: a Bayes filter over the distances in each direction
+    of the newest one.
+
+    One picture leaves open whether a thing is close or far, where its foot is hidden; the next, from elsewhere, may
+    not. Errors of successive pictures are alike, so what was believed before counts as a fraction of an observation.
 
     Args:
         bearings: (b,) [rad] from left to right, evenly over their tangents.
@@ -114,10 +107,11 @@ class RangeBelief:
             chances: likewise, by the picture alone.
             pose: (3,) of the camera by odometry, on the floor; None: nobody knows, and the picture counts alone.
         """
-        found = chances.astype(np.float64) + LEAST
+        found = chances.astype(np.float64) + BELIEF.least
         if pose is not None and self._belief is not None and self._pose is not None:
+            fresh = BELIEF.fresh
             before = self._seen_from(relative(self._pose, pose), self._belief)
-            found = found * ((1 - FRESH) * before + FRESH / chances.shape[1]) ** KEPT
+            found = found * ((1 - fresh) * before + fresh / chances.shape[1]) ** BELIEF.kept
         found /= found.sum(-1, keepdims=True)
         self._belief, self._pose = found, pose
         return found.astype(np.float32)
@@ -129,7 +123,8 @@ class RangeBelief:
         middles = self._nearest * np.exp((np.arange(steps) + 0.5) * width)
         angles = self.bearings.astype(np.float64)[:, None] + step[2]
         x, y = step[0] + middles * np.cos(angles), step[1] + middles * np.sin(angles)
-        column = (1 - y / np.maximum(x, 1e-3) / self._reach) * count / 2 - 0.5
+        edge = math.tan(float(self.bearings[0])) * count / (count - 1)  # tangent of the edge of the picture
+        column = (1 - y / np.maximum(x, 1e-3) / edge) * count / 2 - 0.5
         looked = (x > 0) & (column > -0.5) & (column < count - 0.5)
         column = np.rint(np.where(looked, column, 0)).astype(int)
         at = np.log(np.maximum(np.hypot(x, y), 1e-3) / self._nearest) / width - 0.5
@@ -138,24 +133,19 @@ class RangeBelief:
         seen = np.where(looked, low + (at - nearer) * (high - low), 1.0 / steps)
         return np.asarray(seen / seen.sum(-1, keepdims=True))
 
-    @property
-    def _reach(self) -> float:
-        """Tangent of the edge of the picture."""
-        count = len(self.bearings)
-        return math.tan(float(self.bearings[0])) * count / (count - 1)
+
+@dataclass(frozen=True)
+class BeliefConfig:
+    """What pictures before the newest one count, and when nothing is told."""
+
+    kept: float = 0.7  # exponent of what was believed before: together the pictures before count as two and a third
+    fresh: float = 0.05  # of it, that something has come or gone since
+    least: float = 1e-4  # chance of any distance, whatever a picture says
+    unsure: float = 0.35  # standard deviation of a distance's logarithm, from which the least that it may be is told
+    same_field: float = 0.01  # [rad] by which fields of view may differ
 
 
-# A scan from a picture alone, for robots without a laser: how far off the nearest thing is in each direction.
-#
-# A network guesses it, as networks guess depth (pseudo-LiDAR, arXiv 1812.07179; MonoLayout, arXiv 2002.08394), by
-# what stands on the floor and where its foot is seen. In each direction it says how likely each distance is; where
-# these are far apart, it tells the least. The network is `range_network.RangeNetwork`.
-
-RANGES = "ranges"  # the folder in models/
-NEAREST, FARTHEST = 0.15, 6.5  # [m] between which distances are told apart
-UNSURE = 0.35  # standard deviation of the logarithm of a distance, from which the least that it may be is told
-SAME_FIELD = 0.01  # [rad] by which fields of view may differ
-SPREAD = 0.16, 0.84  # quantiles that are two standard deviations apart
+BELIEF = BeliefConfig()
 
 
 @dataclass(frozen=True)
@@ -214,7 +204,7 @@ class PictureScan:
             self._belief = RangeBelief(bearings, NEAREST, FARTHEST)
         sits = np.array([self.mount.x, self.mount.y, self.mount.yaw])
         chances = self._belief.update(chances, None if pose is None else compose(pose, sits))
-        low, middle, high = (_quantile(chances, share) for share in (SPREAD[0], 0.5, SPREAD[1]))
+        low, middle, high = (_quantile(chances, share) for share in (0.16, 0.5, 0.84))  # two deviations apart
         return Guess(bearings, np.exp(middle), (high - low) / np.float32(2))
 
     def scan(self, image: Image, beams: int, field_of_view: float, farthest: float, pose: Array | None = None) -> Scan:
@@ -232,7 +222,7 @@ class PictureScan:
         nearest = np.abs(guess.bearings - angles[:, None]).argmin(1)
         ranges, spread = guess.ranges[nearest], guess.spread[nearest]
         # Where it said nothing there, the safety gate would let no robot go on; with the middle it would go on too far.
-        ranges = np.where(spread < UNSURE, np.where(ranges < farthest, ranges, np.inf), ranges * np.exp(-spread))
+        ranges = np.where(spread < BELIEF.unsure, np.where(ranges < farthest, ranges, np.inf), ranges * np.exp(-spread))
         edge = guess.bearings.max() + np.ptp(guess.bearings) / BEARINGS
         ranges = np.where(np.abs(angles) <= edge, ranges, np.nan)
         return Scan(ranges.astype(np.float32), -field_of_view / 2, step, max_range=farthest)
@@ -261,7 +251,7 @@ def load_picture_scan(folder: Path, field_of_view: float) -> PictureScan:
         found = PictureScan(weights, learned)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise AmiError(f"{folder} has no network that makes scans of pictures ({error}); see ./ami ranges") from error
-    if abs(field_of_view - learned) > SAME_FIELD:
+    if abs(field_of_view - learned) > BELIEF.same_field:
         degrees = math.degrees(learned), math.degrees(field_of_view)
         raise AmiError(
             f"{folder} is for a camera of {degrees[0]:.0f} degrees, and that of the model has {degrees[1]:.0f}"

@@ -17,8 +17,6 @@ from ami_ros.core.scan_matching import Match, Matcher, Window
 from ami_ros.core.submaps import FARTHEST, RAYS, REACH, Submap, free_distance, points_of, submap_of
 from ami_ros.world_model.two_views import Turn
 
-SEEN_THROUGH = 2  # scans more that saw through a point than that saw something there, from which it is not solid
-
 
 @dataclass(frozen=True)
 class ScanOdometryConfig:
@@ -37,6 +35,29 @@ class ScanOdometryConfig:
     floor: tuple[float, float] = (0.02, 0.005)  # [m], [rad] least standard deviation over that way
 
 
+@dataclass(frozen=True)
+class FollowConfig:
+    """By which scans and pictures are believed; no robot needs other values."""
+
+    turning: float = 0.1  # [m per rad] of way that turning counts as, where it brings other walls into sight
+    told: float = 0.85  # share of the variance of odometry below which scans say how the robot moved, and gains learn
+    seen_through: int = 2  # scans more that saw through a point than that saw it, from which it is not solid
+    off: tuple[float, float] = (0.5, 0.03)  # [m], [m per m] that a point may be off where another scan saw it
+    near_step: float = 0.5  # [m], [rad] of motion within which two scans see the same
+    keyframe: tuple[float, float] = (0.4, 0.35)  # [rad], [m] from one picture that others are compared with to the next
+    slip: float = 0.4  # share of the turn, and [rad/m]: a standard deviation of wheels that slip, or of a robot stuck
+    agree: float = 3.0  # standard deviations up to which wheels and pictures agree
+    least: float = 1e-3  # [rad] standard deviation that a step adds at least
+    prior: float = 3.0  # [m] of motion that speak for distances being right; larger learns more slowly
+    sigma: tuple[float, float, float] = (0.05, 0.05, 0.02)  # before anything is learned: distance, turn, bend [rad/m]
+    most: tuple[float, float, float] = (0.15, 0.15, 0.1)  # by which distance, turn and bend [rad/m] may be wrong
+    turns: float = 1.0  # [rad/m] from which a step is a turn; others tell of distances
+    noise: float = 0.002  # [rad^2] of what scans say of a turn, for each metre and radian
+
+
+FOLLOW = FollowConfig()
+
+
 @dataclass
 class Stop:
     """A scan that is kept."""
@@ -51,7 +72,7 @@ class Stop:
     @property
     def solid(self) -> Array:
         """Its points but for those far off that others saw through: a tilted laser meets the ground."""
-        return self.points[self.against < SEEN_THROUGH]
+        return self.points[self.against < FOLLOW.seen_through]
 
 
 @dataclass(frozen=True)
@@ -149,18 +170,18 @@ class ScanOdometry:
         turned = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
         expected, spread = compose(base, motion), turned @ prior @ turned.T
         against = self._against(points, compose(self.pose, motion))
-        other = submap_of(points[against < SEEN_THROUGH], self._free)
+        other = submap_of(points[against < FOLLOW.seen_through], self._free)
         match = self._best(other, expected, spread)
         if match is None or match.support < self.config.support:
             # A long step may lead to where nothing of before is seen; a short one does not.
-            is_near = bool(np.hypot(*motion[:2]) < 0.5 and abs(motion[2]) < 0.5)  # [m], [rad]
+            is_near = bool(np.hypot(*motion[:2]) < FOLLOW.near_step and abs(motion[2]) < FOLLOW.near_step)
             conflict = self._matcher.conflict(submap_of(points, self._free), expected, silent)
             return replace(step, strange=bool(conflict > self.config.strange and is_near))
         off = relative(expected, match.pose)
         if off @ np.linalg.solve(prior, off) > 25.0:
             return step
         moved, posterior = relative(base, match.pose), turned.T @ match.covariance @ turned
-        told = np.diag(posterior) < 0.85 * np.diag(prior)  # then scans say how the robot moved
+        told = np.diag(posterior) < FOLLOW.told * np.diag(prior)
         self.gains.learn(said, moved, bool(told[0]), bool(told[2]))
         return Step(moved, self._spread(motion, prior, posterior), True)
 
@@ -176,8 +197,7 @@ class ScanOdometry:
             posterior: (3, 3) of the fit that weighed both.
         """
         config = self.config
-        # [m per rad] that brings other walls into sight
-        share = min(1.0, (float(np.hypot(*motion[:2])) + 0.1 * abs(float(motion[2]))) / config.renewed)
+        share = min(1.0, (float(np.hypot(*motion[:2])) + FOLLOW.turning * abs(float(motion[2]))) / config.renewed)
         wheels = np.linalg.inv(prior)
         measured = np.linalg.inv(posterior) - wheels
         floor = np.square([config.floor[0], config.floor[0], config.floor[1]])
@@ -236,19 +256,10 @@ def _seen(stop: Stop, points: Array, pose: Array) -> Array:
     local = transform_points(relative(stop.pose, pose), points[far])
     distance, bearing = np.hypot(*local.T), np.arctan2(local[:, 1], local[:, 0])
     gap = stop.through[np.round(bearing / (2 * np.pi / RAYS)).astype(np.int64) % RAYS] - distance
-    off = 0.5 + 0.03 * distance  # [m], [m per m] that a point may be off where another scan saw it
+    off = FOLLOW.off[0] + FOLLOW.off[1] * distance
     found[far] = (gap > off).astype(np.float64) - (np.abs(gap) <= off)
     return found
 
-
-# How far the robot has turned, by pictures: each is compared with a keyframe, so that errors do not add up from one to
-# the next, and what wheels say in between counts by its doubt.
-
-# Of wheels that slip, or turn where the robot is stuck, one standard deviation: share of the turn, and [rad/m].
-SLIP = 0.4
-AGREE = 3.0  # standard deviations up to which wheels and pictures agree
-TURNED, DRIVEN = 0.4, 0.35  # [rad], [m] from a keyframe to the next one
-# Of wheels that slip, or turn where the robot is stuck, one standard deviation: share of the turn, and [rad/m].
 
 # The turn between two pictures: by their codes, the motion (3,) and turn by odometry, and the scan of the first one.
 Turns = Callable[[NDArray[np.float32], NDArray[np.float32], Array, Turn, Scan], Turn | None]
@@ -262,6 +273,9 @@ class _Keyframe(NamedTuple):
 
 class VisualCompass:
     """Follows one robot from picture to picture, and teaches its wheels how far they turn.
+
+    Each picture is compared with a keyframe, so that errors do not add up from one to the next, and what wheels say in
+    between counts by its doubt.
 
     Args:
         turns: see there; None: nothing compares pictures.
@@ -296,7 +310,9 @@ class VisualCompass:
         self._wheels = Turn(self._wheels.angle + float(motion[2]), math.hypot(self._wheels.deviation, variance**0.5))
         seen = None
         if self._turns is not None and keyframe.code is not None and code is not None:
-            slips = math.hypot(self._wheels.deviation, SLIP * (abs(self._wheels.angle) + float(np.hypot(*moved[:2]))))
+            slips = math.hypot(
+                self._wheels.deviation, FOLLOW.slip * (abs(self._wheels.angle) + float(np.hypot(*moved[:2])))
+            )
             seen = self._turns(keyframe.code, code, moved, Turn(self._wheels.angle, slips), keyframe.scan)
         said = relative(keyframe.odometry, odometry)
         if seen is None:
@@ -306,39 +322,33 @@ class VisualCompass:
         self._told = _fused(self._wheels, seen)
         self._moved = np.array([*moved[:2], self._told.angle])
         told = self._told
-        if abs(seen.angle) > TURNED or np.hypot(*moved[:2]) > DRIVEN:
+        if abs(seen.angle) > FOLLOW.keyframe[0] or np.hypot(*moved[:2]) > FOLLOW.keyframe[1]:
             self._gains.learn(said, np.array([*moved[:2], seen.angle]), False, True, seen.deviation**2)
             self.begin(odometry, code, scan)
-        added = max(told.deviation**2 - before.deviation**2, 1e-3**2)  # [rad] that a step adds at least
+        added = max(told.deviation**2 - before.deviation**2, FOLLOW.least**2)
         return Turn(told.angle - before.angle, added**0.5)
 
 
 def _fused(wheels: Turn, seen: Turn) -> Turn:
     """One turn by two that have no errors in common; where they differ, wheels have slipped."""
-    doubt = max(wheels.deviation, abs(seen.angle - wheels.angle) / AGREE) ** 2
+    doubt = max(wheels.deviation, abs(seen.angle - wheels.angle) / FOLLOW.agree) ** 2
     share = doubt / (doubt + seen.deviation**2)
     return Turn(wheels.angle + share * (seen.angle - wheels.angle), (doubt * (1.0 - share)) ** 0.5)
 
 
-# What is wrong with a robot's odometry in the same way all the time, learned where scans say how it has moved.
-#
-# Wheels that are worn, or a base that is narrower than described, make each distance and each turn too long or too
-# short by the same share, and wheels that differ bend each straight way (Borenstein and Feng, "Measurement and
-# correction of systematic odometry errors in mobile robots", 1996). Where a laser sees little, as in a large hall,
-# odometry is all there is: a turn around may be 14 degrees off, and 30 m ahead 40 degrees.
-
-PRIOR = 3.0  # [m] of motion that speak for distances being right; larger learns more slowly
-SIGMA = 0.05, 0.05, 0.02  # deviations before anything is learned: of distance, of turn, and of bend [rad/m]
-MOST, MOST_BEND = 0.15, 0.1  # share by which it may be wrong; [rad/m]
-
-
 class WheelGains:
-    """How far the robot moved for each metre and radian of odometry, and how far it turned for each metre."""
+    """How far the robot moved for each metre and radian of odometry, and how far it turned for each metre.
+
+    Wheels that are worn, or a base that is narrower than described, make each distance and each turn too long or too
+    short by the same share, and wheels that differ bend each straight way (Borenstein and Feng, "Measurement and
+    correction of systematic odometry errors in mobile robots", 1996). Where a laser sees little, as in a large hall,
+    odometry is all there is: a turn around may be 14 degrees off, and 30 m ahead 40 degrees.
+    """
 
     def __init__(self) -> None:
-        self._said = self._moved = PRIOR  # [m] so far
+        self._said = self._moved = FOLLOW.prior  # [m] so far
         # Of turn and bend by recursive least squares: the inverse of their covariance, and that times their mean.
-        self._information = np.diag(np.power(SIGMA[1:], -2.0))
+        self._information = np.diag(np.power(FOLLOW.sigma[1:], -2.0))
         self._weighted = self._information @ [1.0, 0.0]
         self.stand()
 
@@ -350,9 +360,8 @@ class WheelGains:
     def gains(self) -> Array:
         """(3,): factors of distances and of turns of odometry, and what is turned for each metre ahead [rad/m]."""
         turn, bend = np.linalg.solve(self._information, self._weighted)
-        return np.clip(
-            [self._moved / self._said, turn, bend], [1 - MOST, 1 - MOST, -MOST_BEND], [1 + MOST, 1 + MOST, MOST_BEND]
-        )
+        right, most = np.array([1.0, 1.0, 0.0]), np.array(FOLLOW.most)
+        return np.clip([self._moved / self._said, turn, bend], right - most, right + most)
 
     def corrected(self, motion: Array) -> Array:
         """`motion` (3,) of odometry as it probably was."""
@@ -367,7 +376,7 @@ class WheelGains:
         before, after = self._alone, self._after(motion)
         covariance = np.linalg.inv(self._information)
         turn = after[:2] @ covariance @ after[:2] - before[:2] @ covariance @ before[:2]
-        way = SIGMA[0] ** 2 * PRIOR / self._said * (after[2] ** 2 - before[2] ** 2)
+        way = FOLLOW.sigma[0] ** 2 * FOLLOW.prior / self._said * (after[2] ** 2 - before[2] ** 2)
         return float(way), max(float(turn), 0.0)
 
     def _after(self, motion: Array) -> Array:
@@ -390,10 +399,9 @@ class WheelGains:
         self._alone = self._after(said) * [not turn, not turn, not distance]
         if turn and not turned_alone:
             row = said[[2, 0]]
-            precision = 1.0 / (variance or 0.002 * (length + angle))
+            precision = 1.0 / (variance or FOLLOW.noise * (length + angle))
             self._information = self._information + precision * np.outer(row, row)
             self._weighted = self._weighted + precision * row * moved[2]
-        # [rad/m] from which a step is a turn; others tell of distances
-        if distance and not drove_alone and angle <= 1.0 * length:
+        if distance and not drove_alone and angle <= FOLLOW.turns * length:
             self._said += length
             self._moved += float(said[:2] @ moved[:2]) / length

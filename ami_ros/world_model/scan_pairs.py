@@ -54,9 +54,7 @@ class ScanPairNetwork(Network):
 # NeurIPS 2017), in both directions, and says how likely the two are one place, seen so. A share of points that agree
 # says less: along a corridor its walls outvote its doors. The network is `scan_pair_network.ScanPairNetwork`.
 
-SCANS = "scans"  # the folder in models/
-POINTS = 96  # of each submap; those within REACH, which is what the network has learned from, ...
-LEAST = 24  # ... or so many of the nearest
+POINTS = 96  # of each submap; those within REACH, which is what the network has learned from, or 24 of the nearest
 OFF, BEYOND = 0.2, 0.3  # [m] off the other's nearest point, and before or behind what it saw, from which it contradicts
 
 
@@ -99,7 +97,7 @@ def _among(points: Array, normals: Array, seen: Submap, worst: Array) -> Floats:
         worst: (2,) direction that is known worst.
     """
     distance = np.hypot(*points.T)
-    within = max(REACH, float(np.partition(distance, k := min(LEAST, len(distance)) - 1)[k]))
+    within = max(REACH, float(np.partition(distance, k := min(24, len(distance)) - 1)[k]))
     rows = np.flatnonzero(distance <= within)
     rows = rows[np.linspace(0, len(rows) - 1, POINTS).astype(np.int64)]
     points, normals, distance = points[rows], normals[rows], distance[rows]

@@ -10,17 +10,28 @@ from typing import Any, Literal, NamedTuple
 from ami_ros.core.config import from_mapping
 from ami_ros.core.errors import AmiError
 
-PAIR_STRIDE = 8  # [px] between cells of pictures that are compared cell by cell
-PAIR_CHANNELS = 64  # numbers in a cell
-PAIR_THUMB = 32  # [px] of the small square picture that goes with the cells
-PAIR_DETAIL = 2  # times the side of what the network reads that pictures have whose points are looked for
-PAIR_POINTS = 192  # of a picture at most, by which it is measured
-PAIR_DESCRIPTOR = 128  # numbers that describe one
-PAIR_SHOWN = 16  # of the numbers in a cell, as many are shown to what reads the pose
-PAIR_SKEW = 0.35  # [rad] by which a cell's bearing may differ from that of a level camera
-PAIR_ERRORS = (-4.0, 2.0)  # of the logarithm of the expected error
-PAIR_NARROW = 0.3  # share of a picture that the narrow cameras see for which there is a threshold of its own
-CONTRAST_TEMPERATURE = 0.1  # of the critic that says whether latents belong to one place
+
+@dataclass(frozen=True)
+class PairCode:
+    """What a picture's code for comparing it cell by cell is made of; models and memories in use rely on it."""
+
+    stride: int = 8  # [px] between cells
+    channels: int = 64  # numbers in a cell
+    thumb: int = 32  # [px] of the small square picture that goes with the cells
+    detail: int = 2  # times the side of what the network reads that pictures have whose points are looked for
+    points: int = 192  # of a picture at most, by which it is measured
+    descriptor: int = 128  # numbers that describe one
+    first: int = 4  # [px] of the sides of the pixels of the network's first layer
+    told: int = 4  # numbers that each of those is told of where it looks
+    narrow: float = 0.3  # share of a picture that the narrow cameras see for which there is a threshold of its own
+
+    @property
+    def points_length(self) -> int:
+        """Numbers of points, at the end of a code."""
+        return self.points * (2 + self.descriptor)
+
+
+PAIR = PairCode()
 
 
 class Sensors(NamedTuple):
@@ -41,7 +52,7 @@ def relied_on(calibration: Sequence[float], sees: float) -> float:
     """Logit of seeing the same from which a pair is relied on, of a camera that sees a share `sees` of the picture: one
     that shows less can be less sure, also of what misleads."""
     whole, narrow = calibration[2:4]
-    share = min(1.0, max(0.0, (1.0 - sees) / (1.0 - PAIR_NARROW)))
+    share = min(1.0, max(0.0, (1.0 - sees) / (1.0 - PAIR.narrow)))
     return whole + share * (narrow - whole)
 
 
@@ -138,20 +149,15 @@ class ModelSpec:
     @property
     def picture_size(self) -> int:
         """Of the pictures that are compared with goals [px]; 0: none are."""
-        return PAIR_DETAIL * self.pair_size or (self.inputs.image_size if self.sight_code else 0)
+        return PAIR.detail * self.pair_size or (self.inputs.image_size if self.sight_code else 0)
 
     @property
     def picture_code(self) -> int:
         """Numbers in a picture's code; 0: pictures are not compared."""
         if not self.pair_size:
             return self.sight_code
-        cells = PAIR_CHANNELS * (self.pair_size // PAIR_STRIDE) ** 2
-        return cells + 3 * PAIR_THUMB**2 + PAIR_POINTS * (2 + PAIR_DESCRIPTOR)
-
-    @property
-    def has_learned_heads(self) -> bool:
-        """Whether anything is left to learn when the latents are finished."""
-        return bool(self.ensemble)
+        cells = PAIR.channels * (self.pair_size // PAIR.stride) ** 2
+        return cells + 3 * PAIR.thumb**2 + PAIR.points_length
 
     def without_learned_heads(self) -> ModelSpec:
         """The spec of the same latents and predictions."""
@@ -168,10 +174,6 @@ def missing(what: str) -> AmiError:
     return AmiError(f"this model has no {what} head; give it one with ./ami train DATA --from MODEL --heads --out NEW")
 
 
-RETIRED_WEIGHTS = "heads.policy."  # begin the names of weights that older files have and nothing uses any more
-_RETIRED = ("goal_encoder", "place_pose"), ("still_camera", "heading")  # of the model, of its inputs
-
-
 def read_spec(values: Any, where: str) -> ModelSpec:
     """The spec in a model's file, older ones included: what nothing uses any more is left out.
 
@@ -185,6 +187,7 @@ def read_spec(values: Any, where: str) -> ModelSpec:
     if isinstance(values, dict) and isinstance(values.get("inputs", {}), dict):
         inputs = dict(values.get("inputs", {}))
         values = {key: value for key, value in values.items() if key != "policy"} | {"inputs": inputs}
-        if any([part.pop(key, False) for part, names in zip((values, inputs), _RETIRED, strict=True) for key in names]):
+        retired = [values.pop(key, False) for key in ("goal_encoder", "place_pose")]
+        if any([*retired, *(inputs.pop(key, False) for key in ("still_camera", "heading"))]):
             raise AmiError(f"{where}: it is of a camera over the world, which this version does not know")
     return from_mapping(ModelSpec, values, where)

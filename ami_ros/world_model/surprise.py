@@ -12,15 +12,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ami_ros.core.geometry import Array
-from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.layers import Floats, accumulated
 
-# Scales the median absolute deviation to the standard deviation of a normal distribution.
-MAD_TO_SIGMA = 1.4826
-STANDING = 0.02  # [m/s] and [rad/s], commands up to this count as standing still
 HORIZON = 2  # model steps that are predicted: what lasts shows better than over one, more than two err too much
-UNREST = 0.1  # change of a latent that a change of the command by its maximum is worth
-LEAST_SPREAD = 0.1  # of the median: below, differences are those of rounding, not of the world
+
+
+@dataclass(frozen=True)
+class SurpriseScale:
+    """What readings are compared with."""
+
+    standing: float = 0.02  # [m/s] and [rad/s], commands up to this count as standing still
+    unrest: float = 0.1  # change of a latent that a change of the command by its maximum is worth
+    least_spread: float = 0.1  # of the median: below, differences are those of rounding, not of the world
+
+
+SCALE = SurpriseScale()
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class SurpriseMonitor:
         expected = self._expected(start, found.latents, sent, held)
         history = np.array(self.readings).reshape(-1, 3)
         # A robot that stands predicts itself almost perfectly; beside that every motion would be a surprise.
-        if np.abs(np.asarray(commands)).max() > STANDING:
+        if np.abs(np.asarray(commands)).max() > SCALE.standing:
             self.readings.append((error, way, demand))
         if len(history) < self.warm_up:
             usual = float(np.median(history[:, 0])) if len(history) else error
@@ -94,7 +101,8 @@ class SurpriseMonitor:
         usual = max(float(np.median(history[:, 1])), 1e-9)
         ratios = history[:, 0] / (history[:, 2] + usual)
         median = float(np.median(ratios))
-        spread = max(MAD_TO_SIGMA * float(np.median(np.abs(ratios - median))), LEAST_SPREAD * median, 1e-9)
+        # Of a normal distribution the deviation is 1.4826 times the median one.
+        spread = max(1.4826 * float(np.median(np.abs(ratios - median))), SCALE.least_spread * median, 1e-9)
         z_score = (error / (demand + usual) - median) / spread
         self._high = self._high + 1 if z_score > self.threshold else 0
         return Surprise(error, median * (demand + usual), z_score, self._high >= self.model.spec.chunk, expected)
@@ -113,7 +121,7 @@ class Foretold(NamedTuple):
 
     error: Floats  # (k,) root mean square [latent units]
     way: Floats  # (k,) of the predicted latent, step by step [latent units]
-    demand: Floats  # (k,) how hard the prediction was, by the way and the unrest of the commands [latent units]
+    demand: Floats  # (k,) how hard the prediction was, by the way and a tenth of the commands' unrest [latent units]
     latents: Floats  # (k, HORIZON, latent_dim)
 
 
@@ -125,7 +133,7 @@ def foretell(model: Any, before: Floats, commands: Floats, previous: Floats, now
     way = np.sqrt(np.square(steps).mean(2)).sum(1)
     sent = np.concatenate([previous[:, None], commands], 1) / spec.command_maxima
     unrest = np.abs(np.diff(sent, axis=1)).sum((1, 2))
-    return Foretold(np.sqrt(np.square(latents[:, -1] - now).mean(1)), way, way + UNREST * unrest, latents)
+    return Foretold(np.sqrt(np.square(latents[:, -1] - now).mean(1)), way, way + SCALE.unrest * unrest, latents)
 
 
 def surprises(model: Any, latents: Floats, commands: Floats, episodes: Sequence[tuple[int, int]]) -> Array:

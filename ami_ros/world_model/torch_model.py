@@ -21,8 +21,6 @@ from ami_ros.world_model.model_files import CONFIG, FORMAT, WEIGHTS, LoadedModel
 from ami_ros.world_model.spec import ModelSpec
 from ami_ros.world_model.torch_layers import Learned, learned
 
-# Image encoders by torch: the one that ships, from which others may derive, and those of other packages.
-
 ConvolutionEncoder: Any = learned(networks.ConvolutionEncoder)
 
 
@@ -37,8 +35,6 @@ def image_encoder(spec: ModelSpec) -> Any:
     return find_plugin(ENCODERS, spec.image_encoder, {"conv": ConvolutionEncoder})(spec)
 
 
-# Predictors by torch: what other packages derive theirs from, and the one that ships.
-
 # `conditions` and `advance` are for those to write who derive from it; and `begin`, if it remembers.
 Predictor: Any = learned(networks.Predictor)
 
@@ -52,9 +48,6 @@ def make_predictor(spec: ModelSpec) -> Any:
         AmiError: there is none of that name.
     """
     return find_plugin(PREDICTORS, spec.predictor, {"mlp": learned(networks.ResidualPredictor)})(spec)
-
-
-# The world model by torch: what learns, and what adapts while driving.
 
 
 class WorldModel(Model, Learned):
@@ -72,13 +65,6 @@ class WorldModel(Model, Learned):
         return own
 
 
-# Model folders: config.yaml, weights.safetensors, card.md. Loading is strict; nothing is ever unpickled.
-
-# Begin the names of weights on which neither latents nor what memory makes of them depend.
-DYNAMICS = ("predictor.", "motion.", "inverse_dynamics.")
-LATER = ("heads.", "pairs.")
-
-
 def save_model(folder: Path, name: str, model: WorldModel, start: LoadedModel | None = None) -> LoadedModel:
     """Writes config.yaml and weights.safetensors into `folder`; returns what loading them gives.
 
@@ -90,91 +76,72 @@ def save_model(folder: Path, name: str, model: WorldModel, start: LoadedModel | 
         model: any.
         start: from which the model was made; if both encode alike, their latents have one identity.
     """
+
+    def stored(of: WorldModel) -> dict[str, torch.Tensor]:
+        weights = {k: tensor.detach().cpu().contiguous() for k, tensor in of.state_dict().items()}
+        return {k: tensor.half() if tensor.is_floating_point() else tensor for k, tensor in weights.items()}
+
+    def digest(weights: dict[str, torch.Tensor], *without: str) -> str:
+        return hashlib.sha256(save_tensors({k: v for k, v in weights.items() if not k.startswith(without)})).hexdigest()
+
     folder.mkdir(parents=True, exist_ok=True)
-    stored = _stored_weights(model)
-    weights = save_tensors(stored)
-    config = {"format": FORMAT, "name": name, "sha256": hashlib.sha256(weights).hexdigest()}
-    if start is not None and _encoding(stored) == _encoding(_stored_weights(start.model)):
+    own = stored(model)
+    content = save_tensors(own)
+    config = {"format": FORMAT, "name": name, "sha256": hashlib.sha256(content).hexdigest()}
+    # On these neither latents nor what memory makes of them depend.
+    later = ("heads.", "pairs.", "predictor.", "motion.", "inverse_dynamics.")
+    if start is not None and digest(own, *later) == digest(stored(start.model), *later):
         config["latents_sha256"] = start.latents_sha256 or start.sha256
-    elif model.spec.has_learned_heads or model.pairs is not None:
-        config["latents_sha256"] = _digest(stored, LATER)
+    elif model.spec.ensemble or model.pairs is not None:
+        config["latents_sha256"] = digest(own, "heads.", "pairs.")
     config["spec"] = to_mapping(model.spec)
-    write_atomically(folder / WEIGHTS, weights)
+    write_atomically(folder / WEIGHTS, content)
     write_atomically(folder / CONFIG, dump_yaml(config).encode())
     return load_model(folder)
 
 
-def _stored_weights(model: WorldModel) -> dict[str, torch.Tensor]:
-    return {k: _stored(v) for k, v in model.state_dict().items()}
-
-
-def _encoding(stored: dict[str, torch.Tensor]) -> str:
-    """Hash of the weights on which latents, and what memory makes of them, depend."""
-    return _digest(stored, (*LATER, *DYNAMICS))
-
-
-def _digest(stored: dict[str, torch.Tensor], without: tuple[str, ...]) -> str:
-    return hashlib.sha256(save_tensors({k: v for k, v in stored.items() if not k.startswith(without)})).hexdigest()
-
-
-def _stored(tensor: torch.Tensor) -> torch.Tensor:
-    tensor = tensor.detach().cpu().contiguous()
-    return tensor.half() if tensor.is_floating_point() else tensor
-
-
 def load_model(named: Path | str) -> LoadedModel:
-    """Reads a model, named as for `model_folder`.
+    """Reads a model, named as for `model_folder`. Loading is strict, and nothing is ever unpickled.
 
     Raises:
         AmiError: as `read_model`.
     """
-    return read_model(named, _made)
 
+    def made(spec: ModelSpec, weights: Weights) -> WorldModel:
+        model = WorldModel(spec)
+        check_fit(weights, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
+        model.load_state_dict({name: torch.tensor(values) for name, values in weights.items()})
+        model.eval().requires_grad_(False)
+        return model
 
-def _made(spec: ModelSpec, weights: Weights) -> WorldModel:
-    model = WorldModel(spec)
-    check_fit(weights, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
-    model.load_state_dict({name: torch.tensor(values) for name, values in weights.items()})
-    model.eval().requires_grad_(False)
-    return model
-
-
-# Makes a model for robots without a camera from one with a camera: its image is always grey.
-#
-# The features of a grey picture are numbers that never change, so they go into the bias of the layer that joins the
-# inputs, and the image branch is no longer needed. Latents are exactly those of the model with a grey image;
-# nothing is trained again.
-
-GREY = 127  # of 255, of all pixels
-JOIN = "encoder.join.0"  # the layer that takes the features of all inputs, those of the image first
+    return read_model(named, made)
 
 
 def without_camera(model: WorldModel) -> WorldModel:
-    """The same model without its image input, in evaluation mode; its latents are of a kind of their own.
+    """The same model for robots without a camera, in evaluation mode; its latents are of a kind of their own.
+
+    Its image is always grey. The features of a grey picture are numbers that never change, so they go into the bias of
+    the layer that joins the inputs, and the image branch is no longer needed. Latents are exactly those of the model
+    with a grey image; nothing is trained again.
 
     Raises:
         AmiError: it has no image input, or no other.
     """
-    spec = model.spec
-    blind = WorldModel(_spec_of(spec))
-    size, width = spec.inputs.image_size, spec.encoder_width
-    with torch.inference_mode():
-        grey = model.encoder.features(torch.full((1, 3, size, size), GREY, dtype=torch.uint8))
-    weights = model.state_dict()
-    join, bias = weights[f"{JOIN}.weight"], weights[f"{JOIN}.bias"]
-    kept = {name: weights[name] for name in blind.state_dict() if not name.startswith(JOIN)}
-    blind.load_state_dict(
-        kept | {f"{JOIN}.weight": join[:, width:], f"{JOIN}.bias": bias + join[:, :width] @ grey[0].clone()}
-    )
-    blind.eval().requires_grad_(False)
-    return blind
-
-
-def _spec_of(spec: ModelSpec) -> ModelSpec:
-    inputs = spec.inputs
+    spec, inputs, width = model.spec, model.spec.inputs, model.spec.encoder_width
     if not inputs.image_size:
         raise AmiError("the model does without a camera already")
     if not inputs.scan_beams:
         raise AmiError("the model knows nothing but pictures, so nothing is left without a camera")
     others = replace(inputs, image_size=0, field_of_view=0.0, narrowest=0.0)
-    return replace(spec, inputs=others, image_encoder="conv", sight_code=0, pair_size=0)
+    blind = WorldModel(replace(spec, inputs=others, image_encoder="conv", sight_code=0, pair_size=0))
+    with torch.inference_mode():
+        grey = torch.full((1, 3, inputs.image_size, inputs.image_size), 127, dtype=torch.uint8)
+        features = model.encoder.features(grey)
+    weights = {name: values for name, values in model.state_dict().items() if name in blind.state_dict()}
+    join = "encoder.join.0"  # takes the features of all inputs, those of the image first
+    joining = weights[f"{join}.weight"]
+    weights[f"{join}.weight"] = joining[:, width:]
+    weights[f"{join}.bias"] = weights[f"{join}.bias"] + joining[:, :width] @ features[0].clone()
+    blind.load_state_dict(weights)
+    blind.eval().requires_grad_(False)
+    return blind

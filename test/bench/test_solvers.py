@@ -13,7 +13,7 @@ from ami_ros.bench.solvers import PlanningCase, Trace, race
 from ami_ros.core.errors import AmiError
 from ami_ros.core.scan import Scan
 from ami_ros.planning.solvers import BUILT_IN
-from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.layers import Floats
 from harness.exact_model import ExactModel, latent_of
 

@@ -11,6 +11,7 @@ from ami_ros.cli.memory import fleet_compact, fleet_export
 from ami_ros.cli.options import train
 from ami_ros.cli.train import VERSIONS, open_datasets
 from ami_ros.core.errors import AmiError
+from ami_ros.memory.fleet.recordings import open_data
 from ami_ros.world_model.learning.card import find_data, read_provenance
 from ami_ros.world_model.torch_model import WorldModel, save_model
 from harness.fleet import TINY, FleetData, fleet_data
@@ -36,7 +37,7 @@ def test_a_model_is_trained_on_what_robots_sent(
     assert "200 frames of bob were added" in (said := capsys.readouterr().out) and "200 were there already" in said
     origin = read_provenance(out)
     assert origin is not None
-    (old,), missing = find_data(out, origin)
+    (old,), missing = find_data(out, origin, open_data)
     assert len(old) == 200 and not missing  # what came later is no old data of this model
     fleet_compact(site, keep_hours=60 / 3600)
     said = capsys.readouterr().out

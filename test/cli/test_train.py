@@ -66,7 +66,7 @@ def test_a_finished_model_gets_heads_and_its_memories_stay_valid(runs: Path, tmp
     train([runs], bare, steps=2, settings=without, threads=1)
     train([runs], full, start=bare, heads=True, settings=["head_steps=2", "sight_steps=1"], threads=1)
     before, after = load_model(bare), load_model(full)
-    assert not before.model.spec.has_learned_heads and after.model.spec.has_learned_heads
+    assert not before.model.spec.ensemble and after.model.spec.ensemble
     assert before.encoder_id == after.encoder_id and before.sha256 != after.sha256
     for name, value in before.model.state_dict().items():
         assert value.equal(after.model.state_dict()[name]), name

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from ami_ros.world_model.layers import AS_TRAINED
-from ami_ros.world_model.spec import CONTRAST_TEMPERATURE, InputSpec, ModelSpec, Sensors
+from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 from ami_ros.world_model.torch_model import WorldModel
 
 ArrayOrTensor: TypeAlias = Any  # a NumPy array, or a torch tensor
@@ -54,7 +54,7 @@ class ExactRelativePose(nn.Module):
 class ExactContrast(nn.Module):
     """Scores fall with distance (half a metre) and turn, by random Fourier features (Rahimi & Recht 2007)."""
 
-    temperature = CONTRAST_TEMPERATURE
+    temperature = 0.1
 
     def __init__(self) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.learning.bag_writer import BagWriter
 from ami_ros.world_model.learning.dataset import Dataset
 from ami_ros.world_model.learning.extract import extract

@@ -13,7 +13,7 @@ from ami_ros.core.scan import Scan
 from ami_ros.memory.types import Code as MemoryCode
 from ami_ros.planning.types import Decision, Goal
 from ami_ros.world_model.array_pairs import Compared
-from ami_ros.world_model.image_alignment import GRAIN, Alignment
+from ami_ros.world_model.image_alignment import Alignment
 from ami_ros.world_model.layers import Floats
 from harness.course import GOAL, WITH_MEMORY, Course
 from harness.exact_model import ExactModel, latent_of
@@ -49,7 +49,7 @@ class Pairs:
     ) -> Alignment:
         of_goal = np.array_equal(there, latent_of(GOAL))  # not of two of the robot's own
         difference = self.difference + self.difference_per_metre * float(np.hypot(*pose[:2]))
-        off = np.array([difference * GRAIN[0] if of_goal else 0.0, 0.0], np.float32)
+        off = np.array([difference * 0.003 if of_goal else 0.0, 0.0], np.float32)
         return Alignment(from_cos_sin(pose).astype(np.float32), off)
 
     def moved_off(self, code: Floats) -> Floats:

@@ -21,7 +21,7 @@ from ami_ros.memory import recognition
 from ami_ros.memory.place_memory import MemoryConfig, PlaceMemory
 from ami_ros.memory.recognition import Candidates, Recogniser
 from ami_ros.memory.types import Code, GoalQuery, SearchState, View
-from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from harness.colours import AHEAD, BLUE, RED, colour, goal, model_of_colours, walked_from_red_through_blue
 from harness.exact_model import latent_of
 

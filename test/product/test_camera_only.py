@@ -20,7 +20,7 @@ from ami_ros.simulation.free_space import FreeSpace
 from ami_ros.simulation.simulator import Simulator
 from ami_ros.world_model.fit import rectifier_for
 from ami_ros.world_model.latent_model import load_inference
-from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
+from ami_ros.world_model.picture_scan import load_picture_scan
 
 HERE = "building:home:100207"
 PLACES, FIELD = 40, math.radians(100.0)
@@ -30,7 +30,7 @@ Record = Callable[[str, Any], None]
 def test_it_knows_how_far_off_things_are(record_property: Record) -> None:
     """What a laser sees at one height differs from the nearest thing at any, so the figure is a little too high."""
     simulator = Simulator(HERE, load_robot("ami_bot"), seed=1)
-    pictures = load_picture_scan(share("models", RANGES), FIELD)
+    pictures = load_picture_scan(share("models", "ranges"), FIELD)
     pictures.mount = camera_mount(simulator.description)
     rectifier = rectifier_for(simulator.description, load_inference(share("models", "general")).model.spec.inputs)
     space, rng, errors = FreeSpace(simulator.world, radius=0.18), np.random.default_rng(2), list[np.ndarray]()

@@ -14,7 +14,7 @@ from ami_ros.runtime.graph import AgentConfig
 from ami_ros.runtime.part import ATTENTION, IMAGE, LATENT, ODOM, Motion
 from ami_ros.runtime.perception import FollowedModel, FreshnessConfig, LatentFrame, PerceptionPart, Synchroniser
 from ami_ros.runtime.simulated_bus import SimulatedBus, Span, Timing
-from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from ami_ros.world_model.torch_model import WorldModel
 

@@ -14,7 +14,7 @@ from ami_ros.core.camera import CameraMount, Window
 from ami_ros.core.scan import Scan
 from ami_ros.world_model import torch_layers
 from ami_ros.world_model.array_pairs import ArrayPairs
-from ami_ros.world_model.latent_model import ByTorch, on_arrays
+from ami_ros.world_model.by_torch import ByTorch, on_arrays
 from ami_ros.world_model.pairs import PairHead
 from ami_ros.world_model.picture_rays import columns_behind
 from ami_ros.world_model.spec import InputSpec, ModelSpec

@@ -14,7 +14,7 @@ from ami_ros.core.errors import AmiError
 from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target
 from ami_ros.planning.solvers import BUILT_IN, SolverConfig
-from ami_ros.world_model.latent_model import ByTorch, on_arrays
+from ami_ros.world_model.by_torch import ByTorch, on_arrays
 from ami_ros.world_model.spec import InputSpec, ModelSpec, Sensors
 from ami_ros.world_model.torch_model import WorldModel, load_model, save_model
 from harness.installed import installed

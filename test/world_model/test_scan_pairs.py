@@ -19,7 +19,6 @@ from ami_ros.world_model.scan_pairs import (
     FEATURES,
     NUMBERS,
     POINTS,
-    SCANS,
     ScanPairNetwork,
     load_scan_pairs,
     match_numbers,
@@ -68,12 +67,12 @@ def test_the_network_that_ships_knows_a_corridor_by_the_door_that_is_not_like_th
     reference, other, right = fitted(DOORS, here, there, there)
     wrong = Matcher(reference).fit(other, there + [2.5, 0.0, 0.0])
     assert wrong is not None and abs(wrong.pose[0] - 2.9) < 0.2 and wrong.support > 0.85
-    said = load_scan_pairs(share("models", SCANS)).log_odds(reference, [(other, right), (other, wrong)])
+    said = load_scan_pairs(share("models", "scans")).log_odds(reference, [(other, right), (other, wrong)])
     assert said[0] > said[1] + 2.0
 
 
 def test_there_is_nothing_to_say_of_nothing() -> None:
-    network = load_scan_pairs(share("models", SCANS))
+    network = load_scan_pairs(share("models", "scans"))
     assert network.log_odds(submap(RING, HERE), []).shape == (0,)
 
 

@@ -91,6 +91,7 @@ class FleetDataset(Dataset):
         self.episode = np.asarray(np.cumsum(begins) - 1, np.int32)
         digest = hashlib.sha256(recording[self._rows].tobytes() + row.tobytes()).hexdigest()
         minutes = round(len(row) * card.period / 60, 2)
+        self.period, self.scanner = card.period, card.scanner
         self.card = replace(card, frames=len(row), episodes=len(self.episodes), minutes=minutes, checksum=digest)
         self._open_columns()
 

@@ -24,9 +24,9 @@ from ami_ros.ros.node.process import URGENT, run
 from ami_ros.ros.node.qos import LATCHED
 from ami_ros.ros.scanner import DepthCamera
 from ami_ros.runtime.perception import FollowedModel, LatentFrame, PerceptionPart, PerceptionSettings, PictureScanConfig
-from ami_ros.world_model.latent_model import ByTorch
+from ami_ros.world_model.by_torch import ByTorch
 from ami_ros.world_model.model_files import LoadedModel
-from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
+from ami_ros.world_model.picture_scan import load_picture_scan
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class PerceptionNode(PartNode[PerceptionParameters], name="perception", paramete
         config, loaded = self.config, shared_arrays(self.config.model)
         inputs = loaded.model.spec.inputs
         made = config.picture_scan.beams > 0
-        scans = load_picture_scan(share("models", RANGES), inputs.field_of_view) if made else None
+        scans = load_picture_scan(share("models", "ranges"), inputs.field_of_view) if made else None
         depth = DepthCamera(self, config.depth_camera) if config.depth_camera.is_scan else None
         self._camera = CalibratedCamera(
             inputs, config.compressed, config.max_image_pixels, config.camera, (loaded.model.pairs, scans)

@@ -19,10 +19,6 @@ from ami_ros.core.scan import Scan
 from ami_ros.world_model.learning.bag_reader import BagReader
 from ami_ros.world_model.perception import fit_scan
 
-# Finds the topics of a bag that a data set needs, and reads them into arrays by stamp.
-
-NANOSECONDS = 1e-9
-FINITE = ("odometry", "command")  # roles without whose numbers there is nothing to learn
 SIDEWAYS = "commands whose sideways part (linear.y) was left out: --set lateral=true reads it"
 TIME_JUMP = 1.0  # stamps that go back further than this are a restart of the clock [s]
 
@@ -149,7 +145,7 @@ def read_segments(
             continue
         if role == "image":
             value = pictures - 1
-        elif role in FINITE and not np.isfinite(value).all():
+        elif role in ("odometry", "command") and not np.isfinite(value).all():
             dropped[f"messages of {topic} with numbers that are not finite"] += 1
             continue
         elif role == "scan" and not (len(value.ranges) and value.angle_increment):
@@ -162,7 +158,7 @@ def read_segments(
             newest[role] = max(stamp, newest.get(role, -np.inf))
         stream = segments[-1][role]
         stream.stamps.append(stamp)
-        stream.recorded.append(time * NANOSECONDS)
+        stream.recorded.append(1e-9 * time)
         stream.values.append(value)
     for segment in segments:
         _stamp_by_recording(segment)
@@ -172,21 +168,17 @@ def read_segments(
 def _value(bag: BagReader, role: str, topic: str, data: bytes, width: int, dropped: Counter[str]) -> tuple[float, Any]:
     if role == "image":
         seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)  # without decoding the rest
-        return seconds + nanoseconds * NANOSECONDS, None
+        return seconds + 1e-9 * nanoseconds, None
     message = bag.decode(topic, data)
+    is_stamped = hasattr(message, "header")
+    stamp = float(message.header.stamp.sec + 1e-9 * message.header.stamp.nanosec) if is_stamped else float("nan")
     if role == "command":
-        stamped = hasattr(message, "header")
-        command = _command(message.twist if stamped else message)
+        command = _command(message.twist if is_stamped else message)
         dropped[SIDEWAYS] += width == 2 and command[2] != 0
-        return _stamp(message) if stamped else float("nan"), command[:width]
-    stamp = _stamp(message)
+        return stamp, command[:width]
     if role == "odometry":
         return stamp, (*_planar(message.pose.pose), *_command(message.twist.twist)[:width])
     return stamp, message if role == "scan" else _planar(message.pose)
-
-
-def _stamp(message: Any) -> float:
-    return float(message.header.stamp.sec + message.header.stamp.nanosec * NANOSECONDS)
 
 
 def _command(twist: Any) -> Command:
@@ -194,11 +186,9 @@ def _command(twist: Any) -> Command:
 
 
 def _planar(pose: Any) -> tuple[float, float, float]:
-    return pose.position.x, pose.position.y, _yaw(pose.orientation)
-
-
-def _yaw(q: Any) -> float:
-    return float(np.arctan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y**2 + q.z**2)))
+    q = pose.orientation
+    yaw = float(np.arctan2(2 * (q.w * q.z + q.x * q.y), 1 - 2 * (q.y**2 + q.z**2)))
+    return pose.position.x, pose.position.y, yaw
 
 
 def _stamp_by_recording(segment: Segment) -> None:
@@ -222,9 +212,6 @@ def ordered(stream: Stream, width: int) -> tuple[Array, Array, int]:
     return stamps[keep], values[keep], int((~keep).sum())
 
 
-# Brings streams of different rates to one frame each period, in episodes without gaps and jumps.
-
-
 @dataclass(frozen=True)
 class AlignmentConfig:
     """How frames are chosen and episodes cut."""
@@ -244,28 +231,34 @@ class AlignmentConfig:
             raise ValueError("min_frames must be at least 2, max_beams at least 1")
 
 
-# By the rates at which sensors come, where `tolerance` is 0:
-EXACT = 0.05  # [s] that stamps may always differ
-REGULAR = 0.99  # share of the intervals between stamps whose jitter is taken for the sensor's own
-SLOW = 1.15  # periods between two messages from which on a sensor is too slow
-CARRY = 0.9  # of how far the moments so far are off, what the next makes up for
+@dataclass(frozen=True)
+class RateConfig:
+    """By the rates at which sensors come, where `tolerance` is 0."""
+
+    exact: float = 0.05  # [s] that stamps may always differ
+    regular: float = 0.99  # share of the intervals between stamps whose jitter is taken for the sensor's own
+    slow: float = 1.15  # periods between two messages from which on a sensor is too slow
+    carry: float = 0.9  # of how far the moments so far are off, what the next makes up for
+
+
+RATES = RateConfig()
 
 
 def reach_of(stamps: Array, config: AlignmentConfig) -> float:
     """How far [s] a moment may be from the nearest of a sensor's `stamps` (n,): half of the time between two of them,
     and half of what that time trembles; at most a period."""
     if config.tolerance or len(stamps) < 2:
-        return config.tolerance or EXACT
+        return config.tolerance or RATES.exact
     intervals = np.diff(np.sort(stamps))
     usual = float(np.median(intervals))
-    jitter = min(float(np.quantile(np.abs(intervals - usual), REGULAR)), usual)
-    return min(max(EXACT, (usual + jitter) / 2), config.period)
+    jitter = min(float(np.quantile(np.abs(intervals - usual), RATES.regular)), usual)
+    return min(max(RATES.exact, (usual + jitter) / 2), config.period)
 
 
 def too_slow(stamps: Array, config: AlignmentConfig) -> str:
     """What to say of a sensor that does not come once a period, and what to do; empty if it does."""
     usual = float(np.median(np.diff(np.sort(stamps)))) if len(stamps) > 1 else 0.0
-    if config.tolerance or usual <= SLOW * config.period:
+    if config.tolerance or usual <= RATES.slow * config.period:
         return ""
     return (
         f"come every {usual:.2f} s, and a moment is wanted every {config.period:g} s: raise the driver's rate, or set "
@@ -388,7 +381,7 @@ def choose(stamps: Array, config: AlignmentConfig) -> tuple[NDArray[np.int64], N
         is_nearer = after == len(stamps) or target - stamps[after - 1] < stamps[after] - target
         nearest = after - 1 if after - 1 > i and is_nearer else max(after, i + 1)
         is_start = nearest >= len(stamps) or abs(stamps[nearest] - target) > reach + 1e-9
-        carry = 0.0 if is_start else CARRY * (target - stamps[nearest])
+        carry = 0.0 if is_start else RATES.carry * (target - stamps[nearest])
         i = max(after, i + 1) if is_start else nearest
     return np.asarray(chosen, dtype=np.int64), np.asarray(starts, dtype=bool)
 

@@ -13,9 +13,6 @@ from ami_ros.core.robots.observation import HEARD, TRANSFORMS, Observation, Topi
 from ami_ros.world_model.learning.bag_reader import BagReader, BrokenBagError
 from ami_ros.world_model.learning.extract import ExtractConfig, moments_of
 
-ELSEWHERE = 3600.0  # [s] between stamps and times of recording from which on the stamps are of another clock
-FEW = 0.5  # share of the moments below which it is worth a warning that others are left out
-
 
 def listen_to_bag(path: Path, seconds: float) -> Observation:
     """What was heard in the first `seconds` of a bag, and all its static transforms.
@@ -41,7 +38,7 @@ def _judge_by_stamps(seen: Observation) -> None:
     only how late topics are beside each other is known."""
     stamped = [topic for topic in seen.topics.values() if topic.stamps and len(topic.stamps) == len(topic.arrivals)]
     ages = [float(np.median(np.subtract(topic.arrivals, topic.stamps))) for topic in stamped]
-    if not ages or min(abs(age) for age in ages) < ELSEWHERE:
+    if not ages or min(abs(age) for age in ages) < 3600.0:  # [s], more is another clock
         return
     seen.simulated_time = True
     for topic, age in zip(stamped, ages, strict=True):
@@ -59,7 +56,7 @@ def examine_extraction(path: Path, config: ExtractConfig) -> Finding:
         )
     left_out = ", ".join(f"{count} {reason}" for reason, count in dropped.items() if count)
     text = f"{kept} of {total} moments can be used" + (f"; left out: {left_out}" if left_out else "")
-    if kept and kept >= FEW * total:
+    if kept and kept >= total / 2:
         return Finding("ok", "extract", text)
     return Finding("warning" if kept else "error", "extract", text, "mend what is named, and record it anew")
 

@@ -4,9 +4,10 @@ go."""
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -16,33 +17,45 @@ from ami_ros.core.frames import StaticFrames, mount_of
 from ami_ros.core.installation import importing
 from ami_ros.core.scan import Mount
 
-# Reads MCAP files that lost their index or their tail, as a killed writer or a full disk leaves them.
-#
-# A file is a magic and then records: one byte of kind, eight of length, and the content. Whatever stands in
-# complete records is read; format: https://mcap.dev/spec.
-
 with importing("train"):
+    from rosbags.interfaces import Connection, MessageDefinitionFormat
+    from rosbags.rosbag1 import Reader as OldReader
+    from rosbags.rosbag2 import Reader
     from rosbags.rosbag2.storage_mcap import decompress
+    from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+    from rosbags.typesys.store import Typestore
 
-
+OLD = ".bag"  # of files of ROS 1
 MAGIC = b"\x89MCAP0\r\n"
 SCHEMA, CHANNEL, MESSAGE, CHUNK = 0x03, 0x04, 0x05, 0x06
 
 
+class BrokenBagError(Exception):
+    """The storage turned out to be broken in the middle; what was read so far may not be all before that point."""
+
+
+class UnreadableMessageError(AmiError, ValueError):
+    """One message is damaged, or its type is."""
+
+
 @dataclass(frozen=True)
-class SalvagedTopic:
+class BagTopic:
     name: str
     type_name: str
-    encoding: str  # of `definition`: ros2msg or ros2idl
-    definition: str
+    count: int
+    definition: str = ""
+    is_idl: bool = False
 
 
 class SalvagedBag:
-    """The complete records of an MCAP file. Opening it scans the file once.
+    """The complete records of an MCAP file that lost its index or its tail, as a killed writer or a full disk leaves
+    it. Opening it scans the file once.
+
+    A file is a magic and then records: one byte of kind, eight of length, and the content. Whatever stands in complete
+    records is read; format: https://mcap.dev/spec.
 
     Attributes:
-        topics: what the readable part declares, by channel.
-        counts: messages by channel.
+        topics: what the readable part declares, by channel, with the messages of each.
         problems: what cannot be read, a line each.
 
     Raises:
@@ -51,8 +64,8 @@ class SalvagedBag:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.topics: dict[int, SalvagedTopic] = {}
-        self.counts: dict[int, int] = {}
+        self.topics: dict[int, BagTopic] = {}
+        self.counts = Counter[int]()
         self.problems: list[str] = []
         self._schemas: dict[int, tuple[str, str, str]] = {}
         self._chunks: list[tuple[int, int]] = []  # offset, length of the readable ones
@@ -100,10 +113,10 @@ class SalvagedBag:
                     self._schemas[_number(content)] = (name, encoding, _text(content, position)[0])
                 elif kind == CHANNEL:
                     name, encoding, definition = self._schemas[_number(content, 2)]
-                    self.topics[_number(content)] = SalvagedTopic(_text(content, 4)[0], name, encoding, definition)
+                    own, is_idl = _text(content, 4)[0], encoding == "ros2idl"
+                    self.topics[_number(content)] = BagTopic(own, name, 0, definition, is_idl)
                 elif kind == MESSAGE:
-                    channel = _number(content)
-                    self.counts[channel] = self.counts.get(channel, 0) + 1
+                    self.counts[_number(content)] += 1
         except Exception as error:  # whatever a decompressor raises for bytes that are not its own
             self.problems.append(f"{self.path.name}: the chunk at byte {offset} is broken ({error}) and was left out")
         else:
@@ -135,40 +148,9 @@ def _text(content: memoryview, position: int) -> tuple[str, int]:
     return bytes(content[start : start + length]).decode(), start + length
 
 
-# Reads rosbag2 directories, single files (MCAP, sqlite3) and bags of ROS 1 without ROS, broken ones as far as they go.
-#
-# Messages of ROS 1 come out in the CDR and the types of ROS 2, so that nobody else has to know of them.
-
-with importing("train"):
-    from rosbags.interfaces import Connection, MessageDefinitionFormat
-    from rosbags.rosbag1 import Reader as OldReader
-    from rosbags.rosbag2 import Reader
-    from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
-    from rosbags.typesys.store import Typestore
-
-
-OLD = ".bag"  # of files of ROS 1
-
-
-class BrokenBagError(Exception):
-    """The storage turned out to be broken in the middle; what was read so far may not be all before that point."""
-
-
-class UnreadableMessageError(AmiError, ValueError):
-    """One message is damaged, or its type is."""
-
-
-@dataclass(frozen=True)
-class BagTopic:
-    name: str
-    type_name: str
-    count: int
-    definition: str = ""
-    is_idl: bool = False
-
-
 class BagReader:
-    """One bag: a rosbag2 directory, one .mcap or .db3 file of it, or a .bag file of ROS 1.
+    """One bag: a rosbag2 directory, one .mcap or .db3 file of it, or a .bag file of ROS 1. Messages of ROS 1 come out
+    in the CDR and the types of ROS 2, so that nobody else has to know of them.
 
     Attributes:
         topics: by name.
@@ -205,11 +187,8 @@ class BagReader:
         for reader in self._readers:
             connections = [c for c in reader.connections if c.topic in names]
             if connections:
-                yield from (
-                    map(self._to_cdr, self._read(reader, connections))
-                    if self._is_old
-                    else self._read(reader, connections)
-                )
+                found = self._read(reader, connections)
+                yield from map(self._to_cdr, found) if self._is_old else found
         for bag in self._salvaged:
             yield from bag.messages(names)
 
@@ -327,14 +306,12 @@ class BagReader:
             return
         self.problems.extend(bag.problems or [f"{file.name} has no index"])
         self._salvaged.append(bag)
-        for channel, t in bag.topics.items():
-            count = bag.counts.get(channel, 0)
-            self._add(BagTopic(t.name, t.type_name, count, t.definition, t.encoding == "ros2idl"))
+        for channel, topic in bag.topics.items():
+            self._add(replace(topic, count=bag.counts[channel]))
 
     def _add(self, topic: BagTopic) -> None:
         known = self.topics.get(topic.name)
-        count = topic.count + (known.count if known else 0)
-        self.topics[topic.name] = BagTopic(topic.name, topic.type_name, count, topic.definition, topic.is_idl)
+        self.topics[topic.name] = replace(topic, count=topic.count + (known.count if known else 0))
 
     def _make_types(self) -> Typestore:
         """The types as the bag defines them; those of Jazzy for what it does not define (older sqlite3 bags)."""
@@ -361,18 +338,13 @@ def _definitions(topic: BagTopic) -> dict[str, Any]:
     return dict(get_types_from_msg(topic.definition, topic.type_name)) if topic.definition else {}
 
 
-# Where the scanner sat on the robot that recorded a bag.
-
-BASE = "base_link"
-
-
 def recorded_mount(bag: BagReader, frame: str) -> Mount | None:
     """How the scanner of `frame` was mounted, by the transforms in the bag that never change; None: it does not tell.
 
     Raises:
         AmiError: it was tilted, or a transform is none.
     """
-    if frame == BASE:
+    if frame == "base_link":
         return Mount()
     frames = StaticFrames()
     topics = [t.name for t in bag.topics.values() if t.type_name == "tf2_msgs/msg/TFMessage" and "static" in t.name]
@@ -381,7 +353,7 @@ def recorded_mount(bag: BagReader, frame: str) -> Mount | None:
             for t in bag.decode(topic, data).transforms:
                 move, q = t.transform.translation, t.transform.rotation
                 frames.put(t.header.frame_id, t.child_frame_id, (move.x, move.y, move.z), (q.x, q.y, q.z, q.w))
-    pose = frames.pose_of(frame, BASE)
+    pose = frames.pose_of(frame, "base_link")
     return None if pose is None else mount_of(pose, frame)
 
 

@@ -7,7 +7,8 @@ finished stay readable: see `bag_reader`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,12 +37,6 @@ with importing("train"):
     from rosbags.typesys.store import Typestore
 
 NANOSECONDS = 1_000_000_000
-FRAMES = 100  # messages of /tf_static that are played to those who come late: each of its publishers speaks once
-_ENDLESS = QosTime(9223372036, 854775807)  # as rosbag2 writes it
-_LATCHED = Qos(
-    QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL, _ENDLESS, _ENDLESS,
-    QosLiveliness.AUTOMATIC, _ENDLESS, False,
-)  # fmt: skip
 
 
 def to_nanoseconds(stamp: float) -> int:
@@ -99,8 +94,13 @@ class BagWriter:
         with self._failure_named():
             connection = self._connections.get(topic)
             if connection is None:
-                depth = FRAMES if topic.endswith("tf_static") else 1
-                qos = [_LATCHED._replace(depth=depth)] if topic in self._latched else []
+                depth = 100 if topic.endswith("tf_static") else 1  # each publisher of /tf_static speaks once
+                endless = QosTime(9223372036, 854775807)  # as rosbag2 writes it
+                latched = Qos(
+                    QosHistory.KEEP_LAST, depth, QosReliability.RELIABLE, QosDurability.TRANSIENT_LOCAL, endless,
+                    endless, QosLiveliness.AUTOMATIC, endless, False,
+                )  # fmt: skip
+                qos = [latched] if topic in self._latched else []
                 connection = self._writer.add_connection(
                     topic, type_name, typestore=self._types, offered_qos_profiles=qos
                 )
@@ -217,8 +217,18 @@ class BagWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
 
-    def _failure_named(self) -> _FailureNamed:
-        return _FailureNamed(self)
+    @contextmanager
+    def _failure_named(self) -> Iterator[None]:
+        """Turns an OSError into an AmiError, and closes the file as it stands."""
+        try:
+            yield
+        except OSError as error:
+            self._closed = True
+            try:
+                self._writer.abort()
+            except OSError:
+                pass  # the buffered rest cannot be written either
+            raise AmiError(f"cannot write the bag {self.path}: {error.strerror or error}") from error
 
     def _vector(self, x: float, z: float, y: float = 0.0) -> Any:
         return self.make("geometry_msgs/msg/Vector3", x=x, y=y, z=z)
@@ -236,21 +246,3 @@ class BagWriter:
     def _quaternion(self, yaw: float) -> Any:
         z, w = float(np.sin(yaw / 2)), float(np.cos(yaw / 2))
         return self.make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=z, w=w)
-
-
-class _FailureNamed:
-    """Turns an OSError below a BagWriter into an AmiError, and closes the file as it stands."""
-
-    def __init__(self, bag: BagWriter) -> None:
-        self._bag = bag
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if isinstance(error, OSError):
-            self._bag._closed = True
-            try:
-                self._bag._writer.abort()
-            except OSError:
-                pass  # the buffered rest cannot be written either
-            raise AmiError(f"cannot write the bag {self._bag.path}: {error.strerror or error}") from error

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +15,12 @@ import yaml
 from ami_ros.core.config import dump_yaml, from_mapping, parse_yaml, to_mapping
 from ami_ros.core.errors import AmiError
 from ami_ros.core.installation import processor_name
-from ami_ros.memory.fleet.recordings import open_data
 from ami_ros.world_model.learning.dataset import Dataset
 from ami_ros.world_model.learning.held_out import BeforeAfter
 from ami_ros.world_model.learning.trainer import TrainingConfig
 from ami_ros.world_model.learning.windows import Recording
 from ami_ros.world_model.model_files import write_atomically
 from ami_ros.world_model.torch_model import LoadedModel
-
-# Where a model comes from: the file in its folder by which a later training finds the data again.
-
-FILE = "provenance.yaml"
 
 
 @dataclass(frozen=True)
@@ -52,11 +47,11 @@ class Provenance:
 def write_provenance(
     folder: Path, preset: str, settings: Sequence[str], steps: int, seed: int, datasets: Sequence[Dataset]
 ) -> None:
-    """Writes `FILE` into a model's folder."""
+    """Writes `provenance.yaml` into a model's folder."""
     base = folder.resolve()
     data = tuple(Data(os.path.relpath(d.folder.resolve(), base), d.card.checksum, len(d), d.version) for d in datasets)
     origin = Provenance(preset, tuple(settings), steps, seed, data)
-    write_atomically(folder / FILE, dump_yaml(to_mapping(origin)).encode())
+    write_atomically(folder / "provenance.yaml", dump_yaml(to_mapping(origin)).encode())
 
 
 def read_provenance(folder: Path) -> Provenance | None:
@@ -65,17 +60,21 @@ def read_provenance(folder: Path) -> Provenance | None:
     Raises:
         AmiError: the file is there but not readable.
     """
+    file = folder / "provenance.yaml"
     try:
-        values = parse_yaml((folder / FILE).read_text("utf-8"))
+        values = parse_yaml(file.read_text("utf-8"))
     except FileNotFoundError:
         return None
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise AmiError(f"{folder / FILE} cannot be read: {' '.join(str(error).split())}; remove it") from error
-    return from_mapping(Provenance, values, str(folder / FILE))
+        raise AmiError(f"{file} cannot be read: {' '.join(str(error).split())}; remove it") from error
+    return from_mapping(Provenance, values, str(file))
 
 
-def find_data(folder: Path, origin: Provenance) -> tuple[list[Dataset], list[str]]:
-    """The data sets that the model in `folder` was made from, as far as they are there, and those that are not."""
+def find_data(
+    folder: Path, origin: Provenance, open_data: Callable[[Path, int], Dataset]
+) -> tuple[list[Dataset], list[str]]:
+    """The data sets that the model in `folder` was made from, as far as they are there, and those that are not; each is
+    opened by its path and its version."""
     found, missing = [], []
     for data in origin.data:
         path = Path(os.path.normpath(folder.resolve() / data.path))
@@ -91,21 +90,10 @@ def find_data(folder: Path, origin: Provenance) -> tuple[list[Dataset], list[str
     return found, missing
 
 
-# The card of a model: what it is, what made it, for people.
-
-MEASURED = "## Measured on recordings that it was not trained on"
-
-
 def write_card(
-    folder: Path,
-    loaded: LoadedModel,
-    config: TrainingConfig,
-    recording: Recording,
-    minutes: float,
-    steps: int,
-    threads: int,
-    comparisons: Sequence[BeforeAfter] = (),
-) -> None:
+    folder: Path, loaded: LoadedModel, config: TrainingConfig, recording: Recording, minutes: float, steps: int,
+    threads: int, comparisons: Sequence[BeforeAfter] = (),
+) -> None:  # fmt: skip
     """Writes card.md beside the weights.
 
     Args:
@@ -158,8 +146,9 @@ def write_measurements(folder: Path, sample: str, figures: Mapping[str, object])
     """
     file = folder / "card.md"
     text = file.read_text("utf-8") if file.is_file() else ""
-    before = text.partition(f"\n{MEASURED}\n")[0].rstrip("\n")
+    title = "## Measured on recordings that it was not trained on"
+    before = text.partition(f"\n{title}\n")[0].rstrip("\n")
     rows = [f"| {name} | {value:.3g} |" if isinstance(value, float) else f"| {name} | {value} |"
             for name, value in figures.items()]  # fmt: skip
-    lines = ["", MEASURED, "", f"`./ami evaluate` on {sample}:", "", "| figure | value |", "|---|---|", *rows]
+    lines = ["", title, "", f"`./ami evaluate` on {sample}:", "", "| figure | value |", "|---|---|", *rows]
     write_atomically(file, ("\n".join([before, *lines]) + "\n").encode())

@@ -20,8 +20,6 @@ from ami_ros.core.geometry import Array
 from ami_ros.core.scan import Scan
 
 SUFFIXES = (".log", ".log.gz", ".clf", ".clf.gz", ".carmen", ".carmen.gz")
-LONGEST_LINE = 200_000  # characters; a scan of 10,000 beams has 70,000
-MOST_BEAMS = 10_000
 MAX_RANGE = 40.0  # [m]; SICK scanners say 8.1, 51.2 or 81.9 m where nothing returned
 
 
@@ -92,9 +90,9 @@ def read_carmen(path: Path) -> CarmenLog:
 
 
 def _lines(path: Path) -> Iterator[list[str]]:
-    """The words of each line that has some and is no comment."""
+    """The words of each line that has some and is no comment; a scan of 10,000 beams has 70,000 characters."""
     with gzip.open(path, "rt", errors="replace") if path.suffix == ".gz" else path.open(errors="replace") as file:
-        while line := file.readline(LONGEST_LINE):
+        while line := file.readline(200_000):
             words = line.split()
             if words and not words[0].startswith("#"):
                 yield words
@@ -135,7 +133,7 @@ def _robot_laser(words: list[str]) -> LaserRow:
 
 def _ranges(words: list[str], count: int) -> Array:
     values = np.array(words, dtype=np.float64)
-    if not 0 < count <= MOST_BEAMS or len(values) != count:
+    if not 0 < count <= 10_000 or len(values) != count:
         raise ValueError("beams are missing")
     return values
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import yaml
@@ -35,9 +34,7 @@ from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.learning.bag_writer import BagWriter
 from ami_ros.world_model.learning.dataset_writer import encode_frame
 
-SETTINGS = "collect.yaml"
 PARTIAL = ".partial"
-EACH_ANOTHER = "drawn"
 Driver = Callable[[Scan], Command]  # the next command, by what the laser sees
 
 
@@ -84,7 +81,7 @@ class CollectionConfig:
 
     def robot_of(self, run: int) -> str:
         """What `load_robot` takes for a run."""
-        return f"{DRAWN}{self.seed * 10_000 + run}" if self.robot == EACH_ANOTHER else self.robot
+        return f"{DRAWN}{self.seed * 10_000 + run}" if self.robot == "drawn" else self.robot
 
     def run_lengths(self) -> list[int]:
         """Steps of each run."""
@@ -105,7 +102,7 @@ def open_collection(out: Path, config: CollectionConfig) -> Iterator[list[int]]:
             it cannot be written.
     """
     load_world(config.world_of(0)), simulated(config.robot_of(0))  # complain before anything is made
-    settings = out / SETTINGS
+    settings = out / "collect.yaml"
     try:
         if not settings.exists():
             if out.exists() and any(out.iterdir()):
@@ -116,7 +113,10 @@ def open_collection(out: Path, config: CollectionConfig) -> Iterator[list[int]]:
     except OSError as error:
         raise AmiError(f"cannot collect into {out}: {error.strerror or error}") from error
     with lock:
-        _lock(lock, out)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AmiError(f"another process collects into {out}: wait for it, or name another folder") from None
         _check_same(out, settings, config)
         shutil.rmtree(out / PARTIAL, ignore_errors=True)
         try:
@@ -187,13 +187,6 @@ def record_step(bag: BagWriter, robot: Robot, driver: Driver, period: float) -> 
     bag.pose("ground_truth", stamp, robot.ground_truth().pose, "world")
     bag.command(names["cmd_vel"], stamp, *command)
     robot.step(command, period)
-
-
-def _lock(file: IO[str], out: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise AmiError(f"another process collects into {out}: wait for it, or name another folder") from None
 
 
 def _check_same(out: Path, settings: Path, wanted: CollectionConfig) -> None:

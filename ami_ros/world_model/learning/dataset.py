@@ -26,10 +26,8 @@ from ami_ros.core.scan import Mount
 from ami_ros.world_model.learning.alignment import COLUMNS
 from ami_ros.world_model.perception import fit_image
 
-VERSION = 1
+VERSION = 1  # of the layout
 CARD, IMAGES = "dataset.yaml", "images.jpg"
-ARRAYS = ("offsets", "episode", *COLUMNS)
-OPTIONAL = ("imu",)  # columns that only some recordings have
 
 Progress = Callable[[int, int], None]  # done, total
 
@@ -74,6 +72,8 @@ class Dataset:
         version: that was opened, of a store that has several; 0: it has one.
         episode: (n,) int32 number of the row's episode.
         episodes: (start, stop) rows of each.
+        period: between rows [s].
+        scanner: where it sat; None: not known.
 
     Raises:
         AmiError: no data set there, of a later version, or damaged.
@@ -94,6 +94,7 @@ class Dataset:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.card = _read_card(self.folder)
+        self.period, self.scanner = self.card.period, self.card.scanner
         for name, size in self.card.sizes.items():
             file = self.folder / name
             if not file.exists() or file.stat().st_size != size:
@@ -111,10 +112,6 @@ class Dataset:
         return self.card.frames
 
     @property
-    def period(self) -> float:
-        return self.card.period
-
-    @property
     def recordings(self) -> list[tuple[int, int]]:
         """(start, stop) of the rows of each bag or tub."""
         ends = np.cumsum([0, *(int(source.get("frames", 0)) for source in self.card.sources)]).tolist()
@@ -126,11 +123,6 @@ class Dataset:
     def field_of_view(self) -> float:
         """Of the pinhole camera that its pictures were brought to [rad]; 0: they are as they were taken."""
         return float(self.card.extraction.get("field_of_view", 0.0))
-
-    @property
-    def scanner(self) -> Mount | None:
-        """Where the scanner sat; None: not known."""
-        return self.card.scanner
 
     def jpeg(self, row: int) -> bytes:
         """The row's image as it is stored."""
@@ -179,7 +171,8 @@ def checksum(folder: Path) -> str:
 
 
 def _arrays_of(folder: Path) -> list[str]:
-    return [*ARRAYS, *(name for name in OPTIONAL if (folder / f"{name}.npy").exists())]
+    """Names of its columns; only some recordings have an IMU."""
+    return ["offsets", "episode", *COLUMNS, *(["imu"] if (folder / "imu.npy").exists() else [])]
 
 
 def _read_card(folder: Path) -> DatasetCard:

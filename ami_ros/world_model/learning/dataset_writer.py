@@ -26,19 +26,15 @@ from ami_ros.world_model.learning.alignment import COLUMNS
 from ami_ros.world_model.learning.bag_reader import BagReader, common_mount
 from ami_ros.world_model.learning.dataset import CARD, IMAGES, VERSION, Dataset, DatasetCard, checksum
 
-# Camera frames as a data set keeps them: small JPEG files, whatever the camera's messages look like.
-
 Image = NDArray[np.uint8]
-
-QUALITY = 95
-# Full colour resolution: at 64 pixels halved chroma visibly smears posters and furniture.
-_SAMPLING = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 
 
 def encode_frame(image: Image) -> bytes:
     """An image (H, W, 3) RGB as JPEG of high quality."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY, *_SAMPLING])
+    # Full colour resolution: at 64 pixels halved chroma visibly smears posters and furniture.
+    sampling = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95, *sampling])
     assert done
     return data.tobytes()
 
@@ -89,12 +85,6 @@ def recorded_rectifier(bag: BagReader, pictures: str, field_of_view: float, narr
     return Rectifier(camera, field_of_view, narrowest) if camera is not None else None
 
 
-# An extraction under way, on disk: one that was interrupted goes on with the bag it was at.
-
-FOLDER, PLAN = "partial", "plan.json"
-FACTS = "facts"  # the name under which a part's plain values stand among its arrays, as JSON
-
-
 @dataclass(frozen=True)
 class Part:
     """What one bag gave.
@@ -119,8 +109,12 @@ class PartialOutput:
     """
 
     def __init__(self, folder: Path, blob: BinaryIO) -> None:
-        self.folder, self.blob = folder, blob
-        self.parts = list(self._read())
+        self.folder, self.blob, self.parts = folder, blob, list[Part]()
+        while (file := self._file(len(self.parts))).exists():
+            with np.load(file, allow_pickle=False) as arrays:
+                columns = {name: arrays[name] for name in arrays.files}
+            values = json.loads(columns.pop("facts").tobytes())  # plain values, among the arrays
+            self.parts.append(Part(columns, values["facts"], values["blob_end"]))
         blob.truncate(self.parts[-1].blob_end if self.parts else 0)
         blob.seek(0, os.SEEK_END)
 
@@ -132,7 +126,7 @@ class PartialOutput:
         text = json.dumps({"facts": facts, "blob_end": part.blob_end})
         partial = self.folder / "partial.npz"
         with partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **columns, **{FACTS: np.frombuffer(text.encode(), np.uint8)})
+            np.savez(file, allow_pickle=False, **columns, facts=np.frombuffer(text.encode(), np.uint8))
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, self._file(len(self.parts)))
@@ -140,15 +134,6 @@ class PartialOutput:
 
     def _file(self, number: int) -> Path:
         return self.folder / f"part_{number:05d}.npz"
-
-    def _read(self) -> Iterator[Part]:
-        number = 0
-        while (file := self._file(number)).exists():
-            with np.load(file, allow_pickle=False) as arrays:
-                columns = {name: arrays[name] for name in arrays.files}
-            values = json.loads(columns.pop(FACTS).tobytes())
-            yield Part(columns, values["facts"], values["blob_end"])
-            number += 1
 
 
 @contextmanager
@@ -166,9 +151,9 @@ def open_partial(partial: Path, blob: str, plan: dict[str, Any]) -> Iterator[Par
     Raises:
         AmiError: another process is at it.
     """
-    folder = partial / FOLDER
+    folder = partial / "partial"
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / PLAN).open("a+", encoding="utf-8") as file:
+    with (folder / "plan.json").open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -190,9 +175,6 @@ def open_partial(partial: Path, blob: str, plan: dict[str, Any]) -> Iterator[Par
         shutil.rmtree(folder)
 
 
-# Makes a data set of what is read from recordings of whatever kind.
-
-
 def make_dataset(
     out: Path, sources: Sequence[Path], period: float, made_by: dict[str, Any], read: Callable[[PartialOutput], None]
 ) -> Dataset:
@@ -210,10 +192,16 @@ def make_dataset(
         AmiError: as `read`, nothing usable is in the sources, `out` exists or cannot be written.
     """
     partial = Path(f"{out}.partial")
+
+    def fingerprint(source: Path) -> list[Any]:
+        """Path, files and size of a recording: when they are the same, so is what it gives."""
+        files = [source] if source.is_file() else [file for file in source.rglob("*") if file.is_file()]
+        return [str(source.resolve()), len(files), sum(file.stat().st_size for file in files)]
+
     if out.exists():
         raise AmiError(f"{out} exists already: name another folder, or remove it")
     try:
-        plan = {"sources": [_fingerprint(source) for source in sources], "extraction": made_by}
+        plan = {"sources": [fingerprint(source) for source in sources], "extraction": made_by}
         with open_partial(partial, IMAGES, plan) as output:
             read(output)
             if not any(part.columns for part in output.parts):
@@ -245,12 +233,6 @@ def append_pictures(
     if len(different) == 1 < count:
         problems.append("all its pictures are the same: is the camera covered, or its driver stuck?")
     return offsets, max(sizes, default=(0, 0))
-
-
-def _fingerprint(source: Path) -> list[Any]:
-    """Path, files and size of a recording: when they are the same, so is what it gives."""
-    files = [source] if source.is_file() else [file for file in source.rglob("*") if file.is_file()]
-    return [str(source.resolve()), len(files), sum(file.stat().st_size for file in files)]
 
 
 def _dropped(parts: Sequence[Part]) -> Counter[str]:

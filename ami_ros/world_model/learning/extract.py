@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import shutil
@@ -44,20 +45,29 @@ from ami_ros.world_model.learning.dataset_writer import (
     recorded_rectifier,
 )
 
-# Odometry of a recording that has none, from its laser alone.
-#
-# Each scan is fitted to the walls that the last metres showed, from where the robot would be if it went on as before
-# (Censi's point-to-line fit, `ami_ros.core.scan_matching`). Where that does not hold, poses around are searched.
 
-SPREAD = (0.15, 0.15, 0.2)  # [m], [m], [rad] deviation of a step from the one before
-REACH, TURN = 0.6, 0.6  # [m], [rad] that are searched where the fit does not hold
-SURE, LEAST = 0.75, 0.5  # share of points on walls at which a fit is taken at once, and at all
-EVERY, EVERY_TURN, KEPT = 0.2, 0.25, 4.0  # [m], [rad] between scans that are kept; [m] of way whose scans are
-FEWEST = 10  # points of a scan by which a robot can be followed
+@dataclass(frozen=True)
+class LaserOdometryConfig:
+    """How a robot is followed by its scans alone."""
+
+    spread: tuple[float, float, float] = (0.15, 0.15, 0.2)  # [m], [m], [rad] deviation of a step from the one before
+    reach: float = 0.6  # [m] that are searched where the fit does not hold
+    turn: float = 0.6  # [rad] likewise
+    sure: float = 0.75  # share of points on walls at which a fit is taken at once ...
+    least: float = 0.5  # ... and at all
+    every: tuple[float, float] = (0.2, 0.25)  # [m], [rad] between scans that are kept
+    kept: float = 4.0  # [m] of way whose scans are
+    fewest: int = 10  # points of a scan by which a robot can be followed
+
+
+FOLLOWED = LaserOdometryConfig()
 
 
 def laser_odometry(scans: Sequence[Scan]) -> tuple[Array, NDArray[np.bool_]]:
     """Poses (n, 3) of the robot at its scans, in a frame that begins at the first one, and at which it was followed.
+
+    Each scan is fitted to the walls that the last 4 m showed, from where the robot would be if it went on as before
+    (Censi's point-to-line fit, `ami_ros.core.scan_matching`). Where that does not hold, poses around are searched.
 
     Args:
         scans: in base_link, in order and without gaps.
@@ -68,19 +78,20 @@ def laser_odometry(scans: Sequence[Scan]) -> tuple[Array, NDArray[np.bool_]]:
     origin, motion, way = np.zeros(3), np.zeros(3), 0.0
     for i, scan in enumerate(scans):
         points, free = points_of(scan), free_distance(scan)
+        is_clear = len(points) >= FOLLOWED.fewest
         if i:
             expected = compose(poses[i - 1], motion)
             match = None
-            if matcher is not None and len(points) >= FEWEST:
+            if matcher is not None and is_clear:
                 match = _fit(matcher, submap_of(points, free), relative(origin, expected))
             followed[i] = match is not None
             poses[i] = expected if match is None else compose(origin, match.pose)
             motion = relative(poses[i - 1], poses[i])
             way += float(np.hypot(*motion[:2]))
         gap = pose_gap(stops[-1][0], poses[i]) if stops else (np.inf, np.inf)
-        if followed[i] and len(points) >= FEWEST and (gap[0] > EVERY or gap[1] > EVERY_TURN):
+        if followed[i] and is_clear and (gap[0] > FOLLOWED.every[0] or gap[1] > FOLLOWED.every[1]):
             stops.append((poses[i].copy(), points, way))
-            while way - stops[0][2] > KEPT:
+            while way - stops[0][2] > FOLLOWED.kept:
                 stops.popleft()
             origin = poses[i].copy()
             seen = [transform_points(relative(origin, pose), kept) for pose, kept, _ in stops]
@@ -90,17 +101,14 @@ def laser_odometry(scans: Sequence[Scan]) -> tuple[Array, NDArray[np.bool_]]:
 
 def _fit(matcher: Matcher, scan: Submap, expected: Array) -> Match | None:
     """Where a scan lies in what was seen before; None where nothing fits."""
-    spread = np.diag(np.square(SPREAD))
+    spread = np.diag(np.square(FOLLOWED.spread))
     match = matcher.fit(scan, expected, spread)
-    if match is None or match.support < SURE:
-        for _, pose, _ in matcher.search([scan], [Window(expected, REACH, TURN)], most=2):
+    if match is None or match.support < FOLLOWED.sure:
+        for _, pose, _ in matcher.search([scan], [Window(expected, FOLLOWED.reach, FOLLOWED.turn)], most=2):
             tried = matcher.fit(scan, expected, spread, start=pose)
             if tried is not None and (match is None or tried.support > match.support):
                 match = tried
-    return match if match is not None and match.support >= LEAST else None
-
-
-# Makes a data set from bags.
+    return match if match is not None and match.support >= FOLLOWED.least else None
 
 
 @dataclass(frozen=True)
@@ -156,17 +164,29 @@ def moments_of(path: Path, config: ExtractConfig, dropped: Counter[str]) -> tupl
     """
     with BagReader(path) as bag:
         topics = find_topics(bag, config.topics, config.pictures)
-        try:
-            segments = read_segments(bag, topics, dropped, lambda: None, config.width)
-        except BrokenBagError:
-            bag.salvage()
-            dropped.clear()
-            segments = read_segments(bag, topics, dropped, lambda: None, config.width)
+        segments = _salvaged(bag, topics, dropped, config.width, lambda count: None)
     alignment, beams = config.alignment, 1 if "scan" in topics else 0
     found = [align(segment, alignment, beams, dropped, config.width) for segment in segments]
     kept = sum(len(drop_short(frames, alignment, dropped).stamp) for frames in found)
     clocks = [np.asarray(segment[clock_of(segment)].stamps) for segment in segments]
     return kept, sum(round(float(np.ptp(stamps)) / alignment.period) + 1 for stamps in clocks if len(stamps))
+
+
+def _salvaged(
+    bag: BagReader, topics: dict[str, str], dropped: Counter[str], width: int, tell: Callable[[int], None]
+) -> list[Segment]:
+    """As `read_segments`, of a bag that may be broken in the middle; `tell` is told how many messages were read."""
+
+    def read() -> list[Segment]:
+        count = itertools.count(1)
+        return read_segments(bag, topics, dropped, lambda: tell(next(count)), width)
+
+    try:
+        return read()
+    except BrokenBagError:
+        bag.salvage()
+        dropped.clear()
+        return read()
 
 
 class _Extraction:
@@ -188,51 +208,41 @@ class _Extraction:
                 again = bag.topics[topics["image"]].count if "image" in topics else 0
                 counts.append(sum(bag.topics[t].count for t in topics.values()) + again)
                 found.append(topics)
-        if len({"scan" in topics for topics in found}) > 1:
-            raise AmiError("some of the bags have scans, some have none: extract them into separate data sets")
-        if len({"image" in topics for topics in found}) > 1:
-            raise AmiError("some of the bags have pictures, some have none: extract them into separate data sets")
+        for role, things in (("scan", "scans"), ("image", "pictures")):
+            if len({role in topics for topics in found}) > 1:
+                raise AmiError(f"some of the bags have {things}, some have none: extract them into separate data sets")
         self.total = sum(counts)
         for number in range(len(self.output.parts), len(bags)):
             self.done = sum(counts[:number])
             with BagReader(bags[number]) as bag:
                 self._read_bag(bag, found[number])
 
-    def _tick(self) -> None:
-        self.done += 1
-        if self.done % 200 == 0 or self.done == self.total:
-            self.progress(min(self.done, self.total), self.total)
+    def _tell(self, done: int) -> None:
+        """How many messages of all bags were read."""
+        self.done = done
+        if done % 200 == 0 or done == self.total:
+            self.progress(min(done, self.total), self.total)
 
     def _read_bag(self, bag: BagReader, topics: dict[str, str]) -> None:
-        alignment = self.config.alignment
+        alignment, width = self.config.alignment, self.config.width
         self.dropped, self.problems, self.image_size, before = Counter(), [], (0, 0), self.done
-        try:
-            segments = read_segments(bag, topics, self.dropped, self._tick, self.config.width)
-        except BrokenBagError:
-            bag.salvage()
-            self.dropped.clear()
-            self.done = before
-            segments = read_segments(bag, topics, self.dropped, self._tick, self.config.width)
-        beams = self._beams(segments) if "scan" in topics else 0
-        scanner = self._scanner(bag, segments) if beams else None
-        width = self.config.width
+        segments = _salvaged(bag, topics, self.dropped, width, lambda count: self._tell(before + count))
+        first = next((s["scan"].values[0] for s in segments if "scan" in s and s["scan"].values), None)
+        beams, scanner = self._beams(first), None if first is None else self._scanner(bag, first.header.frame_id)
         frames = joined_frames([align(segment, alignment, beams, self.dropped, width) for segment in segments])
         self.problems += lacks(topics, self.config.pictures)
         if frames is not None and "odometry" not in topics:
             self._follow_scans(frames, scanner or Mount())
         self.dropped["cuts where the clock went back"] += max(0, len(segments) - 1)
-        columns: dict[str, NDArray[Any]] = {}
-        if frames is not None:
-            columns = self._columns(bag, topics.get("image", ""), frames)
-        source = {
-            "path": str(bag.path),
-            "frames": len(columns.get("stamp", ())),
-            "topics": topics,
-            "problems": [*bag.problems, *self.problems],
-        }
-        dropped = {reason: count for reason, count in self.dropped.items() if count}
-        facts = {"source": source, "dropped": dropped, "beams": beams, "image_size": self.image_size}
-        facts["scanner"] = to_mapping(scanner) if scanner else None
+        columns = {} if frames is None else self._columns(bag, topics.get("image", ""), frames)
+        facts = {
+            "source": {
+                "path": str(bag.path), "frames": len(columns.get("stamp", ())), "topics": topics,
+                "problems": [*bag.problems, *self.problems],
+            },
+            "dropped": {reason: count for reason, count in self.dropped.items() if count},
+            "beams": beams, "image_size": self.image_size, "scanner": to_mapping(scanner) if scanner else None,
+        }  # fmt: skip
         self.output.add(columns, facts)
 
     def _follow_scans(self, frames: Frames, scanner: Mount) -> None:
@@ -264,25 +274,17 @@ class _Extraction:
         columns = {name: getattr(frames, name) for name in (*COLUMNS, "starts")}
         return columns | {"offsets": offsets[frames.picture]}
 
-    def _beams(self, segments: list[Segment]) -> int:
-        """Columns of the scan, from the first message of all: the same for all bags."""
-        for part in self.output.parts:
-            if part.facts["beams"]:
-                return int(part.facts["beams"])
-        first = next((s["scan"].values[0] for s in segments if s["scan"].values), None)
-        if first is None:
-            return 0
-        around = round(2 * np.pi / abs(first.angle_increment))
-        return int(min(around, self.config.alignment.max_beams))
+    def _beams(self, first: Any) -> int:
+        """Columns of the scan, from the first message of all, if there is one: the same for all bags."""
+        known = [int(part.facts["beams"]) for part in self.output.parts if part.facts["beams"]]
+        if known or first is None:
+            return known[0] if known else 0
+        return int(min(round(2 * np.pi / abs(first.angle_increment)), self.config.alignment.max_beams))
 
-    def _scanner(self, bag: BagReader, segments: list[Segment]) -> Mount | None:
-        """Where the scanner sat, by the frame of the first scan."""
-        first = next((s["scan"].values[0] for s in segments if s["scan"].values), None)
-        if first is None:
-            return None
-        mount = self.config.scanner or recorded_mount(bag, first.header.frame_id)
+    def _scanner(self, bag: BagReader, frame: str) -> Mount | None:
+        """Where the scanner of a frame sat."""
+        mount = self.config.scanner or recorded_mount(bag, frame)
         if mount is None:
-            frame = first.header.frame_id
             self.problems.append(f"where the scanner's frame '{frame}' is it does not say: taken for base_link")
         return mount
 
@@ -302,7 +304,7 @@ class _Extraction:
                 "it has no calibrated camera_info: its pictures are taken as of the model's own camera"
             )
         for i, (_, _, data) in enumerate(bag.messages([topic])):
-            self._tick()
+            self._tell(self.done + 1)
             if (row := wanted.get(i)) is not None:
                 try:
                     yield row, frame_of(bag.decode(topic, data), self.config.max_side, rectifier)
@@ -310,15 +312,9 @@ class _Extraction:
                     continue
 
 
-# Writes a data set as bags, one for each episode, for programs that read only bags.
-#
-# Values that are NaN and the IMU of tubs are left out. `extract` makes the same rows of these bags again.
-
-SCANNER = "laser"  # frame of the scans
-
-
 def export_bags(dataset: Dataset, folder: Path, progress: Progress = lambda done, total: None) -> list[Path]:
-    """Writes the bags that are not there yet: `folder`/episode_000 and so on. Repeat it after an interruption.
+    """Writes a bag for each episode that is not there yet: `folder`/episode_000 and so on. Repeat it after an
+    interruption. `extract` makes the same rows of these bags again. NaNs are left out, and the IMU of tubs.
 
     Raises:
         AmiError: it cannot write there, or the disk is full.
@@ -345,24 +341,20 @@ def _write(dataset: Dataset, rows: range, path: Path, progress: Callable[[int], 
     matrix = focal, focal, (width - 1) / 2, (height - 1) / 2
     with BagWriter(path) as bag:
         if dataset.scanner is not None:
-            bag.mount("tf_static", float(dataset.stamp[rows.start]), dataset.scanner, SCANNER)
+            bag.mount("tf_static", float(dataset.stamp[rows.start]), dataset.scanner, "laser")
         for row in rows:
             stamp, jpeg = float(dataset.stamp[row]), dataset.jpeg(row)
             if jpeg:
                 bag.image("image/compressed", stamp, jpeg)
             if jpeg and focal:
                 bag.camera_info("camera_info", stamp, (width, height), matrix)
-            _write_numbers(dataset, row, stamp, bag)
+            scan, pose, velocity = dataset.scan[row], dataset.odometry[row], dataset.velocity[row]
+            if len(scan):
+                bag.scan("scan", stamp, scan, 0.0, 2 * math.pi / len(scan), frame="laser")
+            if np.isfinite(pose).all() and np.isfinite(velocity).all():
+                bag.odometry("odom", stamp, pose, tuple(velocity.tolist()))
+            if np.isfinite(command := dataset.command[row]).all():
+                bag.command("cmd_vel", stamp, *command.tolist())
+            if np.isfinite(truth := dataset.truth[row]).all():
+                bag.pose("ground_truth", stamp, truth, "world")
             progress(row + 1)
-
-
-def _write_numbers(dataset: Dataset, row: int, stamp: float, bag: BagWriter) -> None:
-    scan, pose, velocity = dataset.scan[row], dataset.odometry[row], dataset.velocity[row]
-    if len(scan):
-        bag.scan("scan", stamp, scan, 0.0, 2 * math.pi / len(scan), frame=SCANNER)
-    if np.isfinite(pose).all() and np.isfinite(velocity).all():
-        bag.odometry("odom", stamp, pose, tuple(velocity.tolist()))
-    if np.isfinite(command := dataset.command[row]).all():
-        bag.command("cmd_vel", stamp, *command.tolist())
-    if np.isfinite(truth := dataset.truth[row]).all():
-        bag.pose("ground_truth", stamp, truth, "world")

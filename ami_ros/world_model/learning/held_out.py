@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,16 +13,6 @@ from numpy.typing import NDArray
 from ami_ros.world_model.learning.objective import relative_poses
 from ami_ros.world_model.learning.windows import Recording, WindowSampler, recordings_of
 from ami_ros.world_model.torch_model import WorldModel
-
-# Signs of life of a model while it is trained: a dead one is known after minutes, not after hours.
-#
-# Its latents collapse to a few directions, it predicts no better than "nothing changes", or its commands do not
-# matter.
-
-WINDOWS = 64
-LEAST_RANK = 0.1  # of the latent's dimensions
-WORST_PREDICTION = 0.9  # of the error of "nothing changes"
-LEAST_SHUFFLE = 1.1  # times the error with the right commands
 
 
 def effective_rank(latents: NDArray[np.float32]) -> float:
@@ -37,26 +28,32 @@ def effective_rank(latents: NDArray[np.float32]) -> float:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Three figures of one model on one batch."""
+    """Signs of life of a model while it is trained: a dead one is known after minutes, not after hours.
+
+    Its latents collapse to a few directions, it predicts no better than "nothing changes", or its commands do not
+    matter.
+    """
 
     latent_rank: float  # effective rank
     prediction_to_persistence: float  # error of one model step over that of "nothing changes"
     shuffle_to_prediction: float  # error with the commands of other moments over the error
+    # From where on they are those of a dead model: share of the latent's dimensions, and of the errors.
+    limits: ClassVar[tuple[float, float, float]] = (0.1, 0.9, 1.1)
 
     def complaints(self, latent_dim: int) -> list[str]:
         """What is wrong, in words; nothing for a healthy model."""
-        found = []
-        if self.latent_rank < max(2.0, LEAST_RANK * latent_dim):
+        found, (rank, worst, least) = [], self.limits
+        if self.latent_rank < max(2.0, rank * latent_dim):
             found.append(
                 f"the latents collapse: they fill {self.latent_rank:.1f} of {latent_dim} dimensions; "
                 "raise weights.vicreg"
             )
-        if self.prediction_to_persistence > WORST_PREDICTION:
+        if self.prediction_to_persistence > worst:
             found.append(
                 f"prediction is hardly better than no change (error ratio {self.prediction_to_persistence:.2f}); "
                 "does the robot move in the data, and are its commands those that it followed?"
             )
-        elif self.shuffle_to_prediction < LEAST_SHUFFLE:
+        elif self.shuffle_to_prediction < least:
             found.append(
                 f"commands do not matter to the prediction (error ratio {self.shuffle_to_prediction:.2f} with others); "
                 "are they on the same clock as the pictures?"
@@ -64,17 +61,11 @@ class Diagnosis:
         return found
 
 
-def diagnose(model: WorldModel, sampler: WindowSampler, seed: int) -> Diagnosis:
-    """Measures a model, in whatever mode it is, without changing it.
-
-    Args:
-        model: in training; it is left in the mode it was in.
-        sampler: of the data.
-        seed: of the windows, the same ones each time.
-    """
+def diagnose(model: WorldModel, sampler: WindowSampler, seed: int, windows: int = 64) -> Diagnosis:
+    """Measures a model, in whatever mode it is, without changing it, on the same windows each time."""
     was_training = model.training
     model.eval()
-    batch = sampler.batch(np.random.default_rng((seed, 1)), WINDOWS)
+    batch = sampler.batch(np.random.default_rng((seed, 1)), windows)
     steps, size = batch.commands.shape[:2]
     with torch.inference_mode():
         flat = model.encode(batch.sensors)
@@ -91,11 +82,6 @@ def diagnose(model: WorldModel, sampler: WindowSampler, seed: int) -> Diagnosis:
     still, right = max(error(before), 1e-12), max(error(predicted), 1e-12)
     return Diagnosis(effective_rank(flat.numpy()), right / still, error(shuffled) / right)
 
-
-# What is kept apart from training, and how good a model is on it: what it learns, and what it forgets.
-
-HELD_OUT_WINDOWS = 256
-SEED = 1  # of the windows measured: the same ones for every model
 
 Episodes = list[tuple[int, int]]
 
@@ -114,11 +100,9 @@ def split_off(episodes: Sequence[tuple[int, int]], share: float, least: int) -> 
     kept, held = [], []
     for start, stop in episodes:
         cut = stop - round(share * (stop - start))
-        if share and stop - cut >= least and cut - start >= least:
-            kept.append((start, cut))
-            held.append((cut, stop))
-        else:
-            kept.append((start, stop))
+        is_cut = share and stop - cut >= least and cut - start >= least
+        kept.append((start, cut if is_cut else stop))
+        held += [(cut, stop)] if is_cut else []
     return kept, held
 
 
@@ -155,14 +139,6 @@ class Standing:
     picture_error: float | None  # of the latent from the picture alone: unexplained variance; None: no pictures
 
 
-LABELS = {
-    "prediction_to_persistence": "prediction error, of that of no change",
-    "position_error_m": "relative position, median error [m]",
-    "heading_error_deg": "relative heading, median error [deg]",
-    "picture_error": "picture alone, unexplained variance",
-}
-
-
 @dataclass(frozen=True)
 class BeforeAfter:
     """A new model on data that it was not trained on, beside the model that it started from."""
@@ -173,12 +149,18 @@ class BeforeAfter:
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Data, figure, before, after; as text for a table."""
-        before = asdict(self.before) if self.before is not None else {}
-        return [
-            (f"{self.data} data", label, _text(before.get(name)), _text(getattr(self.after, name)))
-            for name, label in LABELS.items()
-            if getattr(self.after, name) is not None
-        ]
+        labels = {
+            "prediction_to_persistence": "prediction error, of that of no change",
+            "position_error_m": "relative position, median error [m]",
+            "heading_error_deg": "relative heading, median error [deg]",
+            "picture_error": "picture alone, unexplained variance",
+        }
+        rows = []
+        for name, label in labels.items():
+            before, after = (None if each is None else getattr(each, name) for each in (self.before, self.after))
+            if after is not None:
+                rows.append((f"{self.data} data", label, "-" if before is None else f"{before:.3g}", f"{after:.3g}"))
+        return rows
 
     def figures(self) -> dict[str, float]:
         """Flat, named with units."""
@@ -190,24 +172,16 @@ class BeforeAfter:
         return found
 
 
-def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
-
-
 def stand(model: WorldModel, sampler: WindowSampler) -> Standing:
-    """Measures a model, in whatever mode it is, without changing it.
-
-    Args:
-        model: it is left in the mode it was in.
-        sampler: of the stretches to measure on.
-    """
+    """Measures a model, in whatever mode it is, without changing it, on stretches of data: the same windows for every
+    model."""
     was_training = model.training
     model.eval()
-    batch = sampler.batch(np.random.default_rng((SEED, 2)), HELD_OUT_WINDOWS)
+    batch = sampler.batch(np.random.default_rng((1, 2)), 256)
     with torch.inference_mode():
         flat = model.encode(batch.sensors)
-        latents = flat.view(-1, HELD_OUT_WINDOWS, flat.shape[-1])
-        columns = torch.arange(HELD_OUT_WINDOWS)
+        latents = flat.view(-1, 256, flat.shape[-1])
+        columns = torch.arange(256)
         first, second = batch.pairs[..., 0], batch.pairs[..., 1]
         seen = model.relative_pose(latents[first, columns], latents[second, columns])
         true = relative_poses(batch.poses[first, columns], batch.poses[second, columns])
@@ -219,11 +193,7 @@ def stand(model: WorldModel, sampler: WindowSampler) -> Standing:
     metres = (seen[..., :2] - true[..., :2]).norm(dim=-1)
     turn = torch.atan2(seen[..., 3], seen[..., 2]) - true[..., 2]
     degrees = torch.atan2(turn.sin(), turn.cos()).abs().rad2deg()
-    ratio = diagnose(model, sampler, SEED).prediction_to_persistence
+    ratio, errors = diagnose(model, sampler, 1).prediction_to_persistence, (metres, degrees)
     measured = bool(torch.isfinite(metres).all())
-    return Standing(
-        ratio,
-        float(metres.median()) if measured else None,
-        float(degrees.median()) if measured else None,
-        pictured,
-    )
+    position, heading = (float(values.median()) if measured else None for values in errors)
+    return Standing(ratio, position, heading, pictured)

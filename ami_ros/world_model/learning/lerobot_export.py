@@ -82,7 +82,6 @@ def read_info(folder: Path) -> Info:
 
 # A data set as LeRobotDataset v3: Parquet for numbers, MP4 for the camera.
 
-QUANTILES = {"q01": 0.01, "q10": 0.1, "q50": 0.5, "q90": 0.9, "q99": 0.99}
 
 Statistics = dict[str, list[Any]]
 
@@ -100,7 +99,7 @@ def statistics(values: NDArray[Any], count: int, shape: tuple[int, ...] | None =
         "max": values.max(0),
         "mean": values.mean(0),
         "std": values.std(0),
-        **{name: np.quantile(values, share, axis=0) for name, share in QUANTILES.items()},
+        **{f"q{share:02d}": np.quantile(values, share / 100, axis=0) for share in (1, 10, 50, 90, 99)},
     }
     as_lists = {name: np.asarray(v, np.float64).reshape(shape or v.shape).tolist() for name, v in found.items()}
     return as_lists | {"count": [count]}
@@ -144,14 +143,9 @@ def write_json(folder: Path, info: Mapping[str, Any], stats: Mapping[str, Statis
         (folder / name).write_text(json.dumps(content, indent=4) + "\n", "utf-8")
 
 
-ROBOT = "mobile base"
-SHARD_ROWS = 50_000  # of a pair of files: below lerobot's limits of 100 MB of numbers and 200 MB of video
-SAMPLED = 50  # pictures of an episode, for the statistics
-# Quality near the JPEG files' own, and a picture in full every other frame, as lerobot has it for random access.
-CODEC, OPTIONS = "libx264", {"crf": "16", "g": "2", "preset": "veryfast"}
-
-
-def export_lerobot(dataset: Dataset, out: Path, task: str, progress: Progress | None = None) -> None:
+def export_lerobot(
+    dataset: Dataset, out: Path, task: str, progress: Progress | None = None, shard_rows: int = 50_000
+) -> None:
     """Writes `dataset` to the new folder `out`, whole or not at all.
 
     Scans read 0 where nothing returned; commands are the action, odometry and measured velocity the state.
@@ -161,6 +155,7 @@ def export_lerobot(dataset: Dataset, out: Path, task: str, progress: Progress | 
         out: must not exist.
         task: in words, the same for all episodes.
         progress: called with frames done, and of all.
+        shard_rows: of a pair of files: below lerobot's limits of 100 MB of numbers and 200 MB of video.
 
     Raises:
         AmiError: as said, the extra is missing, or the disk is full.
@@ -175,7 +170,7 @@ def export_lerobot(dataset: Dataset, out: Path, task: str, progress: Progress | 
     shutil.rmtree(partial, ignore_errors=True)
     try:
         (partial / "meta").mkdir(parents=True)
-        _Export(dataset, partial, fps, progress or (lambda done, total: None)).write(task)
+        _Export(dataset, partial, fps, shard_rows, progress or (lambda done, total: None)).write(task)
         os.replace(partial, out)
     except OSError as error:
         raise AmiError(f"cannot write {out}: {error.strerror or error}; make room or name another folder") from error
@@ -233,8 +228,9 @@ class _Shard:
 
 
 class _Export:
-    def __init__(self, dataset: Dataset, folder: Path, fps: int, progress: Progress) -> None:
+    def __init__(self, dataset: Dataset, folder: Path, fps: int, shard_rows: int, progress: Progress) -> None:
         self.dataset, self.folder, self.fps, self.progress = dataset, folder, fps, progress
+        self.shard_rows = shard_rows
         width, height = dataset.card.image_size
         self.size = (width - width % 2, height - height % 2)  # chroma has half the resolution
         self.shard: _Shard | None = None
@@ -259,7 +255,7 @@ class _Export:
         stats = {name: statistics(values, stop - start) for name, values in columns.items()}
         shard.data.write_table(self._table(columns, number, start, stop))
         sample: list[NDArray[np.uint8]] = []
-        step = max(1, (stop - start) // SAMPLED)
+        step = max(1, (stop - start) // 50)  # pictures of an episode are sampled for the statistics
         for row in range(start, stop):
             image = self._image(row)
             self._encode(shard, image)
@@ -285,7 +281,7 @@ class _Export:
 
     def _shard_for(self, rows: int) -> _Shard:
         """The open pair of files, or a new one if this has too many rows."""
-        if self.shard is not None and self.shard.rows + rows <= SHARD_ROWS:
+        if self.shard is not None and self.shard.rows + rows <= self.shard_rows:
             return self.shard
         number = 0
         if self.shard is not None:
@@ -299,7 +295,9 @@ class _Export:
             file.parent.mkdir(parents=True, exist_ok=True)
         shard.data = parquet.ParquetWriter(data, self._table(columns_of(self.dataset, slice(0, 1)), 0, 0, 1).schema)
         shard.video = av.open(str(video), "w")
-        shard.stream = shard.video.add_stream(CODEC, rate=self.fps, options=OPTIONS)
+        # Quality near the JPEG files' own, and every other picture in full, as lerobot has it for random access.
+        options = {"crf": "16", "g": "2", "preset": "veryfast"}
+        shard.stream = shard.video.add_stream("libx264", rate=self.fps, options=options)
         shard.stream.width, shard.stream.height = self.size
         shard.stream.pix_fmt, shard.stream.time_base = "yuv420p", Fraction(1, self.fps)
         self.shard = shard
@@ -363,7 +361,7 @@ class _Export:
         features |= {name: {"dtype": kind, "shape": [1], "names": None} for name, kind in INDICES.items()}
         return {
             "codebase_version": VERSION,
-            "robot_type": ROBOT,
+            "robot_type": "mobile base",
             "total_episodes": episodes,
             "total_frames": len(self.dataset),
             "total_tasks": 1,
@@ -380,6 +378,6 @@ class _Export:
     def _total(self) -> dict[str, Statistics]:
         """Statistics of all rows; those of the pictures from one sample of all episodes."""
         stats = {n: statistics(v, len(self.dataset)) for n, v in columns_of(self.dataset, slice(None)).items()}
-        rows = np.linspace(0, len(self.dataset) - 1, min(len(self.dataset), 4 * SAMPLED)).astype(int)
+        rows = np.linspace(0, len(self.dataset) - 1, min(len(self.dataset), 200)).astype(int)
         stats[CAMERA] = picture_statistics(np.stack([self._image(int(row)) for row in rows]), len(rows))
         return stats

@@ -7,6 +7,7 @@ each run's gains, and its next steps learn from better labels. That needs no tru
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,13 +18,21 @@ from ami_ros.world_model.learning import parallel
 from ami_ros.world_model.learning.windows import WindowSampler
 from ami_ros.world_model.torch_model import WorldModel
 
-PAIRS = 600  # of moments of each run that are compared
-REACH = (1.0, 12.0)  # between them [s]
-AGREE = 0.6  # beyond this the model and odometry speak of different things [rad]
-NEAR = (0.3, 2.0)  # between moments whose distances are compared [m]
-ROUNDS = 10  # of reweighting
-
 Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class GainConfig:
+    """By which moments gains are estimated."""
+
+    pairs: int = 600  # of moments of each run that are compared
+    reach: tuple[float, float] = (1.0, 12.0)  # [s] between them
+    agree: float = 0.6  # [rad] beyond this the model and odometry speak of different things
+    near: tuple[float, float] = (0.3, 2.0)  # [m] between moments whose distances are compared
+    rounds: int = 10  # of reweighting
+
+
+GAINS = GainConfig()
 
 
 def estimate_gains(model: WorldModel, sampler: WindowSampler, seed: int) -> Array:
@@ -77,12 +86,12 @@ def _drive(odometry: Array, distance: float, turn: float) -> Array:
 
 def _moments_of(episodes: Sequence[tuple[int, int]], period: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
     """Pairs of moments of one run, each pair within an episode; none where there is too little to tell."""
-    low, high = (round(seconds / period) for seconds in REACH)
+    low, high = (round(seconds / period) for seconds in GAINS.reach)
     among = np.concatenate([np.arange(start, max(start, stop - high)) for start, stop in episodes])
     if not len(among):
         return among, among
-    first = among[rng.integers(0, len(among), PAIRS)]
-    return first, first + rng.integers(low, high + 1, PAIRS)
+    first = among[rng.integers(0, len(among), GAINS.pairs)]
+    return first, first + rng.integers(low, high + 1, GAINS.pairs)
 
 
 def _of_run(
@@ -92,7 +101,9 @@ def _of_run(
     start, stop = run
     if not len(first):
         return 1.0, 1.0
-    seen = _see(model, sampler, first, second)
+    with torch.inference_mode():
+        a, b = (model.encode(sampler.sensors(rows)) for rows in (first, second))
+        seen = model.relative_pose(a, b).numpy().astype(np.float64)
     recorded = sampler.recorded[start:stop]
     turns = np.append(0.0, np.cumsum(relative(recorded[:-1], recorded[1:])[:, 2]))
     turned = turns[second - start] - turns[first - start]
@@ -100,7 +111,7 @@ def _of_run(
     driven = _drive(recorded, 1.0, turn)
     moved = relative(driven[first - start], driven[second - start])[:, :2]
     length = np.hypot(*moved.T)
-    near = (length > NEAR[0]) & (length < NEAR[1])
+    near = (length > GAINS.near[0]) & (length < GAINS.near[1])
     if not near.any():
         return 1.0, turn
     # Along what odometry says, so that the model's shrinking to the mean is the same for all runs.
@@ -108,19 +119,10 @@ def _of_run(
     return float(np.median(along)), turn
 
 
-def _turn_gain(turned: NDArray[np.float64], beyond: NDArray[np.float64]) -> float:
+def _turn_gain(turned: Array, beyond: Array) -> float:
     """The gain that explains what was seen `beyond` what odometry `turned` [rad]; least absolute deviations."""
-    gain, usable = 0.0, np.abs(beyond) < AGREE
-    for _ in range(ROUNDS):
+    gain, usable = 0.0, np.abs(beyond) < GAINS.agree
+    for _ in range(GAINS.rounds):
         weight = usable / (0.05 + np.abs(beyond - gain * turned))
         gain = float((weight * turned * beyond).sum() / max(1e-6, (weight * turned**2).sum()))
     return 1.0 + gain
-
-
-def _see(
-    model: WorldModel, sampler: WindowSampler, first: NDArray[np.int64], second: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Relative poses (k, 4) by the model's head."""
-    with torch.inference_mode():
-        a, b = (model.encode(sampler.sensors(rows)) for rows in (first, second))
-        return model.relative_pose(a, b).numpy().astype(np.float64)

@@ -1,5 +1,11 @@
-"""How pictures are compared, cell by cell, is learned from views of simulated worlds: labels, training and
-calibration."""
+"""How pictures are compared, cell by cell, is learned from views of simulated worlds: labels, training, calibration.
+
+Every cell is told where in the other picture that which it shows is, by the views' depth: far more than one pose
+for two pictures, so that a small network learns it from few of them. Pairs that show nothing of each other are of
+three kinds, each harder than the last: other worlds, other rooms of the same one, and the same room seen another
+way; and of those that are drawn at random the ones that the network takes for the same are learned from (hard
+negatives).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,17 +22,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from ami_ros.core.geometry import Array, from_cos_sin, pose_gap, relative
-from ami_ros.world_model.learning.descent import descend
+from ami_ros.world_model.layers import Floats
+from ami_ros.world_model.learning.descent import Descent, descend
 from ami_ros.world_model.learning.objective import pose_errors
 from ami_ros.world_model.learning.views import Views, axes_of, photographed, rays_of
 from ami_ros.world_model.pairs import Matching, PairHead
 from ami_ros.world_model.spec import relied_on
 
-# What is true of two views of a simulated world: which cells of one show the same as which of the other.
-
-SLACK = 0.08, 0.06  # of a depth, and [m]: surfaces that are nearer to each other are taken for one
-FAR = 15.0  # [m] beyond which nothing is compared: the sky, or the far end of a hall
-LEAST, ENOUGH = 0.05, 0.25  # share of cells seen in both pictures at which they do not, and do, see the same
+Rows = NDArray[np.int64]
 
 
 class Labels(NamedTuple):
@@ -40,10 +43,15 @@ class Labels(NamedTuple):
     @property
     def same(self) -> Tensor:
         """(pairs,) 1: both see the same, 0: they do not; between where that is open."""
-        return ((self.overlap - LEAST) / (ENOUGH - LEAST)).clamp(0, 1)
+        return _sees(self.overlap)
 
 
-def label(views: Views, first: NDArray[np.int64], second: NDArray[np.int64]) -> Labels:
+def _sees(overlap: Any) -> Any:
+    """How far a share of cells that both pictures show says that they see the same, 0 to 1."""
+    return ((overlap - 0.05) / 0.2).clip(0, 1)
+
+
+def label(views: Views, first: Rows, second: Rows) -> Labels:
     """Labels of the pairs `first`, `second` (pairs,), rows of `views`.
 
     Args:
@@ -71,10 +79,11 @@ def label(views: Views, first: NDArray[np.int64], second: NDArray[np.int64]) -> 
         cell = np.clip(y, 0, side - 1) * side + np.clip(x, 0, side - 1)
         within &= inside[second[:, None], cell]
         other = depth[second][rows, cell]
-        agrees |= within & (np.abs(other - ahead) < SLACK[0] * ahead + SLACK[1])
+        # Surfaces that are nearer to each other are taken for one.
+        agrees |= within & (np.abs(other - ahead) < 0.08 * ahead + 0.06)
         cells.append(cell)
         weights.append(np.abs((1 - dx - share[..., 0]) * (1 - dy - share[..., 1])) * within)
-    known = inside[first] & (depth[first] < FAR)
+    known = inside[first] & (depth[first] < SKY)
     there = agrees & known & (seen[..., 2] > 0.05) & (views.world[first] == views.world[second])[:, None]
     index, weight = np.stack(cells, -1), np.stack(weights, -1)
     index[~there] = side * side
@@ -86,7 +95,7 @@ def label(views: Views, first: NDArray[np.int64], second: NDArray[np.int64]) -> 
     return Labels(*(torch.from_numpy(v) for v in (index, *(_f32(a) for a in (weight, pose, overlap)))))
 
 
-def plan_of(views: Views, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def plan_of(views: Views, rows: Rows) -> tuple[Tensor, Tensor]:
     """Where what each cell shows is on the floor plan, from the base: logarithm of the range [m] and bearing [rad]
     (k, cells, 2), and where that is known (k, cells)."""
     found = views.of(rows)
@@ -96,11 +105,11 @@ def plan_of(views: Views, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     polar = np.stack(
         [np.log(np.hypot(points[..., 0], points[..., 1]) + 1e-3), np.arctan2(points[..., 1], points[..., 0])], -1
     )
-    known = _inside(found) & (depth < FAR)
+    known = _inside(found) & (depth < SKY)
     return torch.from_numpy(_f32(polar)), torch.from_numpy(_f32(known))
 
 
-def columns_of(views: Views, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def columns_of(views: Views, rows: Rows) -> Floats:
     """What a laser at the height of the camera sees (k, side) [m] in the directions of the columns of cells."""
     side, half = views.depth.shape[1], views.halves[rows]
     level = np.tan(views.cameras[rows, 1])  # where the horizon is, as the camera is tilted
@@ -137,24 +146,8 @@ def _inside(views: Views) -> NDArray[np.bool_]:
     return (down[:, :, None] & across[:, None, :]).reshape(len(views), -1)
 
 
-def _f32(values: NDArray) -> NDArray[np.float32]:
+def _f32(values: NDArray) -> Floats:
     return np.ascontiguousarray(values, np.float32)
-
-
-# A phase of training: how pictures are compared, cell by cell, on views of many simulated worlds.
-#
-# Every cell is told where in the other picture that which it shows is, by the views' depth: far more than one pose
-# for two pictures, so that a small network learns it from few of them. Pairs that show nothing of each other are of
-# three kinds, each harder than the last: other worlds, other rooms of the same one, and the same room seen another
-# way; and of those that are drawn at random the ones that the network takes for the same are learned from (hard
-# negatives).
-
-CLIP = 1.0  # norm of the gradient
-WARM_UP = 100  # steps
-NO_LASER = 0.3  # share of pairs without a laser, and of its beams that see nothing
-MATCH, SAME, ERROR, SHAPE = 1.0, 0.5, 0.15, 1.0  # weights of the loss's parts beside that of the pose
-BEARING = 3.0  # of a radian beside a range's logarithm
-ALONE = 0.35  # share of steps of one robot alone: nothing is harder to tell apart than rooms of one building
 
 
 @dataclass(frozen=True)
@@ -168,15 +161,39 @@ class PairConfig:
     tried: int = 160  # pairs of other groups that are looked at in a step, for those that are most alike
     bfloat16: bool = False  # maps of features in bfloat16
     seed: int = 0
+    clip: float = 1.0  # norm of the gradient
+    warm_up: int = 100  # steps
+    no_laser: float = 0.3  # share of pairs without a laser
+    silent: float = 0.1  # share of a laser's beams that see nothing
+    # Weights of the loss's parts beside that of the pose: that both see the same, and how far off the pose is; and of a
+    # radian beside a range's logarithm.
+    same_weight: float = 0.5
+    error_weight: float = 0.15
+    bearing_weight: float = 3.0
 
 
 @dataclass(frozen=True)
-class PairBatch:
+class CalibrationConfig:
+    """By which pairs a head is calibrated, and what may be relied on."""
+
+    alpha: float = 0.002  # share of unrelated pairs that may be relied on: hundreds are looked at on the way to a claim
+    unrelated: float = 0.02  # share of what the first shows, below which the second shows nothing of it
+    near: float = 1.0  # [m] seen distance at which arrivals are claimed: what is seen farther off is looked at again
+    groups: int = 12  # of a batch
+    pairs: int = 220  # likewise
+
+
+CALIBRATED = CalibrationConfig()
+ALONE = 0.35  # share of steps of one robot alone: nothing is harder to tell apart than rooms of one building
+SKY = 15.0  # [m] beyond which nothing is compared: the sky, or the far end of a hall
+
+
+class PairBatch(NamedTuple):
     """Views (k,) of a step, and pairs of them: positions in `rows`."""
 
-    rows: NDArray[np.int64]
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
+    rows: Rows
+    first: Rows
+    second: Rows
 
 
 def draw(views: Views, rng: np.random.Generator, groups: int, pairs: int) -> PairBatch:
@@ -227,89 +244,68 @@ def fit_pairs(
             maps = head.features(images, told)
         cells = maps.flatten(1, 2)
 
-        def match(first: NDArray[np.int64], second: NDArray[np.int64]) -> Matching:
+        def match(first: Rows, second: Rows) -> Matching:
             return head.match(cells[first], cells[second], (bearings[first], bearings[second]))
 
-        def alike(first: NDArray[np.int64], second: NDArray[np.int64]) -> Tensor:
-            with torch.no_grad():
-                return head.judge(match(first, second))[:, 5]
-
-        here, there = _with_hard(alike, batch, views, config.tried, rng)
-        labels = label(seen, here, there)
-        columns = _laser(columns_of(seen, here), rng)
-        found = match(here, there)
+        # In place of the last quarter of the pairs, which are random ones, come those of other groups that the network
+        # takes for the same before others.
+        kept = config.pairs * 3 // 4
+        first, second = rng.integers(0, len(batch.rows), (2, config.tried))
+        other = views.group[batch.rows[first]] != views.group[batch.rows[second]]
+        first, second = first[other], second[other]
+        with torch.no_grad():
+            alike = head.judge(match(first, second))[:, 5]
+        hard = alike.topk(min(config.pairs - kept, len(first))).indices.numpy()
+        here, there = np.append(batch.first[:kept], first[hard]), np.append(batch.second[:kept], second[hard])
+        labels, found = label(seen, here, there), match(here, there)
+        columns = _laser(columns_of(seen, here), config, rng)
         polar, known = plan_of(seen, np.arange(len(seen)))
         guessed = head.plan(cells, bearings)[0]
-        off = (guessed - polar).abs() * torch.tensor([1.0, BEARING])
+        off = (guessed - polar).abs() * torch.tensor(
+            [1.0, config.bearing_weight]
+        )  # a radian counts for more than a range's logarithm
         shape = (off.sum(-1) * known).sum() / known.sum().clamp(min=1.0)
-        return pair_loss(found.scores, head.judge(found, columns), labels) + SHAPE * shape
+        return pair_loss(found.scores, head.judge(found, columns), labels, config) + shape
 
-    descend(head, loss, config.steps, config.learning_rate, report, warm_up=WARM_UP, clip=CLIP, keep=keep)
-
-
-def _with_hard(
-    alike: Callable[[NDArray[np.int64], NDArray[np.int64]], Tensor],
-    batch: PairBatch,
-    views: Views,
-    tried: int,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The batch's pairs; in place of the last quarter, which are random ones, those of other groups that are the most
-    `alike` of many that are tried."""
-    kept = len(batch.first) * 3 // 4
-    first, second = rng.integers(0, len(batch.rows), (2, tried))
-    other = views.group[batch.rows[first]] != views.group[batch.rows[second]]
-    first, second = first[other], second[other]
-    hard = alike(first, second).topk(min(len(batch.first) - kept, len(first))).indices.numpy()
-    return np.append(batch.first[:kept], first[hard]), np.append(batch.second[:kept], second[hard])
+    descend(
+        head, loss, Descent(config.steps, config.learning_rate, report, keep, warm_up=config.warm_up, clip=config.clip)
+    )
 
 
-def pair_loss(scores: Tensor, out: Tensor, labels: Labels) -> Tensor:
+def pair_loss(scores: Tensor, out: Tensor, labels: Labels, config: PairConfig) -> Tensor:
     """Where cells are, where the second picture was taken, how far off that is, and whether both see the same.
 
     Args:
         scores: (pairs, n, n + 1) logits of the matching.
         out: (pairs, 6) of `PairHead.judge`.
         labels: of the pairs.
+        config: weights of the parts.
     """
+
+    def mean(values: Tensor, weights: Tensor) -> Tensor:
+        return (values * weights).sum() / weights.sum().clamp(min=1.0)
+
     missed = -(scores.log_softmax(-1).gather(-1, labels.cells) * labels.weights).sum(-1)
     known = labels.weights.sum(-1)
     there = (labels.cells[..., 0] < scores.shape[1]) * known
     # Most cells are not there: by themselves the others would hardly count.
-    match = _mean(missed, there) + _mean(missed, known - there)
+    match = mean(missed, there) + mean(missed, known - there)
     same = labels.same
     share = same / same.sum().clamp(min=1.0)
     pose = (pose_errors(out[:, :4], labels.pose) * share).sum()
     off = (out[:, :2].detach() - labels.pose[:, :2]).square().sum(-1).add(1e-6).sqrt()
     error = ((off * (-out[:, 4]).exp() + out[:, 4]) * share).sum()
     agree = functional.binary_cross_entropy_with_logits(out[:, 5], same)
-    return match * MATCH + pose + agree * SAME + error * ERROR
+    return match + pose + agree * config.same_weight + error * config.error_weight
 
 
-def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    return (values * weights).sum() / weights.sum().clamp(min=1.0)
-
-
-def _laser(columns: NDArray[np.float32], rng: np.random.Generator) -> Tensor:
+def _laser(columns: Floats, config: PairConfig, rng: np.random.Generator) -> Tensor:
     """Columns as a laser gives them: at another height than the camera, not all of them, or none."""
     noisy = columns * (1 + rng.normal(0.0, 0.03, columns.shape)).astype(np.float32)
-    noisy[rng.random(columns.shape) < NO_LASER / 3] = np.inf
+    noisy[rng.random(columns.shape) < config.silent] = np.inf
     found = torch.from_numpy(noisy)
-    found[torch.from_numpy(rng.random(len(columns)) < NO_LASER)] = torch.nan
+    found[torch.from_numpy(rng.random(len(columns)) < config.no_laser)] = torch.nan
     return found
-
-
-# How far what is said of pairs of pictures can be relied on, in worlds that it was not learned in.
-#
-# The threshold is that of split conformal prediction (Angelopoulos and Bates, arXiv 2107.07511): of pairs that show
-# nothing of each other and yet say that the goal is near, at most a share `ALPHA` reaches it, where worlds are like
-# those it was found in. How exact a pose is is another question, which the expected error answers.
-
-ALPHA = 0.002  # share of unrelated pairs that may be relied on: hundreds are looked at on the way to one claim
-UNRELATED = 0.02  # share of what the first shows, below which the second shows nothing of it
-NEAR = 1.0  # [m] seen distance at which arrivals are claimed: what is seen farther off is looked at again
-GROUPS, PAIRS = 12, 220  # of a batch
-TEMPERATURES = np.geomspace(0.25, 6.0, 60)
 
 
 @dataclass(frozen=True)
@@ -318,10 +314,10 @@ class Judged:
 
     pose: Array  # (n, 3) said
     truth: Array  # (n, 3)
-    overlap: NDArray[np.float32]  # share of what the first shows that the second shows, too
-    logit: NDArray[np.float32]  # that both see the same, not calibrated
-    error: NDArray[np.float32]  # [m] expected, not calibrated
-    same: NDArray[np.float32]  # probability, as calibrated now
+    overlap: Floats  # share of what the first shows that the second shows, too
+    logit: Floats  # that both see the same, not calibrated
+    error: Floats  # [m] expected, not calibrated
+    same: Floats  # probability, as calibrated now
 
     @property
     def off(self) -> tuple[Array, Array]:
@@ -331,7 +327,9 @@ class Judged:
     @property
     def misleading(self) -> NDArray[np.bool_]:
         """Pairs that show nothing of each other, and whose pose says that the goal is near."""
-        return np.asarray((self.overlap < UNRELATED) & (np.hypot(self.pose[:, 0], self.pose[:, 1]) < NEAR))
+        return np.asarray(
+            (self.overlap < CALIBRATED.unrelated) & (np.hypot(self.pose[:, 0], self.pose[:, 1]) < CALIBRATED.near)
+        )
 
 
 @dataclass(frozen=True)
@@ -352,10 +350,9 @@ class PairQuality:
 
 def judge_pairs(head: PairHead, views: Views, batches: int, seed: int) -> Judged:
     """Random pairs of views, with cameras' noise."""
-    parts = []
-    rng = np.random.default_rng((seed, 5))
+    parts, rng = [], np.random.default_rng((seed, 5))
     for _ in range(batches):
-        batch = draw(views, rng, GROUPS, PAIRS)
+        batch = draw(views, rng, CALIBRATED.groups, CALIBRATED.pairs)
         seen = photographed(views, batch.rows, rng)
         labels = label(seen, batch.first, batch.second)
         with torch.inference_mode():
@@ -373,55 +370,56 @@ def judge_pairs(head: PairHead, views: Views, batches: int, seed: int) -> Judged
 def calibrate(head: PairHead, judged: Judged, narrow: Judged) -> None:
     """Sets the head's calibration by what it said: temperature, scale of errors, and thresholds.
 
+    The thresholds are those of split conformal prediction (Angelopoulos and Bates, arXiv 2107.07511): of pairs that
+    show nothing of each other and yet say that the goal is near, at most one of 500 reaches it, where worlds are like
+    those it was found in, for hundreds are looked at on the way to one claim. How exact a pose is is another question,
+    which the expected error answers.
+
     Args:
         head: see there.
         judged: pairs of cameras that see all of the picture.
         narrow: pairs of narrow ones.
     """
-    logits, same = torch.from_numpy(judged.logit), torch.from_numpy(_sees(judged.overlap))
-    losses = [float(functional.binary_cross_entropy_with_logits(logits / t, same)) for t in TEMPERATURES]
-    temperature = float(TEMPERATURES[int(np.argmin(losses))])
+    logits, same = torch.from_numpy(judged.logit), torch.from_numpy(np.float32(_sees(judged.overlap)))
+    temperatures = np.geomspace(0.25, 6.0, 60)
+    losses = [float(functional.binary_cross_entropy_with_logits(logits / t, same)) for t in temperatures]
+    temperature = float(temperatures[int(np.argmin(losses))])
     good = judged.overlap > 0.25
     scale = float(np.median(judged.off[0][good] / judged.error[good]) / math.log(2)) if good.any() else 1.0
-    least = (_beyond_what_misleads(pairs, temperature) for pairs in (judged, narrow))
-    head.calibration.copy_(torch.tensor([temperature, max(scale, 0.1), *least]))
 
+    def least(pairs: Judged) -> float:
+        """Logit that misleading pairs do not reach."""
+        claims = np.sort(pairs.logit[pairs.misleading] / temperature)
+        rank = math.ceil((len(claims) + 1) * (1 - CALIBRATED.alpha)) - 1
+        # Weights are stored in half precision: up to the next such number, and beyond what misleads.
+        return float(np.nextafter(np.float16(claims[rank]), np.float16(np.inf))) if rank < len(claims) else 20.0
 
-def _beyond_what_misleads(judged: Judged, temperature: float) -> float:
-    """Logit that at most a share ALPHA of misleading pairs reaches."""
-    claims = np.sort(judged.logit[judged.misleading] / temperature)
-    rank = math.ceil((len(claims) + 1) * (1 - ALPHA)) - 1
-    # Weights are stored in half precision: up to the next such number, and beyond what misleads.
-    return float(np.nextafter(np.float16(claims[rank]), np.float16(np.inf))) if rank < len(claims) else 20.0
+    head.calibration.copy_(torch.tensor([temperature, max(scale, 0.1), least(judged), least(narrow)]))
 
 
 def quality(head: PairHead, judged: Judged, sees: float = 1.0) -> PairQuality:
     """Figures of calibrated pairs, of cameras that see a share `sees` of the picture."""
     threshold = 1 / (1 + math.exp(-relied_on(head.calibration.tolist(), sees)))
-    distance, turn = judged.off
+    (distance, turn), away = judged.off, np.hypot(judged.truth[:, 0], judged.truth[:, 1])
     same, blind = judged.overlap > 0.25, judged.overlap < 0.05
-    near = same & (np.hypot(judged.truth[:, 0], judged.truth[:, 1]) < 0.7)
-    claims = judged.misleading
-    there = same & (np.hypot(judged.truth[:, 0], judged.truth[:, 1]) < 0.3) & (np.abs(judged.truth[:, 2]) < 0.3)
+    near, here = same & (away < 0.7), same & (away < 0.3) & (np.abs(judged.truth[:, 2]) < 0.3)
     above = judged.logit[same][:, None] > judged.logit[blind][None]
+
+    def quantile(values: Array, share: float) -> float:
+        return float(np.quantile(values, share)) if len(values) else math.nan
+
+    def accepted(pairs: NDArray[np.bool_]) -> float:
+        return float((judged.same[pairs] >= threshold).mean()) if pairs.any() else 0.0
+
     return PairQuality(
         pairs=len(distance),
-        near_position_median_m=_quantile(distance[near], 0.5),
-        near_position_p90_m=_quantile(distance[near], 0.9),
-        near_heading_median_rad=_quantile(turn[near], 0.5),
-        position_median_m=_quantile(distance[same], 0.5),
+        near_position_median_m=quantile(distance[near], 0.5),
+        near_position_p90_m=quantile(distance[near], 0.9),
+        near_heading_median_rad=quantile(turn[near], 0.5),
+        position_median_m=quantile(distance[same], 0.5),
         auroc=float(above.mean()) if above.size else math.nan,
         threshold=threshold,
-        accepted_here=float((judged.same[there] >= threshold).mean()) if there.any() else 0.0,
-        accepted_near=float((judged.same[near] >= threshold).mean()) if near.any() else 0.0,
-        accepted_unrelated=float((judged.same[claims] >= threshold).mean()) if claims.any() else 0.0,
+        accepted_here=accepted(here),
+        accepted_near=accepted(near),
+        accepted_unrelated=accepted(judged.misleading),
     )
-
-
-def _sees(overlap: NDArray[np.float32]) -> NDArray[np.float32]:
-    """As `pair_labels.Labels.same`."""
-    return np.asarray(np.clip((overlap - 0.05) / 0.2, 0, 1), np.float32)
-
-
-def _quantile(values: Array, share: float) -> float:
-    return float(np.quantile(values, share)) if len(values) else math.nan

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array
 from ami_ros.core.signals import HeldSignals
 from ami_ros.world_model.learning import parallel
-from ami_ros.world_model.learning.descent import pack, unpack
+from ami_ros.world_model.learning.descent import Descent, pack, unpack
 from ami_ros.world_model.learning.held_out import Diagnosis, Episodes, diagnose, split_off, split_recordings
 from ami_ros.world_model.learning.objective import LossWeights, losses
 from ami_ros.world_model.learning.odometry_gains import estimate_gains, with_gains
@@ -28,10 +28,8 @@ from ami_ros.world_model.model_files import write_atomically
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from ami_ros.world_model.torch_model import WorldModel
 
-T = TypeVar("T")
 
-
-class Prefetcher(Generic[T]):
+class Prefetcher:
     """Values by number, each made while the one before is in use.
 
     Args:
@@ -42,18 +40,18 @@ class Prefetcher(Generic[T]):
         waited: how long `take` had to wait so far [s].
     """
 
-    def __init__(self, make: Callable[[int], T], stop: int) -> None:
+    def __init__(self, make: Callable[[int], Any], stop: int) -> None:
         self._make, self._stop = make, stop
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
-        self._coming: tuple[int, Future[T]] | None = None
+        self._coming: tuple[int, Future[Any]] | None = None
         self.waited = 0.0
 
-    def take(self, number: int) -> T:
+    def take(self, number: int) -> Any:
         """The value of `number`; the next one is begun. What `make` raises comes out here."""
         began = time.perf_counter()
-        is_coming = self._coming is not None and self._coming[0] == number
-        future = self._coming[1] if is_coming and self._coming else self._thread.submit(self._make, number)
-        value = future.result()
+        if self._coming is None or self._coming[0] != number:
+            self._coming = number, self._thread.submit(self._make, number)
+        value = self._coming[1].result()
         self.waited += time.perf_counter() - began
         following = number + 1
         self._coming = (following, self._thread.submit(self._make, following)) if following < self._stop else None
@@ -100,13 +98,10 @@ class TrainingConfig:
             raise ValueError("held_out and replay are shares: at least 0, and less than 1")
 
 
-CHECKPOINT, CURVE = "training.safetensors", "curve.jsonl"
-# Likewise of the last phases.
-SIGHT, HEADS, DYNAMICS = (f"training_{phase}.safetensors" for phase in ("sight", "heads", "dynamics"))
+CHECKPOINT = "training.safetensors"
 NEW, OLD = "new", "old"  # data
 
 Report = Callable[[int, dict[str, float]], None]
-Watch = Callable[[int, Diagnosis], None]
 
 
 class Trainer:
@@ -130,16 +125,11 @@ class Trainer:
     """
 
     def __init__(
-        self,
-        config: TrainingConfig,
-        recording: Recording,
-        folder: Path,
-        start: WorldModel | None = None,
-        old: Recording | None = None,
-        budget: float | None = None,
-    ) -> None:
+        self, config: TrainingConfig, recording: Recording, folder: Path, start: WorldModel | None = None,
+        old: Recording | None = None, budget: float | None = None,
+    ) -> None:  # fmt: skip
         torch.manual_seed(config.seed)
-        self.config, self.folder = config, folder
+        self.config, self.folder, self.checkpoint = config, folder, folder / CHECKPOINT
         self.recording = recording if old is None else Joined([recording, old])
         self.part = parallel.share_of(config.batch) if parallel.count() > 1 else None
         self._check_labels()
@@ -148,9 +138,8 @@ class Trainer:
         if start is not None:
             self._begin_with(start)
         parallel.share_statistics(self.model)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        parameters = self.model.parameters()
+        self.optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
         self.step = 0
         self.gains = np.ones((len(self.sampler.episodes), 2))
         self._start = start
@@ -201,12 +190,7 @@ class Trainer:
         if wanted and not np.isfinite(self.recording.odometry).all():
             raise AmiError("train: the data have no odometry, so relative poses cannot be learned: use --preset camera")
 
-    @property
-    def checkpoint(self) -> Path:
-        """File with everything that resuming needs."""
-        return self.folder / CHECKPOINT
-
-    def run(self, report: Report, watch: Watch | None = None) -> WorldModel:
+    def run(self, report: Report, watch: Callable[[int, Diagnosis], None] | None = None) -> WorldModel:
         """Trains to the end; of several processes the first one alone writes, watches and fits the last phase.
 
         Args:
@@ -217,13 +201,13 @@ class Trainer:
             The model in evaluation mode.
         """
         batches = Prefetcher(self._batch, self.config.steps)
-        began = time.perf_counter()
-        signals = HeldSignals()
+        began, signals = time.perf_counter(), HeldSignals()
         try:
             with signals.held(insists=True):
                 while self.step < self.config.steps:
                     if signals.came:
-                        self._keep()
+                        if parallel.rank() == 0 and self.step:
+                            self.save()
                         signals.act()
                     if self._know_gains():
                         batches.forget()
@@ -243,43 +227,28 @@ class Trainer:
             self._finish(report)
         return self.model.eval()
 
-    def _keep(self) -> None:
-        """What is learned so far."""
-        if parallel.rank() == 0 and self.step:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.checkpoint, pack(self.model, self.optimizer, self.step, self.gains))
-
     def _finish(self, report: Report) -> None:
         """What is learned once the latents stand."""
-        config = self.config
-        common = (config.learning_rate, config.seed, config.bfloat16)
-        model, spec = self.model.eval(), config.spec
-        if not (spec.sight_code and config.sight_steps) and not spec.has_learned_heads and not config.dynamics_steps:
+        config, model, spec = self.config, self.model.eval(), self.config.spec
+        if not (spec.sight_code and config.sight_steps) and not spec.ensemble and not config.dynamics_steps:
             return
-        latents = encode_all(
+
+        def how(phase: str, steps: int, rate: float = config.learning_rate, file: str = "") -> Descent:
+            def tell(done: int, loss: float) -> None:
+                report(config.steps, {phase: loss, "phase": done / steps})
+
+            return Descent(steps, rate, tell, self.folder / f"training_{file or phase}.safetensors")
+
+        given = model, self.sampler, encode_all(
             model, self.sampler, lambda share: report(config.steps, {"encoding": math.nan, "phase": share})
-        )
-        fit_sighting(
-            model,
-            self.sampler,
-            latents,
-            config.sight_steps,
-            *common,
-            lambda done, loss: report(config.steps, {"sight": loss, "phase": done / config.sight_steps}),
-            fresh=self._start is None or self._start.sighting is None,
-            keep=self.folder / SIGHT,
-        )
-        if config.dynamics_steps:
-            fit_dynamics(
-                model, self.sampler, latents, config.dynamics_steps, config.batch, config.learning_rate, config.weights,
-                config.seed,
-                lambda done, loss: report(config.steps, {"dynamics": loss, "phase": done / config.dynamics_steps}),
-                self.folder / DYNAMICS,
-            )  # fmt: skip
-        fit_heads(
-            model, self.sampler, latents, config.head_steps, config.heads, config.seed,
-            lambda share, loss: report(config.steps, {"ensemble": loss, "phase": share}), self.folder / HEADS,
         )  # fmt: skip
+        fresh = self._start is None or self._start.sighting is None
+        fit_sighting(*given, config.seed, config.bfloat16, how("sight", config.sight_steps), fresh)
+        if config.dynamics_steps:
+            way = how("dynamics", config.dynamics_steps)
+            fit_dynamics(*given, config.batch, config.weights, config.seed, way)
+        way = how("ensemble", config.head_steps, config.heads.learning_rate, "heads")
+        fit_heads(*given, config.heads.batch, config.seed, way)
 
     def _know_gains(self) -> bool:
         """Estimates each run's gains where that is due: by a model that has seen something, and before what follows.
@@ -295,7 +264,7 @@ class Trainer:
     def _correct(self, gains: Array) -> None:
         """Takes labels from the odometry with these gains (episodes, 2)."""
         self.gains = gains
-        self.sampler.correct(with_gains(self.sampler.recorded, self.sampler.episodes, gains))
+        self.sampler.odometry = with_gains(self.sampler.recorded, self.sampler.episodes, gains)
 
     def _batch(self, step: int) -> Batch:
         return self.sampler.batch(np.random.default_rng((self.config.seed, step)), self.config.batch, self.part)
@@ -329,17 +298,18 @@ class Trainer:
         done = (self.step - config.warm_up) / max(1, config.steps - config.warm_up)
         return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
-    def save(self, terms: dict[str, float]) -> None:
-        """Writes the checkpoint and a line of the curve with `terms`."""
+    def save(self, terms: dict[str, float] | None = None) -> None:
+        """Writes the checkpoint, with everything that resuming needs, and a line of the curve with `terms`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomically(self.checkpoint, pack(self.model, self.optimizer, self.step, self.gains))
-        with open(self.folder / CURVE, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": self.step} | terms) + "\n")
+        if terms is not None:
+            with open(self.folder / "curve.jsonl", "a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": self.step} | terms) + "\n")
 
     def forget(self) -> None:
         """The model is written: what resuming needs is of no use any more."""
-        for name in (CHECKPOINT, SIGHT, HEADS, DYNAMICS):
-            (self.folder / name).unlink(missing_ok=True)
+        for file in self.folder.glob("training*.safetensors"):
+            file.unlink()
 
     def resume(self) -> bool:
         """Continues from the checkpoint in the folder (that of the first process), if there is one."""
@@ -354,62 +324,38 @@ class Trainer:
 
 
 # Training configurations that are known to work, by the robot's sensors.
-
-DYNAMICS_STEPS, DYNAMICS_BATCH, DYNAMICS_RATE = 300, 96, 3e-4  # more of them learn the buildings by heart
-
 PRESETS: dict[str, TrainingConfig] = {
     # Forward camera and laser scan. Ten minutes on two cores; the model that ships has had two and a half times as many
     # steps (its card has the command).
     "onboard": TrainingConfig(
-        steps=1600,
-        sight_steps=1600,
-        head_steps=1000,
-        bfloat16=True,
-        spec=ModelSpec(
-            inputs=InputSpec(image_size=64, scan_beams=72),
-            sight_code=64,
-            ensemble=3,
-        ),
+        steps=1600, sight_steps=1600, head_steps=1000, bfloat16=True,
+        spec=ModelSpec(inputs=InputSpec(image_size=64, scan_beams=72), sight_code=64, ensemble=3),
     ),
     # A camera alone, with neither odometry nor laser: tubs of Donkeycar. Commands are throttle and steering, -1 to 1.
     "camera": TrainingConfig(
-        steps=1000,
-        sight_steps=0,
-        head_steps=600,
-        gains_every=0,
-        held_out=0.1,
-        held_out_at="recordings",
-        bfloat16=True,
+        steps=1000, sight_steps=0, head_steps=600, gains_every=0, held_out=0.1, held_out_at="recordings", bfloat16=True,
         windows=WindowConfig(starts=4, mirror=True),
         weights=LossWeights(vicreg=4.0, relative_pose=0.0, imagined_pose=0.0, motion=0.0),
         spec=ModelSpec(
-            inputs=InputSpec(image_size=64, scan_beams=0),
-            period=0.1,
-            chunk=5,
-            max_linear=1.0,
-            max_angular=1.0,
+            inputs=InputSpec(image_size=64, scan_beams=0), period=0.1, chunk=5, max_linear=1.0, max_angular=1.0,
             ensemble=3,
         ),
     ),
     # A laser alone: the same without pictures, and so without what compares them.
     "laser": TrainingConfig(
-        steps=1600,
-        head_steps=1000,
-        bfloat16=True,
+        steps=1600, head_steps=1000, bfloat16=True,
         spec=ModelSpec(inputs=InputSpec(image_size=0, scan_beams=72), ensemble=3),
     ),
-}
+}  # fmt: skip
 
 
 def only_heads(config: TrainingConfig, spec: ModelSpec) -> TrainingConfig:
     """A training that leaves a finished model of `spec` as it is and learns the heads that `config` names."""
-    wanted = config.spec
-    heads = replace(spec, ensemble=wanted.ensemble, ensemble_width=wanted.ensemble_width)
+    heads = replace(spec, ensemble=config.spec.ensemble, ensemble_width=config.spec.ensemble_width)
     return replace(config, steps=0, sight_steps=0, gains_every=0, spec=heads)
 
 
 def only_dynamics(config: TrainingConfig, spec: ModelSpec, steps: int) -> TrainingConfig:
-    """A training that learns further what commands do, and then the heads anew, on the latents of a model of `spec`."""
-    steps = steps or DYNAMICS_STEPS
-    heads = only_heads(config, spec)
-    return replace(heads, dynamics_steps=steps, batch=DYNAMICS_BATCH, learning_rate=DYNAMICS_RATE)
+    """A training that learns further what commands do, and then the heads anew, on the latents of a model of `spec`;
+    0 steps: as many as are usual, for more of them learn the buildings by heart."""
+    return replace(only_heads(config, spec), dynamics_steps=steps or 300, batch=96, learning_rate=3e-4)

@@ -39,9 +39,6 @@ from ami_ros.world_model.learning.extract import ExtractConfig
 
 MANIFEST, PICTURES = "manifest.json", "images"
 USUAL_RATE = 20.0  # [Hz], DRIVE_LOOP_HZ of Donkeycar's cfg_complete.py
-LONGEST_LINE = 1_000_000  # characters; a record with a lidar has some 10,000
-LATEST = 1e14  # [ms]; stamps beyond are none
-PICTURE_TYPES = ("image_array", "gray16_array")
 # Who drove, by user/mode: from which side steering and throttle came.
 DRIVERS = {"user": ("user", "user"), "local_angle": ("pilot", "user"), "local": ("pilot", "pilot")}
 # Accelerations [m/s^2] and angular rates: of parts/imu.py in deg/s, of parts/dgym.py in rad/s.
@@ -188,13 +185,13 @@ class _Reading:
 
     def _lines(self, catalog: str) -> Iterator[tuple[int, str]]:
         with (self.path / catalog).open(encoding="utf-8", errors="replace") as file:
-            for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), "")):
+            for number, line in enumerate(iter(lambda: file.readline(1_000_000), "")):
                 if line.strip("\x00 \r\n"):
                     yield number, line
 
     def _old_records(self) -> Iterator[tuple[int, str]]:
         for file in sorted(self.path.glob("record_*.json"), key=lambda file: _number(file.name)):
-            yield _number(file.name), file.read_text("utf-8", errors="replace")[:LONGEST_LINE]
+            yield _number(file.name), file.read_text("utf-8", errors="replace")[:1_000_000]
 
     def command(self, record: Record, fields: Mapping[str, str]) -> tuple[float, float] | None:
         """Throttle and steering that the car followed; None, counted, where they are not there."""
@@ -227,7 +224,7 @@ def _fields(reading: _Reading, records: list[tuple[int, Record]], topics: Mappin
     there: dict[str, Any] = {}
     for _, record in records:
         there |= {name: value for name, value in record.items() if name not in there}
-    pictures = [n for n, kind in reading.types.items() if kind in PICTURE_TYPES and n in there] or [
+    pictures = [n for n, kind in reading.types.items() if kind in ("image_array", "gray16_array") and n in there] or [
         name for name, value in there.items() if isinstance(value, str) and value.lower().endswith((".jpg", ".png"))
     ]
     found = dict(topics)
@@ -263,7 +260,7 @@ def _stamps(reading: _Reading, indexes: list[int], rows: list[Record]) -> Array:
 
 def _milliseconds(record: Record) -> float:
     value = record.get("_timestamp_ms", record.get("milliseconds"))
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LATEST:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e14:
         return float(value)
     return math.nan
 
@@ -293,13 +290,6 @@ def _is_manifest(file: Path) -> bool:
             return b"image_array" in opened.read(10_000)
     except OSError:
         return False
-
-
-# Donkeycar tubs as a data set: pictures, with throttle and steering as the commands; neither odometry nor laser.
-
-YAW_RATE = 5  # of the IMU's numbers
-JPEG, END_OF_JPEG, END = b"\xff\xd8", b"\xff\xd9", 64  # [B] at the end, in which the mark has to be
-ACTION = "throttle and steering, 1 the most, left positive"
 
 
 def extract_tubs(tubs: Sequence[Path], out: Path, config: ExtractConfig, progress: Progress) -> Dataset:
@@ -340,13 +330,15 @@ def _read(
         frames = drop_short(frames.select(readable), config.alignment, dropped)
         if len(frames.stamp):
             imu = tub.imu[record[frames.picture]].astype(np.float32)
-            frames.velocity[:, 1] = imu[:, YAW_RATE]
+            frames.velocity[:, 1] = imu[:, 5]  # yaw rate
             columns = {name: getattr(frames, name) for name in (*COLUMNS, "starts")}
             columns |= {"offsets": offsets[frames.picture], "imu": imu}
-    source = {"path": str(tub.path), "frames": len(columns.get("stamp", ())), "topics": tub.fields | {"action": ACTION},
-              "problems": problems}  # fmt: skip
-    facts = {"source": source, "dropped": {reason: int(n) for reason, n in dropped.items() if n}, "beams": 0,
-             "image_size": size}  # fmt: skip
+    source = {
+        "path": str(tub.path), "frames": len(columns.get("stamp", ())), "problems": problems,
+        "topics": tub.fields | {"action": "throttle and steering, 1 the most, left positive"},
+    }  # fmt: skip
+    left_out = {reason: int(n) for reason, n in dropped.items() if n}
+    facts = {"source": source, "dropped": left_out, "beams": 0, "image_size": size}
     return columns, facts
 
 
@@ -368,8 +360,8 @@ def _pictures(tub: Tub, frames: Frames, max_side: int, progress: Progress) -> It
     for row, record in enumerate(frames.picture.tolist()):
         try:
             data = tub.pictures[record].read_bytes()
-            if data.startswith(JPEG) and END_OF_JPEG not in data[-END:]:
-                continue  # cut off: it would be decoded all the same, the rest grey
+            if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data[-64:]:
+                continue  # a JPEG that is cut off: it would be decoded all the same, the rest grey
             yield row, shrunk_frame(decode_image(data), max_side, data)
         except (AmiError, OSError):
             continue

@@ -1,12 +1,17 @@
-"""People who stand in pictures of simulated worlds: a place has to be recognised whoever hides a part of it."""
+"""Pictures of simulated worlds for learning how two of them are compared: groups of views that are near each other,
+with the depth of what they show, as robots' cameras give them. No robot drives for it: only where the pictures are
+taken matters.
+
+Every set of views is of another robot, whose camera sits higher or lower, tilted, and sees more or less.
+"""
 
 from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -26,18 +31,43 @@ from ami_ros.simulation.people.crowd import bodies_of
 from ami_ros.simulation.robot_model import BODY, WHEEL_RADIUS
 from ami_ros.simulation.world import People, World
 from ami_ros.world_model.picture_rays import SAME, compared, picture_rays
-from ami_ros.world_model.spec import PAIR_STRIDE as STRIDE
+from ami_ros.world_model.spec import PAIR
 
-KNOWN, CHILDREN = 6, 0.2  # people of one world, and the share of children: the same person is met in several places
-MOST = 3  # of them in one picture
-DISTANCE = 0.35, 3.5  # [m] from the camera, the nearer the likelier
-BEARING = math.radians(55)  # [rad] to each side
-SPEED = 1.2  # [m/s] of who walks, at most
-ATTEMPTS = 10  # draws for a free spot before somebody stays away
+
+@dataclass(frozen=True)
+class PeopleConfig:
+    """People of one world, and where they stand in its pictures."""
+
+    known: int = 6  # of one world: the same person is met in several places
+    children: float = 0.2  # share of them
+    most: int = 3  # in one picture
+    distance: tuple[float, float] = (0.35, 3.5)  # [m] from the camera, the nearer the likelier
+    bearing: float = math.radians(55)  # [rad] to each side
+    speed: float = 1.2  # [m/s] of who walks, at most
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What moments, lights and cameras make of a picture: standard deviations, but where it says otherwise."""
+
+    exposure: float = 0.25  # of the logarithm of the gain
+    balance: float = 0.06  # the same of each colour
+    gamma: float = 0.15  # the same of the exponent
+    noise: float = 6.0  # [grey levels] greatest deviation
+    blurred: float = 0.3  # share of pictures with motion blur
+    streak: int = 5  # [px] its greatest length
+    quality: tuple[int, int] = (50, 95)  # of JPEG
+    unknown: float = 0.1  # share of pictures of a camera of which nobody said where it sits
+    height: float = 0.03  # of what is said: share of the height
+    pitch: float = 0.015  # [rad] likewise
+
+
+PEOPLE, DISTURBED = PeopleConfig(), Disturbance()
 
 
 class PeopleInViews:
-    """The people of one world.
+    """The people of one world, who stand in its pictures: a place has to be recognised whoever hides a part of it. They
+    are few, so that the same person is met in several places.
 
     Args:
         share: of pictures that somebody stands in.
@@ -46,7 +76,7 @@ class PeopleInViews:
 
     def __init__(self, share: float, seed: int) -> None:
         self.share, self._rng = share, np.random.default_rng((seed, 1))  # of its own: poses are the same without people
-        self.bodies: tuple[Body, ...] = bodies_of(People(count=KNOWN, children=CHILDREN, seed=seed))
+        self.bodies: tuple[Body, ...] = bodies_of(People(count=PEOPLE.known, children=PEOPLE.children, seed=seed))
 
     def stances(self, pose: Array, space: FreeSpace) -> Array | None:
         """Where they are (n, 5) while a picture is taken at `pose` (3,), as `Puppets.put` takes it; None: nobody is in
@@ -55,30 +85,16 @@ class PeopleInViews:
         if rng.random() >= self.share:
             return None
         found = np.tile([*AWAY, 0.0, 0.0, 0.0], (len(self.bodies), 1))
-        near, far = DISTANCE
-        for index in rng.permutation(len(self.bodies))[: rng.integers(1, MOST + 1)]:
-            for _ in range(ATTEMPTS):
-                away, bearing = near * (far / near) ** rng.random(), rng.uniform(-BEARING, BEARING)
+        (near, far), aside = PEOPLE.distance, PEOPLE.bearing
+        for index in rng.permutation(len(self.bodies))[: rng.integers(1, PEOPLE.most + 1)]:
+            for _ in range(10):  # draws for a free spot before somebody stays away
+                away, bearing = near * (far / near) ** rng.random(), rng.uniform(-aside, aside)
                 at = pose[:2] + away * np.array([math.cos(pose[2] + bearing), math.sin(pose[2] + bearing)])
                 if space.free(np.array([*at, 0.0])):
-                    feet = self.bodies[index].feet(rng.random(), SPEED * rng.random())
+                    feet = self.bodies[index].feet(rng.random(), PEOPLE.speed * rng.random())
                     found[index] = [*at, rng.uniform(-np.pi, np.pi), *feet]
                     break
         return found
-
-
-# Pictures of simulated worlds for learning how two of them are compared: groups of views that are near each other,
-# with the depth of what they show. No robot drives for it: only where the pictures are taken matters.
-#
-# Every set of views is of another robot, whose camera sits higher or lower, tilted, and sees more or less.
-
-CAMERA = "onboard"
-REACH = 2.5  # [m] from the first view of a group to the others
-TURN = 1.2  # [rad] likewise
-ANTIALIASING = 2  # samples a pixel
-NARROWEST = 0.66, 0.45  # [rad] field of view across, and upright
-PROPORTIONS = (1.0, 0.75, 0.5625)  # heights of narrow cameras' pictures, by their width
-VIEWS_ATTEMPTS = 50  # draws for a view before it is left where the first one is
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,8 @@ class CameraRange:
 
     height: tuple[float, float] = (0.1, 0.6)  # [m] above the floor
     pitch: tuple[float, float] = (-0.25, 0.12)  # [rad], positive looks down
+    proportions: tuple[float, ...] = (1.0, 0.75, 0.5625)  # heights of narrow cameras' pictures, by their width
+    narrowest: tuple[float, float] = (0.66, 0.45)  # [rad] field of view across, and upright
     roll: float = 0.03  # [rad] standard deviation of each picture's own: floors and suspensions
 
 
@@ -100,6 +118,8 @@ class ViewConfig:
     size: int = 96  # [px] of the square pictures
     field_of_view: float = math.radians(100.0)  # [rad] of the model's camera, which sees most
     cameras: CameraRange = field(default_factory=CameraRange)
+    reach: float = 2.5  # [m] from the first view of a group to the others
+    turn: float = 1.2  # [rad] likewise
     people: float = 0.2  # share of pictures that somebody stands in
 
 
@@ -121,9 +141,14 @@ class Views:
     def __len__(self) -> int:
         return len(self.poses)
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """All that has a row for each view, by name."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "tangent"}
+
     def of(self, rows: NDArray[np.int64]) -> Views:
         """The views `rows` (k,)."""
-        return Views(**{name: getattr(self, name)[rows] for name in COLUMNS}, tangent=self.tangent)
+        return replace(self, **{name: values[rows] for name, values in self.columns.items()})
 
     def of_worlds(self, rest: int) -> Views:
         """The views of every other world: those whose number leaves `rest` (0 or 1) when halved."""
@@ -140,13 +165,10 @@ class Views:
         return rows if len(rows) else np.arange(len(self))
 
 
-COLUMNS = ("images", "depth", "poses", "cameras", "frames", "halves", "group", "robot", "world")
-
-
 def save_views(file: Path, views: Views) -> None:
     """Writes them so that the file is there once it is complete."""
     partial = file.with_name(f".{file.name}.{os.getpid()}.npz")
-    np.savez(partial, tangent=views.tangent, **{name: getattr(views, name) for name in COLUMNS})
+    np.savez(partial, tangent=views.tangent, **views.columns)
     os.replace(partial, file)
 
 
@@ -158,8 +180,8 @@ def load_views(file: Path) -> Views:
     """
     try:
         with np.load(file, allow_pickle=False) as found:
-            return Views(**{name: found[name] for name in COLUMNS}, tangent=float(found["tangent"]))
-    except (OSError, ValueError, KeyError) as error:
+            return Views(**{name: found[name] for name in found.files} | {"tangent": float(found["tangent"])})
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise AmiError(f"{file} holds no views; remove it, and they are taken again") from error
 
 
@@ -167,7 +189,7 @@ def joined(parts: list[Views]) -> Views:
     """The views of several worlds, whose groups and robots stay apart."""
     groups = np.cumsum([0, *(part.group.max() + 1 for part in parts[:-1])])
     robots = np.cumsum([0, *(part.robot.max() + 1 for part in parts[:-1])])
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in parts[0].columns}
     columns["group"] = np.concatenate([part.group + first for part, first in zip(parts, groups, strict=True)])
     columns["robot"] = np.concatenate([part.robot + first for part, first in zip(parts, robots, strict=True)])
     columns["world"] = np.concatenate([np.full(len(part), number) for number, part in enumerate(parts)])
@@ -189,10 +211,10 @@ def take_views(world: World, config: ViewConfig, seed: int, robot: RobotDescript
     rng = np.random.default_rng(seed)
     robot = robot or default_robot()
     people = PeopleInViews(config.people, seed)
-    model = build_model(world, ANTIALIASING, robot, crowd=people.bodies)
+    model = build_model(world, 2, robot, crowd=people.bodies)
     data = mujoco.MjData(model)
-    colour = Camera(model, CAMERA, config.size, show_robot=False)
-    depth = Camera(model, CAMERA, config.size // STRIDE, show_robot=False, depth=True)
+    colour = Camera(model, "onboard", config.size, show_robot=False)
+    depth = Camera(model, "onboard", config.size // PAIR.stride, show_robot=False, depth=True)
     try:
         return _take(
             model, data, colour, depth, FreeSpace(world, radius=robot.shape.radius), config, robot, people, rng
@@ -211,8 +233,8 @@ def _take(
     roll = np.zeros(config.groups * config.members)
     for group in range(config.groups):
         seen = robots[group % config.robots]
-        model.cam(CAMERA).fovy[:] = math.degrees(2 * math.atan(seen.half))
-        for pose in _group(space, config.members, rng):
+        model.cam("onboard").fovy[:] = math.degrees(2 * math.atan(seen.half))
+        for pose in _group(space, config, rng):
             roll[len(images)] = rng.normal(0.0, config.cameras.roll)
             puppets.put(data, people.stances(pose, space))
             _place(model, data, pose, seen.height, axes_of(seen.pitch, roll[len(images)]))
@@ -245,8 +267,9 @@ def _draw_cameras(own: RobotDescription, config: ViewConfig, rng: np.random.Gene
     for robot in range(1, config.robots):
         sees = np.array([tangent, tangent])
         if robot >= config.robots / 2:
-            across = math.tan(rng.uniform(NARROWEST[0], config.field_of_view) / 2)
-            sees = np.array([across, max(across * rng.choice(PROPORTIONS), math.tan(NARROWEST[1] / 2))])
+            across = math.tan(rng.uniform(config.cameras.narrowest[0], config.field_of_view) / 2)
+            upright = across * rng.choice(config.cameras.proportions)
+            sees = np.array([across, max(upright, math.tan(config.cameras.narrowest[1] / 2))])
         cameras = config.cameras
         found.append(_Drawn(rng.uniform(*cameras.height), rng.uniform(*cameras.pitch), *_seen(sees, tangent)))
     return found
@@ -259,27 +282,27 @@ def _seen(sees: Array, tangent: float) -> tuple[float, tuple[float, float]]:
     return half, (sees[0] / half, sees[1] / half)
 
 
-def _group(space: FreeSpace, members: int, rng: np.random.Generator) -> list[Array]:
+def _group(space: FreeSpace, config: ViewConfig, rng: np.random.Generator) -> list[Array]:
     """Free poses near the first one that look much the same way; half of them very near, as when a robot arrives."""
     first = space.sample_pose(rng)
     found = [first]
-    for member in range(1, members):
-        reach = REACH * (0.25 if member % 2 else 1.0)
-        for _ in range(VIEWS_ATTEMPTS):
+    for member in range(1, config.members):
+        reach = config.reach * (0.25 if member % 2 else 1.0)
+        for _ in range(50):  # draws for a view before it is left where the first one is
             way, angle = reach * math.sqrt(rng.random()), rng.uniform(-np.pi, np.pi)
             pose = np.array([*(first[:2] + way * np.array([math.cos(angle), math.sin(angle)])), 0.0])
             if space.free(pose):
                 break
         else:
             pose = first.copy()
-        pose[2] = wrap(first[2] + rng.uniform(-TURN, TURN) * (0.5 if member % 2 else 1.0))
+        pose[2] = wrap(first[2] + rng.uniform(-config.turn, config.turn) * (0.5 if member % 2 else 1.0))
         found.append(pose)
     return found
 
 
 def _place(model: mujoco.MjModel, data: mujoco.MjData, pose: Array, height: float, axes: Array) -> None:
     """The robot at `pose` (3,), its camera so high and with such axes in the base's frame."""
-    camera = model.cam(CAMERA)
+    camera = model.cam("onboard")
     camera.pos[:] = 0.0, 0.0, height - WHEEL_RADIUS
     # MuJoCo's cameras look along -z, with y up.
     turned = np.stack([axes[:, 0], -axes[:, 1], -axes[:, 2]], axis=1)
@@ -291,41 +314,23 @@ def _place(model: mujoco.MjModel, data: mujoco.MjData, pose: Array, height: floa
     mujoco.mj_camlight(model, data)
 
 
-# Views as robots' cameras give them: with noise, black around what a narrow camera sees, and with what is known of
-# where the camera sits, which errs.
-
-EXPOSURE = 0.25  # standard deviation of the logarithm of the gain
-BALANCE = 0.06  # the same of each colour
-GAMMA = 0.15  # the same of the exponent
-NOISE = 6.0  # [grey levels] greatest standard deviation
-BLURRED, STREAK = 0.3, 5  # share of pictures with motion blur, and its greatest length [px]
-QUALITY = (50, 95)  # of JPEG
-
-
 def disturbed(images: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Pictures (n, H, W, 3) as different moments, lights and cameras would have them; black frames stay black."""
-    found = np.empty_like(images)
+    found, levels = np.empty_like(images), np.arange(256) / 255.0
     for k, image in enumerate(images):
-        found[k] = _disturb(image, rng)
+        gains = np.exp(rng.normal(0, DISTURBED.exposure) + rng.normal(0, DISTURBED.balance, 3))
+        table = np.clip(levels[:, None] ** np.exp(rng.normal(0, DISTURBED.gamma)) * gains * 255, 0, 255).astype(
+            np.uint8
+        )
+        seen = np.stack([cv2.LUT(np.ascontiguousarray(image[..., c]), table[:, c]) for c in range(3)], -1)
+        if rng.random() < DISTURBED.blurred:
+            seen = cv2.blur(seen, (int(rng.integers(2, DISTURBED.streak + 1)), 1))
+        noise = rng.normal(0, 1, image.shape).astype(np.float32) * rng.uniform(0, DISTURBED.noise)
+        seen = np.clip(seen + noise * (image.max(-1, keepdims=True) > 0), 0, 255).astype(np.uint8)
+        done, code = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*DISTURBED.quality))])
+        assert done
+        found[k] = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR))
     return found
-
-
-def _disturb(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    levels = np.arange(256) / 255.0
-    gains = np.exp(rng.normal(0, EXPOSURE) + rng.normal(0, BALANCE, 3))
-    table = np.clip(levels[:, None] ** np.exp(rng.normal(0, GAMMA)) * gains * 255, 0, 255).astype(np.uint8)
-    seen = np.stack([cv2.LUT(np.ascontiguousarray(image[..., c]), table[:, c]) for c in range(3)], -1)
-    if rng.random() < BLURRED:
-        seen = cv2.blur(seen, (int(rng.integers(2, STREAK + 1)), 1))
-    noise = rng.normal(0, 1, image.shape).astype(np.float32) * rng.uniform(0, NOISE)
-    seen = np.clip(seen + noise * (image.max(-1, keepdims=True) > 0), 0, 255).astype(np.uint8)
-    done, code = cv2.imencode(".jpg", seen, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*QUALITY))])
-    assert done
-    return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)
-
-
-UNKNOWN = 0.1  # share of pictures of a camera of which nobody said where it sits
-HEIGHT, PITCH = 0.03, 0.015  # standard deviations of what is said: share of the height, and [rad]
 
 
 def photographed(views: Views, rows: NDArray[np.int64], rng: np.random.Generator) -> Views:
@@ -345,9 +350,13 @@ def framed(images: NDArray[np.uint8], frames: Array) -> NDArray[np.uint8]:
 def rays_of(views: Views, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Where the pixels of each picture look, by what is said of its camera: (n, CHANNELS, ...) and bearings (n, cells);
     see `PictureRays`."""
-    found = []
+    found = []  # what is said errs, and of one camera in ten nobody said where it sits
     for (height, pitch, _), half in zip(views.cameras, views.halves, strict=True):
-        mount = CameraMount(z=height * (1 + rng.normal(0, HEIGHT)), pitch=pitch + rng.normal(0, PITCH))
-        found.append(picture_rays(mount if rng.random() > UNKNOWN else CameraMount(), half, views.images.shape[1]))
+        mount = CameraMount(
+            z=height * (1 + rng.normal(0, DISTURBED.height)), pitch=pitch + rng.normal(0, DISTURBED.pitch)
+        )
+        found.append(
+            picture_rays(mount if rng.random() > DISTURBED.unknown else CameraMount(), half, views.images.shape[1])
+        )
     told, bearings = (torch.from_numpy(np.stack(values)) for values in zip(*found, strict=True))
     return told, bearings

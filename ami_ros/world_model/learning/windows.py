@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -15,26 +15,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ami_ros.core.errors import AmiError
-from ami_ros.core.geometry import relative
+from ami_ros.core.geometry import Array, relative
 from ami_ros.core.installation import importing
 from ami_ros.core.scan import Mount
 from ami_ros.world_model.learning.bag_reader import common_mount
 from ami_ros.world_model.perception import fit_scan_columns
 from ami_ros.world_model.spec import ModelSpec, Sensors
 
-# The pictures of a recording: decoded in memory where they fit, else read and decoded when they are wanted.
-
 with importing("train"):
     import psutil
-
-MOST = 0.5  # of the memory that is free now, for all processes of this machine that train together
 
 Images = NDArray[np.uint8]
 Rows = NDArray[np.int64]
 
 
-class PictureSource(Protocol):
-    """What has pictures by row."""
+class Recording(Protocol):
+    """What training reads of a data set; its n rows are moments `period` seconds apart within an episode."""
+
+    period: float
+    scan: NDArray[np.float32]  # (n, beams) [m]
+    scanner: Mount | None  # where it sat; None: not known
+    odometry: Array  # (n, 3)
+    command: NDArray[np.float32]  # (n, 2 or 3, see `ami_ros.core.commands`) in force from row i to row i + 1
+    episodes: list[tuple[int, int]]  # (start, stop) of each
 
     def __len__(self) -> int: ...
 
@@ -47,55 +50,9 @@ class PictureSource(Protocol):
         ...
 
 
-class Recording(PictureSource, Protocol):
-    """What training reads of a data set; rows are moments `period` seconds apart within an episode."""
-
-    @property
-    def period(self) -> float: ...
-    @property
-    def scan(self) -> NDArray[np.float32]:
-        """(n, beams) [m]"""
-        ...
-
-    @property
-    def scanner(self) -> Mount | None:
-        """Where the scanner sat; None: not known."""
-        ...
-
-    @property
-    def odometry(self) -> NDArray[np.float64]:
-        """(n, 3)"""
-        ...
-
-    @property
-    def command(self) -> NDArray[np.float32]:
-        """(n, 2 or 3, see `ami_ros.core.commands`) in force from row i to row i + 1"""
-        ...
-
-    @property
-    def episodes(self) -> Sequence[tuple[int, int]]:
-        """(start, stop) of each"""
-        ...
-
-
-class Pictures(Protocol):
-    """Pictures (k, size, size, 3) RGB by rows (k,)."""
-
-    def __getitem__(self, rows: Rows, /) -> NDArray[Any]: ...
-
-
-class StoredPictures:
-    """Pictures that stay on disk, as JPEG files a few kilobytes each, which the system keeps at hand as it can."""
-
-    def __init__(self, source: PictureSource, size: int) -> None:
-        self._source, self._size = source, size
-
-    def __getitem__(self, rows: Rows, /) -> Images:
-        return self._source.images(rows, self._size)
-
-
-def open_pictures(source: PictureSource, size: int, budget: float | None = None) -> Pictures:
-    """All pictures of `source` at `size` [px].
+def open_pictures(source: Recording, size: int, budget: float | None = None) -> Callable[[Rows], Images]:
+    """What gives pictures (k, size, size, 3) of `source` by rows (k,): all are decoded in memory where they fit, else
+    they stay on disk, a few kilobytes each, and are decoded when they are wanted.
 
     Args:
         source: where they are.
@@ -103,8 +60,10 @@ def open_pictures(source: PictureSource, size: int, budget: float | None = None)
         budget: memory they may take [B]; None: half of what is free, shared with the other processes of a training.
     """
     if budget is None:
-        budget = MOST * psutil.virtual_memory().available / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return source.load_images(size) if 3 * size * size * len(source) <= budget else StoredPictures(source, size)
+        budget = 0.5 * psutil.virtual_memory().available / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if 3 * size * size * len(source) > budget:
+        return lambda rows: source.images(rows, size)
+    return source.load_images(size).__getitem__
 
 
 # Several recordings as one, their rows behind one another.
@@ -125,6 +84,8 @@ class Joined:
 
     Attributes:
         parts: the recordings.
+        recordings: (start, stop) of the rows of each bag or tub.
+        runs: likewise of each run.
         starts: the row at which each begins, and the number of all rows.
 
     Raises:
@@ -149,32 +110,18 @@ class Joined:
         self.scanner = common_mount(part.scanner for part in parts)
         self.odometry = np.concatenate([part.odometry for part in parts])
         self.command = np.concatenate([part.command for part in parts])
-        self.episodes = [episode for number in range(len(parts)) for episode in self.episodes_of(number)]
+        self.episodes = self._of_all(lambda part: list(part.episodes))
+        self.recordings, self.runs = self._of_all(recordings_of), self._of_all(runs_of)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
-
-    def episodes_of(self, number: int) -> list[tuple[int, int]]:
-        """(start, stop) of the episodes of one part, as rows of the whole."""
-        first = int(self.starts[number])
-        return [(first + start, first + stop) for start, stop in self.parts[number].episodes]
-
-    @property
-    def recordings(self) -> list[tuple[int, int]]:
-        """(start, stop) of the rows of each bag or tub."""
-        return self._of_all(recordings_of)
-
-    @property
-    def runs(self) -> list[tuple[int, int]]:
-        """(start, stop) of the rows of each run."""
-        return self._of_all(runs_of)
 
     def _of_all(self, stretches: Callable[[Recording], list[tuple[int, int]]]) -> list[tuple[int, int]]:
         offsets = zip(self.starts.tolist(), self.parts, strict=False)
         return [(first + start, first + stop) for first, part in offsets for start, stop in stretches(part)]
 
-    def images(self, rows: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
-        """As `PictureSource.images`."""
+    def images(self, rows: Rows, size: int) -> NDArray[np.uint8]:
+        """As `Recording.images`."""
         found = np.empty((len(rows), size, size, 3), np.uint8)
         owner = np.searchsorted(self.starts, rows, side="right") - 1
         for number in np.unique(owner):
@@ -183,7 +130,7 @@ class Joined:
         return found
 
     def load_images(self, size: int) -> NDArray[np.uint8]:
-        """As `PictureSource.load_images`."""
+        """As `Recording.load_images`."""
         images = np.empty((len(self), size, size, 3), np.uint8)
         for part, start in zip(self.parts, self.starts, strict=False):
             images[start : start + len(part)] = part.load_images(size)
@@ -239,20 +186,16 @@ class WindowSampler:
     """
 
     def __init__(
-        self,
-        recording: Recording,
-        spec: ModelSpec,
-        config: WindowConfig,
-        sources: Sequence[Source] | None = None,
+        self, recording: Recording, spec: ModelSpec, config: WindowConfig, sources: Sequence[Source] | None = None,
         budget: float | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         inputs = spec.inputs
         check_inputs(recording, spec)
         self.spec, self.config = spec, config
         self.images = open_pictures(recording, inputs.image_size, budget) if inputs.image_size else None
         self.scan = recording.scan if inputs.scan_beams else None
         self.recorded = np.asarray(recording.odometry, np.float64)
-        self.odometry = self.recorded  # what labels are made of, see `correct`
+        self.odometry = self.recorded  # what labels are made of; may be replaced by a corrected one
         self.command = np.asarray(recording.command, np.float32)
         self.episodes = tuple(recording.episodes)  # whole ones, whatever the sources are
         self.runs = runs_of(recording)
@@ -269,8 +212,8 @@ class WindowSampler:
         span = (self.config.starts - 1) * self.spec.chunk
         self.begins = np.arange(len(self.odometry))  # elsewhere an episode of no length
         self.ends = self.begins.copy()
-        self.firsts: list[NDArray[np.int64]] = []
-        self.rows: list[NDArray[np.int64]] = []
+        self.firsts: list[Rows] = []
+        self.rows: list[Rows] = []
         shares = []
         for source in sources:
             for start, stop in source.episodes:
@@ -286,10 +229,6 @@ class WindowSampler:
         """Rows where a window may start."""
         return sum(len(firsts) for firsts in self.firsts)
 
-    def correct(self, odometry: NDArray[np.float64]) -> None:
-        """Takes labels from this odometry (n, 3) instead of the recorded one."""
-        self.odometry = odometry
-
     def batch(self, rng: np.random.Generator, size: int, part: slice | None = None) -> Batch:
         """`size` random windows, or some of them.
 
@@ -303,21 +242,19 @@ class WindowSampler:
         pairs = self._pairs(rng, config.starts + config.far_frames, size)
         if part is not None:
             first, far, pairs = first[part], far[:, part], pairs[:, part]
-            rng = rng.spawn(1 + (part.start or 0))[-1]  # noise that the other parts do not have
         frames = np.concatenate([self._starts(first), far])
-        batch = self._driven(first, frames)._replace(
-            sensors=self.sensors(frames.ravel(), rng), pairs=torch.from_numpy(pairs)
-        )
+        sensors = self.sensors(frames.ravel())
+        batch = self._driven(first, frames)._replace(sensors=sensors, pairs=torch.from_numpy(pairs))
         return mirrored(batch) if config.mirror else batch
 
-    def driven(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.int64], Batch]:
+    def driven(self, rng: np.random.Generator, size: int) -> tuple[Rows, Batch]:
         """`size` random windows without what was sensed: rows (frames, size), and a batch without `sensors` and
         `pairs`."""
         first, far = self._frames(rng, size)
         frames = np.concatenate([self._starts(first), far])
         return frames, self._driven(first, frames)
 
-    def _frames(self, rng: np.random.Generator, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _frames(self, rng: np.random.Generator, size: int) -> tuple[Rows, Rows]:
         """Rows of the first (size,) and of the far (far_frames, size) frames of random windows."""
         first = self._draw(self.firsts, rng, size)
         reach = round(self.config.far_seconds / self.spec.period)
@@ -325,10 +262,10 @@ class WindowSampler:
         high = np.minimum(self.ends[first], first + reach)
         return first, rng.integers(low, high, (self.config.far_frames, size))
 
-    def _starts(self, first: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _starts(self, first: Rows) -> Rows:
         return first + self.spec.chunk * np.arange(self.config.starts)[:, None]
 
-    def _driven(self, first: NDArray[np.int64], frames: NDArray[np.int64]) -> Batch:
+    def _driven(self, first: Rows, frames: Rows) -> Batch:
         """Commands and poses of the windows that begin at the rows `first` (size,), with these `frames`."""
         starts = frames[: self.config.starts]
         steps = starts[:-1, :, None] + np.arange(self.spec.chunk)
@@ -343,22 +280,22 @@ class WindowSampler:
             torch.from_numpy(relative(self.odometry[first], self.odometry[frames]).astype(np.float32)),
         )
 
-    def moments(self, rng: np.random.Generator, size: int) -> NDArray[np.int64]:
+    def moments(self, rng: np.random.Generator, size: int) -> Rows:
         """Random rows (size,) of the sources, from each its share."""
         return self._draw(self.rows, rng, size)
 
-    def _draw(self, among: list[NDArray[np.int64]], rng: np.random.Generator, size: int) -> NDArray[np.int64]:
+    def _draw(self, among: list[Rows], rng: np.random.Generator, size: int) -> Rows:
         counts = np.diff(np.rint(self.shares * size).astype(int), prepend=0)
         return np.concatenate([rng.choice(self._some(a, rng), n) for a, n in zip(among, counts, strict=True)])
 
-    def _some(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    def _some(self, rows: Rows, rng: np.random.Generator) -> Rows:
         """Those of a few episodes, if that is wanted."""
         if not self.config.episodes:
             return rows
         own = self.begins[rows]
         return rows[np.isin(own, rng.choice(np.unique(own), self.config.episodes))]
 
-    def _pairs(self, rng: np.random.Generator, frames: int, size: int) -> NDArray[np.int64]:
+    def _pairs(self, rng: np.random.Generator, frames: int, size: int) -> Rows:
         """Ordered pairs of different frames; the far frames are in at least half of them."""
         first = rng.integers(0, frames, (self.config.pairs, size))
         half = self.config.pairs // 2
@@ -368,15 +305,14 @@ class WindowSampler:
         swap = rng.random(first.shape) < 0.5
         return np.stack([np.where(swap, second, first), np.where(swap, first, second)], -1)
 
-    def sensors(self, rows: NDArray[np.int64], rng: np.random.Generator | None = None) -> Sensors:
-        """The sensors of some rows, as the encoder takes them; with `rng` as for training, with noise."""
-        images = torch.from_numpy(self.images[rows]) if self.images is not None else None
-        return Sensors(
-            image=images.permute(0, 3, 1, 2) if images is not None and images.ndim == 4 else images,
-            scan=torch.from_numpy(fit_scan_columns(self.scan[rows], self.spec.inputs.scan_beams))
-            if self.scan is not None
-            else None,
-        )
+    def sensors(self, rows: Rows) -> Sensors:
+        """The sensors of some rows, as the encoder takes them."""
+        images, scan = None, None
+        if self.images is not None:
+            images = torch.from_numpy(self.images(rows)).permute(0, 3, 1, 2)
+        if self.scan is not None:
+            scan = torch.from_numpy(fit_scan_columns(self.scan[rows], self.spec.inputs.scan_beams))
+        return Sensors(images, scan)
 
 
 def mirrored(batch: Batch) -> Batch:

@@ -16,7 +16,6 @@ from ami_ros.core.errors import AmiError
 from ami_ros.memory.fleet.dataset import FRAMES, PLACES
 from ami_ros.memory.fleet.recordings import FleetDataset, export_recordings, is_dataset, open_data
 from ami_ros.world_model.learning.objective import LossWeights
-from ami_ros.world_model.learning.odometry_gains import PAIRS
 from ami_ros.world_model.learning.trainer import Trainer, TrainingConfig
 from ami_ros.world_model.learning.windows import WindowConfig
 from harness.fleet import TINY, FleetData, changed
@@ -40,8 +39,7 @@ import torch, yaml
 from rich.console import Console
 from ami_ros.cli.train import open_datasets
 from ami_ros.core.config import from_mapping
-from ami_ros.world_model.learning import parallel as parallel
-from ami_ros.world_model.learning.odometry_gains import PAIRS
+from ami_ros.world_model.learning import parallel
 from ami_ros.world_model.learning.trainer import Trainer, TrainingConfig
 torch.set_num_threads(1)
 config, out = from_mapping(TrainingConfig, yaml.safe_load(sys.argv[3])), Path(sys.argv[2])
@@ -105,7 +103,7 @@ def test_processes_that_train_together_fetch_their_shares_of_one_version(
     share = frames * CONFIG.batch // 2
     for rank, process in enumerate(both):
         version, fetched = json.loads(process.output().splitlines()[-1])
-        wanted = [share] * CONFIG.steps + [PAIRS, PAIRS]  # of its windows, and of its one of two runs
+        wanted = [share] * CONFIG.steps + [600, 600]  # of its windows, and of its one of two runs
         assert version == 1 and [size for size in fetched if rank or size in wanted] == wanted
 
 

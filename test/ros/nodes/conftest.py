@@ -30,7 +30,7 @@ from ami_ros.ros.nodes.perception import PerceptionNode
 from ami_ros.ros.nodes.planner import PlannerNode
 from ami_ros.ros.nodes.safety import SafetyNode
 from ami_ros.ros.nodes.world_model import WorldModelNode
-from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.torch_model import LoadedModel, load_model
 from harness.exact_model import IMAGE_SIZE, ExactModel
 from harness.ros import RosPeer

@@ -19,9 +19,9 @@ from ami_ros.core.installation import share
 from ami_ros.ros.messages.conversions import compressed_message, header_at, image_to_message
 from ami_ros.ros.node.qos import SENSOR
 from ami_ros.ros.nodes.perception import PerceptionNode
-from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.perception import Perception
-from ami_ros.world_model.picture_scan import RANGES, load_picture_scan
+from ami_ros.world_model.picture_scan import load_picture_scan
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from ami_ros.world_model.torch_model import WorldModel, load_model, save_model
 from harness.ros import RosPeer
@@ -117,7 +117,7 @@ def test_a_robot_without_a_laser_has_scans_of_its_pictures(ros: RosPeer, tmp_pat
     robot.show(info(45.0), lambda: len(scans) > 2 and robot.latents, "scans and latents")
     camera = camera_of(info(45.0))
     assert camera is not None
-    rectifier, pictures = Rectifier(camera, field), load_picture_scan(share("models", RANGES), field)
+    rectifier, pictures = Rectifier(camera, field), load_picture_scan(share("models", "ranges"), field)
     pictures.mount, pictures.window = CameraMount(z=0.2, pitch=0.1), rectifier.window
     wanted = pictures.scan(rectifier(PICTURE), 31, np.radians(60.0), 3.0)
     scan = scans[-1]

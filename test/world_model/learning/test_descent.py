@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ami_ros.core.errors import AmiError
-from ami_ros.world_model.learning.descent import descend
+from ami_ros.world_model.learning.descent import Descent, descend
 
 
 def fit(**options: float) -> tuple[nn.Linear, list[float]]:
@@ -23,7 +23,7 @@ def fit(**options: float) -> tuple[nn.Linear, list[float]]:
     def loss(step: int) -> Tensor:
         return (line(x) - (3 * x + 1)).square().mean()
 
-    descend(line, loss, 300, 0.1, lambda done, value: losses.append(value), **options)  # type: ignore[arg-type]
+    descend(line, loss, Descent(300, 0.1, lambda done, value: losses.append(value), **options))  # type: ignore[arg-type]
     return line, losses
 
 
@@ -66,7 +66,7 @@ def kept_fit(keep: Path, report: Callable[[int, float], None], steps: int = 40) 
         x = torch.randn(8, 1, generator=torch.Generator().manual_seed(step))
         return (line(x) - (3 * x + 1)).square().mean()
 
-    descend(line, loss, steps, 0.1, report, keep=keep)
+    descend(line, loss, Descent(steps, 0.1, report, keep))
     return line
 
 

@@ -30,7 +30,7 @@ import sys, time
 from pathlib import Path
 import torch, yaml
 from ami_ros.core.config import from_mapping
-from ami_ros.learning import parallel
+from ami_ros.world_model.learning import parallel
 from ami_ros.world_model.learning.dataset import Dataset
 from ami_ros.world_model.learning.objective import LossWeights
 from ami_ros.world_model.learning.trainer import Trainer, TrainingConfig

@@ -16,7 +16,7 @@ from ami_ros.planning.planner import LatentPlanner, PlannerConfig
 from ami_ros.planning.protocols import Target
 from ami_ros.simulation.exploration import Explorer
 from ami_ros.simulation.loopback import Loopback
-from ami_ros.world_model.latent_model import on_arrays
+from ami_ros.world_model.by_torch import on_arrays
 from ami_ros.world_model.learning.alignment import SIDEWAYS
 from ami_ros.world_model.learning.bag_writer import BagWriter
 from ami_ros.world_model.learning.collection import record_step
@@ -25,7 +25,7 @@ from ami_ros.world_model.learning.extract import ExtractConfig, extract
 from ami_ros.world_model.learning.lerobot_export import export_lerobot
 from ami_ros.world_model.learning.lerobot_import import import_lerobot
 from ami_ros.world_model.learning.odometry_gains import with_gains
-from ami_ros.world_model.learning.phases import encode_all, gather
+from ami_ros.world_model.learning.phases import Moments, encode_all
 from ami_ros.world_model.learning.trainer import Trainer, TrainingConfig
 from ami_ros.world_model.learning.windows import Joined, WindowConfig, WindowSampler
 from ami_ros.world_model.spec import ModelSpec
@@ -107,14 +107,14 @@ def test_it_learns_what_the_third_number_does(trained: LoadedModel, wide: Datase
     """Latents and motions are foretold worse with the sideways part of other moments, all else the same."""
     model = trained.model
     sampler = WindowSampler(wide, model.spec, WindowConfig())
-    data = gather(model, sampler, encode_all(model, sampler, lambda share: None))
-    sideways = np.abs(data.chunks(data.starts)[..., 2].mean(1).numpy()) > 0.1
+    data = Moments(model, sampler, encode_all(model, sampler, lambda share: None))
+    sideways = np.abs(data.driven(data.starts)[0][..., 2].mean(1).numpy()) > 0.1
     rows = data.starts[sideways]
-    chunk, previous = data.chunks(rows), data.previous[torch.from_numpy(rows)]
+    chunk, previous = data.driven(rows)
     other = chunk.clone()
     other[..., 2] = other[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))][..., 2]
     after, moved = (
-        data.latents[torch.from_numpy(rows + model.spec.chunk)],
+        data.after(rows),
         relative(sampler.odometry[rows], sampler.odometry[rows + model.spec.chunk]),
     )
     errors = []

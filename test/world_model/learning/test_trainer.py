@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +13,13 @@ import pytest
 import torch
 import yaml
 
-from ami_ros.core.config import to_mapping
+from ami_ros.core.config import from_mapping, to_mapping
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import relative
 from ami_ros.world_model.learning.dataset import Dataset
 from ami_ros.world_model.learning.held_out import Diagnosis
 from ami_ros.world_model.learning.objective import LossWeights
-from ami_ros.world_model.learning.trainer import Trainer, TrainingConfig
+from ami_ros.world_model.learning.trainer import PRESETS, Prefetcher, Trainer, TrainingConfig
 from ami_ros.world_model.learning.windows import WindowConfig, WindowSampler
 from ami_ros.world_model.spec import ModelSpec
 from ami_ros.world_model.torch_model import WorldModel
@@ -297,3 +298,77 @@ def test_a_model_that_compares_no_pictures_learns_it_and_keeps_it(
     assert_equal(Trainer(replace(comparing, sight_steps=0), dataset, tmp_path / "kept", more).model, more)
     with pytest.raises(AmiError, match="has another spec"):
         Trainer(replace(comparing, sight_steps=0), dataset, tmp_path / "none", start)
+
+
+# Batches are made while the model computes, in order, and what goes wrong is not lost.
+
+
+def test_the_next_value_is_made_while_this_one_is_used() -> None:
+    begun = [threading.Event() for _ in range(4)]
+
+    def make(number: int) -> int:
+        begun[number].set()
+        return 10 * number
+
+    ahead = Prefetcher(make, 3)
+    assert ahead.take(0) == 0
+    assert begun[1].wait(10) and ahead.take(1) == 10 and ahead.take(2) == 20
+    ahead.close()
+    assert not begun[3].is_set() and ahead.waited >= 0
+
+
+def test_what_was_made_before_a_change_can_be_forgotten() -> None:
+    made: list[int] = []
+
+    def make(number: int) -> int:
+        made.append(number)
+        return len(made)
+
+    ahead = Prefetcher(make, 10)
+    assert ahead.take(0) == 1
+    ahead.forget()
+    assert made == [0, 1] and ahead.take(1) == 3
+    ahead.close()
+
+
+def test_any_number_can_be_the_first() -> None:
+    ahead = Prefetcher(lambda number: number, 100)
+    assert [ahead.take(n) for n in (7, 8, 30, 31)] == [7, 8, 30, 31]
+    ahead.close()
+
+
+def test_an_error_comes_out_where_its_value_is_taken() -> None:
+    def make(number: int) -> int:
+        if number == 1:
+            raise OSError("the disk is gone")
+        return number
+
+    ahead = Prefetcher(make, 5)
+    assert ahead.take(0) == 0
+    with pytest.raises(OSError, match="the disk is gone"):
+        ahead.take(1)
+    ahead.close()
+
+
+def test_waiting_is_counted() -> None:
+    ready = threading.Event()
+    ahead = Prefetcher(lambda number: ready.wait(0.2), 1)
+    ahead.take(0)
+    ahead.close()
+    assert ahead.waited > 0.1
+
+
+# Presets are whole: each is a model that can be built, saved, and described in a file.
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_builds_and_can_be_written_down(name: str) -> None:
+    config = PRESETS[name]
+    assert from_mapping(TrainingConfig, to_mapping(config)) == config
+    assert (WorldModel(config.spec).goal_head is not None) == (name != "laser")  # goals are pictures
+
+
+def test_the_presets_are_for_what_robots_have_to_see_by() -> None:
+    onboard, laser = (PRESETS[name].spec.inputs for name in ("onboard", "laser"))
+    assert onboard.scan_beams and onboard.image_size
+    assert laser.scan_beams and not laser.image_size

@@ -13,7 +13,6 @@ import pytest
 
 from ami_ros.cli.data import export, extract
 from ami_ros.core.errors import AmiError
-from ami_ros.world_model.learning import lerobot_export
 from ami_ros.world_model.learning.alignment import AlignmentConfig
 from ami_ros.world_model.learning.dataset import Dataset
 from ami_ros.world_model.learning.dataset_writer import encode_frame
@@ -32,9 +31,7 @@ CAMERA = "observation.images.camera"
 def exported(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """In shards of two episodes."""
     folder: Path = tmp_path_factory.mktemp("lerobot") / "exported"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lerobot_export, "SHARD_ROWS", 450)
-        export_lerobot(dataset, folder, "explore")
+    export_lerobot(dataset, folder, "explore", shard_rows=450)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,18 @@ import pytest
 import torch
 
 from ami_ros.core.errors import AmiError
-from ami_ros.world_model.adaptation import adaptable, apply, load_weights, pack, save_weights, unpack
+from ami_ros.world_model.adaptation import (
+    Journal,
+    Segment,
+    SegmentStore,
+    Step,
+    adaptable,
+    apply,
+    load_weights,
+    pack,
+    save_weights,
+    unpack,
+)
 from ami_ros.world_model.spec import InputSpec, ModelSpec
 from ami_ros.world_model.torch_model import WorldModel
 
@@ -93,3 +105,40 @@ def test_file_that_cannot_be_written_is_an_error_in_one_line(model: WorldModel, 
     (tmp_path / "file").touch()
     with pytest.raises(AmiError, match="cannot write"):
         save_weights(tmp_path / "file" / "robot.adapted", adaptable(model), OWNER)
+
+
+# Segments: the newest are kept.
+
+
+def numbered(number: int) -> Segment:
+    return Segment(number, np.zeros(2, np.float32), np.zeros(2), np.zeros((1, 2)), np.zeros(2, np.float32), np.zeros(3))
+
+
+def test_store_keeps_the_newest() -> None:
+    store = SegmentStore(3, np.random.default_rng(0))
+    for number in range(10):
+        store.add(numbered(number))
+    assert len(store) == 3 and store.all().before.shape == (3, 2) and store.draw(5).motion.shape == (5, 3)
+    assert sorted(segment.stamp for segment in store._rows) == [7, 8, 9]
+
+
+# The journal: a line for each step, added to what is there.
+
+
+STEP = Step(12.5, 3, "drive", False, "no better", 0.1, 0.2)
+
+
+def test_every_step_is_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "journal.jsonl"
+    colours = [[1.0, 0.0]] * 3
+    Journal(file).write(STEP, False, [[1.0, 0.0], [0.0, 1.0]], colours)
+    Journal(file).write(STEP, True, [[0.8, 0.1], [0.4, 0.80001]], colours)
+    first, second = map(json.loads, file.read_text().splitlines())
+    assert first["number"] == 3 and first["kept"] is False and first["reason"] == "no better"
+    assert second["in_use"] and second["drive"] == [[0.8, 0.1], [0.4, 0.8]]
+    assert second["colours"] == colours
+
+
+def test_journal_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(AmiError, match="cannot write"):
+        Journal(tmp_path)
