@@ -60,7 +60,7 @@ setup(
     maintainer="ami_ros maintainers",
     maintainer_email="maintainers@users.noreply.r-seed-ecb8e81d.example",
     packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
-    package_data={"": ["*.html", "*.css", "*.js", "py.typed"]},
+    package_data={"": ["py.typed", "static/*"]},
     python_requires=">=3.10",
     install_requires=["setuptools", *requirements("runtime")],
     extras_require={extra: requirements(extra) for extra in EXTRAS},

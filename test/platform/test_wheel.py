@@ -80,6 +80,9 @@ def test_wheel_has_the_program_its_files_and_robots(installed: Path, tmp_path: P
     )
     found = run(installed, "python", "-c", code, folder=tmp_path)
     assert str(installed) in found.stdout and "general" in found.stdout, found.stderr
+    package = Path(found.stdout.split()[0]).parent
+    page = {file.name for file in (package / "console" / "static").iterdir()}
+    assert page == {file.name for file in (REPOSITORY / "ami_ros" / "console" / "static").iterdir()}
 
 
 def test_without_the_extra_of_the_commands_the_program_says_how_to_get_it(installed: Path, tmp_path: Path) -> None:
