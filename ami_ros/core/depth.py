@@ -17,18 +17,12 @@ from numpy.typing import NDArray
 from ami_ros.core.camera import Camera, CameraMount
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array
+from ami_ros.core.images import MAX_PIXELS
 from ami_ros.core.scan import Scan
 
 Depth = NDArray[np.float32]  # (H, W) [m] along the optical axis; NaN: not measured, inf: farther than can be measured
 Floats = NDArray[np.floating[Any]]
 ENCODINGS = {"16UC1": ("u2", 1000.0), "mono16": ("u2", 1000.0), "32FC1": ("f4", 1.0)}  # type, units in 1 m (REP 118)
-MAX_PIXELS = 4_000_000
-LEAST = 4  # pixels of a beam that agree: single ones are speckle
-TILT = 0.015  # [m/m] by which floor and mount may be off: 0.9 degrees
-SPREAD = 0.02  # [m] by which returns of one thing lie apart, at 1 m and nearer; it grows with the square
-KNOWN = 0.5  # share of the rays through the robot's heights that have to be measured for a beam to say anything
-FLOOR, FLOOR_PIXELS = 2.5, 500  # [m] up to which the floor is looked for; pixels that have to show it
-ROWS, COLUMNS = 180, 320  # [px] at most that are looked at: 2 ms
 
 
 @dataclass(frozen=True)
@@ -53,6 +47,20 @@ class DepthConfig:
             raise ValueError("min_height must be above 0 and below max_height")
         if not (0 < self.range_min < self.range_max and self.range_min < self.scan_max):
             raise ValueError("range_min must be above 0 and below range_max and scan_max")
+
+
+@dataclass(frozen=True)
+class DepthRules:
+    """What a depth picture has to show for it to say something; not of one camera."""
+
+    agree: int = 4  # pixels of a beam that agree: single ones are speckle
+    tilt: float = 0.015  # [m/m] by which floor and mount may be off: 0.9 degrees
+    spread: float = 0.02  # [m] by which returns of one thing lie apart, up to 1 m; it grows with the square
+    known: float = 0.5  # share of the rays through the robot's heights that have to be measured for a beam to tell
+    floor: float = 2.5  # [m] up to which the floor is looked for
+    floor_pixels: int = 500  # that have to show it
+    rows: int = 180  # [px] at most that are looked at ...
+    columns: int = 320  # ... in 2 ms
 
 
 def depth_of(message: Any) -> Depth:
@@ -109,10 +117,11 @@ class DepthScanner:
     Args:
         config: of the camera, and of its scans.
         camera: as camera_info tells it; None: not known yet.
+        rules: what has to be seen.
     """
 
-    def __init__(self, config: DepthConfig, camera: Camera | None = None) -> None:
-        self.config, self._camera = config, camera
+    def __init__(self, config: DepthConfig, camera: Camera | None = None, rules: DepthRules | None = None) -> None:
+        self.config, self._camera, self.rules = config, camera, rules or DepthRules()
         self._rays: dict[tuple[int, int], _Rays] = {}
 
     @property
@@ -144,16 +153,16 @@ class DepthScanner:
         config, rays = self.config, self._rays_of(depth)
         away, found, nearest = self._returns(depth, rays)
         with np.errstate(invalid="ignore"):
-            alike = found <= (nearest + SPREAD * (1 + nearest**2))[:, None]
+            alike = found <= (nearest + self.rules.spread * (1 + nearest**2))[:, None]
             nearest = np.where(alike, found, 0.0).sum(1) / np.maximum(alike.sum(1), 1) + np.where(
                 nearest < np.inf, 0.0, np.inf
             )
         measured = ~np.isnan(away)
         free = np.where(measured, np.minimum(np.minimum(away, config.range_max), rays.leaves), 0.0)
-        proven = -_kth(-_padded(free, 0.0)[rays.index], LEAST)
+        proven = -_kth(-_padded(free, 0.0)[rays.index], self.rules.agree)
         known = _padded(rays.matters & measured, False)[rays.index].sum(1)
         ranges = np.where(nearest < config.scan_max, nearest, np.where(proven >= config.scan_max, np.inf, np.nan))
-        ranges = np.where(known < np.maximum(KNOWN * rays.mattering, 1), np.nan, ranges)
+        ranges = np.where(known < np.maximum(self.rules.known * rays.mattering, 1), np.nan, ranges)
         step = float(self.bearings[1] - self.bearings[0])
         return Scan(ranges.astype(np.float32), float(self.bearings[0]), step, (0.0, 0.0), config.scan_max, rays.blind)
 
@@ -173,11 +182,11 @@ class DepthScanner:
         seen = depth[rays.rows, rays.columns]
         away = np.where(seen >= self.config.range_min, seen, np.nan) * rays.away
         height = self.config.mount.z + away * rays.slope
-        near = np.flatnonzero((away < FLOOR) & (np.abs(height) < 0.1 + 0.12 * away))
-        if len(near) < FLOOR_PIXELS:
+        near = np.flatnonzero((away < self.rules.floor) & (np.abs(height) < 0.1 + 0.12 * away))
+        if len(near) < self.rules.floor_pixels:
             return None
         away, height = away[near], height[near]
-        few = slice(None, None, max(1, len(near) // FLOOR_PIXELS))
+        few = slice(None, None, max(1, len(near) // self.rules.floor_pixels))
         slack = 0.01 + 0.01 * away
         # The plane that most returns agree with: what stands on the floor is no plane of this tilt.
         guesses = [(off, tilt) for off in np.linspace(-0.06, 0.06, 13) for tilt in np.linspace(-0.1, 0.1, 41)]
@@ -196,12 +205,12 @@ class DepthScanner:
         seen = depth[rays.rows, rays.columns]
         away = np.where((seen >= config.range_min), seen, np.nan) * rays.away
         height = config.mount.z + away * rays.slope
-        slack = config.min_height + TILT * np.minimum(away, config.scan_max)
+        slack = config.min_height + self.rules.tilt * np.minimum(away, config.scan_max)
         stands = (height >= slack) & (height <= config.max_height)
         below = height < -slack  # the floor is missing where the ray should have met it: stairs, or a wrong mount
         found = np.where(stands, away, np.where(below, rays.floor, np.inf))
         padded = _padded(found, np.inf)[rays.index]
-        return away, padded, _kth(padded, LEAST)
+        return away, padded, _kth(padded, self.rules.agree)
 
     def _rays_of(self, depth: Depth) -> _Rays:
         if self._camera is None:
@@ -218,8 +227,8 @@ class DepthScanner:
     def _make_rays(self, width: int, height: int) -> _Rays:
         assert self._camera is not None
         scale = width / self._camera.width
-        rows = np.arange(0, height, max(1, math.ceil(height / ROWS)))
-        columns = np.arange(0, width, max(1, math.ceil(width / COLUMNS)))
+        rows = np.arange(0, height, max(1, math.ceil(height / self.rules.rows)))
+        columns = np.arange(0, width, max(1, math.ceil(width / self.rules.columns)))
         down, right = (part.ravel() for part in np.meshgrid(rows, columns, indexing="ij"))
         pixels = (np.column_stack([right, down]) + 0.5) / scale - 0.5
         across, upright = _unprojected(self._camera, pixels).T
@@ -231,7 +240,7 @@ class DepthScanner:
         inside = (beam >= 0) & (beam < self.config.beams) & (ahead > 0)
         order = np.flatnonzero(inside)[np.argsort(beam[inside], kind="stable")]
         counts = np.bincount(beam[order], minlength=self.config.beams)
-        index = np.full((self.config.beams, max(LEAST, int(counts.max()))), len(order))
+        index = np.full((self.config.beams, max(self.rules.agree, int(counts.max()))), len(order))
         places = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         index[beam[order], places] = np.arange(len(order))
         blind = self._blind(slope, bearing, inside)

@@ -15,7 +15,6 @@ from ami_ros.core.geometry import Array
 from ami_ros.core.scan import Mount
 
 MAX_FRAMES = 2000  # that are remembered: of any robot, and not of who invents names
-LEVEL = np.radians(10.0)  # by which a scanner may be tilted for its plane to count as level
 
 
 class StaticFrames:
@@ -74,7 +73,7 @@ def mount_of(pose: Array, frame: str) -> Mount:
         AmiError: it is tilted: what it sees is not what stands around the robot.
     """
     level = float(np.arccos(np.clip(abs(pose[2, 2]), 0.0, 1.0)))
-    if level > LEVEL:
+    if level > np.radians(10.0):  # more, and its plane does not count as level
         tilt = f"{np.degrees(level):.0f} degrees"
         raise AmiError(f"the scanner's frame '{frame}' is tilted by {tilt}: its scans are not used; mount it level")
     yaw = float(np.arctan2(pose[1, 0], pose[0, 0]))

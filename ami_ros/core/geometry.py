@@ -137,10 +137,6 @@ def fused(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Arra
 
 # Where one frame lies in another, by poses in both of which some are wrong: a memory in the world, or in another.
 
-AGREE_DISTANCE = 0.4  # [m]
-AGREE_HEADING = 0.35  # [rad]
-CANDIDATES = 64
-
 
 def register(believed: Array, true: Array) -> Array | None:
     """The pose (3,) of the believed frame in the true one, by the largest set of pairs that agree.
@@ -154,7 +150,7 @@ def register(believed: Array, true: Array) -> Array | None:
     if len(believed) == 0:
         return None
     estimates = compose(true, inverse(believed))
-    tried = estimates[np.linspace(0, len(estimates) - 1, min(CANDIDATES, len(estimates))).astype(int)]
+    tried = estimates[np.linspace(0, len(estimates) - 1, min(64, len(estimates))).astype(int)]
     votes = [agreeing(candidate, believed, true) for candidate in tried]
     best = max(votes, key=lambda vote: int(vote.sum()))
     return _mean_pose(believed[best], true[best])
@@ -174,9 +170,10 @@ def believed_at(pose: Array, believed: Array, true: Array) -> Array | None:
 
 def agreeing(frame: Array, believed: Array, true: Array) -> NDArray[np.bool_]:
     """Which beliefs (n,) lie at the truth if their frame lies at `frame` (3,)."""
+    distance, heading = 0.4, 0.35  # [m], [rad] by which a belief may be off
     error = relative(true, compose(frame, believed))
-    near = np.hypot(error[:, 0], error[:, 1]) < AGREE_DISTANCE
-    return np.asarray(near & (np.abs(error[:, 2]) < AGREE_HEADING))
+    near = np.hypot(error[:, 0], error[:, 1]) < distance
+    return np.asarray(near & (np.abs(error[:, 2]) < heading))
 
 
 def _mean_pose(believed: Array, true: Array) -> Array:

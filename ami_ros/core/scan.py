@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from ami_ros.core.errors import AmiError
 from ami_ros.core.geometry import Array, pose_gap, relative, transform_points
 
-# One turn of a laser scanner, as the core sees it, and where the scanner sits.
-
 
 @dataclass(frozen=True)
 class Scan:
@@ -102,12 +100,14 @@ def scan_points(scan: Scan, most: float) -> Array:
     return np.asarray(ends + scan.origin)
 
 
-# What stands around a robot whose laser does not look all round: its newest scan, and what those before it met.
+@dataclass(frozen=True)
+class RollingConfig:
+    """Which scans are kept."""
 
-APART = 0.15, 0.2  # [m], [rad]: a scan nearer than this to the one that was kept before it shows nothing new
-KEPT = 30  # scans
-REACH = 4.0  # [m] from the scanner, up to which what stands is kept
-BEHIND = 0.08  # [m] by which a scan has to look past something for it to be gone
+    apart: tuple[float, float] = (0.15, 0.2)  # [m], [rad]: a scan nearer to the one kept before shows nothing new
+    kept: int = 30  # scans
+    reach: float = 4.0  # [m] from the scanner, up to which what stands is kept
+    behind: float = 0.08  # [m] by which a scan has to look past something for it to be gone
 
 
 class _Met(NamedTuple):
@@ -121,8 +121,9 @@ class RollingScan:
     What a later one looked at is as that one saw it, the rest stands where it stood. Of free ground it tells nothing.
     """
 
-    def __init__(self) -> None:
-        self._met: deque[_Met] = deque(maxlen=KEPT)
+    def __init__(self, config: RollingConfig | None = None) -> None:
+        self._config = config or RollingConfig()
+        self._met: deque[_Met] = deque(maxlen=self._config.kept)
 
     def clear(self) -> None:
         """Forgets everything: odometry begins anew."""
@@ -134,13 +135,19 @@ class RollingScan:
             return
         if self._met:
             distance, turn = pose_gap(self._met[-1].pose, pose)
-            if distance < APART[0] and turn < APART[1]:
+            if distance < self._config.apart[0] and turn < self._config.apart[1]:
                 return
         back = relative(pose, np.zeros(3))
         for k, met in enumerate(self._met):
-            hidden = ~_looked_at(transform_points(back, met.points), scan)
-            self._met[k] = met._replace(points=met.points[hidden])
-        self._met.append(_Met(np.array(pose, np.float64), transform_points(pose, scan_points(scan, REACH))))
+            beam, distance = _beams(transform_points(back, met.points), scan)
+            looks = beam < len(scan.ranges)
+            ranges = scan.ranges[np.where(looks, beam, 0)]  # NaN: it does not know
+            # What it shows, or shows to be there no more.
+            seen = looks & (ranges > 0) & (distance < np.minimum(ranges, scan.max_range) + self._config.behind)
+            self._met[k] = met._replace(points=met.points[~seen])
+        self._met.append(
+            _Met(np.array(pose, np.float64), transform_points(pose, scan_points(scan, self._config.reach)))
+        )
 
     def completed(self, scan: Scan, pose: Array) -> Scan:
         """A `scan` of `pose` (3,) in odom with beams all round: those that it lacks tell what earlier scans met there,
@@ -169,11 +176,3 @@ def _beams(points: Array, scan: Scan) -> tuple[NDArray[np.int64], Array]:
     step = scan.angle_increment
     offset = math.copysign(1.0, step) * (np.arctan2(y, x) - scan.angle_min) + abs(step) / 2
     return (offset % (2 * np.pi) // abs(step)).astype(np.int64), np.hypot(x, y)
-
-
-def _looked_at(points: Array, scan: Scan) -> NDArray[np.bool_]:
-    """Which of `points` (n, 2) in base_link a scan shows, or shows to be there no more: (n,)."""
-    beam, distance = _beams(points, scan)
-    looks = beam < len(scan.ranges)
-    ranges = scan.ranges[np.where(looks, beam, 0)]  # NaN: it does not know
-    return np.asarray(looks & (ranges > 0) & (distance < np.minimum(ranges, scan.max_range) + BEHIND))

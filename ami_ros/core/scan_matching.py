@@ -19,25 +19,31 @@ from ami_ros.core.background import Slices, finished
 from ami_ros.core.geometry import Array, inverse, pose_gap, transform_points, wrap
 from ami_ros.core.submaps import RAYS, REACH, Submap
 
-CELL = 0.1  # [m] of the finest grid
-BLUR = 0.11  # [m] standard deviation of a wall in it
-LEVELS = (8, 4, 2, 1)  # cells that a step of the search spans, from coarse to fine
-ANGLE_STEP = 0.06  # [rad] between turns that are tried of a submap that reaches as far as REACH; less of a farther one
-SLICE = 12_288  # poses that are scored in one slice of work: some 10 ms
-BEAM = 96  # poses that are looked at more closely on each level
-SEARCHED = 110  # points that the search compares
-TOGETHER = 512  # poses whose points are in the processor's cache at once; eight times as many take twice as long each
-FITTED = 260  # points that a fit, or the judgement of one, compares
-MARGIN = 6.0  # [m] beyond the reference's reach that the grid covers
-NEAR = 0.20  # [m] to a wall within which a point lies on it
-NOISE = 0.08  # [m] of a point to its wall; more than the laser's own, since neighbours err alike
-ASIDE = 0.30  # [m] in front of which a point contradicts what was seen to be free
-SQUARE, AGREED = 1.0, 5  # [m] side of squares that speak for or against a pose each, and how many speak for one ...
-SILENT = 0.6  # ... and what a beam that did not return counts of one that did: black things, glass; measured in halls
-ITERATIONS = 12
-SLIPS = (-1.05, -0.7, -0.35, 0.35, 0.7, 1.05)  # [m] from a fit at which others are begun
-LOOSE = 0.03  # [m] deviation from which a fit may have ended at the wrong one
-SAME = 0.25  # [m] between fits that are one
+
+@dataclass(frozen=True)
+class MatchConfig:
+    """How submaps are compared."""
+
+    cell: float = 0.1  # [m] of the finest grid
+    blur: float = 0.11  # [m] standard deviation of a wall in it
+    levels: tuple[int, ...] = (8, 4, 2, 1)  # cells that a step of the search spans, from coarse to fine
+    angle_step: float = 0.06  # [rad] between turns that are tried of a submap of usual reach; less of a farther one
+    margin: float = 6.0  # [m] beyond the reference's reach that the grid covers
+    slice: int = 12_288  # poses that are scored in one slice of work: some 10 ms
+    beam: int = 96  # poses that are looked at more closely on each level
+    searched: int = 110  # points that the search compares
+    together: int = 512  # poses whose points are in the processor's cache at once; eight times as many take twice
+    fitted: int = 260  # points that a fit, or the judgement of one, compares
+    near: float = 0.20  # [m] to a wall within which a point lies on it
+    noise: float = 0.08  # [m] of a point to its wall; more than the laser's own, since neighbours err alike
+    aside: float = 0.30  # [m] in front of which a point contradicts what was seen to be free
+    square: float = 1.0  # [m] side of squares that speak for or against a pose each ...
+    agreed: int = 5  # ... and how many speak for one before
+    silent: float = 0.6  # what a beam that did not return counts of one that did: black things, glass; from halls
+    iterations: int = 12
+    slips: tuple[float, ...] = (-1.05, -0.7, -0.35, 0.35, 0.7, 1.05)  # [m] from a fit at which others are begun
+    loose: float = 0.03  # [m] deviation from which a fit may have ended at the wrong one
+    same: float = 0.25  # [m] between fits that are one
 
 
 @dataclass(frozen=True)
@@ -81,10 +87,11 @@ class Matcher:
 
     Args:
         reference: in whose frame poses are told.
+        config: how they are compared.
     """
 
-    def __init__(self, reference: Submap) -> None:
-        self.reference = reference
+    def __init__(self, reference: Submap, config: MatchConfig | None = None) -> None:
+        self.reference, self.config = reference, config or MatchConfig()
         self._tree = cKDTree(reference.points) if len(reference) else None
         self._grids: list[NDArray[np.float32]] = []
 
@@ -102,23 +109,26 @@ class Matcher:
         usable = [k for k, other in enumerate(others) if len(other) >= 10]
         if not usable or self._tree is None:
             return []
-        grids = self._pyramid()
-        points = np.stack([_sample(others[k].points) for k in usable])  # (c, SEARCHED, 2)
+        config, grids = self.config, self._pyramid()
+        samples = [others[k].points[_spread(len(others[k]), config.searched)] for k in usable]
+        points = np.stack(samples)  # (c, searched, 2), some twice where there are fewer
         which, poses = self._first(usable, others, windows)
-        for level, step in enumerate(LEVELS):
+        for level, step in enumerate(config.levels):
             parts = []
-            for first in range(0, len(poses), SLICE):
-                part = slice(first, first + SLICE)
-                parts.append(_score(grids[level], points, which[part], poses[part]))
+            for first in range(0, len(poses), config.slice):
+                part = slice(first, first + config.slice)
+                parts.append(self._score(grids[level], points, which[part], poses[part]))
                 yield
             score = np.concatenate(parts)
-            keep = np.argsort(-score)[: BEAM * len(usable) if level == 0 else BEAM + 8 * len(usable)]
+            most_kept = config.beam * len(usable) if level == 0 else config.beam + 8 * len(usable)
+            keep = np.argsort(-score)[:most_kept]
             which, poses, score = which[keep], poses[keep], score[keep]
             if step > 1:
-                which, poses = _split(which, poses, step // 2)
+                corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]]) * (step // 2 * config.cell)
+                which, poses = np.repeat(which, 4), (poses[:, None] + corners).reshape(-1, 3)  # quarters of squares
         found: list[tuple[int, Array, float]] = []
         for k, pose, value in zip(which.tolist(), poses, score.tolist(), strict=True):
-            pose = pose + [CELL / 2, CELL / 2, 0.0]
+            pose = pose + [config.cell / 2, config.cell / 2, 0.0]
             if all(j != usable[k] or _apart(pose, other) for j, other, _ in found):
                 found.append((usable[k], pose, value))
             if len(found) == most:
@@ -128,12 +138,12 @@ class Matcher:
     def _first(self, usable: list[int], others: list[Submap], windows: list[Window]) -> tuple[NDArray[np.int64], Array]:
         """All poses of the coarsest level: corners of squares, from which they reach towards +x and +y."""
         which, poses = [], []
-        span = LEVELS[0] * CELL
+        span = self.config.levels[0] * self.config.cell
         for number, k in enumerate(usable):
             window = windows[k]
             sides = max(1, int(np.ceil(2 * window.reach / span)))
             offsets = (np.arange(sides) - sides / 2) * span
-            step = ANGLE_STEP * REACH / others[k].reach
+            step = self.config.angle_step * REACH / others[k].reach
             turns = max(0, int(np.ceil(min(window.turn, np.pi) / step)))
             angles = np.arange(-turns, turns + 1) * step
             grid = np.stack(np.meshgrid(offsets, offsets, angles, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -144,23 +154,24 @@ class Matcher:
     def _pyramid(self) -> list[NDArray[np.float32]]:
         """Likelihood of a wall in each cell, then its maximum over the squares of each level; coarsest first."""
         if not self._grids:
-            half = int((self.reference.reach + MARGIN) / CELL)
+            cell, blur = self.config.cell, self.config.blur
+            half = int((self.reference.reach + self.config.margin) / cell)
             grid = np.zeros((2 * half, 2 * half), np.float32)
-            reach = int(np.ceil(1.7 * BLUR / CELL))
-            cells = np.floor(self.reference.points / CELL).astype(np.int64)
+            reach = int(np.ceil(1.7 * blur / cell))
+            cells = np.floor(self.reference.points / cell).astype(np.int64)
             for dx in range(-reach, reach + 1):
                 for dy in range(-reach, reach + 1):
                     at = cells + [dx, dy]
-                    gap = np.square((at + 0.5) * CELL - self.reference.points).sum(1)
+                    gap = np.square((at + 0.5) * cell - self.reference.points).sum(1)
                     np.maximum.at(
                         grid,
                         (at[:, 0].astype(np.int64) + half, at[:, 1].astype(np.int64) + half),
-                        np.exp(-0.5 * gap / BLUR**2),
+                        np.exp(-0.5 * gap / blur**2),
                     )
             # The maximum over [i, i + step): the filter is centred, hence its origin.
             self._grids = [
                 grid if step == 1 else maximum_filter(grid, step, origin=-(step // 2), mode="constant")
-                for step in LEVELS
+                for step in self.config.levels
             ]
         return self._grids
 
@@ -177,15 +188,16 @@ class Matcher:
             return None
         expected, information = np.array(pose, np.float64), np.zeros((3, 3)) if prior is None else np.linalg.inv(prior)
         pose = np.array(expected if start is None else start, np.float64)
-        rows = _spread(len(other), min(len(other), FITTED))
+        config, noise = self.config, self.config.noise
+        rows = _spread(len(other), min(len(other), config.fitted))
         points, across = other.points[rows], other.normals[rows]
         hessian = information
-        for k in range(ITERATIONS):
-            reach = max(NEAR, 0.6 * 0.75**k)
+        for k in range(config.iterations):
+            reach = max(config.near, 0.6 * 0.75**k)
             jacobian, error, weight = self._pairs(points, across, pose, reach)
             if len(error) < 10:
                 return None
-            scaled = jacobian * (weight / NOISE**2)[:, None]
+            scaled = jacobian * (weight / noise**2)[:, None]
             hessian = scaled.T @ jacobian + information
             off = pose - expected
             off[2] = wrap(off[2])
@@ -203,18 +215,18 @@ class Matcher:
         Along a corridor its doors and pillars fit one another again some steps on, and a fit ends at the nearest.
         None where it is known well.
         """
-        if match.looseness < LOOSE:
+        if match.looseness < self.config.loose:
             return []
         worst = np.append(np.linalg.eigh(match.covariance[:2, :2])[1][:, 1], 0.0)
-        fits = [self.fit(other, match.pose + by * worst) for by in SLIPS]
-        return [fit for fit in fits if fit is not None and pose_gap(fit.pose, match.pose)[0] > SAME]
+        fits = [self.fit(other, match.pose + by * worst) for by in self.config.slips]
+        return [fit for fit in fits if fit is not None and pose_gap(fit.pose, match.pose)[0] > self.config.same]
 
     def conflict(self, other: Submap, pose: Array, silent: float) -> float:
         """Probability that a square lies where the other saw free space, with `other` at `pose` (3,).
 
         Neighbouring points err alike: glass seen aslant, black things far away, a post that beams miss. So squares are
         counted, not points, by the share of their points. That `pose` is right is known from before; it counts as
-        AGREED squares (the mean of a beta distribution), so that two or three in an empty hall say little.
+        some squares (the mean of a beta distribution), so that two or three in an empty hall say little.
 
         Args:
             other: see `fit`.
@@ -225,12 +237,12 @@ class Matcher:
             return 0.0
         there = transform_points(pose, other.points)
         back = transform_points(inverse(pose), self.reference.points)
-        seen = _seen_by(self.reference, self._tree, there), _seen_by(other, cKDTree(other.points), back)
+        seen = self._seen_by(self.reference, self._tree, there), self._seen_by(other, cKDTree(other.points), back)
         clear, hidden, free = (np.concatenate(part) for part in list(zip(*seen, strict=True))[1:])
-        squares = np.floor(np.concatenate([there, self.reference.points])[~hidden] / SQUARE)
+        squares = np.floor(np.concatenate([there, self.reference.points])[~hidden] / self.config.square)
         _, which, count = np.unique(squares, axis=0, return_inverse=True, return_counts=True)
-        against = (clear * np.where(np.abs(free - silent) < 1e-3, SILENT, 1.0))[~hidden]
-        return float((np.bincount(which.ravel(), against) / count).sum() / (len(count) + AGREED))
+        against = (clear * np.where(np.abs(free - silent) < 1e-3, self.config.silent, 1.0))[~hidden]
+        return float((np.bincount(which.ravel(), against) / count).sum() / (len(count) + self.config.agreed))
 
     def _pairs(self, points: Array, across: Array, pose: Array, reach: float) -> tuple[Array, Array, Array]:
         """Jacobian (m, 3), distances to the walls (m,) [m] and weights (m,) of the points that have a wall nearby."""
@@ -248,7 +260,7 @@ class Matcher:
         error = ((placed - self.reference.points[rows]) * normals).sum(1)
         arm = placed - pose[:2]
         jacobian = np.column_stack([normals, -normals[:, 0] * arm[:, 1] + normals[:, 1] * arm[:, 0]])
-        return jacobian, error, 1.0 / (1.0 + np.square(error / NOISE))
+        return jacobian, error, 1.0 / (1.0 + np.square(error / self.config.noise))
 
     def _judge(self, other: Submap, pose: Array, covariance: Array) -> Match:
         """How well the two agree, seen from both."""
@@ -264,7 +276,7 @@ class Matcher:
         ):
             if tree is None:
                 tree = cKDTree(other.points)
-            lies, clear, hidden, _ = _seen_by(seer, tree, points)
+            lies, clear, hidden, _ = self._seen_by(seer, tree, points)
             on += int(lies.sum())
             against += int(clear.sum())
             compared += int((~hidden).sum())
@@ -274,53 +286,43 @@ class Matcher:
         support, conflict, firmness = on / max(1, compared), against / max(1, compared), held / max(1, holding)
         return Match(pose, covariance, support, conflict, firmness, int(least))
 
+    def _seen_by(
+        self, seer: Submap, tree: cKDTree, points: Array
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], Array]:
+        """Of points (n, 2) in the frame of `seer`: whether they lie on what it saw, which is `tree`; whether they lie
+        where it saw free space; whether they cannot be compared; and how far it was free in their directions [m]."""
+        lies = np.isfinite(tree.query(points, distance_upper_bound=self.config.near)[0])
+        distance = np.hypot(*points.T)
+        rays = np.round(np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi / RAYS)).astype(np.int64) % RAYS
+        seen = seer.free[rays]
+        aside = self.config.aside
+        clear = ~lies & (distance < seen - aside)
+        # What lies far out, or behind what is seen, cannot be compared.
+        hidden = ~lies & ~clear & (np.isnan(seen) | (distance > seen + aside) | (distance > seer.reach - 2.0))
+        return lies, clear, hidden, seen
 
-def _seen_by(
-    seer: Submap, tree: cKDTree, points: Array
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], Array]:
-    """Of points (n, 2) in the frame of `seer`: whether they lie on what it saw, which is `tree`; whether they lie where
-    it saw free space; whether they cannot be compared; and how far it was free in their directions [m]."""
-    lies = np.isfinite(tree.query(points, distance_upper_bound=NEAR)[0])
-    distance = np.hypot(*points.T)
-    rays = np.round(np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi / RAYS)).astype(np.int64) % RAYS
-    seen = seer.free[rays]
-    clear = ~lies & (distance < seen - ASIDE)
-    # What lies far out, or behind what is seen, cannot be compared.
-    hidden = ~lies & ~clear & (np.isnan(seen) | (distance > seen + ASIDE) | (distance > seer.reach - 2.0))
-    return lies, clear, hidden, seen
+    def _score(
+        self, grid: NDArray[np.float32], points: Array, which: NDArray[np.int64], poses: Array
+    ) -> NDArray[np.float32]:
+        """Mean likelihood (m,) of the points of submaps `which` (m,) at `poses` (m, 3)."""
+        half = grid.shape[0] // 2
+        score = np.empty(len(poses), np.float32)
+        flat, cell, together = grid.ravel(), self.config.cell, self.config.together
+        for first in range(0, len(poses), together):
+            block = slice(first, first + together)
+            c, s = np.cos(poses[block, 2, None]), np.sin(poses[block, 2, None])
+            x, y = points[which[block], :, 0], points[which[block], :, 1]
+            i = np.floor((poses[block, 0, None] + c * x - s * y) / cell).astype(np.int32) + half
+            j = np.floor((poses[block, 1, None] + s * x + c * y) / cell).astype(np.int32) + half
+            inside = (i >= 0) & (j >= 0) & (i < 2 * half) & (j < 2 * half)
+            cells = np.where(inside, i * (2 * half) + j, 0)
+            score[block] = (flat[cells] * inside).mean(axis=1)
+        return score
 
 
 def _spread(count: int, most: int) -> NDArray[np.int64]:
     """`most` rows of `count`, evenly."""
     return np.linspace(0, count - 1, most).astype(np.int64)
-
-
-def _sample(points: Array) -> Array:
-    """SEARCHED of the points (n, 2), evenly, some twice where there are fewer."""
-    return points[_spread(len(points), SEARCHED)]
-
-
-def _score(grid: NDArray[np.float32], points: Array, which: NDArray[np.int64], poses: Array) -> NDArray[np.float32]:
-    """Mean likelihood (m,) of the points of submaps `which` (m,) at `poses` (m, 3)."""
-    half = grid.shape[0] // 2
-    score = np.empty(len(poses), np.float32)
-    flat = grid.ravel()
-    for first in range(0, len(poses), TOGETHER):
-        block = slice(first, first + TOGETHER)
-        c, s = np.cos(poses[block, 2, None]), np.sin(poses[block, 2, None])
-        x, y = points[which[block], :, 0], points[which[block], :, 1]
-        i = np.floor((poses[block, 0, None] + c * x - s * y) / CELL).astype(np.int32) + half
-        j = np.floor((poses[block, 1, None] + s * x + c * y) / CELL).astype(np.int32) + half
-        inside = (i >= 0) & (j >= 0) & (i < 2 * half) & (j < 2 * half)
-        cells = np.where(inside, i * (2 * half) + j, 0)
-        score[block] = (flat[cells] * inside).mean(axis=1)
-    return score
-
-
-def _split(which: NDArray[np.int64], poses: Array, step: int) -> tuple[NDArray[np.int64], Array]:
-    """The four quarters of each square of poses."""
-    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]]) * (step * CELL)
-    return np.repeat(which, 4), (poses[:, None] + corners).reshape(-1, 3)
 
 
 def _apart(a: Array, b: Array) -> bool:

@@ -14,12 +14,8 @@ from ami_ros.core.geometry import Array, transform_points
 from ami_ros.core.scan import Scan, scan_points
 
 REACH, FARTHEST = 12.0, 40.0  # [m] from the spot to what is kept; up to the latter where most lies farther off
-MIDDLE = 2.0  # times the median distance of what is seen, as far as it reaches in between
 GRAIN = 0.10  # [m] side of the squares of which each keeps one point
 MOST_POINTS = 700  # of a submap; beyond it they are thinned out
-NEIGHBOURS = 6  # points by which the direction of a wall is found
-WALL = 0.35  # [m] to the farthest of them; farther, and it is no wall ...
-SPARSE = 0.12  # ... unless it is as far off as beams that are five degrees apart let neighbours be [m per m]
 RAYS = 180  # directions in which free space is known
 _UNIT = 0.002  # [m] of what is packed: FARTHEST fits into int16
 _FREE = np.append(0.06 * np.arange(201), REACH + 0.52 * np.arange(1, 56))  # [m] of each byte that is packed
@@ -85,7 +81,8 @@ class Submap:
 def submap_of(points: Array, free: Array) -> Submap:
     """A submap of all `points` (n, 2) around a spot, of which many may lie on one another."""
     distance = np.hypot(*points.T)
-    reach = min(max(REACH, MIDDLE * float(np.median(distance))), FARTHEST) if len(points) else REACH
+    middle = 2.0  # times the median distance of what is seen, as far as it reaches in between
+    reach = min(max(REACH, middle * float(np.median(distance))), FARTHEST) if len(points) else REACH
     near = thin(points[distance < reach])
     if len(near) > MOST_POINTS:
         near = near[np.linspace(0, len(near) - 1, MOST_POINTS).astype(int)]
@@ -107,10 +104,13 @@ def thin(points: Array) -> Array:
 
 def wall_normals(points: Array) -> Array:
     """Unit vectors (n, 2) across the wall that each of the points (n, 2) lies on; 0 where they form none."""
-    if len(points) < NEIGHBOURS:
+    neighbours = 6  # points by which the direction of a wall is found
+    wall = 0.35  # [m] to the farthest of them; farther, and it is no wall ...
+    sparse = 0.12  # ... unless it is as far off as beams that are five degrees apart let neighbours be [m per m]
+    if len(points) < neighbours:
         return np.zeros_like(points)
-    distance, rows = cKDTree(points).query(points, NEIGHBOURS)
-    near = (distance < np.maximum(WALL, SPARSE * np.hypot(*points.T))[:, None]).astype(np.float64)
+    distance, rows = cKDTree(points).query(points, neighbours)
+    near = (distance < np.maximum(wall, sparse * np.hypot(*points.T))[:, None]).astype(np.float64)
     count = near.sum(axis=1)
     around = points[rows]
     around = (around - (around * near[..., None]).sum(axis=1, keepdims=True) / count[:, None, None]) * near[..., None]

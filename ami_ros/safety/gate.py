@@ -18,7 +18,7 @@ from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.liveness import Liveness
 from ami_ros.safety.motion import Motion
 from ami_ros.safety.observations import LASER, Observation, Observations, Readings, Snapshot, usable
-from ami_ros.safety.obstruction import LASTS, Obstruction, Track, of_frame
+from ami_ros.safety.obstruction import Obstruction, Track, of_frame
 from ami_ros.safety.obstruction import usable as usable_tracks
 from ami_ros.safety.output import STOPPED, Acceleration, SafetyOutput
 from ami_ros.safety.surroundings import PassedOver, Surroundings
@@ -29,7 +29,7 @@ NO_SCAN = "no scan"
 
 
 @dataclass(frozen=True)
-class InputLimits:
+class GateConfig:
     """What of its inputs the gate believes."""
 
     skew: float = 0.2  # [s] that a stamp may lie in the future: clocks of two machines differ
@@ -38,6 +38,8 @@ class InputLimits:
     farthest: float = 1e7  # [m] from its origin that odometry may be: differences of millimetres stay exact
     too_fast: float = 5.0  # times a limit of speed, and 1 m/s or rad/s: what odometry says beyond is no measurement
     readings: int = 200_000  # of all sensors together, that there is time to sort out
+    halvings: int = 5  # of the share of a command that is passed
+    least_share: float = 1 / 16  # of a command; rather than less, the robot turns on the spot
 
 
 class SafetyGate:
@@ -57,7 +59,7 @@ class SafetyGate:
             stands; 0: what it said holds until it says something else.
         keep_out: where the robot must not go.
         simulated: the robot lives in the time of `now`, however fast that goes by.
-        limits: what is believed of what is told.
+        own: what is believed of what is told.
 
     Raises:
         AmiError: a zone counts the readings of a sensor that there is not.
@@ -70,9 +72,9 @@ class SafetyGate:
         sources: Mapping[str, float] | None = None,
         keep_out: KeepOut | None = None,
         simulated: bool = False,
-        limits: InputLimits | None = None,
+        own: GateConfig | None = None,
     ) -> None:
-        self._limits = limits or InputLimits()
+        self._own = own or GateConfig()
         self.config = self._start = config
         self.keep_out = KeepOut() if keep_out is None else keep_out
         self.emergency = False  # stands until `release`
@@ -145,7 +147,7 @@ class SafetyGate:
         """
         stamp = now if stamp is None else stamp
         newest = self._around.newest
-        if not math.isfinite(stamp) or stamp > now + self._limits.skew:
+        if not math.isfinite(stamp) or stamp > now + self._own.skew:
             return f"the scan's stamp is {stamp - now:.2f} s in the future; make the clocks alike"
         if now - stamp > self.config.scan_timeout:
             return f"the scan is {now - stamp:.2f} s old when it comes, more than scan_timeout"
@@ -189,8 +191,8 @@ class SafetyGate:
             Why it is not used; "" if it is.
         """
         stamp = now if stamp is None else stamp
-        latest = self._limits.latest
-        if not now - latest <= stamp <= now + self._limits.skew:
+        latest = self._own.latest
+        if not now - latest <= stamp <= now + self._own.skew:
             return f"what {source} says is {now - stamp:.2f} s old when it comes; at most {latest} s is usable"
         if self._others.has_newer(source, stamp):
             return f"something newer of {source} came before this"
@@ -214,8 +216,9 @@ class SafetyGate:
         Returns:
             What of it is not used, and why; "" if all is.
         """
-        if not now - LASTS <= stamp <= now + self._limits.skew:
-            return f"moving things: their stamp is {now - stamp:.2f} s old; 0 to {LASTS} s is usable"
+        lasts = self._obstruction.tracks.config.lasts
+        if not now - lasts <= stamp <= now + self._own.skew:
+            return f"moving things: their stamp is {now - stamp:.2f} s old; 0 to {lasts} s is usable"
         if stamp < self._obstruction.tracks.stamp:
             return "something newer of what moves came before this"
         if odom and self._motion.missing(now):
@@ -240,12 +243,12 @@ class SafetyGate:
             Why it is not used; "" if it is.
         """
         values = *pose, *(velocity := of_width(velocity, 3)), stamp
-        if not all(map(math.isfinite, values)) or max(abs(pose[0]), abs(pose[1])) > self._limits.farthest:
+        if not all(map(math.isfinite, values)) or max(abs(pose[0]), abs(pose[1])) > self._own.farthest:
             return "odometry has numbers that are no place"
-        if not self._odom_stamp < stamp <= (stamp if now is None else now) + self._limits.skew:
+        if not self._odom_stamp < stamp <= (stamp if now is None else now) + self._own.skew:
             return "odometry's stamp is in the future, or older than one before; make the clocks alike"
         most = self._start.max_linear, self._start.max_angular, self._start.max_lateral
-        if any(abs(value) > self._limits.too_fast * limit + 1.0 for value, limit in zip(velocity, most, strict=True)):
+        if any(abs(value) > self._own.too_fast * limit + 1.0 for value, limit in zip(velocity, most, strict=True)):
             return f"odometry says {velocity} m/s and rad/s, which this robot cannot do"
         self._odom_stamp = stamp
         self._motion.odometry(np.asarray(pose, dtype=np.float64), velocity, stamp)
@@ -268,7 +271,7 @@ class SafetyGate:
 
     def output(self, now: float, steady: float = 0.0) -> SafetyOutput:
         """The command to send now; call it at a fixed rate."""
-        if now < self._last_time - self._limits.back:
+        if now < self._last_time - self._own.back:
             last = self._last
             self.stop()  # all that is known is of another time
             self._motion.told(last, now)  # but the robot still does that
@@ -316,7 +319,7 @@ class SafetyGate:
         """What is not known that has to be; "" if nothing."""
         if source := self._others.missing(now, steady):
             return f"no data: {source}"
-        if sum(each.count for each in (self._laser, self._unbelieved, self._others)) > self._limits.readings:
+        if sum(each.count for each in (self._laser, self._unbelieved, self._others)) > self._own.readings:
             return "too much to look at"
         newest = self._around.newest
         if newest is None and not self.config.require_scan:
@@ -359,7 +362,7 @@ class SafetyGate:
         if not reason:
             return command, ""
         free, not_free = 0.0, 1.0
-        for _ in range(5):  # halvings
+        for _ in range(self._own.halvings):
             share = (free + not_free) / 2
             if self._obstruction.what(tuple(share * value for value in command), now, near):
                 not_free = share
@@ -368,6 +371,6 @@ class SafetyGate:
         if not free and not self._obstruction.what(NOTHING, now, replace(near, margin=near.margin / 2)):
             free = self._motion.reckoned_with(command, now)  # an error of millimetres is no reason to brake harder
         turn = (0.0, command[1], 0.0)
-        if free < 1 / 16 and command[1] and not self._obstruction.what(turn, now, near):
+        if free < self._own.least_share and command[1] and not self._obstruction.what(turn, now, near):
             return turn, reason
         return tuple(free * value for value in command), reason

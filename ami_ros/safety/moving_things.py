@@ -166,8 +166,9 @@ class Forecast:
 
 def usable(things: MovingThings | None, stamp: float) -> MovingThings | None:
     """The things, if they tell of the moment `stamp` [s]; None: they are too old, or from the future."""
-    if things is None or not -0.2 <= stamp - things.stamp <= STALE:
-        return None  # things may lie a little ahead of the moment: scans come between pictures
+    early = 0.2  # [s] that things may lie ahead of the moment that asks: scans come between pictures
+    if things is None or not -early <= stamp - things.stamp <= STALE:
+        return None
     return things
 
 

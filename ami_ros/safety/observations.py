@@ -16,6 +16,9 @@ LASER = "scan"  # the name of the gate's own laser among the sources
 WIDEST = np.radians(15.0)  # of what a single beam answers for [rad], however far apart beams are
 BINS = 720  # directions of the laser, half a degree wide
 NOT_SEEN = -1.0
+FINEST = np.radians(3.0)  # of a sector [rad]: 10,000 beams make no more work than 120
+NO_RETURN = 0.99  # share of the range from which a reading means that nothing returned: drivers say so in many ways
+FARTHEST = 1e4  # [m]; what is farther away is not there
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,8 @@ class Observations:
 
 
 def usable(points: Array) -> Array:
-    """Those of `points` (n, 2) [m] that are a place: 10 km around at most."""
-    return points[(np.abs(points) < 1e4).all(1)]
+    """Those of `points` (n, 2) [m] that are a place."""
+    return points[(np.abs(points) < FARTHEST).all(1)]
 
 
 def within(radius: float, points: Array) -> Array:
@@ -145,15 +148,12 @@ class Snapshot:
 
     @classmethod
     def of(cls, scan: Scan, pose: Array, error: float, stamp: float) -> Snapshot:
-        """The nearest reading of each sector; a single sector without one is as narrow as what lasers miss anyway.
-
-        Sectors are 3 degrees wide at least, so that 10,000 beams make no more work than 120.
-        """
-        count = int(2 * np.pi / min(max(abs(scan.angle_increment), np.radians(3.0)), WIDEST) + 1e-6)
+        """The nearest reading of each sector; a single sector without one is as narrow as what lasers miss anyway."""
+        count = int(2 * np.pi / min(max(abs(scan.angle_increment), FINEST), WIDEST) + 1e-6)
         sector = np.rint((scan.angles - scan.angle_min) / (2 * np.pi / count)).astype(int) % count
         ranges = scan.ranges.astype(np.float64)
         ranges[~(ranges > 0)] = np.nan
-        ranges[ranges >= 0.99 * scan.max_range] = np.inf  # nothing returned: drivers say so in many ways
+        ranges[ranges >= NO_RETURN * scan.max_range] = np.inf
         seen = np.flatnonzero(~np.isnan(ranges))
         seen = seen[np.argsort(-ranges[seen], kind="stable")]  # the nearest last, so that it stays
         beam = np.full(count, -1)

@@ -29,7 +29,17 @@ from ami_ros.safety.observations import (
 )
 from ami_ros.safety.surroundings import Surroundings
 
-LASTS = 0.6  # [s] for which a message of a tracker counts
+
+@dataclass(frozen=True)
+class TracksConfig:
+    """Which things that move count, and how far they may be from where a tracker says."""
+
+    lasts: float = 0.6  # [s] for which a message counts
+    near: float = 30.0  # [m] from the robot; what is farther away cannot come before it stands
+    sigmas: float = 2.0  # of position and velocity that a thing may be off
+    most_position: float = 0.5  # [m] of a standard deviation: a tracker that knows less does not freeze the robot
+    most_velocity: float = 1.0  # [m/s] likewise
+    sways: float = 0.5  # [m/s^2] by which a person changes their walk without warning
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ class Tracks:
     """All that are known, in the gate's frame."""
 
     stamp: float = -math.inf  # [s] when they were there
+    config: TracksConfig = field(default_factory=TracksConfig)
     positions: Array = field(default_factory=lambda: np.zeros((0, 2)))  # (n, 2) [m]
     velocities: Array = field(default_factory=lambda: np.zeros((0, 2)))  # (n, 2) [m/s]
     bodies: Array = field(default_factory=lambda: np.zeros(0))  # (n,) [m], radii
@@ -74,15 +85,14 @@ class Tracks:
 
     def lasts(self, now: float) -> bool:
         """Whether any still counts."""
-        return len(self) > 0 and now - self.stamp <= LASTS
+        return len(self) > 0 and now - self.stamp <= self.config.lasts
 
     def at(self, age: float, times: Array) -> tuple[Array, Array]:
         """Where they may be `age` [s] after their stamp and `times` (t,) [s] later: middles (t, n, 2) and radii (t, n)
         [m]."""
-        sways = 0.5  # [m/s^2] by which a person changes their walk without warning
         passed = (age + times)[:, None]
         middles = self.positions + passed[..., None] * self.velocities
-        return middles, self.radii + passed * self.doubts + sways / 2 * passed**2
+        return middles, self.radii + passed * self.doubts + self.config.sways / 2 * passed**2
 
 
 def usable(things: Iterable[Track]) -> tuple[list[Track], str]:
@@ -107,20 +117,20 @@ def _makes_sense(thing: Track) -> bool:
     return bool(0 < thing.radius <= LARGEST and np.hypot(*velocity) <= FASTEST and min(sigmas) >= 0)
 
 
-def of_frame(things: list[Track], pose: Array, stamp: float) -> Tracks:
+def of_frame(things: list[Track], pose: Array, stamp: float, config: TracksConfig | None = None) -> Tracks:
     """Things in base_link, which was at `pose` (3,) of the gate's frame then."""
-    near = [thing for thing in things if np.hypot(*thing.position) <= 30.0]  # others cannot come before it stands
+    config = config or TracksConfig()
+    near = [thing for thing in things if np.hypot(*thing.position) <= config.near]
     if not near:
-        return Tracks(stamp)
+        return Tracks(stamp, config)
     c, s = math.cos(pose[2]), math.sin(pose[2])
     turn = np.array([[c, -s], [s, c]])
     positions = np.array([thing.position for thing in near], dtype=np.float64) @ turn.T + pose[:2]
     velocities = np.array([thing.velocity for thing in near], dtype=np.float64) @ turn.T
     bodies = np.array([thing.radius for thing in near])
-    # It may be off by two standard deviations, of 0.5 m and 1 m/s at most: a tracker that knows less freezes no robot.
-    radii = [thing.radius + 2.0 * min(thing.position_sigma, 0.5) for thing in near]
-    doubts = [2.0 * min(thing.velocity_sigma, 1.0) for thing in near]
-    return Tracks(stamp, positions, velocities, bodies, np.array(radii), np.array(doubts))
+    radii = [thing.radius + config.sigmas * min(thing.position_sigma, config.most_position) for thing in near]
+    doubts = [config.sigmas * min(thing.velocity_sigma, config.most_velocity) for thing in near]
+    return Tracks(stamp, config, positions, velocities, bodies, np.array(radii), np.array(doubts))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 
 from ami_ros.core.geometry import wrap
 from ami_ros.safety.config import SafetyConfig
-from ami_ros.safety.gate import InputLimits, SafetyGate
+from ami_ros.safety.gate import GateConfig, SafetyGate
 from ami_ros.safety.observations import NOT_SEEN
 from ami_ros.safety.zones import Zone
 from harness.square_room import room_scan
@@ -76,6 +76,6 @@ def test_readings_of_a_doubted_scan_count_for_zones_until_one_is_believed(monkey
     problem, slowed = turn(0.06, 0.2, half=2.0, seen_from=0.0)
     assert "to the last bit" in problem and slowed == pytest.approx(0.4)
     with monkeypatch.context() as patched:
-        patched.setattr(one, "_limits", InputLimits(readings=300))  # both scans have 180
+        patched.setattr(one, "_own", GateConfig(readings=300))  # both scans have 180
         assert one.output(0.2).reason == "too much to look at"
     assert turn(0.09, 0.3, half=3.0, seen_from=0.09) == ("", pytest.approx(1.0))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ami_ros.core.camera import camera_of
 from ami_ros.core.config import from_mapping
-from ami_ros.core.depth import TILT, DepthConfig, DepthScanner, depth_of
+from ami_ros.core.depth import DepthConfig, DepthScanner, depth_of
 from ami_ros.core.errors import AmiError
 from ami_ros.core.frames import mount_of
 from ami_ros.core.images import ENCODINGS
@@ -245,7 +245,7 @@ def _depth(
         return
     if not np.isfinite(depth).any():
         yield Finding("error", name, "nothing is measured anywhere in the picture", "is the camera covered?")
-    elif floor is not None and (abs(floor.tilt) > TILT or abs(floor.height) > sensor.min_height / 2):
+    elif floor is not None and (abs(floor.tilt) > scanner.rules.tilt or abs(floor.height) > sensor.min_height / 2):
         at = scanner.config.mount
         text = f"the floor lies {100 * floor.height:.0f} cm off, and {math.degrees(floor.tilt):.1f} degrees tilted"
         line = f"mount: {{z: {at.z - floor.height:.3f}, pitch: {at.pitch + floor.tilt:.3f}}}  # of {sensor.name}"

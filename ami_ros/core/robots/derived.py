@@ -10,11 +10,6 @@ from ami_ros.core.config import to_mapping
 from ami_ros.core.robots.description import RobotDescription
 from ami_ros.core.robots.sensors import LensSensor
 
-CORRIDOR_MARGIN = 0.01  # [m] beyond the radius, that must be free on each side of the way to a sub-goal
-# What memory is told where scans are guessed: they tell no motion; wheels count for more once pictures have taught them
-# their gains; places are off by so much [m], [rad] at least, and beyond so much [m] other rooms look alike to guesses.
-GUESSED_ODOMETRY = {"measured": False, "turn_noise": 0.03, "drift_noise": 0.01}
-GUESSED_LOOPS = {"floor": [0.2, 0.06], "farthest": 3.0}
 QUICK = 0.5  # [m/s] above which a robot looks farther ahead than is configured:
 LOOKAHEAD, LEG = 3.0, 5.0  # [s] to a sub-goal, and in a leg of exploring, at the planned speed
 # What is recorded beside the robot's own topics: for evaluation, where the scanner sits, and all that RViz's file,
@@ -46,6 +41,7 @@ def safety_settings(robot: RobotDescription) -> dict[str, Any]:
 def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `NavigatorConfig` that are the robot's; kinematics among them."""
     planned, disc = robot.planned, robot.shape.disc
+    corridor_margin = 0.01  # [m] beyond the radius, that must be free on each side of the way to a sub-goal
     kinematics = {
         "drive": robot.drive.kind,
         "max_linear": planned.linear,
@@ -64,7 +60,7 @@ def navigator_settings(robot: RobotDescription) -> dict[str, Any]:
             "kinematics": kinematics,
         },
         "follower": {
-            "width": round(disc.radius + CORRIDOR_MARGIN, 6),
+            "width": round(disc.radius + corridor_margin, 6),
             **({"lookahead": round(LOOKAHEAD * planned.linear, 6)} if planned.linear > QUICK else {}),
         },
         **({} if measures(robot) else {"measured": False}),
@@ -78,7 +74,12 @@ def measures(robot: RobotDescription) -> bool:
 
 def memory_settings(robot: RobotDescription) -> dict[str, Any]:
     """The fields of `MemoryConfig` that are the robot's."""
-    return {} if measures(robot) else {"front_end": {"odometry": GUESSED_ODOMETRY, "loop_closure": GUESSED_LOOPS}}
+    if measures(robot):
+        return {}
+    # Guessed scans tell no motion; wheels count for more once pictures have taught them their gains; places are off by
+    # so much [m], [rad] at least, and beyond so much [m] other rooms look alike to guesses.
+    odometry = {"measured": False, "turn_noise": 0.03, "drift_noise": 0.01}
+    return {"front_end": {"odometry": odometry, "loop_closure": {"floor": [0.2, 0.06], "farthest": 3.0}}}
 
 
 def exploration_settings(robot: RobotDescription) -> dict[str, Any]:

@@ -27,10 +27,7 @@ from ami_ros.core.robots.sensors import (
 )
 from ami_ros.core.scan import Mount
 
-# Robots drawn by a seed: `drawn:SEED` is one wherever a robot is named; the ranges are in config/drawn_robots.yaml.
-
 PREFIX = "drawn:"
-RANGES = "drawn_robots"
 
 
 def is_drawn(name: object) -> bool:
@@ -43,7 +40,7 @@ def drawn_robot(name: str) -> dict[str, Any]:
     number = name.removeprefix(PREFIX)
     if not name.startswith(PREFIX) or not number.isascii() or not number.isdigit() or len(number) > 12:
         raise AmiError(f"'{name}' names no robot: write drawn:SEED, as drawn:7")
-    draw = Draw(ranges(RANGES), np.random.default_rng([int(number), 3]))
+    draw = Draw(ranges("drawn_robots"), np.random.default_rng([int(number), 3]))
     radius = round(draw.number("radius"), 3)
     linear, angular = draw.number("linear"), draw.number("angular")
     wheels = {"name": "wheels", "kind": "odometry", "topic": "odom", "rate": 25.0}
@@ -84,8 +81,6 @@ def _laser(draw: Draw, radius: float) -> dict[str, Any]:
         "rate": draw.choice("laser.rate"), "frame": "laser_frame", "mount": mount,
     }  # fmt: skip
 
-
-# The description of a robot, as its YAML file says it, checked against itself.
 
 DriveKind = Literal["differential", "ackermann", "omnidirectional"]
 SensorT = TypeVar("SensorT", bound=Sensor)

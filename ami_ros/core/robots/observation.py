@@ -14,8 +14,6 @@ from ami_ros.core.depth import ENCODINGS as DEPTHS
 from ami_ros.core.errors import AmiError
 from ami_ros.core.frames import StaticFrames
 
-# What was heard of a robot in a while, live or from a bag: topics, fixed frames, and who tells the time.
-
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 INFO, SCAN = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/LaserScan"
 ODOMETRY, IMU = "nav_msgs/msg/Odometry", "sensor_msgs/msg/Imu"
@@ -90,8 +88,6 @@ class Observation:
         found = [name for name, topic in self.topics.items() if topic.type in types]
         return sorted(found, key=lambda name: (not self.topics[name].publishers, name))
 
-
-# The first draft of a robot's description, from what was heard of it.
 
 HEAD = """\
 # A draft by `./ami doctor`: sensors as they were heard. Shape, drive, limits, planned, braking and a depth camera's
