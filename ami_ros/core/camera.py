@@ -213,7 +213,14 @@ class Rectifier:
         if not self.changes or abs(ratio - 1.0) > SAME:
             return image
         if self._maps is None or self._maps.shape != image.shape:
-            self._maps = self._make_maps(image.shape)
+            # Pictures may have another size than those of the calibration.
+            scale = width / self.camera.width
+            side = int(min(MOST_SIDE, max(16, round(2 * self._half * min(self.camera.focal) * scale))))
+            rays = _grid(self._half, side)
+            unseen = ~self._sees(rays).reshape(side, side)
+            pixels = ((self.camera.pixels(rays) + 0.5) * scale - 0.5).astype(np.float32).reshape(side, side, 2)
+            across, down = (np.ascontiguousarray(pixels[..., k]) for k in (0, 1))
+            self._maps = _Maps(image.shape, across, down, unseen if unseen.any() else None)
         found = cv2.remap(image, self._maps.across, self._maps.down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         if self._maps.unseen is not None:
             found[self._maps.unseen] = 0
@@ -229,16 +236,6 @@ class Rectifier:
     def _sees(self, rays: Array) -> NDArray[np.bool_]:
         """Which rays (n, 2) the camera sees."""
         return np.asarray((np.hypot(*rays.T) <= self._reach) & self.camera.shows(self.camera.pixels(rays)))
-
-    def _make_maps(self, shape: tuple[int, ...]) -> _Maps:
-        """For pictures of another size than those of the calibration, too."""
-        scale = shape[1] / self.camera.width
-        side = int(min(MOST_SIDE, max(16, round(2 * self._half * min(self.camera.focal) * scale))))
-        rays = _grid(self._half, side)
-        unseen = ~self._sees(rays).reshape(side, side)
-        pixels = ((self.camera.pixels(rays) + 0.5) * scale - 0.5).astype(np.float32).reshape(side, side, 2)
-        across, down = (np.ascontiguousarray(pixels[..., k]) for k in (0, 1))
-        return _Maps(shape, across, down, unseen if unseen.any() else None)
 
 
 class _Maps(NamedTuple):

@@ -18,11 +18,6 @@ class AmiError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, code: int = 0) -> None:
-        super().__init__(_one_line(message))
+        printable = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+        super().__init__("".join(printable))
         self.code = code
-
-
-def _one_line(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -81,26 +81,20 @@ def mount_of(pose: Array, frame: str) -> Mount:
 
 
 def rigid(translation: ArrayLike, quaternion: ArrayLike) -> Array:
-    """The pose (4, 4) of a translation (3,) [m] and a quaternion (x, y, z, w) of any length."""
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = _rotation(np.asarray(quaternion, np.float64)), translation
+    """The pose (4, 4) of a translation (3,) [m] and a quaternion (x, y, z, w) of any length; NaN of one without any."""
+    pose, turn = np.eye(4), np.asarray(quaternion, np.float64)
+    pose[:3, 3], largest = translation, np.abs(turn).max()
+    if not 1e-6 < largest < np.inf:
+        pose[:3, :3] = np.nan
+        return pose
+    x, y, z, w = (turn / largest) / np.linalg.norm(turn / largest)  # squares of large numbers are infinite
+    pose[:3, :3] = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
     return pose
 
 
 def _plain(frame: str) -> str:
     return frame.lstrip("/")
-
-
-def _rotation(quaternion: Array) -> Array:
-    """(3, 3) of a quaternion (x, y, z, w) of any length; NaN of one without any."""
-    largest = np.abs(quaternion).max()
-    if not 1e-6 < largest < np.inf:
-        return np.full((3, 3), np.nan)
-    x, y, z, w = (quaternion / largest) / np.linalg.norm(quaternion / largest)  # squares of large numbers are infinite
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )

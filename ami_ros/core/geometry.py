@@ -100,9 +100,6 @@ def rotation(roll: float, pitch: float, yaw: float) -> Array:
     ])  # fmt: skip
 
 
-# Steps from pose to pose as they are measured: a pose and its covariance, [m] and [rad].
-
-
 def inverted(step: tuple[Array, Array]) -> tuple[Array, Array]:
     """The step back: pose (3,) and covariance (3, 3)."""
     pose, covariance = step
@@ -135,9 +132,6 @@ def fused(first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Arra
     return a + gain @ off, a_covariance - gain @ a_covariance
 
 
-# Where one frame lies in another, by poses in both of which some are wrong: a memory in the world, or in another.
-
-
 def register(believed: Array, true: Array) -> Array | None:
     """The pose (3,) of the believed frame in the true one, by the largest set of pairs that agree.
 
@@ -153,7 +147,11 @@ def register(believed: Array, true: Array) -> Array | None:
     tried = estimates[np.linspace(0, len(estimates) - 1, min(64, len(estimates))).astype(int)]
     votes = [agreeing(candidate, believed, true) for candidate in tried]
     best = max(votes, key=lambda vote: int(vote.sum()))
-    return _mean_pose(believed[best], true[best])
+    believed, true = believed[best], true[best]
+    turn = wrap(true[:, 2] - believed[:, 2])  # the mean turn, then the mean offset
+    yaw = float(np.arctan2(np.sin(turn).mean(), np.cos(turn).mean()))
+    turned = compose(np.array([0.0, 0.0, yaw]), believed)
+    return np.array([*(true[:, :2] - turned[:, :2]).mean(axis=0), yaw])
 
 
 def believed_at(pose: Array, believed: Array, true: Array) -> Array | None:
@@ -174,17 +172,6 @@ def agreeing(frame: Array, believed: Array, true: Array) -> NDArray[np.bool_]:
     error = relative(true, compose(frame, believed))
     near = np.hypot(error[:, 0], error[:, 1]) < distance
     return np.asarray(near & (np.abs(error[:, 2]) < heading))
-
-
-def _mean_pose(believed: Array, true: Array) -> Array:
-    """The rigid motion from believed to true poses: mean turn, then mean offset."""
-    turn = wrap(true[:, 2] - believed[:, 2])
-    yaw = float(np.arctan2(np.sin(turn).mean(), np.cos(turn).mean()))
-    turned = compose(np.array([0.0, 0.0, yaw]), believed)
-    return np.array([*(true[:, :2] - turned[:, :2]).mean(axis=0), yaw])
-
-
-# A robot as planners see it: the disc that holds its outline, around the outline's own middle.
 
 
 @dataclass(frozen=True)

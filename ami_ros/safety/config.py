@@ -100,13 +100,15 @@ class Footprint:
     Attributes:
         outline: (m, 2) [m], points along it in base_link.
         radius: [m] of the circle around base_link that holds all of it.
+        is_round: it covers the same ground however it is turned.
     """
 
     def __init__(self, config: SafetyConfig) -> None:
         self.radius = config.robot_radius
         corners = polygon(config.footprint)
         self._normals = self._offsets = np.zeros(0)
-        if not len(corners):
+        self.is_round = not len(corners)
+        if self.is_round:
             count = max(16, math.ceil(2 * np.pi * self.radius / SPACING))
             around = 2 * np.pi * np.arange(count) / count
             self.outline = self.radius * np.column_stack([np.cos(around), np.sin(around)])
@@ -121,17 +123,12 @@ class Footprint:
             [corner + share[:, None] * edge for corner, edge, share in zip(corners, edges, shares, strict=True)]
         )
 
-    @property
-    def is_round(self) -> bool:
-        """Whether it covers the same ground however it is turned."""
-        return not len(self._offsets)
-
     def distance(self, points: ArrayLike) -> Array:
         """How far (...) [m] points (..., 2) in base_link are from the outline; negative inside.
 
         Of a polygon's corners it is less than the truth: by half-planes.
         """
         points = np.asarray(points, dtype=np.float64)
-        if not len(self._offsets):
+        if self.is_round:
             return np.asarray(np.hypot(points[..., 0], points[..., 1]) - self.radius)
         return np.asarray((points @ self._normals.T - self._offsets).max(-1))

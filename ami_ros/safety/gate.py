@@ -30,7 +30,7 @@ NO_SCAN = "no scan"
 
 @dataclass(frozen=True)
 class GateConfig:
-    """What of its inputs the gate believes."""
+    """What of its inputs the gate believes, and how finely it shares a command; of any robot."""
 
     skew: float = 0.2  # [s] that a stamp may lie in the future: clocks of two machines differ
     latest: float = 2.0  # [s] that other sensors than the laser may be late

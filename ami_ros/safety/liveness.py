@@ -107,7 +107,11 @@ class Changes:
         tells, config = self.weight > 0, self.config
         enough = self.is_exact & (tells.sum(1) >= config.told) & ((self.weight**2).sum(1) >= config.sure**2)
         share = np.divide(self.seen, self.wanted, out=np.full(tells.shape, np.inf), where=tells)
-        return np.where(enough, _weighted_medians(share, self.weight), np.nan)
+        order = np.argsort(share, axis=1)  # what counts nothing comes last
+        total = np.cumsum(np.take_along_axis(self.weight, order, 1), axis=1)
+        middle = (total < total[:, -1:] / 2).sum(1, keepdims=True)
+        medians = np.take_along_axis(share, np.take_along_axis(order, middle, 1), 1).ravel()
+        return np.where(enough, medians, np.nan)
 
     def none_since(self, accusing: Sequence[Reference]) -> list[Reference]:
         """Those of the earlier scans that this one looks like, although the robot has moved far enough to see something
@@ -189,14 +193,6 @@ def _over(half: NDArray[np.int64], values: NDArray[np.floating] | NDArray[np.boo
     cells = half + sectors * np.arange(len(values))[:, None]
     sums = np.bincount(cells.ravel(), values.ravel(), sectors * len(values)).reshape(len(values), sectors)
     return np.asarray(sums + np.roll(sums, -1, axis=1))
-
-
-def _weighted_medians(values: Array, weights: Array) -> Array:
-    """Of each row of `values` (m, n); what counts nothing has to be the greatest."""
-    order = np.argsort(values, axis=1)
-    total = np.cumsum(np.take_along_axis(weights, order, 1), axis=1)
-    middle = (total < total[:, -1:] / 2).sum(1, keepdims=True)
-    return np.take_along_axis(values, np.take_along_axis(order, middle, 1), 1).ravel()
 
 
 class Liveness:

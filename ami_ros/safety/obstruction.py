@@ -261,8 +261,12 @@ class Obstruction:
         if not self.tracks.lasts(now):
             return False
         there, radii = self.tracks.at(max(0.0, now - self.tracks.stamp), times)
-        there = self._halted(transform_points(inverse(near.here), there))  # (n, k, 2)
-
+        there = transform_points(inverse(near.here), there)  # (n, k, 2)
+        # Each walks no farther than to where it would touch the robot if that stood: none walks through it, to where
+        # the robot could yield to.
+        met = self._footprint.distance(there) < self.tracks.bodies
+        last = np.where(met.any(0), met.argmax(0), len(there))
+        there = there[np.minimum(np.arange(len(there))[:, None], last), np.arange(there.shape[1])]
         standing = self._footprint.distance(there) - radii
         least, most = self.config.margin, self.config.margin + self.config.track_margin
         enough = standing.min(1, keepdims=True).clip(least, most)
@@ -282,10 +286,3 @@ class Obstruction:
             return True
         added = poses[(np.abs(poses[:, None] - stops).max((2, 3)) > self._own.rounding).all(1)]
         return bool(nears(added, enough).any())
-
-    def _halted(self, there: Array) -> Array:
-        """Middles (n, k, 2) in base_link of things on their way, each of which walks no farther than to where it would
-        touch the robot if that stood: none walks through it, to where the robot could yield to."""
-        met = self._footprint.distance(there) < self.tracks.bodies
-        last = np.where(met.any(0), met.argmax(0), len(there))
-        return there[np.minimum(np.arange(len(there))[:, None], last), np.arange(there.shape[1])]

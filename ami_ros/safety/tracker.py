@@ -192,7 +192,8 @@ class Tracker:
         here = np.concatenate([tracks.state[:, None, :2], np.nan_to_num(tracks.trail, nan=1e6)], 1)
         places = here.reshape(-1, 2)
         through = looked(scan, places, self._recent.slack, config.depth_share)[0].reshape(len(tracks), -1)
-        left = tracks.from_trail > config.step
+        come = np.hypot(*(tracks.trail - tracks.surface[:, None]).transpose(2, 0, 1))  # from each point of the trail
+        left = np.nan_to_num(come, nan=0.0) > config.step  # 0 before its time
         # Beams pass beside what one beam met.
         sure = (tracks.width / np.maximum(2 * tracks.spacing, 1e-3)).clip(0.0, 1.0)
         has_left = (through[:, 1:] & left).any(1) & (tracks.seen == stamp)

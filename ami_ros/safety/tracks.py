@@ -114,11 +114,6 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.id)
 
-    @property
-    def from_trail(self) -> Array:
-        """(n, TRAIL) how far each has come from each point of its trail [m]; 0 before its time."""
-        return np.nan_to_num(np.hypot(*(self.trail - self.surface[:, None]).transpose(2, 0, 1)), nan=0.0)
-
     def keep(self, which: NDArray[np.bool_]) -> None:
         """Drops all others."""
         if not which.all():

@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 
 from ami_ros.core.geometry import inverse, transform_points
 from ami_ros.core.scan import Mount, Scan, scan_points
-from ami_ros.safety.config import Footprint, SafetyConfig
+from ami_ros.safety.config import SafetyConfig
 from ami_ros.safety.gate import SafetyGate
-from ami_ros.safety.observations import Snapshot
 from ami_ros.safety.output import SafetyOutput
-from ami_ros.safety.surroundings import Surroundings
 from ami_ros.simulation.loopback import Loopback
 from ami_ros.simulation.noise import SensorNoise
 from ami_ros.simulation.world import World
@@ -88,17 +86,6 @@ def test_without_a_command_the_robot_stands() -> None:
     assert SafetyGate(CONFIG).output(0.0) == SafetyOutput(0.0, 0.0, "")
 
 
-def test_a_command_that_is_late_is_dropped_and_the_robot_stops_at_once() -> None:
-    gate = SafetyGate(replace(CONFIG, max_linear_acceleration=100.0, scan_timeout=100.0))
-    gate.scan(NOTHING, 0.0)
-    gate.command(0.4, 0.0, 0.0)
-    assert gate.output(0.0).linear == 0.4 and gate.output(CONFIG.command_timeout - 0.01).linear == 0.4
-    stopped = gate.output(CONFIG.command_timeout + 0.01)
-    assert (stopped.linear, stopped.angular, stopped.reason) == (0.0, 0.0, "no command")
-    gate.command(0.4, 0.0, 5.0)
-    assert gate.output(5.0).linear == 0.4
-
-
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_command_that_is_not_finite_is_a_stop(bad: float) -> None:
     for command in ((bad, 0.2), (0.3, bad), (bad, bad)):
@@ -109,43 +96,6 @@ def test_a_command_that_is_not_finite_is_a_stop(bad: float) -> None:
     gate.output(0.0)
     gate.command(0.0, 0.4, 0.1)
     assert gate.output(0.1).angular > 0  # the next good one is heard
-
-
-def test_speeds_are_limited() -> None:
-    fast = settled(9.0, -9.0)
-    assert (fast.linear, fast.angular, fast.reason) == (CONFIG.max_linear, -CONFIG.max_angular, "limit")
-    assert settled(-9.0, 0.0).linear == -CONFIG.max_linear
-
-
-def test_speeding_up_takes_time_and_stopping_does_not() -> None:
-    gate, speeds = SafetyGate(CONFIG), []
-    for k in range(8):
-        gate.scan(NOTHING, k * TICK)
-        gate.command(0.5, 1.5, k * TICK)
-        speeds.append(gate.output(k * TICK))
-    linear = np.diff([s.linear for s in speeds])
-    assert speeds[0].linear <= CONFIG.max_linear_acceleration * TICK + 1e-9
-    assert linear.max() <= CONFIG.max_linear_acceleration * TICK + 1e-9 and speeds[-1].linear == 0.5
-    gate.command(0.0, 0.0, 0.8)
-    assert gate.output(0.8) == SafetyOutput(0.0, 0.0, "")
-
-
-def test_reversing_starts_from_rest() -> None:
-    gate = SafetyGate(CONFIG)
-    for k in range(10):
-        gate.scan(NOTHING, k * TICK)
-        gate.command(0.5, 0.0, k * TICK)
-        gate.output(k * TICK)
-    gate.command(-0.5, 0.0, 1.0)
-    assert -CONFIG.max_linear_acceleration * TICK - 1e-9 <= gate.output(1.0).linear <= 0.0
-
-
-def test_a_pause_of_the_clock_gives_no_burst_of_speed() -> None:
-    gate = SafetyGate(CONFIG)
-    gate.output(0.0)
-    gate.scan(NOTHING, 100.0)
-    gate.command(0.5, 0.0, 100.0)
-    assert gate.output(100.0).linear <= CONFIG.max_linear_acceleration * 0.1 + 1e-9
 
 
 @given(st.lists(st.tuples(st.floats(), st.floats()), min_size=1, max_size=20))
@@ -225,16 +175,6 @@ def test_a_robot_whose_laser_is_before_its_middle_and_looks_ahead_only_can_set_o
         assert settled(backward, 0.0, ahead) == SafetyOutput(0.0, 0.0, "unseen ahead")
 
 
-def test_what_has_gone_out_of_sight_is_forgotten_in_time() -> None:
-    around = Surroundings(replace(CONFIG, memory=1.0), Footprint(CONFIG))
-    ahead = Scan(np.full(181, 2.0, np.float32), -math.pi / 2, math.radians(1.0))
-    around.add(Snapshot.of(ahead, np.zeros(3), 0.0, 0.0))
-    around.add(Snapshot.of(ahead, np.array([0.0, 0.0, np.pi]), 0.0, 0.5))
-    assert len(around.gone) > 50 and (around.gone[:, 0] > -0.2).all(), "what only the first one looked at"
-    around.add(Snapshot.of(ahead, np.array([0.0, 0.0, np.pi]), 0.0, 1.4))
-    assert len(around.gone) == 0
-
-
 def test_guesses_that_show_nothing_where_something_stood_do_not_stop_it_for_good() -> None:
     """A robot without a laser stood for the rest of its drive: from a wall near by its guesses went to nothing at all
     at once, and the gate took each of them for a covered laser."""
@@ -247,12 +187,6 @@ def test_guesses_that_show_nothing_where_something_stood_do_not_stop_it_for_good
             gate.scan(replace(wall if k < 10 else nothing), k * TICK)
             output = gate.output(k * TICK)
         assert (output.linear > 0.0) is usable
-
-
-def test_what_stands_behind_stops_only_reversing() -> None:
-    behind = scan_of_points(np.column_stack([np.full(41, -0.25), np.linspace(-0.4, 0.4, 41)]))
-    assert settled(0.4, 0.0, behind) == SafetyOutput(0.4, 0.0, "")
-    assert settled(-0.4, 0.0, behind).linear > -0.2
 
 
 def test_what_stands_beside_the_way_does_not_matter() -> None:

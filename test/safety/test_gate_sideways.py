@@ -53,17 +53,6 @@ def test_a_sideways_part_that_is_not_finite_is_a_stop(bad: float) -> None:
     assert settled((0.2, 0.0, bad)) == SafetyOutput(0.0, 0.0, "command is not finite")
 
 
-def test_gathering_speed_to_the_side_takes_time_and_stopping_does_not() -> None:
-    gate, speeds = SafetyGate(CONFIG), []
-    for k in range(6):
-        gate.scan(NOTHING, k * TICK)
-        gate.command(0.0, 0.0, k * TICK, -0.4)
-        speeds.append(gate.output(k * TICK).lateral)
-    assert speeds[0] == pytest.approx(-0.05) and speeds[-1] == -0.4 and np.diff(speeds).min() > -0.1 - 1e-9
-    gate.command(0.0, 0.0, 0.6, 0.0)
-    assert gate.output(0.6).command == (0.0, 0.0, 0.0)
-
-
 def test_a_wall_beside_stops_the_way_to_it_alone() -> None:
     close = wall_beside(CONFIG.robot_radius + CONFIG.margin + 0.01)
     slowed = settled((0.0, 0.0, 0.3), close)

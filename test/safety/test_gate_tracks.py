@@ -100,79 +100,10 @@ def test_it_may_always_stop_turn_and_go_where_it_comes_no_nearer() -> None:
     assert output([touching], (0.0, -1.0, 0.0)).command == (0.0, -1.0, 0.0)
 
 
-def rolling(things: list[Track], command: Command, rolled: float) -> Command:
-    """What the gate sends to a robot that drives ahead at 0.4 m/s, `rolled` [s] after it was told of `things` and asked
-    for a command."""
-    gate, place = SafetyGate(CONFIG), 0.0
-    for k in range(30):
-        now = 0.05 * k
-        gate.odometry(np.array([place, 0.0, 0.0]), (0.4, 0.0), now)
-        gate.scan(NOTHING, now)
-        gate.command(0.4, 0.0, now)
-        assert gate.output(now).linear > 0.0
-        place += 0.4 * 0.05
-    for k in range(1 + round(rolled / 0.05)):
-        now = 1.5 + 0.05 * k
-        gate.odometry(np.array([place, 0.0, 0.0]), (0.4, 0.0), now)
-        gate.scan(NOTHING, now)
-        gate.tracks(things, now, now)
-        gate.command(command[0], command[1], now)
-        sent = gate.output(now).command
-        place += 0.4 * 0.05
-    return sent
-
-
-def test_one_that_still_rolls_towards_somebody_may_turn_back_but_not_go_on() -> None:
-    coming = person(0.6, 0.0, -1.0)
-    assert rolling([coming], (-0.3, 0.0, 0.0), 0.1)[0] < 0.0
-    assert rolling([coming], (0.05, 0.0, 0.0), 0.1) == (0.0, 0.0, 0.0)
-    assert rolling([coming], (0.05, 1.0, 0.0), 0.1)[0] == 0.0
-    stands_where_it_rolls_to = person(0.93, 0.0)
-    assert rolling([stands_where_it_rolls_to], (0.05, 0.0, 0.0), 0.1) == (0.0, 0.0, 0.0)
-    assert rolling([stands_where_it_rolls_to], (-0.3, 0.0, 0.0), 0.1)[0] < 0.0
-
-
 def test_who_walks_past_it_is_not_backed_into_although_they_come_from_ahead() -> None:
     back = (-0.3, 0.0, 0.0)
     assert output([person(0.8, 0.0, -1.5)], back).linear == -0.3
     assert output([person(0.8, 0.58, -1.5)], back).linear > -0.2
-
-
-@pytest.mark.parametrize(("degrees", "goes"), [(4.0, True), (8.0, False)])
-def test_a_way_that_leads_hardly_towards_who_comes_leads_past_them(degrees: float, goes: bool) -> None:
-    """It stood in the way of who came from aside: ahead and back were a millimetre nearer than where it stood."""
-    towards = np.array([math.sin(math.radians(degrees)), math.cos(math.radians(degrees))])  # along the way, and aside
-    for way in ((0.5, 0.0), (-0.4, 0.0), (0.0, 0.3), (0.0, -0.3)):
-        ahead = np.array(way) / np.hypot(*way)
-        bearing = towards[0] * ahead + towards[1] * np.array([-ahead[1], ahead[0]])
-        sent = output([person(*(0.8 * bearing), *-bearing)], (way[0], 0.0, way[1]), SafetyConfig(max_lateral=0.4))
-        assert sent.command == ((way[0], 0.0, way[1]) if goes else (0.0, 0.0, 0.0))
-
-
-def test_what_still_rolls_sideways_and_what_is_asked_for_ahead_count_together() -> None:
-    gate, place = SafetyGate(SafetyConfig(max_lateral=0.4)), 0.0
-    for k in range(35):
-        now = 0.05 * k
-        gate.odometry(np.array([0.0, place, 0.0]), (0.0, 0.0, 0.4), now)
-        gate.scan(NOTHING, now)
-        if k < 30:
-            gate.command(0.0, 0.0, now, 0.4)
-        else:
-            away = 0.97 / math.sqrt(2.0)
-            gate.tracks([person(away, away)], now, now)
-            gate.command(0.5, 0.0, now)
-        sent = gate.output(now)
-        place += 0.02
-    assert 0.05 < sent.linear < 0.2
-
-
-def test_pressed_by_one_it_may_go_closer_to_another_but_not_within_the_margin() -> None:
-    presses, touching = person(0.44, 0.0), BODY + CONFIG.robot_radius
-    behind = [person(-touching - gap, 0.0) for gap in (0.06, 0.15, 0.3)]  # the nearest may come to 0.02 m meanwhile
-    leaves = [output([presses, other], (-0.3, 0.0, 0.0)).linear for other in behind]
-    assert leaves[0] == 0.0 and leaves[2] < leaves[1] < 0.0
-    assert output([behind[1]], (-0.3, 0.0, 0.0)).linear == 0.0, "who is not pressed keeps its distance"
-    assert output([presses, behind[1]], (0.3, 0.0, 0.0)).linear == 0.0, "nobody is driven at"
 
 
 def test_only_there_where_things_move_it_slows_down() -> None:
@@ -233,32 +164,6 @@ def test_of_thousands_the_nearest_count_and_one_line_says_so() -> None:
     gate.scan(NOTHING, 1.0)
     gate.command(0.5, 0.0, 1.0)
     assert gate.output(1.0).reason == "moving thing ahead"
-
-
-def test_tracks_that_nobody_says_any_more_count_no_longer_and_the_rest_of_the_gate_does() -> None:
-    gate = SafetyGate(CONFIG)
-    for k in range(40):
-        now = 0.05 * k
-        gate.scan(NOTHING, now)
-        if k == 0:
-            gate.tracks([person(0.5, 0.0)], now, now)
-        gate.command(0.5, 0.0, now)
-        sent = gate.output(now)
-        assert now > 0.6 or sent.linear == 0.0
-    assert sent.linear == 0.5
-
-
-def test_what_a_tracker_says_in_odom_is_where_odometry_has_it() -> None:
-    gate = SafetyGate(CONFIG)
-    pose = np.array([7.0, -3.0, math.pi / 2])
-    gate.odometry(pose, (0.0, 0.0), 1.0)
-    ahead = Track(np.array([7.0, -2.5]), np.array([0.0, -0.5]), BODY)
-    assert gate.tracks([ahead], 1.0, 1.0, odom=True) == ""
-    gate.scan(NOTHING, 1.0)
-    gate.command(0.5, 0.0, 1.0)
-    assert gate.output(1.0).reason == "moving thing ahead"
-    gate.command(-0.5, 0.0, 1.05)
-    assert gate.output(1.05).linear < 0.0
 
 
 def touched_among(seed: int, people: int = 4) -> list[float]:

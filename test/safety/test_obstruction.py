@@ -14,7 +14,9 @@ from ami_ros.core.geometry import Array
 from ami_ros.core.scan import Scan
 from ami_ros.safety.keep_out import KeepOut
 from ami_ros.safety.observations import Snapshot
-from harness.scene import MARGIN, RADIUS, REST, Scene, way
+from ami_ros.safety.obstruction import Track, Tracks, largest_sigma, of_frame, usable
+from harness.gate import person
+from harness.scene import MARGIN, RADIUS, REST, Scene, thing, way
 
 
 @pytest.mark.parametrize("command", [(0.3, 0.0, 0.0), (-0.3, 0.0, 0.0), (0.0, 0.0, 0.3), (0.0, 0.0, -0.3)])
@@ -243,3 +245,209 @@ def test_ground_that_it_saw_counts_where_it_was_seen_from() -> None:
     assert scene.what((0.3, 0.0, 0.0), 1.0) == "unseen ahead"
     scene.at(2.0, 0.0, 0.0, 0.0)
     assert scene.what((0.3, 0.0, 0.0), 2.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "velocity", "command", "free"),
+    [
+        (1.2, 0.0, (0.0, 0.0), (0.3, 0.0, 0.0), True),
+        (0.9, 0.0, (0.0, 0.0), (0.3, 0.0, 0.0), False),  # 0.18 + 0.03 + 0.2 + 0.3 m, the way, and how it may sway
+        (0.9, 0.0, (0.0, 0.0), (-0.3, 0.0, 0.0), True),
+        (0.9, 0.0, (0.0, 0.0), (0.0, 1.0, 0.0), True),
+        (0.9, 0.0, (-1.0, 0.0), (0.0, 0.0, 0.0), True),
+        (0.9, 0.0, (-1.0, 0.0), (0.05, 0.0, 0.0), False),
+        (1.5, 0.0, (-1.0, 0.0), (0.3, 0.0, 0.0), False),
+        (1.5, 0.0, (1.0, 0.0), (0.3, 0.0, 0.0), True),
+        (0.0, 0.75, (0.0, -0.3), (0.4, 0.0, 0.0), True),  # past them
+        (0.25, 0.65, (0.0, -0.3), (0.4, 0.0, 0.0), False),
+        (0.1, 0.65, (0.0, -0.3), (0.4, 0.0, 0.0), False),
+        (-0.9, 0.0, (2.0, 0.0), (0.4, 0.0, 0.0), True),
+    ],
+)
+def test_it_does_not_drive_at_what_moves(
+    x: float, y: float, velocity: tuple[float, float], command: Command, free: bool
+) -> None:
+    scene = Scene()
+    scene.moves(thing(x, y, *velocity))
+    assert (scene.what(command, 0.0) == "") == free
+    assert scene.what(command, 0.61) == "", "an old message counts no more"
+
+
+def test_how_near_it_comes_to_what_moves_is_margin_and_track_margin_and_what_may_change() -> None:
+    lasts = 0.25 + 0.3 / 0.8
+    for age in (0.0, 0.2):
+        reached = way(0.3) + RADIUS + 0.03 + 0.2 + 0.3 + 0.25 * (lasts + age) ** 2
+        for spare, problem in ((0.003, ""), (-0.003, "moving thing ahead")):
+            scene = Scene()
+            scene.moves(thing(reached + spare, 0.0))
+            if age:
+                scene.at(age)
+            assert scene.what((0.3, 0.0, 0.0), age) == problem, (age, spare)
+
+
+def test_what_a_tracker_says_of_a_moment_ahead_counts_as_of_now() -> None:
+    lasts = 0.25 + 0.3 / 0.8
+    reached = way(0.3) + RADIUS + 0.03 + 0.2 + 0.3 + 0.5 * lasts + 0.25 * lasts**2
+    for spare, problem in ((0.003, ""), (-0.003, "moving thing ahead")):
+        scene = Scene()
+        scene.moves(thing(reached + spare, 0.0, -0.5, 0.0), stamp=0.2)
+        assert scene.what((0.3, 0.0, 0.0)) == problem
+
+
+@pytest.mark.parametrize(("ahead", "free"), [(0.0, True), (0.03, True), (0.1, False)])
+def test_past_somebody_it_may_come_nearer_by_a_tenth_of_its_way(ahead: float, free: bool) -> None:
+    for sign in (1.0, -1.0):
+        scene = Scene(max_lateral=0.3)
+        scene.moves(thing(sign * ahead, 0.55))
+        assert (scene.what((sign * 0.3, 0.0, 0.0)) == "") == free
+        scene.moves(thing(0.55, sign * ahead))
+        assert (scene.what((0.0, 0.0, sign * 0.3)) == "") == free
+
+
+def test_what_its_rolling_adds_to_a_command_leads_at_nobody() -> None:
+    """Neither a stop nor the command alone leads at who stands at the end of both."""
+    scene = Scene(max_lateral=0.5)
+    scene.motion.told((0.5, 0.0, 0.0), 0.0)
+    scene.moves(thing(0.9, 0.9))
+    assert scene.what((0.0, 0.0, 0.5)) == "moving thing ahead" and scene.what((0.0, 0.0, -0.5)) == ""
+    scene.moves(thing(1.0, 0.0), thing(0.0, 9.0), thing(0.0, -9.0))
+    assert scene.what((-0.3, 0.0, 0.0)) == "", "of three it rolls at one"
+    scene.moves(thing(1.0, 0.0), thing(-9.0, 0.0))
+    assert scene.what((-0.3, 0.0, 0.0)) == "", "and the one that it goes to is far away"
+
+
+def test_pressed_from_one_side_it_may_go_as_near_to_the_other_but_not_within_the_margin() -> None:
+    for gap, free in ((0.12, True), (0.03, False)):
+        scene = Scene()
+        scene.moves(thing(-0.56, 0.0, 0.6, 0.0), thing(0.18 + 0.3 + way(0.1) + gap, 0.0))
+        assert (scene.what((0.1, 0.0, 0.0)) == "") == free, gap
+
+
+def test_one_that_still_rolls_may_turn_back_but_not_go_on() -> None:
+    scene = Scene()
+    scene.motion.told((0.5, 0.0, 0.0), 0.0)
+    scene.moves(thing(1.0, 0.0))
+    assert scene.what((0.5, 0.0, 0.0)) == "moving thing ahead"
+    assert scene.what((0.05, 0.0, 0.0)) == "moving thing ahead"
+    assert scene.what(REST) == "moving thing ahead", "even stopped it rolls there"
+    assert scene.what((-0.3, 0.0, 0.0)) == "" and scene.what((0.0, 1.0, 0.0)) == ""
+
+
+def test_nobody_walks_through_a_robot_that_stands() -> None:
+    """One who comes from behind stops where they touch it: the way ahead is free."""
+    scene = Scene()
+    scene.moves(thing(-0.6, 0.0, 2.0, 0.0))
+    assert scene.what((0.5, 0.0, 0.0)) == ""
+    scene.moves(thing(-0.6, 0.0, 2.0, 0.0), thing(0.85, 0.0, 0.0, 0.0))
+    assert scene.what((0.5, 0.0, 0.0)) == "moving thing ahead"
+
+
+def test_things_are_where_they_are_from_the_robot_now() -> None:
+    scene = Scene()
+    scene.at(1.0, 0.1, 0.0, math.pi / 2)
+    scene.moves(thing(0.9 * math.cos(0.8), 0.9 * math.sin(0.8)), stamp=1.0)
+    assert scene.what((0.3, 0.0, 0.0), 1.0) == ""
+    scene.at(1.2, 0.1, 0.0, math.pi / 2 + 0.8)
+    assert scene.what((0.3, 0.0, 0.0), 1.2) == "moving thing ahead" and scene.what((-0.3, 0.0, 0.0), 1.2) == ""
+
+
+NAN = math.nan
+
+
+def things(count: int) -> list[Track]:
+    return [person(0.1 * k, 0.0) for k in range(count)]
+
+
+def test_a_thing_is_seen_from_where_the_robot_was() -> None:
+    seen = Track(np.array([3.0, 2.0]), np.array([1.0, 0.5]), 0.3, 0.1, 0.2).seen_from(np.array([1.0, 1.0, math.pi / 2]))
+    assert seen.position == pytest.approx([1.0, -2.0]) and seen.velocity == pytest.approx([0.5, -1.0])
+    assert (seen.radius, seen.position_sigma, seen.velocity_sigma) == (0.3, 0.1, 0.2)
+    turned = Track(np.array([1.0, 0.0]), np.array([0.0, 1.0]), 0.3).seen_from(np.array([0.0, 0.0, 0.3]))
+    assert turned.position == pytest.approx([math.cos(0.3), -math.sin(0.3)])
+    assert turned.velocity == pytest.approx([math.sin(0.3), math.cos(0.3)])
+    shapes = ((3, 2), (2, 3), (1, 2), (2, 1))
+    for wrong in (Track(np.zeros(a), np.zeros(b), 0.3) for a, b in shapes):
+        assert wrong.seen_from(np.array([1.0, 1.0, 1.0])) is wrong
+    with pytest.raises(FrozenInstanceError):
+        seen.radius = 0.0  # type: ignore[misc]
+    assert (person(0.0, 0.0).position_sigma, person(0.0, 0.0).velocity_sigma) == (0.0, 0.0)
+
+
+def test_the_largest_deviation_is_no_less_than_along_the_worst_axis() -> None:
+    assert largest_sigma(np.array([[0.04, 0.0], [0.0, 0.09]])) == pytest.approx(0.3)
+    assert largest_sigma(np.array([[0.04, -0.05], [-0.05, 0.02]])) == pytest.approx(0.3)
+
+
+def test_things_move_with_the_gates_frame_and_grow_by_what_is_not_known_of_them() -> None:
+    given = [
+        Track(np.array([1.0, 0.5]), np.array([-1.0, 0.2]), 0.3, 0.1, 0.2),
+        Track(np.array([2.0, 0.0]), np.array([0.0, 1.0]), 0.4, 0.6, 1.5),
+    ]
+    tracks = of_frame(given, np.array([5.0, 3.0, math.pi / 2]), 7.0)
+    assert len(tracks) == 2 and tracks.stamp == 7.0
+    assert tracks.positions == pytest.approx(np.array([[4.5, 4.0], [5.0, 5.0]]))
+    assert tracks.velocities == pytest.approx(np.array([[-0.2, -1.0], [-1.0, 0.0]]))
+    assert tracks.bodies.tolist() == [0.3, 0.4]
+    assert tracks.radii == pytest.approx([0.5, 1.4]), "two deviations, of half a metre at most"
+    assert tracks.doubts == pytest.approx([0.4, 2.0]), "of 1 m/s at most"
+    middles, radii = tracks.at(0.2, np.array([0.0, 0.8]))
+    assert middles == pytest.approx(np.array([[[4.46, 3.8], [4.8, 5.0]], [[4.3, 3.0], [4.0, 5.0]]]))
+    assert radii == pytest.approx(
+        np.array([[0.5 + 0.08 + 0.01, 1.4 + 0.4 + 0.01], [0.5 + 0.4 + 0.25, 1.4 + 2.0 + 0.25]])
+    )
+    turned = of_frame(given, np.array([0.0, 0.0, 0.3]), 7.0)
+    assert turned.positions[1] == pytest.approx([2.0 * math.cos(0.3), 2.0 * math.sin(0.3)])
+    with pytest.raises(FrozenInstanceError):
+        tracks.stamp = 8.0  # type: ignore[misc]
+
+
+def test_tracks_last_for_six_tenths_of_a_second() -> None:
+    tracks = of_frame([person(1.0, 0.0)], np.zeros(3), 0.0)
+    assert tracks.lasts(0.6) and tracks.lasts(-0.1) and not tracks.lasts(0.61)
+    none = of_frame([], np.zeros(3), 5.0)
+    assert len(none) == 0 and none.stamp == 5.0 and not none.lasts(5.0)
+    empty = Tracks()
+    assert empty.positions.shape == empty.velocities.shape == (0, 2)
+    assert empty.bodies.shape == empty.radii.shape == empty.doubts.shape == (0,)
+    assert Tracks().stamp == -math.inf and len(Tracks()) == 0 and Tracks().at(0.0, np.zeros(3))[0].shape == (3, 0, 2)
+
+
+def test_what_is_thirty_metres_away_is_of_no_matter() -> None:
+    for x, y, counts in ((30.0, 0.0, 1), (-18.0, 24.0, 1), (30.1, 0.0, 0), (-18.1, 24.0, 0)):
+        assert len(of_frame([person(x, y)], np.array([100.0, 0.0, 0.0]), 0.0)) == counts, (x, y)
+
+
+def test_the_nearest_64_count_the_nearest_first() -> None:
+    near, problem = usable(reversed(things(64)))
+    assert [thing.position[0] for thing in near] == pytest.approx([0.1 * k for k in range(64)]) and problem == ""
+    near, problem = usable(reversed(things(65)))
+    assert len(near) == 64 and near[-1].position[0] == pytest.approx(6.3)
+    assert problem == "moving things: 65 at once; the nearest 64 count"
+    near, problem = usable(things(300))
+    assert len(near) == 64 and problem == "moving things: 300 at once; the nearest 64 count"
+    near, problem = usable([*things(66), person(NAN, 0.0), person(0.0, NAN)])
+    assert len(near) == 64 and problem == "moving things: 2 of 68 have numbers that cannot be"
+
+
+@pytest.mark.parametrize(
+    ("thing", "counts"),
+    [
+        (person(1.0, 0.0, 15.0, 0.0), True),
+        (person(1.0, 0.0, 9.0, -12.0), True),
+        (person(1.0, 0.0, 15.1, 0.0), False),
+        (person(1.0, 0.0, 9.1, -12.1), False),
+        (person(1.0, 0.0, 0.0, NAN), False),
+        (person(1.0, 0.0, position_sigma=-0.1), False),
+        (person(1.0, 0.0, position_sigma=0.1, velocity_sigma=0.2), True),
+        (person(1.0, 0.0, velocity_sigma=math.inf), False),
+        (Track(np.array([1.0, 0.0]), np.zeros(2), 5.0), True),
+        (Track(np.array([1.0, 0.0]), np.zeros(2), 5.1), False),
+        (Track(np.array([1.0, 0.0]), np.zeros(2), -0.3), False),
+        (Track(np.array([1.0, 0.0]), np.zeros(3), 0.3), False),
+        (Track(np.array([1.0, 0.0]), np.zeros(1), 0.3), False),
+        (Track(np.array([1.0]), np.zeros(2), 0.3), False),
+        (Track(np.array([1.0, math.inf]), np.zeros(2), 0.3), False),
+    ],
+)
+def test_a_thing_counts_if_it_can_be(thing: Track, counts: bool) -> None:
+    assert len(usable([thing])[0]) == counts
