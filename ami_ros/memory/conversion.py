@@ -34,6 +34,18 @@ from ami_ros.world_model.torch_model import LoadedModel
 Encode = Callable[[Scan], NDArray[np.float32]]
 
 
+@dataclass(frozen=True)
+class MapPlaces:
+    """Where places are put in a map."""
+
+    apart: float = 0.5  # [m] between places: as memories of the simulator's homes have along a way
+    linked: float = 1.2  # [m] between two places that see each other, up to which a way is noted
+    least: int = 20  # cells of a free area, below which it is no place to be
+
+
+MAP_PLACES = MapPlaces()
+
+
 class Imported(NamedTuple):
     """What came of it."""
 
@@ -121,9 +133,9 @@ def _spread(fits: NDArray[np.bool_], room: Array, cell: float) -> tuple[NDArray[
     covered = np.full(len(cells), -1, np.int64)  # by which place
     found: list[NDArray[np.int64]] = []
     ways: list[tuple[int, int]] = []
-    reach, areas = 0.5 / cell, 0  # [m] between places: as memories of the simulator's homes have along a way
+    reach, areas = MAP_PLACES.apart / cell, 0
     for label in range(1, count):
-        if stats[label, cv2.CC_STAT_AREA] < 20:  # cells: a smaller area is no place to be
+        if stats[label, cv2.CC_STAT_AREA] < MAP_PLACES.least:
             continue
         areas += 1
         inside = np.flatnonzero(labels[fits] == label)
@@ -139,8 +151,7 @@ def _spread(fits: NDArray[np.bool_], room: Array, cell: float) -> tuple[NDArray[
             if len(found) > MemoryConfig.max_places:
                 raise AmiError(f"the map wants more than {MemoryConfig.max_places} places; cut it into parts")
     at = np.array(found, np.int64).reshape(-1, 2)
-    # [m] between two places that see each other, up to which a way is noted
-    return at, _all_ways(at, ways, fits, 1.2 / cell), areas
+    return at, _all_ways(at, ways, fits, MAP_PLACES.linked / cell), areas
 
 
 def _neighbours(numbers: NDArray[np.int64]):  # type: ignore[no-untyped-def]

@@ -22,6 +22,9 @@ from ami_ros.core.submaps import GRAIN, RAYS, REACH, Submap
 from ami_ros.memory.database import meta_of
 from ami_ros.memory.store import Store
 
+CELL = 0.05  # [m], as maps of Nav2 usually have; what a submap keeps is twice as coarse
+SHORT = 0.1  # [m] before what a beam met, up to which it counts as free: places err by centimetres
+SOLID = 0.3  # times the places that saw a cell to be free, that saw something there: people walk on
 MOST_CELLS = 2**24
 ROWS = 2**18  # cells that are judged in one slice
 BORDER = 0.5  # [m] of what is not known around the map
@@ -88,8 +91,7 @@ def drawing(parts: Callable[[], Iterable[Seen]]) -> Slices[OccupancyMap | None]:
     if not np.isfinite(low).all():
         return None
     low, high = low - BORDER, high + BORDER
-    # [m], as maps of Nav2 usually have; what a submap keeps is twice as coarse
-    cell = max(0.05, math.sqrt(float(np.prod(high - low)) / MOST_CELLS))
+    cell = max(CELL, math.sqrt(float(np.prod(high - low)) / MOST_CELLS))
     width, height = (int(n) for n in np.ceil((high - low) / cell))
     free, solid = np.zeros((height, width), np.uint16), np.zeros((height, width), np.uint16)
     for part in parts():
@@ -145,13 +147,12 @@ def _judge(
     wide = cv2.dilate(solid[first : rows.stop + grain], np.ones((grain, grain), np.uint8))
     wide, seen = wide[rows.start - first :][: len(cells[rows])], free[rows]
     cells[rows][seen > 0] = FREE
-    cells[rows][(wide > 0) & (wide >= 0.3 * seen)] = OCCUPIED  # people walk on
+    cells[rows][(wide > 0) & (wide >= SOLID * seen)] = OCCUPIED
 
 
 def _free_edge(submap: Submap) -> Array:
     """Around what is seen to be free (RAYS, 2) in the place's frame."""
-    # [m] before what a beam met: places err by centimetres
-    reach = np.maximum(np.minimum(np.nan_to_num(submap.free), REACH) - 0.1, 0.0)
+    reach = np.maximum(np.minimum(np.nan_to_num(submap.free), REACH) - SHORT, 0.0)
     return np.column_stack([np.cos(_BEARINGS) * reach, np.sin(_BEARINGS) * reach])
 
 

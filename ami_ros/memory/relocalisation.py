@@ -279,7 +279,6 @@ class Relocaliser:
         """
         index, matcher, at = self.places.index, Matcher(submap), self.belief.expected(odometry)
         rows = np.array([np.hypot(*(index.poses[:, :2] - where[:2]).T).argmin() for where in at], np.int64)
-        # [m], [rad] around a pose
         windows = [
             Window(relative(where, index.poses[row]), *SEARCH.narrow) for where, row in zip(at, rows, strict=True)
         ]

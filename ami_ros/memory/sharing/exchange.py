@@ -23,10 +23,22 @@ from ami_ros.memory.sharing.replica_writer import ReplicaWriter
 from ami_ros.memory.sharing.rows import Key, OwnRows, RowSet, told_as_errors
 from ami_ros.memory.types import key_of as robot_key
 
-SMALL = 4  # bits: a bucket has at least 16 ids
-KEYS = 1500  # in one letter
-MOST_KEYS = 40_000  # that one question is answered with; the next brings more
-MOST_ORIGINS = 256  # robots of a site
+
+@dataclass(frozen=True)
+class ExchangeLimits:
+    """How much one letter holds, and how long a robot is waited for."""
+
+    buckets: int = 2000  # of a copy that is compared, about
+    small: int = 4  # bits: a bucket has at least 16 ids
+    keys: int = 1500  # in one letter
+    most_keys: int = 40_000  # that one question is answered with; the next brings more
+    room: int = 24_000  # bytes of rows in one letter, from which no more is added: one picture more has to fit
+    away: float = 6.0  # [s] that nothing was heard of a robot after which others speak for it
+    tries: int = 3  # of asking for rows, one after the other, until the pull begins anew
+    origins: int = 256  # robots of a site
+
+
+LIMITS = ExchangeLimits()
 
 
 @dataclass(frozen=True)
@@ -132,7 +144,7 @@ class Exchange:
             for origin, pull in list(self._pulls.items()):
                 if steady < pull.deadline:
                     continue
-                if pull.tries == 3 or not pull.wanted:  # nobody answers: the next state begins anew
+                if pull.tries == LIMITS.tries or not pull.wanted:  # nobody answers: the next state begins anew
                     del self._pulls[origin]
                     continue
                 pull.tries, pull.deadline = pull.tries + 1, steady + self.config.patience
@@ -172,7 +184,7 @@ class Exchange:
         waiting, rows = self._outbox[origin], self._rows_of(origin)
         batch: list[object] = []
         size = 0
-        while waiting and size < 24_000:  # bytes in one letter: one picture more has to fit
+        while waiting and size < LIMITS.room:
             key = next(iter(waiting))
             del waiting[key]
             if rows is not None and (row := rows.row(key)) is not None:
@@ -233,7 +245,7 @@ class Exchange:
             raise AmiError(f"its memory is another than the one that was copied: {hint}")
         peer.heard, peer.refused = steady, self._refused.get(letter.robot, "")
         letters = []
-        for origin, (version, _, digest, identity) in list(holds.items())[:MOST_ORIGINS]:
+        for origin, (version, _, digest, identity) in list(holds.items())[: LIMITS.origins]:
             if origin == self.config.robot:
                 if identity == self.own.identity():
                     self._version = max(self._version, int(version) + (digest != self._own_digest[1]))
@@ -251,7 +263,7 @@ class Exchange:
         if source != origin:
             # Of a robot that is there, nobody else knows better.
             owner = self.peers.get(origin)
-            if version <= replica.version or (owner and steady - owner.heard < 6.0):  # [s] that nothing was heard of it
+            if version <= replica.version or (owner and steady - owner.heard < LIMITS.away):
                 return []
         if digest == self._digest(origin)[1]:
             self._pulls.pop(origin, None)
@@ -262,15 +274,14 @@ class Exchange:
         if origin in self._pulls or self._settled.get(origin) == digest:
             return []
         self._pulls[origin] = _Pull(source, version, digest, steady + self.config.patience)
-        # of a copy that is compared, about 2000
-        shift = max(SMALL, (max(self._digest(origin)[0], 1) // 2000).bit_length())
+        shift = max(LIMITS.small, (max(self._digest(origin)[0], 1) // LIMITS.buckets).bit_length())
         sums = [[bucket, total] for bucket, total in replica.rows.sums(shift).items()]
         return [self._letter(source, now, Kind.SUMS, origin=origin, shift=shift, sums=sums)]
 
     def _on_sums(self, letter: Letter, now: float, steady: float) -> list[Letter]:
         origin, shift = str(letter.content["origin"]), int(letter.content["shift"])
         rows = self._rows_of(origin)
-        if rows is None or not SMALL <= shift < 40:
+        if rows is None or not LIMITS.small <= shift < 40:
             return []
         theirs, mine = {int(b): int(s) for b, s in letter.content["sums"]}, rows.sums(shift)
         differing = [b for b in sorted({*theirs, *mine}) if theirs.get(b, 0) != mine.get(b, 0)]
@@ -279,11 +290,11 @@ class Exchange:
             found = rows.keys(bucket, shift)
             buckets.append(bucket)
             keys += [[*key, crc] for key, crc in found.items()]
-            if len(keys) >= KEYS or number == len(differing) - 1 or len(buckets) >= KEYS:
+            if len(keys) >= LIMITS.keys or number == len(differing) - 1 or len(buckets) >= LIMITS.keys:
                 about = {"origin": origin, "version": self._version_of(origin), "shift": shift}
                 letters.append(self._letter(letter.robot, now, Kind.KEYS, buckets=buckets, keys=keys, **about))
                 count, buckets, keys = count + len(keys), [], []
-                if count >= MOST_KEYS:
+                if count >= LIMITS.most_keys:
                     break
         return letters
 
@@ -312,14 +323,14 @@ class Exchange:
 
     def _want(self, origin: str, pull: _Pull, keys: list[Key], now: float) -> list[Letter]:
         keys = sorted(keys, key=lambda key: (key.id, key.table))  # what belongs to a place comes with it
-        parts = [keys[k : k + KEYS] for k in range(0, len(keys), KEYS)]
+        parts = [keys[k : k + LIMITS.keys] for k in range(0, len(keys), LIMITS.keys)]
         return [self._letter(pull.source, now, Kind.WANT, origin=origin, keys=part) for part in parts]
 
     def _on_want(self, letter: Letter, now: float, steady: float) -> list[Letter]:
         origin = str(letter.content["origin"])
         keys = {key_from(numbers): None for numbers in letter.content["keys"]}
         waiting = self._outbox.get(origin, {})
-        if keys and self._rows_of(origin) is not None and len(waiting) < 4 * MOST_KEYS:
+        if keys and self._rows_of(origin) is not None and len(waiting) < 4 * LIMITS.most_keys:
             self._outbox[origin] = waiting | keys
         return []
 
@@ -367,8 +378,8 @@ class Exchange:
     def _replica(self, origin: str) -> ReplicaWriter:
         if origin not in self._replicas:
             assert self._encoder is not None
-            if len(self._replicas) >= MOST_ORIGINS:
-                raise AmiError(f"more than {MOST_ORIGINS} robots: no copy is made of '{origin}'")
+            if len(self._replicas) >= LIMITS.origins:
+                raise AmiError(f"more than {LIMITS.origins} robots: no copy is made of '{origin}'")
             self.folder.mkdir(parents=True, exist_ok=True)
             self._replicas[origin] = ReplicaWriter(self.folder / f"{origin}{SUFFIX}", *self._encoder)
         return self._replicas[origin]
@@ -389,6 +400,6 @@ class Exchange:
         return self._digests[origin]
 
     def _peer(self, robot: str) -> Peer:
-        if robot not in self.peers and len(self.peers) < MOST_ORIGINS and NAME.fullmatch(robot):
+        if robot not in self.peers and len(self.peers) < LIMITS.origins and NAME.fullmatch(robot):
             self.peers[robot] = Peer()
         return self.peers.get(robot, Peer())
