@@ -81,6 +81,8 @@ def test_polite_persons_stop_short_of_a_robot_and_blind_ones_touch_it(home: Worl
         for _ in range(40 * 50):
             robot.step((0.0, 0.0), CONTROL_PERIOD)
             nearest.append(gap(robot))
+            if robot.touches:
+                break
         gaps[manner] = min(nearest)
         found = counts(robot.touches)
         assert found["robot_moving"] == 0
@@ -125,8 +127,8 @@ def test_laser_sees_two_legs_that_stand_and_leap_and_a_trunk_higher_up() -> None
 
 
 def test_every_kind_of_body_is_seen_by_camera_and_laser(empty: World) -> None:
-    for kind, people in zip(KINDS, (People(1, children=0.0), People(1, children=1.0), People(trolleys=1),
-                                    People(robots=1)), strict=True):  # fmt: skip
+    everybody = People(1, children=0.0), People(1, children=1.0), People(trolleys=1), People(robots=1)
+    for kind, people in zip(KINDS, everybody, strict=True):
         robot = Simulator(replace(empty, people=people), FINE, seed=2, noise=PERFECT)
         alone = Simulator(empty, FINE, seed=2, noise=PERFECT)
         thing = next(t for t in robot.moving_truth() if t.kind == kind)
