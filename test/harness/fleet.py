@@ -54,6 +54,7 @@ def changed(dataset: Dataset, **columns: Any) -> Dataset:
     for name in ("period", "image_size"):
         if name in columns:
             other.card = replace(other.card, **{name: columns.pop(name)})
+    other.period = other.card.period
     for name, values in columns.items():
         setattr(other, name, values)
     return other
