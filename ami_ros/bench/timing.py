@@ -12,8 +12,6 @@ import numpy as np
 
 from ami_ros.core.installation import importing
 
-# How regularly commands came, and how old the images were that they were made from.
-
 LATE = 0.2  # a gap between commands that is longer has missed a period [s]
 SAME_IMAGE = 0.005  # stamps that differ by less are of one image [s]
 

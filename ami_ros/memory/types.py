@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from ami_ros.core.geometry import Array, compose, relative
 
-# What memory takes and gives.
-
 ALONE = 0.75  # confidence in where a goal is, below which another place may be the one that is meant, ...
 LATE = 0.05  # of places that the robot cannot get to in the time allowed are meant all the same
 RECALLED = 0.97  # probability that what all that places say of a goal agrees on is right

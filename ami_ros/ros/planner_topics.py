@@ -78,9 +78,6 @@ class GoalTopics:
         self._markers.publish(goal_markers(decision.goal, decision.message, header))
 
 
-# The planner's publishers.
-
-
 class PlannerTopics:
     """Publishers of the planner node.
 

@@ -21,8 +21,6 @@ from ami_ros.simulation.world_file import load_world
 from ami_ros.world_model.fit import LASER, check_model, shipped_model, simulated_robot
 from ami_ros.world_model.model_files import identify_model, model_folder
 
-# What a demo was asked for, checked before anything is started.
-
 
 @dataclass(frozen=True)
 class DemoSettings:

@@ -78,9 +78,6 @@ def info_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     return functional.cross_entropy(queries @ gather(keys).T / temperature, labels)
 
 
-# What training minimises: the weighted sum of all losses for one batch.
-
-
 @dataclass(frozen=True)
 class LossWeights:
     """Weight of each term; 0 leaves it out."""
