@@ -23,7 +23,7 @@ WITH_WHEELS = {
     "test/platform/test_ament.py": LIBRARIES_OF_ROS,
     "test/ros/messages/test_gazebo.py": GAZEBO,
     "test/ros/test_rerun.py::test_all_of_the_scene_is_in_the_file_below_its_frame": RERUN,
-    "test/simulation/people/test_orca.py::test_they_pass_each_other_and_a_robot_without_touching_anything": PEOPLE,
+    "test/simulation/people/test_crowd.py::test_who_avoids_others_passes_them_and_touches_nothing": PEOPLE,
     "test/simulation/gazebo/test_world_sdf.py::test_sdformat_takes_the_world": GAZEBO,
 }
 # These are left out where a program is not installed, and run where it is.

@@ -189,7 +189,7 @@ def test_without_the_package_one_line_names_the_extra() -> None:
 
 
 @pytest.mark.skipif(not THERE, reason="pyrvo is not installed")
-def test_who_avoids_others_passes_them_and_a_robot_without_touching_anything(home: World) -> None:
+def test_who_avoids_others_passes_them_and_touches_nothing(home: World) -> None:
     robot = Loopback(replace(home, people=People(5, manner="orca")), robot="ami_bot", seed=1)
     robot.reset(np.array([3.5, 2.6, 0.0]))
     places = []
